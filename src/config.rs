@@ -1,0 +1,322 @@
+//! Configuration: files and environment become a `Config` that cannot hold a wrong value. All faults are
+//! reported at once, each with its place.
+
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{
+    halo::Reference,
+    message::address::{AddrSpec, NameAddr},
+    outcome::Outcome,
+    retry::Backoff,
+    secret::Secret,
+};
+
+// what a fault is, and texts with a unit
+pub mod fault;
+pub mod unit;
+
+// from files and environment to one tree of values
+mod document;
+mod layers;
+mod place;
+
+// from the tree to the types below, one section a file
+mod connections;
+mod endpoint;
+mod mailboxes;
+mod rule_source;
+mod sections;
+mod table;
+mod telling;
+mod value;
+
+// all of it in one call
+pub mod load;
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(
+            /// The name as it is written.
+            pub String,
+        );
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name_type!(
+    /// The name of a `[mailbox.NAME]`.
+    MailboxName
+);
+name_type!(
+    /// The name of a `[halo.NAME]`: one connection.
+    ConnectionName
+);
+
+/// The whole configuration without the rules, whose text expressions `rules` compiles.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Config {
+    /// Where the journal lies; made when missing.
+    pub state_dir: PathBuf,
+    pub mailboxes: BTreeMap<MailboxName, MailboxConfig>,
+    pub halo: BTreeMap<ConnectionName, HaloConfig>,
+    pub smtp: Option<SmtpConfig>,
+    pub bounce: BounceConfig,
+    pub report: ReportConfig,
+    pub retry: RetryConfig,
+    pub retention: RetentionConfig,
+    pub http: Option<HttpConfig>,
+}
+
+/// A mailbox that is watched. Those with `enabled = false` are kept here and rest.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct MailboxConfig {
+    pub enabled: bool,
+    pub source: MailboxSource,
+    /// Further addresses that are ours, beside the sign-in's and the mailbox's own.
+    pub addresses: Vec<AddrSpec>,
+    pub watch: Watch,
+    pub poll_interval: Duration,
+    /// `None`: not said; then more than 500 messages at first start refuse the mailbox.
+    pub backlog: Option<Backlog>,
+    /// In octets.
+    pub max_message_size: u64,
+    pub deduplicate: Deduplicate,
+    pub trusted_authserv_ids: Vec<String>,
+    /// What happens to a message in the mailbox after each outcome; an outcome that is not here is kept.
+    pub settle: BTreeMap<Outcome, Settle>,
+}
+
+/// Where the messages lie.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub enum MailboxSource {
+    Imap(ImapConfig),
+    Maildir { path: PathBuf },
+}
+
+/// How an IMAP server is reached and which folder is watched.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct ImapConfig {
+    pub host: String,
+    pub port: u16,
+    pub tls: Tls,
+    pub ca_file: Option<PathBuf>,
+    pub username: String,
+    /// The mailbox, when it is not the one that signs in.
+    pub mailbox: Option<String>,
+    pub password: Secret,
+    /// In our own spelling (Unicode), with the server's separator.
+    pub folder: String,
+}
+
+/// How a connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Tls {
+    Implicit,
+    Starttls,
+    /// Refused beyond loopback unless `allow_cleartext = true`.
+    None,
+}
+
+/// How new messages are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Watch {
+    /// IDLE, with polling beside it.
+    Idle,
+    Poll,
+}
+
+/// What to do with messages that are there at the first start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Backlog {
+    Process,
+    Skip,
+}
+
+/// In which scope a copy with the same fingerprint is a duplicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Deduplicate {
+    Mailbox,
+    All,
+    Off,
+}
+
+/// What is done to the message in its mailbox, last of all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Settle {
+    MoveTo(String),
+    Seen,
+    Delete,
+    Keep,
+}
+
+/// One Halo connection.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct HaloConfig {
+    /// The resource server, without `/api`; ends without a slash.
+    pub url: Url,
+    /// The authorisation server; found by `/api/AuthInfo`, else `{url}/auth`, when left out.
+    pub auth_url: Option<Url>,
+    pub tenant: Option<String>,
+    pub client_id: String,
+    pub client_secret: Secret,
+    pub scope: String,
+    pub rate: Rate,
+    /// More new users than that wait.
+    pub new_users: Option<Rate>,
+    /// Start and end tag around a ticket number in a subject; several pairs.
+    pub subject_tags: Vec<(String, String)>,
+    /// Added to the built-in list.
+    pub freemail_domains: Vec<String>,
+    /// The operator's own map from a mail domain (lower case) to a client and site.
+    pub domains: BTreeMap<String, DomainTarget>,
+    pub timeout: Duration,
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `"300 per 5m"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Rate {
+    pub count: NonZeroU32,
+    pub per: Duration,
+}
+
+/// Where a mail domain belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct DomainTarget {
+    pub client: Reference,
+    pub site: Option<Reference>,
+}
+
+/// Where bounces and reports leave.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct SmtpConfig {
+    pub host: String,
+    pub port: u16,
+    pub tls: Tls,
+    pub ca_file: Option<PathBuf>,
+    /// `None`: no AUTH.
+    pub login: Option<(String, Secret)>,
+    pub timeout: Duration,
+}
+
+/// How senders are told.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct BounceConfig {
+    /// `None` only where no step can bounce.
+    pub from: Option<NameAddr>,
+    /// A text expression: what the sender reads; compiled by `rules`.
+    pub message: String,
+    pub include: Include,
+    pub limit_per_sender: Rate,
+    pub without_return_path: WithoutReturnPath,
+    /// Nobody is told about a message older than this.
+    pub max_age: Duration,
+}
+
+/// What a bounce carries of the original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Include {
+    Headers,
+    Message,
+    None,
+}
+
+/// Whom to tell where the message shows no Return-Path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum WithoutReturnPath {
+    Never,
+    Author,
+}
+
+/// Who hears of exceptions.
+#[derive(Debug, Clone)]
+pub struct ReportConfig {
+    /// Empty: nobody, which is a warning at load.
+    pub to: Vec<AddrSpec>,
+    /// Several exceptions within this time become one digest.
+    pub every: Duration,
+}
+
+/// How long is waited between attempts.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct RetryConfig {
+    pub backoff: Backoff,
+    /// An outage of the connection does not count.
+    pub give_up_after: Duration,
+}
+
+/// How long the journal keeps what.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct RetentionConfig {
+    pub octets: Duration,
+    pub rows: Duration,
+}
+
+/// Where health, metrics and the page for people are served.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct HttpConfig {
+    pub listen: std::net::SocketAddr,
+}
+
+/// A `[[rule]]` as it was written, every value still text; `path` finds its place again (`rule[3]`).
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct RuleSource {
+    pub path: String,
+    pub name: String,
+    pub enabled: bool,
+    /// `None`: all mailboxes.
+    pub mailboxes: Option<Vec<MailboxName>>,
+    pub when: Option<String>,
+    pub actions: Vec<ActionSource>,
+}
+
+/// A `[[rule.action]]` as it was written: its `type` and its other keys, which the table of steps knows.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct ActionSource {
+    /// For example `rule[3].action[1]`.
+    pub path: String,
+    pub kind: String,
+    /// Every key but `type` and the nested `action` list, as written.
+    pub fields: Vec<(String, serde_json::Value)>,
+    /// The nested steps of a `for_each`.
+    pub actions: Vec<ActionSource>,
+}

@@ -1,0 +1,229 @@
+//! The whole tree: every section read, and what only shows when they are seen beside each other.
+
+use std::{cell::RefCell, collections::BTreeMap, net::SocketAddr};
+
+use ::config::{Map, Value, ValueKind};
+
+use super::{
+    Config, ConnectionName, HttpConfig, MailboxName, RetentionConfig, RetryConfig,
+    connections::connection,
+    fault::Fault,
+    layers::built_in_table,
+    mailboxes::{beside_each_other, mailbox},
+    table::Table,
+    telling,
+    value::{Read, refuse, show, text},
+};
+use crate::retry::Backoff;
+
+/// What the tree says, and the names that it uses even where what they name can not be understood.
+pub struct Sections {
+    pub config: Option<Config>,
+    pub mailboxes: Vec<MailboxName>,
+    pub connections: Vec<ConnectionName>,
+}
+
+/// Reads the merged tree.
+pub fn read(root: &Map<String, Value>, faults: &RefCell<Vec<Fault>>) -> Sections {
+    let root = Table::new("", root, built_in_table(""), faults);
+    let state_dir = root.path_value("state_dir");
+    refuse_journal(&root);
+    // Rules are read apart; here they can only come from the environment, which is a fault already.
+    root.value("rule");
+    let (mailboxes, named_mailboxes) = named(&root, "mailbox", mailbox);
+    let (halo, named_connections) = named(&root, "halo", connection);
+    let smtp = section(&root, "smtp", telling::smtp);
+    let bounce = section(&root, "bounce", telling::bounce);
+    let report = section(&root, "report", telling::report);
+    let retry = section(&root, "retry", retry);
+    let retention = section(&root, "retention", retention);
+    let http = section(&root, "http", http);
+    root.finish();
+
+    let mailboxes: BTreeMap<_, _> = mailboxes
+        .into_iter()
+        .map(|(name, mailbox)| (MailboxName(name), mailbox))
+        .collect();
+    let halo: BTreeMap<_, _> = halo
+        .into_iter()
+        .map(|(name, connection)| (ConnectionName(name), connection))
+        .collect();
+    faults.borrow_mut().extend(beside_each_other(&mailboxes));
+    let config = (|| {
+        Some(Config {
+            state_dir: state_dir?,
+            mailboxes,
+            halo,
+            smtp,
+            bounce: bounce?,
+            report: report?,
+            retry: retry?,
+            retention: retention?,
+            http,
+        })
+    })();
+    let sections = Sections {
+        config,
+        mailboxes: named_mailboxes.into_iter().map(MailboxName).collect(),
+        connections: named_connections.into_iter().map(ConnectionName).collect(),
+    };
+    faults.borrow_mut().extend(sections.absences());
+    sections
+}
+
+impl Sections {
+    /// What is missing as a whole.
+    fn absences(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.mailboxes.is_empty() {
+            faults.push(Fault::at(
+                "mailbox",
+                "there is no mailbox to watch",
+                "add a [mailbox.NAME]",
+            ));
+        }
+        if self.connections.is_empty() {
+            let remedy = "add a [halo.NAME] for the steps that need one";
+            faults.push(Fault::at("halo", "there is no connection to Halo", remedy).as_warning());
+        }
+        if let Some(config) = &self.config {
+            if !config.mailboxes.is_empty() && config.mailboxes.values().all(|mailbox| !mailbox.enabled) {
+                let remedy = "set enabled = true on one of them";
+                faults.push(Fault::at("mailbox", "every mailbox rests, so nothing comes in", remedy).as_warning());
+            }
+            if config.report.to.is_empty() {
+                let remedy = "add [report] with to = [\"ops@example.com\"]";
+                faults.push(Fault::at("report", "nobody hears of exceptions", remedy).as_warning());
+            }
+        }
+        faults
+    }
+}
+
+/// The tables below `kind`, each read by `read`, and their names.
+fn named<T>(root: &Table<'_>, kind: &str, read: fn(&Table<'_>) -> Option<T>) -> (BTreeMap<String, T>, Vec<String>) {
+    let (mut found, mut names) = (BTreeMap::new(), Vec::new());
+    let Some(all) = root.table(kind, Map::new()) else {
+        return (found, names);
+    };
+    for name in all.keys() {
+        let Some(entries) = all.value(name) else { continue };
+        if !matches!(entries.kind, ValueKind::Table(_)) {
+            let problem = format!(
+                "{} stands in [{kind}] itself, which holds named tables alone",
+                all.path_of(name)
+            );
+            let remedy = format!("write [{kind}.NAME] above it, the name being yours to choose");
+            all.report(Fault::at_key(all.path_of(name), problem, remedy));
+            continue;
+        }
+        if name.trim().is_empty() || name.chars().any(char::is_control) {
+            let problem = format!("{} is not a name", all.path_of(name));
+            all.report(Fault::at_key(
+                all.path_of(name),
+                problem,
+                "give it a name that can be read aloud",
+            ));
+        }
+        names.push(name.to_owned());
+        let Some(table) = all.table(name, built_in_table(kind)) else {
+            continue;
+        };
+        if let Some(value) = read(&table) {
+            found.insert(name.to_owned(), value);
+        }
+        table.finish();
+    }
+    (found, names)
+}
+
+/// The table at `key` read by `read`.
+fn section<T>(root: &Table<'_>, key: &str, read: fn(&Table<'_>) -> Option<T>) -> Option<T> {
+    let table = root.table(key, built_in_table(key))?;
+    let value = read(&table);
+    table.finish();
+    value
+}
+
+/// The value of `journal` names a server and perhaps a password, so it does not print.
+fn refuse_journal(root: &Table<'_>) {
+    let remedy = "leave the key out: this build keeps its journal in SQLite, in state_dir";
+    root.forbid("journal", "is not supported", remedy);
+}
+
+fn retry(table: &Table<'_>) -> Option<RetryConfig> {
+    let first = table.duration("first");
+    let longest = table.duration("longest");
+    let give_up_after = table.duration("give_up_after");
+    if let (Some(first), Some(longest)) = (first, longest)
+        && longest < first
+    {
+        table.fault(
+            "longest",
+            format!(
+                "is {}, shorter than first ({})",
+                written(table, "longest"),
+                written(table, "first")
+            ),
+            "make it as long at least",
+        );
+    }
+    Some(RetryConfig {
+        backoff: Backoff {
+            first: first?,
+            longest: longest?,
+        },
+        give_up_after: give_up_after?,
+    })
+}
+
+fn retention(table: &Table<'_>) -> Option<RetentionConfig> {
+    let octets = table.duration("octets");
+    let rows = table.duration("rows");
+    if let (Some(octets), Some(rows)) = (octets, rows)
+        && rows < octets
+    {
+        let problem = format!(
+            "is {}, shorter than octets ({})",
+            written(table, "rows"),
+            written(table, "octets")
+        );
+        table.fault(
+            "rows",
+            problem,
+            "keep rows as long as octets at least: a message without its row can not be found",
+        );
+    }
+    Some(RetentionConfig {
+        octets: octets?,
+        rows: rows?,
+    })
+}
+
+fn http(table: &Table<'_>) -> Option<HttpConfig> {
+    let listen = table.need("listen", "\"127.0.0.1:9745\"", listen)?;
+    if !listen.ip().is_loopback() {
+        let problem = format!(
+            "{} is {listen}, which other machines can reach",
+            table.path_of("listen")
+        );
+        let remedy = "listen on 127.0.0.1, or put a proxy that signs people in before it";
+        table.report(Fault::at(table.path_of("listen"), problem, remedy).as_warning());
+    }
+    Some(HttpConfig { listen })
+}
+
+fn listen(value: &Value) -> Read<SocketAddr> {
+    let written = text(value)?;
+    match written.parse() {
+        Ok(address) => Ok(address),
+        Err(_) => refuse(
+            format!("is {written:?}, which is no address to listen on"),
+            "write an IP address and a port, such as \"127.0.0.1:9745\" or \"[::1]:9745\"",
+        ),
+    }
+}
+
+fn written(table: &Table<'_>, key: &str) -> String {
+    table.value(key).map(show).unwrap_or_default()
+}

@@ -1,0 +1,276 @@
+//! Text expressions: Tera templates, compiled and checked at load, rendered per message within bounds.
+//!
+//! Tera renders, this module checks: its own pass over the source finds every name, refuses what is not admitted, and
+//! rewrites the text so that paths are safe under a null and operators, filters and loops are counted.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+mod blocks;
+mod budget;
+pub mod catalog;
+mod check;
+mod condition;
+mod emit;
+mod engine;
+mod filter;
+mod freemail;
+mod parse;
+pub mod shape;
+mod syntax;
+mod token;
+
+pub use freemail::is_freemail_domain;
+
+use budget::{Patterns, Stop};
+use check::Check;
+use condition::Part;
+use engine::Program;
+use shape::Shape;
+
+/// The names that an expression may see at its place: root name and shape.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// In the order of the manual: `email`, `custom`, `global`, `meta`, loop variables.
+    pub roots: Vec<(String, Shape)>,
+}
+
+/// What is wrong with an expression; `offset` is in bytes from its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpressionFault {
+    /// Where, in bytes from the start of the source.
+    pub offset: usize,
+    /// What is wrong: lower case, naming the thing.
+    pub problem: String,
+    /// What to do; may be empty.
+    pub remedy: String,
+}
+
+/// Why a text that was checked at load could not be rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// Output, loop turns or a filter's input passed its bound.
+    #[error("the expression {expression:?} passes a bound: {bound}")]
+    Bound {
+        /// The part of the source that was being rendered.
+        expression: String,
+        /// The bound, as a sentence.
+        bound: String,
+    },
+    /// A computed pattern that is bad, a filter given what it can not take.
+    #[error("the expression {expression:?} can not be rendered: {reason}")]
+    Failed {
+        /// The part of the source that was being rendered.
+        expression: String,
+        /// What could not be done.
+        reason: String,
+    },
+}
+
+/// Characters of an expression that an error shows.
+const SHOWN: usize = 200;
+
+fn failed(expression: &str, stop: Stop) -> RenderError {
+    let expression = match expression.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &expression[..end]),
+        None => expression.to_owned(),
+    };
+    match stop {
+        Stop::Bound(bound) => RenderError::Bound { expression, bound },
+        Stop::Failed(reason) => RenderError::Failed { expression, reason },
+    }
+}
+
+/// The values an expression sees while a message runs. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    context: Arc<tera::Context>,
+    freemail: Arc<[String]>,
+}
+
+impl Scope {
+    /// A scope without names.
+    pub fn new() -> Scope {
+        Scope::default()
+    }
+
+    /// The same scope, where `is_freemail` also knows these domains.
+    pub fn with_freemail(mut self, domains: &[String]) -> Scope {
+        self.freemail = domains.into();
+        self
+    }
+
+    /// Sets a root name (`email`, `custom`, `global`, `meta`, a loop variable). The value is converted once, here.
+    pub fn set(&mut self, root: &str, value: &Value) {
+        let value = tera::Value::from_serializable(value);
+        Arc::make_mut(&mut self.context).insert_value(root.to_owned(), value);
+    }
+
+    /// What stands at a path.
+    fn find(&self, path: &[String]) -> Option<tera::Value> {
+        let (root, steps) = path.split_first()?;
+        steps.iter().try_fold(self.context.get(root)?.clone(), |value, step| {
+            filter::list::step_into(&value, step)
+        })
+    }
+}
+
+/// A text with `{{ … }}` in it.
+#[derive(Debug, Clone)]
+pub struct Template {
+    source: Arc<str>,
+    /// `None` where the text holds no expression.
+    program: Option<Program>,
+}
+
+impl Template {
+    /// Checks and compiles a text; all faults are reported at once, in the order of their places.
+    pub fn compile(source: &str, names: &Names) -> Result<Template, Vec<ExpressionFault>> {
+        if !["{{", "{%", "{#"].into_iter().any(|opening| source.contains(opening)) {
+            return Ok(Template {
+                source: source.into(),
+                program: None,
+            });
+        }
+        let pieces = blocks::template(source).map_err(|fault| vec![fault])?;
+        let mut check = Check::new(source, names);
+        check.pieces(&pieces);
+        let patterns = check.finish()?;
+        let program = Program::load(emit::template(source, &pieces), patterns.into()).map_err(|fault| vec![fault])?;
+        Ok(Template {
+            source: source.into(),
+            program: Some(program),
+        })
+    }
+
+    /// The text itself where it holds no expression: the field is locked.
+    pub fn literal(&self) -> Option<&str> {
+        self.program.is_none().then_some(&self.source)
+    }
+
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The text with its expressions' values in their places.
+    pub fn render(&self, scope: &Scope) -> Result<String, RenderError> {
+        let Some(program) = &self.program else {
+            return Ok((*self.source).to_owned());
+        };
+        program
+            .text(scope)
+            .map_err(|stopped| failed(around(&self.source, stopped.offset), stopped.stop))
+    }
+}
+
+/// What stands in the tag around an offset.
+fn around(source: &str, offset: usize) -> &str {
+    let opening = source.get(..offset + 2).unwrap_or(&source[..offset]);
+    let start = opening.rfind("{{").max(opening.rfind("{%")).map_or(0, |at| at + 2);
+    let rest = &source[start..];
+    let end = [rest.find("}}"), rest.find("%}")]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(rest.len());
+    rest[..end].trim_matches('-').trim()
+}
+
+/// The tree of an expression without braces, checked.
+fn checked(source: &str, names: &Names) -> Result<(syntax::Node, Shape, Arc<Patterns>), Vec<ExpressionFault>> {
+    let node = parse::bare(source).map_err(|fault| vec![fault])?;
+    let mut check = Check::new(source, names);
+    let shape = check.node(&node);
+    Ok((node, shape, check.finish()?.into()))
+}
+
+/// A `when`: the same language without braces.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    source: Arc<str>,
+    whole: Arc<Part>,
+}
+
+/// A condition's evaluation, as the run decides by it and `explain` prints it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Evaluated {
+    /// This part's text as it was written.
+    pub text: String,
+    /// Whether it holds. An empty text, 0, an empty list and what is nothing are false.
+    pub truth: bool,
+    /// For a leaf that reads names: each with its value, cut short (`email.subject` = `"Printer"`).
+    pub values: Vec<(String, Value)>,
+    /// Empty for a leaf; `and`, `or`, `not` have their parts here, those that were not reached left out.
+    pub parts: Vec<Evaluated>,
+}
+
+impl Condition {
+    /// Checks and compiles a condition; all faults are reported at once, in the order of their places.
+    pub fn compile(source: &str, names: &Names) -> Result<Condition, Vec<ExpressionFault>> {
+        let (node, _, patterns) = checked(source, names)?;
+        let whole = Part::of(source, &node, &patterns).map_err(|fault| vec![fault])?;
+        Ok(Condition {
+            source: source.into(),
+            whole: whole.into(),
+        })
+    }
+
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether it holds, and by which values.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Evaluated, RenderError> {
+        self.whole.evaluate(scope)
+    }
+}
+
+/// An expression without braces whose value is used as it is (`for_each.items`).
+#[derive(Debug, Clone)]
+pub struct ValueExpression {
+    source: Arc<str>,
+    shape: Shape,
+    program: Program,
+}
+
+impl ValueExpression {
+    /// Checks and compiles an expression; all faults are reported at once, in the order of their places.
+    pub fn compile(source: &str, names: &Names) -> Result<ValueExpression, Vec<ExpressionFault>> {
+        let (node, shape, patterns) = checked(source, names)?;
+        let program = Program::load(emit::value(source, &node), patterns).map_err(|fault| vec![fault])?;
+        Ok(ValueExpression {
+            source: source.into(),
+            shape,
+            program,
+        })
+    }
+
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The shape of its value, `Any` where that is not known.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Its value; null where it comes to nothing.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Value, RenderError> {
+        let source: &str = &self.source;
+        let value = self
+            .program
+            .value(scope)
+            .map_err(|stopped| failed(source, stopped.stop))?;
+        // Elements are shared until they are written out, so the size is known only then.
+        filter::json(&value).map_err(|stop| failed(source, stop))?;
+        serde_json::to_value(&value)
+            .map_err(|error| failed(source, Stop::Failed(format!("its value is not JSON: {error}"))))
+    }
+}
+
+#[cfg(test)]
+mod tests;

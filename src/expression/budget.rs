@@ -1,0 +1,203 @@
+//! What one rendering may use up, and where its filters leave what they found.
+//!
+//! Tera has no place for this in what it hands to a filter, so it rests in the thread: rendering never waits and never
+//! changes threads.
+
+use std::{cell::RefCell, collections::HashMap, io, sync::Arc};
+
+use regex::{Regex, RegexBuilder};
+use tera::{Value, value::ValueKind};
+
+/// Octets a text field may render to.
+pub const MOST_OUTPUT: usize = 1 << 20;
+/// Octets of one value that a filter or an operator is given, or makes.
+pub const MOST_TEXT: usize = 4 << 20;
+/// Elements of a list that a filter makes.
+pub const MOST_ITEMS: usize = 100_000;
+/// Turns of all loops together.
+pub const MOST_TURNS: usize = 100_000;
+/// Octets that pass through filters and operators in all; a turn counts by what its body holds. A second's work or two.
+pub const MOST_WORK: usize = 128 << 20;
+/// What a step of a loop's body counts for: about what an octet-wise filter does with so many octets.
+pub const STEP: usize = 64;
+/// A compiled pattern's size; large enough for `\w{50}`, and so compiled within milliseconds.
+const MOST_PATTERN: usize = 1 << 20;
+/// A pattern costs more than a look at each octet.
+pub const PATTERN_FACTOR: usize = 4;
+
+/// The patterns that stood in the source, compiled at load.
+pub type Patterns = HashMap<String, Regex>;
+
+/// Why a rendering ends early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The bound that was passed.
+    Bound(String),
+    /// What a filter or an operator can not do.
+    Failed(String),
+}
+
+/// One rendering.
+#[derive(Debug, Default)]
+pub struct Run {
+    turns: usize,
+    work: usize,
+    patterns: Arc<Patterns>,
+    computed: Patterns,
+    /// Further domains of free mail.
+    pub freemail: Arc<[String]>,
+    /// The value that the expression came to, where it is wanted as a value.
+    pub kept: Option<Value>,
+    /// Why a filter refused: Tera carries texts only.
+    pub stop: Option<Stop>,
+}
+
+thread_local! {
+    static RUN: RefCell<Option<Run>> = const { RefCell::new(None) };
+}
+
+impl Run {
+    pub fn new(patterns: Arc<Patterns>, freemail: Arc<[String]>) -> Run {
+        Run {
+            patterns,
+            freemail,
+            ..Run::default()
+        }
+    }
+
+    /// Renders with this run in the thread's place, and gives it back as it became.
+    pub fn during<T>(self, render: impl FnOnce() -> T) -> (T, Run) {
+        RUN.with(|place| place.replace(Some(self)));
+        let result = render();
+        (result, RUN.with(RefCell::take).unwrap_or_default())
+    }
+
+    /// The run of the rendering that is under way.
+    pub fn current<T>(act: impl FnOnce(&mut Run) -> T) -> T {
+        RUN.with(|place| act(place.borrow_mut().get_or_insert_default()))
+    }
+
+    /// Counts octets that a filter or an operator looks at or makes.
+    pub fn charge(&mut self, octets: usize) -> Result<(), Stop> {
+        self.work = self.work.saturating_add(octets);
+        if self.work > MOST_WORK {
+            return Err(Stop::Bound(format!(
+                "more than {MOST_WORK} octets pass through its filters and loops"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Counts a text, which has a bound of its own.
+    pub fn charge_text(&mut self, octets: usize) -> Result<(), Stop> {
+        if octets > MOST_TEXT {
+            return Err(Stop::Bound(format!("a text is longer than {MOST_TEXT} octets")));
+        }
+        self.charge(octets)
+    }
+
+    /// Counts a value with all that is in it.
+    pub fn charge_value(&mut self, value: &Value) -> Result<(), Stop> {
+        match value.kind() {
+            ValueKind::String => self.charge(value.as_str().map_or(0, str::len)),
+            ValueKind::Array => {
+                let items = value.as_array().unwrap_or_default();
+                self.charge(STEP * items.len())?;
+                items.iter().try_for_each(|item| self.charge_value(item))
+            }
+            ValueKind::Map => {
+                let map = value.as_map();
+                self.charge(STEP * map.map_or(0, |map| map.len()))?;
+                map.into_iter()
+                    .flatten()
+                    .try_for_each(|(_, item)| self.charge_value(item))
+            }
+            _ => self.charge(8),
+        }
+    }
+
+    /// Counts the turns of a loop before it begins, each with what its body costs.
+    pub fn charge_turns(&mut self, turns: usize, cost: usize) -> Result<(), Stop> {
+        self.turns = self.turns.saturating_add(turns);
+        if self.turns > MOST_TURNS {
+            return Err(Stop::Bound(format!("its loops have more than {MOST_TURNS} turns")));
+        }
+        self.charge(turns.saturating_mul(cost))
+    }
+
+    /// A compiled pattern: from load where it stood in the source, else compiled now and kept for this rendering.
+    pub fn pattern(&mut self, pattern: &str) -> Result<Regex, Stop> {
+        if let Some(regex) = self.patterns.get(pattern).or_else(|| self.computed.get(pattern)) {
+            return Ok(regex.clone());
+        }
+        self.charge(MOST_PATTERN)?;
+        let regex = compile_pattern(pattern).map_err(|reason| {
+            let shown: String = pattern.chars().take(60).collect();
+            Stop::Failed(format!("the pattern {shown:?} {reason}"))
+        })?;
+        self.computed.insert(pattern.to_owned(), regex.clone());
+        Ok(regex)
+    }
+}
+
+/// Compiles a pattern within bounds; the error goes on after the pattern's name.
+pub fn compile_pattern(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .size_limit(MOST_PATTERN)
+        .dfa_size_limit(MOST_PATTERN)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "is too large when compiled".to_owned(),
+            other => {
+                let text = other.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                format!(
+                    "is no regular expression: {}",
+                    last.trim().trim_start_matches("error: ")
+                )
+            }
+        })
+}
+
+/// The pattern that finds a text whatever the case of its letters.
+pub fn folded(text: &str) -> String {
+    format!("(?i){}", regex::escape(text))
+}
+
+/// Takes octets up to a bound, then refuses.
+pub struct Bounded {
+    pub octets: Vec<u8>,
+    most: usize,
+    /// Whether something was refused.
+    pub passed: bool,
+}
+
+impl Bounded {
+    pub fn new(most: usize) -> Bounded {
+        Bounded {
+            octets: Vec::new(),
+            most,
+            passed: false,
+        }
+    }
+
+    /// The text; empty where it is none, which Tera and JSON never write.
+    pub fn into_text(self) -> String {
+        String::from_utf8(self.octets).unwrap_or_default()
+    }
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        if self.octets.len() + octets.len() > self.most {
+            self.passed = true;
+            return Err(io::Error::other("the bound is passed"));
+        }
+        self.octets.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! A condition as its parts: `and`, `or` and `not` are walked here, each leaf is a program of its own.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+use tera::{Value, value::ValueKind};
+
+use super::{
+    Evaluated, ExpressionFault, RenderError, Scope,
+    budget::Patterns,
+    emit,
+    engine::Program,
+    failed,
+    syntax::{Expr, Node, Op},
+};
+
+/// Characters of a value that are shown.
+const SHOWN: usize = 200;
+
+/// A part of a condition.
+#[derive(Debug)]
+pub struct Part {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    All(Vec<Part>),
+    Any(Vec<Part>),
+    Not(Box<Part>),
+    Leaf {
+        program: Program,
+        /// Each name it reads: as it is written, and its steps.
+        reads: Vec<(String, Vec<String>)>,
+    },
+}
+
+impl Part {
+    /// Divides a checked condition.
+    pub fn of(source: &str, node: &Node, patterns: &Arc<Patterns>) -> Result<Part, ExpressionFault> {
+        let text = source[node.start..node.end].to_owned();
+        let kind = match &node.kind {
+            Expr::Binary(op @ (Op::And | Op::Or), ..) => {
+                let mut operands = Vec::new();
+                same(*op, node, &mut operands);
+                let parts = operands
+                    .into_iter()
+                    .map(|part| Part::of(source, part, patterns))
+                    .collect::<Result<_, _>>()?;
+                if *op == Op::And {
+                    Kind::All(parts)
+                } else {
+                    Kind::Any(parts)
+                }
+            }
+            Expr::Not(of) => Kind::Not(Box::new(Part::of(source, of, patterns)?)),
+            _ => {
+                let mut reads = Vec::new();
+                names(source, node, &mut Vec::new(), &mut reads);
+                Kind::Leaf {
+                    program: Program::load(emit::value(source, node), patterns.clone())?,
+                    reads,
+                }
+            }
+        };
+        Ok(Part { text, kind })
+    }
+
+    /// Evaluates it, parts in their order and only as far as they decide.
+    pub fn evaluate(&self, scope: &Scope) -> Result<Evaluated, RenderError> {
+        let (truth, parts) = match &self.kind {
+            Kind::All(parts) => until(parts, scope, false)?,
+            Kind::Any(parts) => until(parts, scope, true)?,
+            Kind::Not(part) => {
+                let part = part.evaluate(scope)?;
+                (!part.truth, vec![part])
+            }
+            Kind::Leaf { program, reads } => {
+                let value = program
+                    .value(scope)
+                    .map_err(|stopped| failed(&self.text, stopped.stop))?;
+                let values = reads
+                    .iter()
+                    .map(|(name, path)| (name.clone(), shown(scope.find(path))))
+                    .collect();
+                return Ok(Evaluated {
+                    text: self.text.clone(),
+                    truth: value.is_truthy(),
+                    values,
+                    parts: Vec::new(),
+                });
+            }
+        };
+        Ok(Evaluated {
+            text: self.text.clone(),
+            truth,
+            values: Vec::new(),
+            parts,
+        })
+    }
+}
+
+/// Evaluates parts until one is as asked for.
+fn until(parts: &[Part], scope: &Scope, decides: bool) -> Result<(bool, Vec<Evaluated>), RenderError> {
+    let mut evaluated = Vec::with_capacity(parts.len());
+    for part in parts {
+        let part = part.evaluate(scope)?;
+        let decided = part.truth == decides;
+        evaluated.push(part);
+        if decided {
+            return Ok((decides, evaluated));
+        }
+    }
+    Ok((!decides, evaluated))
+}
+
+/// The operands of `a and b and c`, which the grammar nests to the left.
+fn same<'n>(op: Op, node: &'n Node, operands: &mut Vec<&'n Node>) {
+    match &node.kind {
+        Expr::Binary(inner, left, right) if *inner == op => {
+            same(op, left, operands);
+            same(op, right, operands);
+        }
+        _ => operands.push(node),
+    }
+}
+
+/// The names that an expression reads, as far as they are written out, each once.
+fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<(String, Vec<String>)>) {
+    if let Some(path) = node.plain_path(source) {
+        let known = found.iter().any(|(_, earlier)| *earlier == path);
+        if !known && !bound.contains(&path[0]) {
+            found.push((source[node.start..node.end].to_owned(), path));
+        }
+        return;
+    }
+    let before = bound.len();
+    if let Expr::Comprehension(inner) = &node.kind {
+        names(source, &inner.over, bound, found);
+        bound.extend(inner.key.iter().chain([&inner.value]).map(|name| name.text.clone()));
+    }
+    for child in node.children() {
+        names(source, child, bound, found);
+    }
+    bound.truncate(before);
+}
+
+/// A value as it is shown: cut short.
+fn shown(value: Option<Value>) -> Json {
+    let mut left = SHOWN;
+    value.map_or(Json::Null, |value| cut(&value, &mut left))
+}
+
+fn cut(value: &Value, left: &mut usize) -> Json {
+    *left = left.saturating_sub(1);
+    match value.kind() {
+        ValueKind::String => {
+            let text = value.as_str().unwrap_or_default();
+            let end = text.char_indices().nth(*left).map_or(text.len(), |(at, _)| at);
+            *left = left.saturating_sub(text[..end].chars().count());
+            Json::from(if end < text.len() {
+                format!("{}…", &text[..end])
+            } else {
+                text.to_owned()
+            })
+        }
+        ValueKind::Array => {
+            let mut made = Vec::new();
+            for item in value.as_array().unwrap_or_default() {
+                if *left == 0 {
+                    made.push(Json::from("…"));
+                    break;
+                }
+                made.push(cut(item, left));
+            }
+            Json::from(made)
+        }
+        ValueKind::Map => {
+            let mut made = serde_json::Map::new();
+            for (key, item) in value.as_map().into_iter().flatten() {
+                if *left == 0 {
+                    made.insert("…".to_owned(), Json::Null);
+                    break;
+                }
+                made.insert(key.to_string(), cut(item, left));
+            }
+            Json::from(made)
+        }
+        _ => serde_json::to_value(value).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,218 @@
+//! Filters and tests: what they are given, and how Tera comes to know them.
+
+use std::borrow::Cow;
+
+use tera::{Kwargs, State, Tera, TeraResult, Value, value::ValueKind};
+
+use super::{
+    budget::{Bounded, MOST_ITEMS, MOST_TEXT, Run, Stop},
+    catalog::{self, Entry, Gives, Takes},
+};
+
+pub mod cut;
+pub mod date;
+pub mod list;
+pub mod mail;
+pub mod number;
+pub mod operator;
+pub mod test;
+pub mod text;
+
+/// What a filter makes of its input.
+pub type Apply = fn(&mut Input<'_>) -> Result<Value, Stop>;
+
+/// A value, the arguments beside it, and the run that counts.
+pub struct Input<'a> {
+    pub value: &'a Value,
+    pub arguments: &'a Kwargs,
+    pub run: &'a mut Run,
+    /// As the expression calls the filter, for errors.
+    pub name: &'static str,
+}
+
+/// A Tera without templates that knows every filter, test and operator.
+pub fn tera() -> Tera {
+    let mut tera = Tera::new();
+    tera.autoescape_on(Vec::<&str>::new());
+    for entry in catalog::FILTERS {
+        tera.register_filter(entry.name, admitted(entry));
+    }
+    for entry in catalog::TESTS {
+        tera.register_filter(format!("is_{}", entry.name), admitted(entry));
+    }
+    for (name, sign, apply) in operator::OPERATORS {
+        tera.register_filter(*name, registered(sign, *apply));
+    }
+    tera.register_function("range", |arguments: Kwargs, _: &State<'_>| -> TeraResult<Value> {
+        applied("range", &Value::none(), &arguments, list::range)
+    });
+    tera
+}
+
+/// A filter of the catalogue: what is nothing stays nothing, and the input is counted.
+fn admitted(entry: &'static Entry) -> impl Fn(&Value, Kwargs, &State<'_>) -> TeraResult<Value> + Send + Sync + 'static {
+    move |value: &Value, arguments: Kwargs, _: &State<'_>| {
+        if is_nothing(value) && !matches!(entry.takes, Takes::Any) {
+            return Ok(entry.gives.nothing());
+        }
+        applied(entry.name, value, &arguments, entry.apply)
+    }
+}
+
+fn registered(
+    name: &'static str,
+    apply: Apply,
+) -> impl Fn(&Value, Kwargs, &State<'_>) -> TeraResult<Value> + Send + Sync + 'static {
+    move |value: &Value, arguments: Kwargs, _: &State<'_>| applied(name, value, &arguments, apply)
+}
+
+fn applied(name: &'static str, value: &Value, arguments: &Kwargs, apply: Apply) -> TeraResult<Value> {
+    Run::current(|run| {
+        apply(&mut Input {
+            value,
+            arguments,
+            run,
+            name,
+        })
+        .map_err(|stop| {
+            run.stop = Some(stop);
+            tera::Error::message(name)
+        })
+    })
+}
+
+/// Whether a value is null or missing.
+pub fn is_nothing(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::None | ValueKind::Undefined)
+}
+
+impl Gives {
+    /// What a filter gives for nothing.
+    fn nothing(self) -> Value {
+        match self {
+            Gives::Text => Value::from(""),
+            Gives::Truth => Value::from(false),
+            Gives::Count => Value::from(0),
+            Gives::Texts | Gives::List => Value::from(Vec::<Value>::new()),
+            Gives::Same | Gives::Item | Gives::Number | Gives::Any => Value::none(),
+        }
+    }
+}
+
+impl<'a> Input<'a> {
+    /// The input as text: numbers and truth values are written out, lists and maps refused.
+    pub fn text(&mut self) -> Result<Cow<'a, str>, Stop> {
+        let value = self.value;
+        let text = scalar_text(value).ok_or_else(|| self.refuse("a text", value))?;
+        self.run.charge_text(text.len())?;
+        Ok(text)
+    }
+
+    pub fn list(&mut self) -> Result<&'a [Value], Stop> {
+        let list = self.value.as_array().ok_or_else(|| self.refuse("a list", self.value))?;
+        self.run.charge(8 * list.len())?;
+        Ok(list)
+    }
+
+    pub fn map(&mut self) -> Result<&'a tera::Map, Stop> {
+        let map = self.value.as_map().ok_or_else(|| self.refuse("a map", self.value))?;
+        self.run.charge(8 * map.len())?;
+        Ok(map)
+    }
+
+    /// An argument; nothing where it is left out, null or missing.
+    pub fn argument(&self, name: &'static str) -> Option<&'a Value> {
+        self.arguments
+            .get::<&'a Value>(name)
+            .ok()
+            .flatten()
+            .filter(|value| !is_nothing(value))
+    }
+
+    pub fn text_argument(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, Stop> {
+        let Some(value) = self.argument(name) else {
+            return Ok(None);
+        };
+        let text = scalar_text(value).ok_or_else(|| self.refuse(&format!("a text as {name}"), value))?;
+        self.run.charge_text(text.len())?;
+        Ok(Some(text))
+    }
+
+    pub fn truth_argument(&self, name: &'static str) -> bool {
+        self.argument(name).is_some_and(Value::is_truthy)
+    }
+
+    pub fn whole_argument(&self, name: &'static str) -> Result<Option<i64>, Stop> {
+        let Some(value) = self.argument(name) else {
+            return Ok(None);
+        };
+        let whole = value.as_i64().or_else(|| number::whole(value.as_f64()?));
+        whole
+            .map(Some)
+            .ok_or_else(|| self.refuse(&format!("a whole number as {name}"), value))
+    }
+
+    /// A text that was made, within its bound.
+    pub fn made(&mut self, text: String) -> Result<Value, Stop> {
+        self.run.charge_text(text.len())?;
+        Ok(Value::from(text))
+    }
+
+    /// A list that was made, within its bound.
+    pub fn made_list(&mut self, items: Vec<Value>) -> Result<Value, Stop> {
+        if items.len() > MOST_ITEMS {
+            return Err(Stop::Bound(format!("a list has more than {MOST_ITEMS} elements")));
+        }
+        self.run.charge(8 * items.len())?;
+        Ok(Value::from(items))
+    }
+
+    pub fn refuse(&self, wanted: &str, found: &Value) -> Stop {
+        Stop::Failed(format!("{} takes {wanted}, not {}", self.name, kind_name(found)))
+    }
+}
+
+/// What kind of value it is, with its article.
+pub fn kind_name(value: &Value) -> &'static str {
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => "nothing",
+        ValueKind::Bool => "a truth value",
+        ValueKind::String | ValueKind::Bytes => "a text",
+        ValueKind::Array => "a list",
+        ValueKind::Map => "a record",
+        _ => "a number",
+    }
+}
+
+/// The text of anything but a list or a map. Whole numbers are written as such, as ids may come as floats.
+pub fn scalar_text(value: &Value) -> Option<Cow<'_, str>> {
+    if let Some(text) = value.as_str() {
+        return Some(Cow::Borrowed(text));
+    }
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => Some(Cow::Borrowed("")),
+        ValueKind::Array | ValueKind::Map | ValueKind::Bytes => None,
+        ValueKind::F64 => value.as_f64().map(|float| Cow::Owned(number::written(float))),
+        _ => Some(Cow::Owned(value.to_string())),
+    }
+}
+
+/// The text of any value: lists and maps as JSON.
+pub fn full_text<'v>(value: &'v Value, run: &mut Run) -> Result<Cow<'v, str>, Stop> {
+    let text = match scalar_text(value) {
+        Some(text) => text,
+        None => Cow::Owned(json(value)?),
+    };
+    run.charge_text(text.len())?;
+    Ok(text)
+}
+
+/// A value as JSON on one line, within the bound of a text.
+pub fn json(value: &Value) -> Result<String, Stop> {
+    let mut bounded = Bounded::new(MOST_TEXT);
+    match serde_json::to_writer(&mut bounded, value) {
+        Ok(()) => Ok(bounded.into_text()),
+        Err(_) if bounded.passed => Err(Stop::Bound(format!("a value is longer than {MOST_TEXT} octets"))),
+        Err(error) => Err(Stop::Failed(format!("a value can not be written as JSON: {error}"))),
+    }
+}

@@ -1,0 +1,163 @@
+//! Tests: what stands after `is`.
+
+use tera::{Value, value::ValueKind};
+
+use super::{Input, full_text, is_nothing, kind_name, scalar_text};
+use crate::expression::budget::{PATTERN_FACTOR, Stop, folded};
+
+type Made = Result<Value, Stop>;
+
+fn answer(truth: bool) -> Made {
+    Ok(Value::from(truth))
+}
+
+/// Whether a text has a part, a list an element, a map a key.
+pub fn containing(input: &mut Input<'_>) -> Made {
+    let Some(wanted) = input.argument("pat") else {
+        return answer(false);
+    };
+    if input.truth_argument("ignore_case") && input.value.is_string() {
+        let text = input.text()?;
+        let part = full_text(wanted, input.run)?;
+        return answer(input.run.pattern(&folded(&part))?.is_match(&text));
+    }
+    contains(input, input.value, wanted)
+}
+
+/// What `in` and `containing` mean; nothing contains nothing.
+pub fn contains(input: &mut Input<'_>, container: &Value, wanted: &Value) -> Made {
+    match container.kind() {
+        ValueKind::Undefined | ValueKind::None => answer(false),
+        ValueKind::Array => {
+            input.run.charge_value(container)?;
+            answer(container.as_array().is_some_and(|items| items.contains(wanted)))
+        }
+        ValueKind::Map => {
+            let key = scalar_text(wanted).unwrap_or_default();
+            answer(
+                container
+                    .as_map()
+                    .is_some_and(|map| map.keys().any(|known| known.as_str() == Some(&*key))),
+            )
+        }
+        ValueKind::String => {
+            let text = container.as_str().unwrap_or_default();
+            input.run.charge_text(text.len())?;
+            let Some(part) = scalar_text(wanted) else {
+                return Err(Stop::Failed(format!("a text can not contain {}", kind_name(wanted))));
+            };
+            answer(text.contains(&*part))
+        }
+        _ => Err(Stop::Failed(format!(
+            "{} can not contain anything",
+            kind_name(container)
+        ))),
+    }
+}
+
+/// Whether a text begins so.
+pub fn starting_with(input: &mut Input<'_>) -> Made {
+    let text = input.text()?;
+    let pat = input.text_argument("pat")?.unwrap_or_default();
+    if input.truth_argument("ignore_case") {
+        let found = input.run.pattern(&folded(&pat))?.find(&text);
+        return answer(found.is_some_and(|found| found.start() == 0));
+    }
+    answer(text.starts_with(&*pat))
+}
+
+/// Whether a text ends so.
+pub fn ending_with(input: &mut Input<'_>) -> Made {
+    let text = input.text()?;
+    let pat = input.text_argument("pat")?.unwrap_or_default();
+    if input.truth_argument("ignore_case") {
+        let regex = input.run.pattern(&format!("{}$", folded(&pat)))?;
+        return answer(regex.is_match(&text));
+    }
+    answer(text.ends_with(&*pat))
+}
+
+/// Whether a pattern matches somewhere.
+pub fn matching(input: &mut Input<'_>) -> Made {
+    let text = input.text()?;
+    input.run.charge(text.len() * PATTERN_FACTOR)?;
+    let pattern = input.text_argument("pat")?.unwrap_or_default();
+    answer(input.run.pattern(&pattern)?.is_match(&text))
+}
+
+/// Whether it is there and not null.
+pub fn defined(input: &mut Input<'_>) -> Made {
+    answer(!is_nothing(input.value))
+}
+
+/// Whether it is missing or null.
+pub fn undefined(input: &mut Input<'_>) -> Made {
+    answer(is_nothing(input.value))
+}
+
+/// Whether it is a text.
+pub fn string(input: &mut Input<'_>) -> Made {
+    answer(input.value.is_string())
+}
+
+/// Whether it is a number.
+pub fn number(input: &mut Input<'_>) -> Made {
+    answer(input.value.is_number())
+}
+
+/// Whether it is a whole number.
+pub fn integer(input: &mut Input<'_>) -> Made {
+    answer(whole(input).is_some())
+}
+
+/// Whether it has a fraction.
+pub fn float(input: &mut Input<'_>) -> Made {
+    answer(input.value.is_number() && whole(input).is_none())
+}
+
+/// Whether it is true or false.
+pub fn truth(input: &mut Input<'_>) -> Made {
+    answer(input.value.is_bool())
+}
+
+/// Whether it is a list.
+pub fn array(input: &mut Input<'_>) -> Made {
+    answer(input.value.is_array())
+}
+
+/// Whether it is a map.
+pub fn map(input: &mut Input<'_>) -> Made {
+    answer(input.value.is_map())
+}
+
+/// Whether a loop can walk it.
+pub fn iterable(input: &mut Input<'_>) -> Made {
+    answer(input.value.is_array() || input.value.is_map())
+}
+
+/// Whether it is odd.
+pub fn odd(input: &mut Input<'_>) -> Made {
+    remainder(input, 2).map(|rest| Value::from(rest != 0))
+}
+
+/// Whether it is even.
+pub fn even(input: &mut Input<'_>) -> Made {
+    remainder(input, 2).map(|rest| Value::from(rest == 0))
+}
+
+/// Whether it is a multiple.
+pub fn divisible_by(input: &mut Input<'_>) -> Made {
+    match input.whole_argument("divisor")?.unwrap_or(0) {
+        0 => answer(false),
+        divisor => remainder(input, divisor).map(|rest| Value::from(rest == 0)),
+    }
+}
+
+fn whole(input: &Input<'_>) -> Option<i128> {
+    input.value.as_number().and_then(|number| number.as_integer())
+}
+
+fn remainder(input: &Input<'_>, divisor: i64) -> Result<i128, Stop> {
+    let whole = whole(input).ok_or_else(|| input.refuse("a whole number", input.value))?;
+    Ok(whole.checked_rem_euclid(i128::from(divisor)).unwrap_or(0))
+}

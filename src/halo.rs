@@ -1,0 +1,206 @@
+//! Halo as we use it: users, clients, sites and agents of one connection.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::message::address::AddrSpec;
+
+mod agents;
+mod answer;
+mod api;
+pub mod client;
+mod directory;
+mod domain;
+mod http;
+mod listing;
+mod pace;
+mod places;
+mod shelf;
+mod times;
+mod token;
+mod users;
+mod wire;
+
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id_type!(
+    /// A Halo user (an end user of a client, never an agent).
+    UserId
+);
+id_type!(
+    /// A Halo client: a customer organisation.
+    ClientId
+);
+id_type!(
+    /// A site of a client; every user belongs to one.
+    SiteId
+);
+id_type!(
+    /// One of Halo's agents: the service desk's own people.
+    AgentId
+);
+
+/// A user as Halo shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct User {
+    pub id: UserId,
+    pub name: String,
+    /// The main address as Halo has it; may be empty or no address at all.
+    pub emailaddress: String,
+    /// `email2` and `email3`, known only where the detail was read.
+    #[serde(default)]
+    pub other_addresses: Vec<String>,
+    pub client_id: Option<ClientId>,
+    pub client_name: String,
+    pub site_id: Option<SiteId>,
+    pub site_name: String,
+    pub inactive: bool,
+    /// Everything Halo returned.
+    #[serde(default)]
+    pub raw: Value,
+}
+
+/// A client as Halo shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Client {
+    pub id: ClientId,
+    pub name: String,
+    pub main_site_id: Option<SiteId>,
+    pub website: String,
+    /// Known only where the detail was read; else empty.
+    #[serde(default)]
+    pub domain: String,
+    pub inactive: bool,
+    #[serde(default)]
+    pub raw: Value,
+}
+
+/// A site as Halo shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Site {
+    pub id: SiteId,
+    pub name: String,
+    pub client_id: Option<ClientId>,
+    pub client_name: String,
+    /// The mail domains of the site; known only where the detail was read.
+    #[serde(default)]
+    pub email_domains: Vec<String>,
+    pub inactive: bool,
+    #[serde(default)]
+    pub raw: Value,
+}
+
+/// One of Halo's agents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Agent {
+    pub id: AgentId,
+    pub name: String,
+    pub email: String,
+}
+
+/// A client or site as an operator names it: digits are an id, anything else an exact name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Reference {
+    Id(i64),
+    Name(String),
+}
+
+impl Reference {
+    /// Reads a rendered text: a text of digits is an id, any other an exact name. Empty is none.
+    pub fn parse(text: &str) -> Option<Reference> {
+        let text = text.trim();
+        if text.is_empty() {
+            return None;
+        }
+        if text.bytes().all(|b| b.is_ascii_digit())
+            && let Ok(id) = text.parse()
+        {
+            return Some(Reference::Id(id));
+        }
+        Some(Reference::Name(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reference::Id(id) => write!(f, "{id}"),
+            Reference::Name(name) => write!(f, "{name:?}"),
+        }
+    }
+}
+
+/// What a user is created from; every field was checked by the step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct NewUser {
+    pub name: String,
+    pub first_name: String,
+    pub surname: String,
+    pub emailaddress: AddrSpec,
+    pub client_id: ClientId,
+    pub site_id: SiteId,
+    /// `sendwelcomeemail`; false unless the operator asks for it.
+    pub send_welcome_email: bool,
+}
+
+/// What a client is created from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct NewClient {
+    pub name: String,
+    pub website: String,
+    pub trading_name: String,
+    pub notes: String,
+    /// The name of its first site.
+    pub site_name: String,
+}
+
+/// One page of a listing, as the `query_halo_…` steps ask for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct ListQuery {
+    pub search: String,
+    pub client: Option<ClientId>,
+    pub site: Option<SiteId>,
+    /// For clients alone.
+    pub domain: String,
+    pub include_active: bool,
+    pub include_inactive: bool,
+    /// 1 to 100: Halo gives no more (fact sheet, 2.4).
+    pub page_size: u32,
+    /// From 1.
+    pub page_no: u32,
+    pub order_by: String,
+    pub order_descending: bool,
+}
+
+/// One page of rows with the count that Halo gave for the whole listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Page<T> {
+    /// Halo's `record_count`; not always the total (fact sheet, 2.4).
+    pub record_count: u64,
+    pub rows: Vec<T>,
+}

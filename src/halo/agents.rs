@@ -1,0 +1,50 @@
+//! Halo's agents by address: who works at the desk is no customer.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tracing::warn;
+
+use super::{
+    Agent,
+    api::{Api, Request, unusable},
+    client::{Calls, Freshness, HaloError},
+    directory::{Directory, kept},
+    listing::AGENTS,
+    times::Times,
+    wire,
+};
+use crate::message::address::AddrSpec;
+
+/// The agent with that address, the lowest id where several bear it.
+pub(super) async fn with_address(
+    api: &Api,
+    directory: &Directory,
+    times: &Times,
+    address: &AddrSpec,
+    (calls, is_noted): (&Calls, &AtomicBool),
+) -> Result<Option<Agent>, HaloError> {
+    let ask = || async { kept(every(api, calls, is_noted).await, times.agents, times, |_| false) };
+    let agents = directory.agents.find(&(), Freshness::Cached, ask).await?;
+    let same = agents
+        .iter()
+        .filter(|agent| agent.email.to_lowercase() == address.as_str());
+    Ok(same.min_by_key(|agent| agent.id).cloned())
+}
+
+async fn every(api: &Api, calls: &Calls, is_noted: &AtomicBool) -> Result<Arc<Vec<Agent>>, HaloError> {
+    let request = Request::get(AGENTS.path);
+    let answer = api.answer(&request, calls).await?;
+    // Reading agents is a permission of its own, and everything else works without it.
+    if matches!(answer.http_status, 401 | 403) {
+        if !is_noted.swap(true, Ordering::Relaxed) {
+            warn!(connection = %api.connection, "agents can't be read, so none is recognised by address; allow the API application to read them");
+        }
+        return Ok(Arc::default());
+    }
+    let listing = wire::listing(api.classed(&request, answer)?, AGENTS.key);
+    let listing = listing.ok_or_else(|| unusable(&request, "it has no list of agents".into()))?;
+    Ok(Arc::new(listing.rows.iter().filter_map(wire::agent).collect()))
+}

@@ -1,0 +1,368 @@
+//! One question to Halo's API: with a token, repeated where that is safe, its answer classed.
+
+use std::time::Duration;
+
+use reqwest::{RequestBuilder, header};
+use serde_json::Value;
+use url::{Url, form_urlencoded};
+
+use super::{
+    answer,
+    client::{Calls, HaloError},
+    http::{Answer, Http, Label, Lost},
+    token::{Token, Tokens, below, shown},
+    wire::Query,
+};
+use crate::{config::ConnectionName, secret::ExposeSecret};
+
+/// So many 429s in a row are waited out inside one request.
+const WAITED_OUT: u32 = 4;
+
+/// The API of one connection.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub connection: ConnectionName,
+    pub base: Url,
+    pub http: Http,
+    pub tokens: Tokens,
+    pub patience: Duration,
+}
+
+/// What is asked: a GET, or a POST where there is a body.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    path: String,
+    query: Query,
+    body: Option<Value>,
+}
+
+/// What was repeated already for one question.
+#[derive(Debug, Default)]
+struct Repeats {
+    token: bool,
+    dropped: bool,
+    held: u32,
+}
+
+impl Request {
+    pub(super) fn get(path: impl Into<String>) -> Request {
+        Request {
+            path: path.into(),
+            query: Query::new(),
+            body: None,
+        }
+    }
+
+    pub(super) fn post(path: impl Into<String>, body: Value) -> Request {
+        Request {
+            path: path.into(),
+            query: Query::new(),
+            body: Some(body),
+        }
+    }
+
+    pub(super) fn with(mut self, query: Query) -> Request {
+        self.query.extend(query);
+        self
+    }
+
+    fn method(&self) -> &'static str {
+        if self.is_write() { "POST" } else { "GET" }
+    }
+
+    fn is_write(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// Form encoding writes a plus as `%2B`; a bare one would be read as a space.
+    fn path_and_query(&self) -> String {
+        if self.query.is_empty() {
+            return self.path.clone();
+        }
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.query)
+            .finish();
+        format!("{}?{query}", self.path)
+    }
+
+    fn label(&self) -> Label {
+        let body = self.body.clone().unwrap_or_default();
+        Label {
+            method: self.method(),
+            path: self.path_and_query(),
+            body,
+            is_secret: false,
+        }
+    }
+}
+
+impl Api {
+    /// The value that Halo answers with.
+    pub(super) async fn ask(&self, request: &Request, calls: &Calls) -> Result<Value, HaloError> {
+        let answer = self.answer(request, calls).await?;
+        self.classed(request, answer)
+    }
+
+    /// The value, or none where Halo has no record of that id.
+    pub(super) async fn ask_record(&self, request: &Request, calls: &Calls) -> Result<Option<Value>, HaloError> {
+        let answer = self.answer(request, calls).await?;
+        if answer.http_status == 404 {
+            Ok(None)
+        } else {
+            self.classed(request, answer).map(Some)
+        }
+    }
+
+    /// An answer of any status but 429. A 401 is repeated once with another token; a 429 means that nothing was
+    /// done, so it is repeated for writes too; a read is repeated once when its connection had been closed.
+    pub(super) async fn answer(&self, request: &Request, calls: &Calls) -> Result<Answer, HaloError> {
+        let mut repeats = Repeats::default();
+        loop {
+            let token = self.tokens.token(&self.http, calls).await?;
+            match self
+                .http
+                .exchange(self.prepared(request, &token), request.label(), calls)
+                .await
+            {
+                Ok(answer) if answer.http_status == 401 && !repeats.token => {
+                    repeats.token = true;
+                    self.tokens.discard(&token).await;
+                }
+                Ok(answer) if answer.http_status == 429 => self.wait_or_give_up(&answer, &mut repeats)?,
+                Ok(answer) => {
+                    self.http.pace.flows();
+                    return Ok(answer);
+                }
+                Err(Lost::Dropped(_)) if !request.is_write() && !repeats.dropped => repeats.dropped = true,
+                Err(lost) => return Err(self.no_answer(request, lost)),
+            }
+        }
+    }
+
+    fn prepared(&self, request: &Request, token: &Token) -> RequestBuilder {
+        let mut url = below(&self.base, &format!("api{}", request.path));
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        let builder = match &request.body {
+            Some(body) => self.http.agent.post(url).json(body),
+            None => self.http.agent.get(url),
+        };
+        builder
+            .bearer_auth(token.bearer.expose_secret())
+            .header(header::ACCEPT, "application/json")
+    }
+
+    /// The whole connection holds still; whoever is patient enough comes again when it flows.
+    fn wait_or_give_up(&self, answer: &Answer, repeats: &mut Repeats) -> Result<(), HaloError> {
+        let held = self.http.pace.hold(answer.retry_after, fastrand::f64());
+        repeats.held += 1;
+        if held <= self.patience && repeats.held < WAITED_OUT {
+            return Ok(());
+        }
+        let reason = answer::sentence(answer.http_status, &answer.body);
+        Err(HaloError::TooMany {
+            reason,
+            retry_after: Some(held),
+        })
+    }
+
+    fn no_answer(&self, request: &Request, lost: Lost) -> HaloError {
+        match lost {
+            Lost::Held(left) => HaloError::TooMany {
+                reason: lost.reason(),
+                retry_after: Some(left),
+            },
+            Lost::Unsent(reason) => HaloError::Unreachable {
+                url: shown(&self.base),
+                reason,
+            },
+            Lost::Dropped(reason) | Lost::Unfinished(reason) => unusable(request, reason),
+        }
+    }
+
+    /// The value of a success; everything else as the error that says what to do.
+    pub(super) fn classed(&self, request: &Request, answer: Answer) -> Result<Value, HaloError> {
+        let said = || answer::sentence(answer.http_status, &answer.body);
+        match answer.http_status {
+            200..=299 => serde_json::from_slice(&answer.body).map_err(|_| unusable(request, no_json(&answer))),
+            300..=399 => Err(HaloError::Unreachable {
+                url: shown(&self.base),
+                reason: redirect(&answer),
+            }),
+            401 | 403 => Err(self.denied(request, answer.http_status, &said())),
+            // 408: the server gave up waiting for what we sent, or so it says.
+            408 | 500.. => Err(unusable(request, with_status(answer.http_status, &said()))),
+            status => {
+                let (method, path) = (request.method().to_owned(), request.path.clone());
+                Err(HaloError::Refused {
+                    method,
+                    path,
+                    status,
+                    reason: said(),
+                })
+            }
+        }
+    }
+
+    fn denied(&self, request: &Request, http_status: u16, said: &str) -> HaloError {
+        let (method, path) = (request.method(), &request.path);
+        HaloError::Credentials {
+            connection: self.connection.clone(),
+            reason: format!("{method} {path} is answered with {http_status}: {said}"),
+            remedy: format!(
+                "give the API application the permission {}, and the agent it signs in as the rights to match",
+                permission(path, request.is_write())
+            ),
+        }
+    }
+}
+
+/// An answer that can't be used. After a write nobody knows whether it was done.
+pub(super) fn unusable(request: &Request, reason: String) -> HaloError {
+    let (method, path) = (request.method().to_owned(), request.path.clone());
+    HaloError::NoAnswer {
+        method,
+        path,
+        reason,
+        uncertain: request.is_write(),
+    }
+}
+
+/// Halo's name for what an application needs; users and sites fall under customers, actions and files under tickets.
+fn permission(path: &str, is_write: bool) -> String {
+    let verb = if is_write { "edit" } else { "read" };
+    let resource = path
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    match resource.as_str() {
+        "users" | "client" | "site" => format!("{verb}:customers"),
+        "tickets" | "actions" | "attachment" => format!("{verb}:tickets"),
+        other => format!("to {verb} {other}"),
+    }
+}
+
+fn with_status(http_status: u16, said: &str) -> String {
+    let status = http_status.to_string();
+    if said.starts_with(&status) {
+        said.to_owned()
+    } else {
+        format!("{status}: {said}")
+    }
+}
+
+fn no_json(answer: &Answer) -> String {
+    if answer.body.is_empty() {
+        return format!("{} with an empty body", answer.http_status);
+    }
+    let text = answer::sentence(answer.http_status, &answer.body);
+    format!(
+        "{} with a body that is no JSON: {}",
+        answer.http_status,
+        answer::cut(&text, 100)
+    )
+}
+
+fn redirect(answer: &Answer) -> String {
+    let leads = answer
+        .location
+        .as_deref()
+        .map(|to| format!(" to {}", answer::cut(to, 200)))
+        .unwrap_or_default();
+    format!(
+        "it answers {} and leads{leads} elsewhere; set url to where the API is",
+        answer.http_status
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api() -> Api {
+        super::super::client::tests::unconnected().into_api()
+    }
+
+    fn check(request: &Request, http_status: u16, body: &str, expected: Result<&str, &str>) {
+        let answer = Answer {
+            http_status,
+            retry_after: None,
+            location: None,
+            body: body.into(),
+        };
+        let classed = api()
+            .classed(request, answer)
+            .map(|value| value.to_string())
+            .map_err(|error| format!("{error:?}"));
+        match expected {
+            Ok(value) => assert_eq!(classed.as_deref(), Ok(value)),
+            Err(part) => assert!(
+                classed.as_ref().is_err_and(|error| error.contains(part)),
+                "{classed:?} has no {part}"
+            ),
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_class() {
+        let (get, post) = (Request::get("/Users"), Request::post("/Users", Value::Null));
+        check(&get, 200, "[]", Ok("[]"));
+        check(&get, 201, "{}", Ok("{}"));
+        check(
+            &get,
+            200,
+            "<html>hello</html>",
+            Err("200 with a body that is no JSON: hello\", uncertain: false"),
+        );
+        check(&post, 200, "", Err("200 with an empty body\", uncertain: true"));
+        check(&get, 302, "", Err("Unreachable"));
+        check(
+            &post,
+            400,
+            r#"{"name":["is needed"]}"#,
+            Err("status: 400, reason: \"name: is needed\""),
+        );
+        check(&get, 404, "", Err("status: 404"));
+        check(&get, 405, "", Err("status: 405"));
+        check(&post, 413, "", Err("status: 413"));
+        check(&get, 403, "", Err("the permission read:customers"));
+        check(&post, 403, "", Err("the permission edit:customers"));
+        check(&get, 401, "", Err("Credentials"));
+        check(&get, 408, "", Err("uncertain: false"));
+        check(
+            &get,
+            500,
+            "",
+            Err("reason: \"500 Internal Server Error (empty answer)\", uncertain: false"),
+        );
+        check(
+            &post,
+            502,
+            "<h1>Bad Gateway</h1>",
+            Err("reason: \"502: Bad Gateway\", uncertain: true"),
+        );
+        check(&post, 504, "", Err("uncertain: true"));
+    }
+
+    #[test]
+    fn the_permission_is_named_as_halo_names_it() {
+        for (path, is_write, expected) in [
+            ("/Users/7", false, "read:customers"),
+            ("/Client", true, "edit:customers"),
+            ("/Actions", true, "edit:tickets"),
+            ("/Agent", false, "to read agent"),
+        ] {
+            assert_eq!(permission(path, is_write), expected);
+        }
+    }
+
+    #[test]
+    fn a_plus_in_an_address_is_not_sent_as_a_space() {
+        let request = Request::get("/Users").with(vec![("search", "jane+news@acme.example".into())]);
+        assert_eq!(request.path_and_query(), "/Users?search=jane%2Bnews%40acme.example");
+        assert_eq!(Request::get("/Users/7").path_and_query(), "/Users/7");
+    }
+}

@@ -1,0 +1,449 @@
+//! One connection to Halo: what may be asked of it, and what can go wrong.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Host;
+
+pub use super::times::Times;
+use super::{
+    Agent, Client, ClientId, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
+    api::Api,
+    directory::{Directory, SiteDomains},
+    http::Http,
+    listing::{self, CLIENTS, Route, SITES, USERS},
+    pace::{Pace, PaceSnapshot},
+    places::{Places, of_client},
+    token::Tokens,
+    users,
+    wire::{self, Query},
+};
+use crate::{
+    class::Class,
+    config::{ConnectionName, HaloConfig},
+    message::address::AddrSpec,
+};
+
+/// One request and its answer, for the trace. Never holds a secret or a token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// When it was sent.
+    pub at: Timestamp,
+    /// `GET` or `POST`.
+    pub method: String,
+    /// Path and query below `/api`.
+    pub path: String,
+    /// What was sent; null for a GET.
+    pub body: Value,
+    /// 0 where no answer came.
+    pub http_status: u16,
+    /// The answer cut short, or the error in one sentence.
+    pub answer: String,
+    /// From its start to the end of the answer, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Collects the calls made on behalf of one step. Shared answers of a cache add none.
+#[derive(Debug, Clone, Default)]
+pub struct Calls(Arc<Mutex<Vec<Call>>>);
+
+impl Calls {
+    /// Adds a call.
+    pub fn note(&self, call: Call) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
+    /// Takes what was noted so far.
+    pub fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// How old an answer may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// From the directory, while its lifetime lasts (users: at most a minute).
+    Cached,
+    /// Asked now.
+    Fresh,
+}
+
+/// What can go wrong with a request to Halo.
+#[derive(Debug, Clone, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum HaloError {
+    /// Halo says no to this request: 400, 404 of a record, 413.
+    #[error("Halo answers {method} {path} with {status}: {reason}")]
+    Refused {
+        method: String,
+        path: String,
+        status: u16,
+        reason: String,
+    },
+    /// 5xx, a timeout, half an answer. `uncertain`: a write may have happened.
+    #[error("{method} {path} has no usable answer from Halo: {reason}")]
+    NoAnswer {
+        method: String,
+        path: String,
+        reason: String,
+        uncertain: bool,
+    },
+    /// Halo can not be reached at all: the request was not sent.
+    #[error("Halo can not be reached at {url}: {reason}")]
+    Unreachable { url: String, reason: String },
+    /// 429: the connection holds still.
+    #[error("Halo asks to slow down (429): {reason}")]
+    TooMany {
+        reason: String,
+        retry_after: Option<Duration>,
+    },
+    /// The credentials are refused, or a permission is missing (401, 403).
+    #[error("Halo refuses the connection {connection}: {reason}; {remedy}")]
+    Credentials {
+        connection: ConnectionName,
+        reason: String,
+        remedy: String,
+    },
+}
+
+impl HaloError {
+    /// What to do about it.
+    pub fn class(&self) -> Class {
+        match self {
+            HaloError::Refused { .. } => Class::Permanent,
+            HaloError::NoAnswer { .. } | HaloError::Unreachable { .. } | HaloError::TooMany { .. } => Class::Transient,
+            HaloError::Credentials { .. } => Class::Credentials,
+        }
+    }
+    /// Whether it is a fault of the connection: its messages wait, their clock stands still.
+    pub fn is_of_connection(&self) -> bool {
+        matches!(
+            self,
+            HaloError::Unreachable { .. } | HaloError::TooMany { .. } | HaloError::Credentials { .. }
+        )
+    }
+}
+
+type Result<T> = std::result::Result<T, HaloError>;
+
+/// A connection is opened within this time, or not at all.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// One connection; lives in the registry, outlives a reload, shared by all tasks.
+pub struct Halo {
+    api: Api,
+    directory: Directory,
+    times: Times,
+    timeout: Duration,
+    agents_are_noted: AtomicBool,
+}
+
+impl Halo {
+    /// Prepares a connection; nothing is sent before the first question.
+    pub fn connect(name: ConnectionName, config: &HaloConfig) -> std::result::Result<Halo, String> {
+        Halo::connect_with(name, config, Times::default())
+    }
+
+    /// The same with other lifetimes and waits.
+    pub fn connect_with(name: ConnectionName, config: &HaloConfig, times: Times) -> std::result::Result<Halo, String> {
+        let http = Http {
+            agent: http_agent(config)?,
+            pace: Pace::new(config.rate, times.hold, times.patience),
+        };
+        let tokens = Tokens::new(&name, config, &times);
+        let api = Api {
+            connection: name,
+            base: config.url.clone(),
+            http,
+            tokens,
+            patience: times.patience,
+        };
+        Ok(Halo {
+            api,
+            directory: Directory::new(),
+            times,
+            timeout: config.timeout,
+            agents_are_noted: AtomicBool::new(false),
+        })
+    }
+
+    /// The connection's name in the configuration.
+    pub fn name(&self) -> &ConnectionName {
+        &self.api.connection
+    }
+
+    /// How long a request may take; after that an answer no longer comes.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Signs in if there is no token, and asks one cheap question.
+    pub async fn check(&self, calls: &Calls) -> Result<()> {
+        let query = vec![("count", "1".to_owned())];
+        listing::one(&self.api, USERS, query, calls).await.map(|_| ())
+    }
+
+    /// The users whose address is exactly this one (`email2` and `email3` count too), active ones first, then by id.
+    pub async fn users_with_address(
+        &self,
+        address: &AddrSpec,
+        freshness: Freshness,
+        calls: &Calls,
+    ) -> Result<Vec<User>> {
+        users::with_address(&self.api, &self.directory, &self.times, (address, freshness), calls).await
+    }
+
+    /// The agent with that address. Where agents may not be read there is none, which is logged once.
+    pub async fn agent_with_address(&self, address: &AddrSpec, calls: &Calls) -> Result<Option<Agent>> {
+        agents::with_address(
+            &self.api,
+            &self.directory,
+            &self.times,
+            address,
+            (calls, &self.agents_are_noted),
+        )
+        .await
+    }
+
+    /// The client of that id, inactive or not, or all active clients of that exact name: two are for the caller to tell apart.
+    pub async fn clients_by(&self, client: &Reference, calls: &Calls) -> Result<Vec<Client>> {
+        self.places().clients_by(client, calls).await
+    }
+
+    /// The site of that id, of whichever client, or all active sites of that exact name, within `client` where it is given.
+    pub async fn sites_by(&self, client: Option<ClientId>, site: &Reference, calls: &Calls) -> Result<Vec<Site>> {
+        self.places().sites_by(client, site, calls).await
+    }
+
+    /// The client's main site, else its active site with the lowest id.
+    pub async fn main_site(&self, client: ClientId, calls: &Calls) -> Result<Option<Site>> {
+        self.places().main_site(client, calls).await
+    }
+
+    /// The active sites that have exactly this mail domain, by id. The first question reads every site in detail.
+    pub async fn sites_of_domain(&self, domain: &str, calls: &Calls) -> Result<Vec<Site>> {
+        self.places().sites_of_domain(domain, calls).await
+    }
+
+    /// The active clients whose domain, or the host of whose website, is exactly this one, by id.
+    pub async fn clients_of_domain(&self, domain: &str, calls: &Calls) -> Result<Vec<Client>> {
+        self.places().clients_of_domain(domain, calls).await
+    }
+
+    /// One page of users, as Halo lists them.
+    pub async fn query_users(&self, query: &ListQuery, calls: &Calls) -> Result<Page<User>> {
+        self.page(USERS, query, wire::user, calls).await
+    }
+
+    /// One page of clients, as Halo lists them.
+    pub async fn query_clients(&self, query: &ListQuery, calls: &Calls) -> Result<Page<Client>> {
+        self.page(CLIENTS, query, wire::client, calls).await
+    }
+
+    /// One page of sites, as Halo lists them.
+    pub async fn query_sites(&self, query: &ListQuery, calls: &Calls) -> Result<Page<Site>> {
+        self.page(SITES, query, wire::site, calls).await
+    }
+
+    /// One POST; no look before it. `effect` looks.
+    pub async fn create_user(&self, user: &NewUser, calls: &Calls) -> Result<User> {
+        users::create(&self.api, &self.directory, user, calls).await
+    }
+
+    /// One POST that makes an inactive user active.
+    pub async fn reactivate_user(&self, user: UserId, calls: &Calls) -> Result<User> {
+        users::reactivate(&self.api, &self.directory, user, calls).await
+    }
+
+    /// One POST of a client with its first site; no look before it.
+    pub async fn create_client(&self, client: &NewClient, calls: &Calls) -> Result<Client> {
+        self.places().create_client(client, calls).await
+    }
+
+    /// Every active client the connection sees, page by page.
+    pub async fn every_client(&self, calls: &Calls) -> Result<Vec<Client>> {
+        self.every(CLIENTS, Query::new(), wire::client, calls).await
+    }
+
+    /// Every active site the connection sees, of one client or of all.
+    pub async fn every_site(&self, client: Option<ClientId>, calls: &Calls) -> Result<Vec<Site>> {
+        self.every(SITES, of_client(client), wire::site, calls).await
+    }
+
+    /// Every active user the connection sees, of one client or of all.
+    pub async fn every_user(&self, client: Option<ClientId>, calls: &Calls) -> Result<Vec<User>> {
+        self.every(USERS, of_client(client), wire::user, calls).await
+    }
+
+    /// What a restart should know: what was sent lately, and the mail domains of sites.
+    pub fn snapshot(&self) -> Value {
+        let now = Timestamp::now();
+        let kept = Kept {
+            pace: self.api.http.pace.snapshot(now),
+            site_domains: self.directory.snapshot(now),
+        };
+        serde_json::to_value(kept).expect("numbers and texts always become JSON")
+    }
+
+    /// Takes in a snapshot of an earlier run; one that is no snapshot changes nothing.
+    pub fn restore(&self, snapshot: Value) {
+        let now = Timestamp::now();
+        if let Ok(kept) = serde_json::from_value::<Kept>(snapshot) {
+            self.api.http.pace.restore(&kept.pace, now);
+            self.directory.restore(&kept.site_domains, now, &self.times);
+        }
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places {
+            api: &self.api,
+            directory: &self.directory,
+            times: &self.times,
+        }
+    }
+
+    async fn page<T>(
+        &self,
+        route: Route,
+        query: &ListQuery,
+        read: fn(&Value) -> Option<T>,
+        calls: &Calls,
+    ) -> Result<Page<T>> {
+        let listing = listing::one(&self.api, route, wire::page_query(query), calls).await?;
+        let rows: Vec<T> = listing.rows.iter().filter_map(read).collect();
+        let counted = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        Ok(Page {
+            record_count: listing.record_count.unwrap_or(counted),
+            rows,
+        })
+    }
+
+    async fn every<T>(
+        &self,
+        route: Route,
+        query: Query,
+        read: fn(&Value) -> Option<T>,
+        calls: &Calls,
+    ) -> Result<Vec<T>> {
+        let rows = listing::every(&self.api, route, query, calls).await?;
+        Ok(rows.iter().filter_map(read).collect())
+    }
+}
+
+impl fmt::Debug for Halo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Halo")
+            .field("name", &self.api.connection.0)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is kept across a restart.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    pace: PaceSnapshot,
+    site_domains: Vec<SiteDomains>,
+}
+
+fn http_agent(config: &HaloConfig) -> std::result::Result<reqwest::Client, String> {
+    // The second connection finds the provider installed by the first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut agent = reqwest::Client::builder()
+        .user_agent(concat!("halo-intake/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT.min(config.timeout))
+        .timeout(config.timeout)
+        // A redirect would carry the token to somewhere nobody configured.
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some(path) = &config.ca_file {
+        let wrong = |reason: String| format!("ca_file {} {reason}", path.display());
+        let pem = std::fs::read(path).map_err(|error| wrong(format!("can not be read: {error}")))?;
+        let certificates =
+            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(format!("is no PEM: {error}")))?;
+        if certificates.is_empty() {
+            return Err(wrong("holds no certificate".into()));
+        }
+        agent = agent.tls_certs_merge(certificates);
+    }
+    if is_loopback(config) {
+        agent = agent.no_proxy();
+    }
+    agent
+        .build()
+        .map_err(|error| format!("no HTTPS client can be made: {error}"))
+}
+
+fn is_loopback(config: &HaloConfig) -> bool {
+    match config.url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::{
+        config::Rate,
+        secret::{Secret, SecretString},
+    };
+
+    /// A connection to nowhere.
+    pub(in super::super) fn unconnected() -> Halo {
+        let config = HaloConfig {
+            url: "https://halo.example".parse().unwrap(),
+            auth_url: None,
+            tenant: None,
+            client_id: "example".into(),
+            client_secret: Secret::Literal(SecretString::from("s3cr3t".to_owned())),
+            scope: "all".into(),
+            rate: Rate {
+                count: NonZeroU32::new(300).unwrap(),
+                per: Duration::from_secs(300),
+            },
+            new_users: None,
+            subject_tags: vec![],
+            freemail_domains: vec![],
+            domains: Default::default(),
+            timeout: Duration::from_secs(30),
+            ca_file: None,
+        };
+        Halo::connect(ConnectionName("main".into()), &config).unwrap()
+    }
+
+    impl Halo {
+        pub(in super::super) fn into_api(self) -> Api {
+            self.api
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_connection_prints_its_secret() {
+        let halo = unconnected();
+        assert_eq!(format!("{halo:?}"), "Halo { name: \"main\", .. }");
+        assert!(!format!("{:?}", halo.api).contains("s3cr3t"));
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_survives_its_round_trip_and_nonsense_changes_nothing() {
+        let halo = unconnected();
+        let now = Timestamp::now().as_millisecond();
+        halo.restore(serde_json::json!({
+            "pace": { "sent": [now - 10] },
+            "site_domains": [{ "site": 7, "domains": ["acme.example"], "until": now + 60_000 }],
+        }));
+        halo.restore(serde_json::json!(["nonsense"]));
+        let snapshot = halo.snapshot();
+        assert_eq!(snapshot["pace"]["sent"].as_array().map(Vec::len), Some(1));
+        assert_eq!(snapshot["site_domains"][0]["domains"][0], "acme.example");
+    }
+}

@@ -1,0 +1,145 @@
+//! What is known of a connection's users, clients, sites and agents, each with its lifetime.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Agent, Client, ClientId, Reference, Site, SiteId, User,
+    client::HaloError,
+    shelf::{Brought, Shelf},
+    times::Times,
+};
+use crate::message::address::AddrSpec;
+
+/// Addresses arrive by the thousand, and each answer lives for a minute at most.
+const MOST_USERS: usize = 2048;
+const MOST_PLACES: usize = 4096;
+/// A site's mail domains are a few octets and cost a request: every site of a large tenant has room.
+const MOST_SITES: usize = 100_000;
+
+/// Rows by mail domain.
+pub(super) type ByDomain<T> = Arc<HashMap<String, Vec<T>>>;
+
+/// The shelves of one connection.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub users: Shelf<AddrSpec, Vec<User>>,
+    pub agents: Shelf<(), Arc<Vec<Agent>>>,
+    pub clients: Shelf<Reference, Vec<Client>>,
+    pub sites: Shelf<(Option<ClientId>, Reference), Vec<Site>>,
+    pub main_sites: Shelf<ClientId, Option<Site>>,
+    pub site_domains: Shelf<SiteId, Vec<String>>,
+    pub sites_by_domain: Shelf<(), ByDomain<Site>>,
+    pub clients_by_domain: Shelf<(), ByDomain<Client>>,
+}
+
+impl Directory {
+    pub(super) fn new() -> Directory {
+        Directory {
+            users: Shelf::new(MOST_USERS),
+            agents: Shelf::new(1),
+            clients: Shelf::new(MOST_PLACES),
+            sites: Shelf::new(MOST_PLACES),
+            main_sites: Shelf::new(MOST_PLACES),
+            site_domains: Shelf::new(MOST_SITES),
+            sites_by_domain: Shelf::new(1),
+            clients_by_domain: Shelf::new(1),
+        }
+    }
+
+    /// After a client was created: what was absent may be there, and names may be ambiguous.
+    pub(super) fn forget_places(&self) {
+        self.clients.clear();
+        self.sites.clear();
+        self.main_sites.clear();
+        self.sites_by_domain.clear();
+        self.clients_by_domain.clear();
+    }
+
+    /// The mail domains of sites as a restart wants them: they cost a request each.
+    pub(super) fn snapshot(&self, now: Timestamp) -> Vec<SiteDomains> {
+        let kept = self.site_domains.kept().into_iter();
+        let until = |left: Duration| {
+            now.as_millisecond()
+                .saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
+        };
+        kept.map(|(site, domains, left)| SiteDomains {
+            site,
+            domains,
+            until: until(left),
+        })
+        .collect()
+    }
+
+    /// Puts back what a snapshot holds and is not out of date.
+    pub(super) fn restore(&self, snapshot: &[SiteDomains], now: Timestamp, times: &Times) {
+        for kept in snapshot {
+            let left = u64::try_from(kept.until - now.as_millisecond()).unwrap_or(0);
+            let left = Duration::from_millis(left).min(times.site_domains);
+            if !left.is_zero() {
+                self.site_domains.put(kept.site, kept.domains.clone(), left);
+            }
+        }
+    }
+}
+
+/// The mail domains of one site, and until when they hold (milliseconds since the epoch).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct SiteDomains {
+    site: SiteId,
+    domains: Vec<String>,
+    until: i64,
+}
+
+/// An answer with the lifetime of its kind; that there is nothing is kept shortly, a failure not at all.
+pub(super) fn kept<V>(
+    result: Result<V, HaloError>,
+    life: Duration,
+    times: &Times,
+    is_absent: impl Fn(&V) -> bool,
+) -> Brought<V> {
+    let life = match &result {
+        Ok(value) if is_absent(value) => life.min(times.absent),
+        Ok(_) => life,
+        Err(_) => Duration::ZERO,
+    };
+    (result, life)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domains_of_sites_outlive_a_restart_until_they_are_out_of_date() {
+        let (before, after) = (Directory::new(), Directory::new());
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        before
+            .site_domains
+            .put(SiteId(1), vec!["acme.example".into()], Duration::from_secs(60));
+        before.site_domains.put(SiteId(2), vec![], Duration::from_secs(3600));
+        let snapshot = before.snapshot(now);
+        after.restore(&snapshot, now + jiff::SignedDuration::from_secs(61), &Times::default());
+        let kept = after.site_domains.kept();
+        assert_eq!(kept.iter().map(|(site, ..)| *site).collect::<Vec<_>>(), [SiteId(2)]);
+        after.restore(&snapshot, now, &Times::default());
+        assert_eq!(after.site_domains.kept().len(), 2);
+    }
+
+    #[test]
+    fn that_there_is_nothing_is_kept_shortly() {
+        let times = Times::default();
+        let life = |result| kept(result, times.places, &times, Vec::<u8>::is_empty).1;
+        assert_eq!(life(Ok(vec![1])), times.places);
+        assert_eq!(life(Ok(vec![])), times.absent);
+        assert_eq!(
+            life(Err(HaloError::TooMany {
+                reason: String::new(),
+                retry_after: None
+            })),
+            Duration::ZERO
+        );
+    }
+}

@@ -1,0 +1,298 @@
+//! Clients and sites by id, by exact name and by mail domain: a filter of Halo's narrows, and is never trusted.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    Client, ClientId, NewClient, Reference, Site, SiteId,
+    api::{Api, Request, unusable},
+    client::{Calls, Freshness, HaloError},
+    directory::{ByDomain, Directory, kept},
+    domain,
+    listing::{self, CLIENTS, SITES},
+    times::Times,
+    wire::{self, Query},
+};
+
+/// Details of sites are read so many at a time; others find the pace's line short.
+const AT_ONCE: usize = 4;
+
+type Result<T> = std::result::Result<T, HaloError>;
+
+/// Where clients and sites of one connection are looked up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places<'a> {
+    pub api: &'a Api,
+    pub directory: &'a Directory,
+    pub times: &'a Times,
+}
+
+impl Places<'_> {
+    pub(super) async fn clients_by(&self, client: &Reference, calls: &Calls) -> Result<Vec<Client>> {
+        let ask = || async {
+            let found = match client {
+                Reference::Id(id) => self.client(ClientId(*id), calls).await.map(Vec::from_iter),
+                Reference::Name(name) => self.clients_named(name, calls).await,
+            };
+            kept(found, self.times.places, self.times, Vec::is_empty)
+        };
+        self.directory.clients.find(client, Freshness::Cached, ask).await
+    }
+
+    async fn client(&self, id: ClientId, calls: &Calls) -> Result<Option<Client>> {
+        let request = Request::get(format!("/Client/{id}"));
+        let Some(value) = self.api.ask_record(&request, calls).await? else {
+            return Ok(None);
+        };
+        wire::client(&value)
+            .map(Some)
+            .ok_or_else(|| unusable(&request, "it holds no client with an id".into()))
+    }
+
+    async fn clients_named(&self, name: &str, calls: &Calls) -> Result<Vec<Client>> {
+        let query = vec![("search", name.trim().to_owned())];
+        let rows = listing::every(self.api, CLIENTS, query, calls).await?;
+        Ok(named(rows.iter().filter_map(wire::client).collect(), name, |client| {
+            &client.name
+        }))
+    }
+
+    pub(super) async fn sites_by(
+        &self,
+        client: Option<ClientId>,
+        site: &Reference,
+        calls: &Calls,
+    ) -> Result<Vec<Site>> {
+        let ask = || async {
+            let found = match site {
+                Reference::Id(id) => self.site(SiteId(*id), calls).await.map(Vec::from_iter),
+                Reference::Name(name) => self.sites_named(client, name, calls).await,
+            };
+            kept(found, self.times.places, self.times, Vec::is_empty)
+        };
+        self.directory
+            .sites
+            .find(&(client, site.clone()), Freshness::Cached, ask)
+            .await
+    }
+
+    async fn site(&self, id: SiteId, calls: &Calls) -> Result<Option<Site>> {
+        let request = Request::get(format!("/Site/{id}"));
+        let Some(value) = self.api.ask_record(&request, calls).await? else {
+            return Ok(None);
+        };
+        wire::site(&value)
+            .map(Some)
+            .ok_or_else(|| unusable(&request, "it holds no site with an id".into()))
+    }
+
+    async fn sites_named(&self, client: Option<ClientId>, name: &str, calls: &Calls) -> Result<Vec<Site>> {
+        let mut query = of_client(client);
+        query.push(("search", name.trim().to_owned()));
+        let sites = self.sites(client, query, calls).await?;
+        Ok(named(sites, name, |site| &site.name))
+    }
+
+    /// The rows of a listing of sites that really are of that client.
+    async fn sites(&self, client: Option<ClientId>, query: Query, calls: &Calls) -> Result<Vec<Site>> {
+        let rows = listing::every(self.api, SITES, query, calls).await?;
+        let sites = rows.iter().filter_map(wire::site);
+        Ok(sites
+            .filter(|site| client.is_none_or(|client| site.client_id == Some(client)))
+            .collect())
+    }
+
+    pub(super) async fn main_site(&self, client: ClientId, calls: &Calls) -> Result<Option<Site>> {
+        let ask = || async {
+            kept(
+                self.find_main_site(client, calls).await,
+                self.times.places,
+                self.times,
+                Option::is_none,
+            )
+        };
+        self.directory.main_sites.find(&client, Freshness::Cached, ask).await
+    }
+
+    async fn find_main_site(&self, client: ClientId, calls: &Calls) -> Result<Option<Site>> {
+        let Some(found) = self
+            .clients_by(&Reference::Id(client.0), calls)
+            .await?
+            .into_iter()
+            .next()
+        else {
+            return Ok(None);
+        };
+        if let Some(id) = found.main_site_id {
+            let site = self
+                .sites_by(None, &Reference::Id(id.0), calls)
+                .await?
+                .into_iter()
+                .next();
+            if let Some(site) = site.filter(|site| !site.inactive && site.client_id == Some(client)) {
+                return Ok(Some(site));
+            }
+        }
+        let sites = self.sites(Some(client), of_client(Some(client)), calls).await?;
+        Ok(sites
+            .into_iter()
+            .filter(|site| !site.inactive)
+            .min_by_key(|site| site.id))
+    }
+
+    pub(super) async fn sites_of_domain(&self, domain: &str, calls: &Calls) -> Result<Vec<Site>> {
+        let ask = || async {
+            kept(self.index_of_sites(calls).await, self.times.places, self.times, |_| {
+                false
+            })
+        };
+        let index = self.directory.sites_by_domain.find(&(), Freshness::Cached, ask).await?;
+        Ok(index.get(&domain::folded(domain)).cloned().unwrap_or_default())
+    }
+
+    async fn index_of_sites(&self, calls: &Calls) -> Result<ByDomain<Site>> {
+        let sites = self.sites(None, Query::new(), calls).await?;
+        let active = sites.into_iter().filter(|site| !site.inactive);
+        let read = active.map(|site| async {
+            let domains = self.domains_of(&site, calls).await?;
+            Ok::<_, HaloError>(Site {
+                email_domains: domains,
+                ..site
+            })
+        });
+        // What was read stays on its own shelf, so an index that was given up goes on where it stopped.
+        let sites: Vec<Site> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(indexed(sites, |site| site.id.0, |site| site.email_domains.clone()))
+    }
+
+    async fn domains_of(&self, site: &Site, calls: &Calls) -> Result<Vec<String>> {
+        if wire::shows_email_domains(site) {
+            return Ok(site.email_domains.clone());
+        }
+        let ask = || async {
+            let found = self
+                .site(site.id, calls)
+                .await
+                .map(|site| site.map(|site| site.email_domains).unwrap_or_default());
+            // Spread, so that they don't all go out of date together.
+            let life = self.times.site_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
+            kept(found, life, self.times, |_| false)
+        };
+        self.directory.site_domains.find(&site.id, Freshness::Cached, ask).await
+    }
+
+    pub(super) async fn clients_of_domain(&self, domain: &str, calls: &Calls) -> Result<Vec<Client>> {
+        let ask = || async {
+            kept(
+                self.index_of_clients(calls).await,
+                self.times.places,
+                self.times,
+                |_| false,
+            )
+        };
+        let index = self
+            .directory
+            .clients_by_domain
+            .find(&(), Freshness::Cached, ask)
+            .await?;
+        Ok(index.get(&domain::folded(domain)).cloned().unwrap_or_default())
+    }
+
+    async fn index_of_clients(&self, calls: &Calls) -> Result<ByDomain<Client>> {
+        let rows = listing::every(self.api, CLIENTS, Query::new(), calls).await?;
+        let clients = rows
+            .iter()
+            .filter_map(wire::client)
+            .filter(|client| !client.inactive)
+            .collect();
+        Ok(indexed(clients, |client: &Client| client.id.0, domains_of_client))
+    }
+
+    /// One POST of a client with its first site.
+    pub(super) async fn create_client(&self, client: &NewClient, calls: &Calls) -> Result<Client> {
+        let request = Request::post(CLIENTS.path, wire::new_client(client));
+        let result = self.api.ask(&request, calls).await;
+        self.directory.forget_places();
+        let client = wire::single(result?).as_ref().and_then(wire::client);
+        client.ok_or_else(|| unusable(&request, "the answer holds no client with an id".into()))
+    }
+}
+
+pub(super) fn of_client(client: Option<ClientId>) -> Query {
+    client
+        .map(|client| ("client_id", client.to_string()))
+        .into_iter()
+        .collect()
+}
+
+/// The rows of exactly that name; where none is written the same way, those that differ in case alone.
+fn named<T>(rows: Vec<T>, name: &str, name_of: impl Fn(&T) -> &str) -> Vec<T> {
+    let name = name.trim();
+    let (same, others): (Vec<T>, Vec<T>) = rows.into_iter().partition(|row| name_of(row).trim() == name);
+    if !same.is_empty() {
+        return same;
+    }
+    let folded = name.to_lowercase();
+    others
+        .into_iter()
+        .filter(|row| name_of(row).trim().to_lowercase() == folded)
+        .collect()
+}
+
+fn domains_of_client(client: &Client) -> Vec<String> {
+    let mut domains = domain::of_field(&client.domain);
+    domains.extend(domain::of_website(&client.website).filter(|host| !domains.contains(host)));
+    domains
+}
+
+/// Rows by domain; those of one domain by id, so that a choice among them is always the same.
+fn indexed<T: Clone>(
+    mut rows: Vec<T>,
+    id_of: impl Fn(&T) -> i64,
+    domains_of: impl Fn(&T) -> Vec<String>,
+) -> ByDomain<T> {
+    rows.sort_by_key(id_of);
+    let mut index: HashMap<String, Vec<T>> = HashMap::new();
+    for row in rows {
+        for domain in domains_of(&row) {
+            index.entry(domain).or_default().push(row.clone());
+        }
+    }
+    Arc::new(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(names: &[&str], name: &str, expected: &[&str]) {
+        let rows = names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(named(rows, name, |row: &String| row.as_str()), expected, "{name}");
+    }
+
+    #[test]
+    fn a_name_is_exact_and_the_same_case_comes_first() {
+        check(&["Acme", "Acme Ltd", "ACME"], "Acme", &["Acme"]);
+        check(&["Acme", "Acme Ltd", "ACME"], " acme ", &["Acme", "ACME"]);
+        check(&["Acme", " Acme "], "Acme", &["Acme", " Acme "]);
+        check(&["Acme Ltd"], "Acme", &[]);
+    }
+
+    #[test]
+    fn a_client_is_known_by_its_domain_and_by_its_website() {
+        let client = |value| wire::client(&value).unwrap();
+        let both = client(
+            json!({"id": 1, "domain": "acme.example, acme.example.net", "website": "https://www.acme.example/x"}),
+        );
+        assert_eq!(domains_of_client(&both), ["acme.example", "acme.example.net"]);
+        let index = indexed(
+            vec![client(json!({"id": 9, "website": "acme.example"})), both],
+            |client| client.id.0,
+            domains_of_client,
+        );
+        let ids: Vec<i64> = index["acme.example"].iter().map(|client| client.id.0).collect();
+        assert_eq!(ids, [1, 9]);
+    }
+}

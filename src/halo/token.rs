@@ -1,0 +1,401 @@
+//! Signing in: where the authorisation server is, and the token of the client credentials grant (RFC 6749, 4.4).
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tracing::warn;
+use url::Url;
+
+use super::{
+    answer,
+    client::{Calls, Freshness, HaloError},
+    http::{Answer, Http, Label, Lost},
+    shelf::{Brought, Shelf},
+    times::Times,
+    wire,
+};
+use crate::{
+    config::{ConnectionName, HaloConfig},
+    secret::{ExposeSecret, Secret, SecretString},
+};
+
+/// What Halo gives everywhere; taken where an answer doesn't say.
+const USUAL_LIFE: Duration = Duration::from_secs(3600);
+
+/// The token of one connection, fetched by whoever needs it first.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    connection: ConnectionName,
+    base: Url,
+    auth_url: Option<Url>,
+    tenant: Option<String>,
+    client_id: String,
+    client_secret: Secret,
+    scope: String,
+    rejected_for: Duration,
+    refresh_early: Duration,
+    found: Mutex<Option<Url>>,
+    kept: Shelf<(), Token>,
+}
+
+/// A bearer token; `fetched` tells it from the ones before and after it.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub bearer: SecretString,
+    fetched: Instant,
+}
+
+impl Tokens {
+    pub(super) fn new(connection: &ConnectionName, config: &HaloConfig, times: &Times) -> Tokens {
+        Tokens {
+            connection: connection.clone(),
+            base: config.url.clone(),
+            auth_url: config.auth_url.clone(),
+            tenant: config.tenant.clone().filter(|tenant| !tenant.is_empty()),
+            client_id: config.client_id.clone(),
+            client_secret: config.client_secret.clone(),
+            scope: config.scope.clone(),
+            rejected_for: times.rejected,
+            refresh_early: times.refresh_early,
+            found: Mutex::new(None),
+            kept: Shelf::new(1),
+        }
+    }
+
+    /// The token, fetched when there is none or when it is about to expire. Refused credentials are not sent again
+    /// for a while: some servers lock an account that asks too often.
+    pub(super) async fn token(&self, http: &Http, calls: &Calls) -> Result<Token, HaloError> {
+        self.kept.find(&(), Freshness::Cached, || self.fetch(http, calls)).await
+    }
+
+    /// The API does not take this token: the next one who needs one fetches another.
+    pub(super) async fn discard(&self, token: &Token) {
+        self.kept.forget_if(&(), |kept| kept.fetched == token.fetched).await;
+    }
+
+    async fn fetch(&self, http: &Http, calls: &Calls) -> Brought<Token> {
+        match self.sign_in(http, calls).await {
+            Ok((token, life)) => (Ok(token), usable_for(life, self.refresh_early)),
+            Err((error, keep)) => {
+                // It may stand elsewhere by now: look again the next time.
+                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                (Err(error), keep)
+            }
+        }
+    }
+
+    async fn sign_in(&self, http: &Http, calls: &Calls) -> Result<(Token, Duration), (HaloError, Duration)> {
+        let at_once = |error| (error, Duration::ZERO);
+        let url = self.token_url(http, calls).await.map_err(at_once)?;
+        let secret = self
+            .client_secret
+            .open()
+            .map_err(|error| at_once(self.no_secret(&error.to_string())))?;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", self.client_id.as_str()),
+            ("client_secret", secret.expose_secret()),
+            ("scope", self.scope.as_str()),
+        ];
+        let label = Label {
+            method: "POST",
+            path: below_host(&url),
+            body: Value::Null,
+            is_secret: true,
+        };
+        let answer = http
+            .exchange(http.agent.post(url.clone()).form(&form), label, calls)
+            .await;
+        let answer = answer.map_err(|lost| at_once(unreachable(&url, lost)))?;
+        self.read(&url, http, answer, &secret)
+    }
+
+    fn read(
+        &self,
+        url: &Url,
+        http: &Http,
+        answer: Answer,
+        secret: &SecretString,
+    ) -> Result<(Token, Duration), (HaloError, Duration)> {
+        let said = || answer::sentence(answer.http_status, &answer.body).replace(secret.expose_secret(), "(secret)");
+        let at_once = |error| Err((error, Duration::ZERO));
+        match answer.http_status {
+            200..=299 => match read_token(&answer.body) {
+                Some(token) => Ok(token),
+                None => at_once(self.not_a_token_server(url, "its answer holds no access_token")),
+            },
+            429 => at_once(HaloError::TooMany {
+                reason: said(),
+                retry_after: Some(http.pace.hold(answer.retry_after, fastrand::f64())),
+            }),
+            400 | 401 | 403 => Err((self.rejected(&answer, said()), self.rejected_for)),
+            300..=499 => at_once(self.not_a_token_server(url, &said())),
+            _ => at_once(unreachable(url, Lost::Unfinished(said()))),
+        }
+    }
+
+    fn rejected(&self, answer: &Answer, said: String) -> HaloError {
+        let error = serde_json::from_slice::<Value>(&answer.body).ok();
+        let error = error
+            .as_ref()
+            .and_then(|body| body.get("error"))
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let remedy = match error {
+            "invalid_scope" => format!(
+                "the API application does not grant the scope {:?}; correct scope, or allow it in Halo",
+                self.scope
+            ),
+            "unauthorized_client" | "unsupported_grant_type" => {
+                "set the API application to the authentication method Client ID and Secret".to_owned()
+            }
+            _ => "compare client_id, client_secret and tenant with the API application in Halo".to_owned(),
+        };
+        HaloError::Credentials {
+            connection: self.connection.clone(),
+            reason: format!("sign-in is refused: {said}"),
+            remedy,
+        }
+    }
+
+    fn no_secret(&self, reason: &str) -> HaloError {
+        HaloError::Credentials {
+            connection: self.connection.clone(),
+            reason: reason.to_owned(),
+            remedy: "client_secret has to be readable".to_owned(),
+        }
+    }
+
+    fn not_a_token_server(&self, url: &Url, reason: &str) -> HaloError {
+        HaloError::Credentials {
+            connection: self.connection.clone(),
+            reason: format!("{} gives no token: {reason}", shown(url)),
+            remedy: "set auth_url and tenant as Halo's API details show them".to_owned(),
+        }
+    }
+
+    async fn token_url(&self, http: &Http, calls: &Calls) -> Result<Url, HaloError> {
+        if let Some(auth_url) = &self.auth_url {
+            return Ok(token_url(auth_url, self.tenant.as_deref()));
+        }
+        if let Some(url) = &*self.found.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(url.clone());
+        }
+        let url = self.discover(http, calls).await?;
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.clone());
+        Ok(url)
+    }
+
+    /// Asks the resource server where to sign in; one that doesn't know is a single host, with `/auth` beside `/api`.
+    async fn discover(&self, http: &Http, calls: &Calls) -> Result<Url, HaloError> {
+        let url = below(&self.base, "api/AuthInfo");
+        let label = Label {
+            method: "GET",
+            path: "/AuthInfo".into(),
+            body: Value::Null,
+            is_secret: false,
+        };
+        let answer = http.exchange(http.agent.get(url.clone()), label, calls).await;
+        let answer = answer.map_err(|lost| unreachable(&url, lost))?;
+        let info = match answer.http_status {
+            200..=299 => read_auth_info(&answer.body, &self.base),
+            429 => {
+                let reason = answer::sentence(429, &answer.body);
+                let retry_after = Some(http.pace.hold(answer.retry_after, fastrand::f64()));
+                return Err(HaloError::TooMany { reason, retry_after });
+            }
+            500.. => {
+                return Err(unreachable(
+                    &url,
+                    Lost::Unfinished(answer::sentence(answer.http_status, &answer.body)),
+                ));
+            }
+            _ => None,
+        };
+        let Some((auth_url, tenant)) = info else {
+            return Ok(token_url(&below(&self.base, "auth"), self.tenant.as_deref()));
+        };
+        Ok(token_url(&auth_url, self.tenant.as_deref().or(tenant.as_deref())))
+    }
+}
+
+fn read_token(body: &[u8]) -> Option<(Token, Duration)> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let bearer = body
+        .get("access_token")?
+        .as_str()
+        .filter(|token| is_header_safe(token))?;
+    let seconds = body
+        .get("expires_in")
+        .and_then(wire::whole)
+        .and_then(|seconds| u64::try_from(seconds).ok());
+    let life = seconds.map_or(USUAL_LIFE, Duration::from_secs);
+    Some((
+        Token {
+            bearer: SecretString::from(bearer.to_owned()),
+            fetched: Instant::now(),
+        },
+        life,
+    ))
+}
+
+fn is_header_safe(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|octet| octet.is_ascii_graphic())
+}
+
+/// A token that lives no longer than the time by which it is replaced early is used for half its life.
+fn usable_for(life: Duration, early: Duration) -> Duration {
+    if life > early { life - early } else { life / 2 }
+}
+
+/// `auth_url` and `tenant_id`. A secret is not sent in the clear because an answer says so.
+fn read_auth_info(body: &[u8], base: &Url) -> Option<(Url, Option<String>)> {
+    let info: Value = serde_json::from_slice(body).ok()?;
+    let text = |key: &str| {
+        info.get(key)
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    };
+    let auth_url = base.join(text("auth_url")?).ok()?;
+    if !matches!(auth_url.scheme(), "https" | "http") || (base.scheme() == "https" && auth_url.scheme() != "https") {
+        warn!(%base, %auth_url, "Halo names an authorisation server without TLS; it is not used");
+        return None;
+    }
+    Some((auth_url, text("tenant_id").map(str::to_owned)))
+}
+
+fn token_url(auth_url: &Url, tenant: Option<&str>) -> Url {
+    let mut url = below(auth_url, "token");
+    if let Some(tenant) = tenant {
+        url.query_pairs_mut().append_pair("tenant", tenant);
+    }
+    url
+}
+
+/// `rest` below a base that may have a path of its own, with or without a slash at its end.
+pub(super) fn below(base: &Url, rest: &str) -> Url {
+    let mut url = base.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.set_path(&format!(
+        "{}/{}",
+        base.path().trim_end_matches('/'),
+        rest.trim_start_matches('/')
+    ));
+    url
+}
+
+fn below_host(url: &Url) -> String {
+    url.query()
+        .map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+}
+
+/// A URL as people may see it: no login, no query.
+pub(super) fn shown(url: &Url) -> String {
+    format!(
+        "{}{}",
+        url.origin().ascii_serialization(),
+        url.path().trim_end_matches('/')
+    )
+}
+
+/// Whatever goes wrong on the way to a token, the request that needs one was not sent.
+fn unreachable(url: &Url, lost: Lost) -> HaloError {
+    match lost {
+        Lost::Held(left) => HaloError::TooMany {
+            reason: lost.reason(),
+            retry_after: Some(left),
+        },
+        lost => HaloError::Unreachable {
+            url: shown(url),
+            reason: lost.reason(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_token_is_asked_for_below_the_authorisation_server() {
+        for (auth_url, tenant, expected) in [
+            ("https://halo.example/auth", None, "https://halo.example/auth/token"),
+            (
+                "https://halo.example/auth/",
+                Some("acme"),
+                "https://halo.example/auth/token?tenant=acme",
+            ),
+            (
+                "https://auth.halo.example",
+                Some("a&b"),
+                "https://auth.halo.example/token?tenant=a%26b",
+            ),
+            (
+                "https://halo.example/auth?x=1#y",
+                None,
+                "https://halo.example/auth/token",
+            ),
+        ] {
+            assert_eq!(token_url(&url(auth_url), tenant).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn discovery_never_leads_from_tls_to_cleartext() {
+        let read = |base: &str, body: &str| {
+            read_auth_info(body.as_bytes(), &url(base)).map(|(url, tenant)| (url.to_string(), tenant))
+        };
+        let https = r#"{"auth_url":"https://auth.example/x","tenant_id":"acme"}"#;
+        let http = r#"{"auth_url":"http://auth.example/","tenant_id":""}"#;
+        assert_eq!(
+            read("https://halo.example", https),
+            Some(("https://auth.example/x".into(), Some("acme".into())))
+        );
+        assert_eq!(read("https://halo.example", http), None);
+        assert_eq!(
+            read("http://127.0.0.1", http),
+            Some(("http://auth.example/".into(), None))
+        );
+        assert_eq!(
+            read("https://halo.example", r#"{"auth_url":"/auth"}"#),
+            Some(("https://halo.example/auth".into(), None))
+        );
+        assert_eq!(read("https://halo.example", r#"{"auth_url":"ftp://x"}"#), None);
+        assert_eq!(read("https://halo.example", "<html>"), None);
+    }
+
+    #[test]
+    fn a_token_is_replaced_early_even_when_it_lives_shortly() {
+        let seconds = Duration::from_secs;
+        assert_eq!(usable_for(seconds(3600), seconds(60)), seconds(3540));
+        assert_eq!(usable_for(seconds(60), seconds(60)), seconds(30));
+        assert_eq!(usable_for(seconds(0), seconds(60)), seconds(0));
+    }
+
+    #[test]
+    fn all_but_the_token_itself_is_optional() {
+        let life = |body: &str| read_token(body.as_bytes()).map(|(_, life)| life.as_secs());
+        assert_eq!(life(r#"{"access_token":"x","expires_in":120}"#), Some(120));
+        assert_eq!(life(r#"{"access_token":"x","expires_in":"120"}"#), Some(120));
+        assert_eq!(life(r#"{"access_token":"x","expires_in":-1}"#), Some(3600));
+        assert_eq!(life(r#"{"access_token":"x"}"#), Some(3600));
+        assert_eq!(life(r#"{"access_token":""}"#), None);
+        assert_eq!(life(r#"{"access_token":"a\nX: b"}"#), None);
+        assert_eq!(life("<html>"), None);
+    }
+
+    #[test]
+    fn a_token_never_prints() {
+        let (token, _) = read_token(br#"{"access_token":"s3cr3t"}"#).unwrap();
+        assert!(!format!("{token:?}").contains("s3cr3t"));
+    }
+}

@@ -1,0 +1,170 @@
+//! Users by address, and the writes that make one: search is a substring match, so equality is decided here.
+
+use serde_json::Value;
+use tracing::debug;
+
+use super::{
+    NewUser, User, UserId,
+    api::{Api, Request, unusable},
+    client::{Calls, Freshness, HaloError},
+    directory::{Directory, kept},
+    listing::{self, USERS},
+    times::Times,
+    wire,
+};
+use crate::message::address::AddrSpec;
+
+/// Hits whose main address is another are looked at in detail up to this number.
+const MOST_DETAILS: usize = 10;
+
+/// The users whose address is exactly this one, active ones first, then by id.
+pub(super) async fn with_address(
+    api: &Api,
+    directory: &Directory,
+    times: &Times,
+    (address, freshness): (&AddrSpec, Freshness),
+    calls: &Calls,
+) -> Result<Vec<User>, HaloError> {
+    let ask = || async { kept(search(api, address, calls).await, times.users, times, Vec::is_empty) };
+    directory.users.find(address, freshness, ask).await
+}
+
+async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Result<Vec<User>, HaloError> {
+    let query = vec![
+        ("search", address.as_str().to_owned()),
+        ("includeactive", "true".to_owned()),
+        ("includeinactive", "true".to_owned()),
+        ("exclude_generaluser", "true".to_owned()),
+    ];
+    let rows = listing::every(api, USERS, query, calls).await?;
+    let hits = rows.iter().filter_map(wire::user).collect();
+    let (mut found, others) = by_main_address(hits, address);
+    // Only where no active user bears it as the main address can a further address decide.
+    if found.iter().all(|user| user.inactive) {
+        found.extend(by_further_address(api, others, address, calls).await?);
+        found.sort_by_key(rank);
+    }
+    Ok(found)
+}
+
+fn rank(user: &User) -> (bool, UserId) {
+    (user.inactive, user.id)
+}
+
+/// Those whose main address it is, and the other hits, both in order.
+fn by_main_address(mut hits: Vec<User>, address: &AddrSpec) -> (Vec<User>, Vec<User>) {
+    hits.sort_by_key(rank);
+    hits.into_iter().partition(|user| is_same(&user.emailaddress, address))
+}
+
+async fn by_further_address(
+    api: &Api,
+    hits: Vec<User>,
+    address: &AddrSpec,
+    calls: &Calls,
+) -> Result<Vec<User>, HaloError> {
+    let (mut found, mut details) = (Vec::new(), 0);
+    for hit in hits {
+        let user = if wire::shows_other_addresses(&hit) {
+            Some(hit)
+        } else if details < MOST_DETAILS {
+            details += 1;
+            detail(api, hit.id, calls).await?
+        } else {
+            debug!(user = %hit.id, "more hits than are looked at in detail");
+            break;
+        };
+        found.extend(user.filter(|user| bears(user, address)));
+    }
+    Ok(found)
+}
+
+fn bears(user: &User, address: &AddrSpec) -> bool {
+    is_same(&user.emailaddress, address) || user.other_addresses.iter().any(|other| is_same(other, address))
+}
+
+fn is_same(text: &str, address: &AddrSpec) -> bool {
+    text.trim().to_lowercase() == address.as_str()
+}
+
+async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, HaloError> {
+    let value = api.ask_record(&Request::get(format!("/Users/{id}")), calls).await?;
+    Ok(value.as_ref().and_then(wire::user))
+}
+
+/// One POST. The look before it, and the look after an uncertain answer, are the caller's.
+pub(super) async fn create(api: &Api, directory: &Directory, user: &NewUser, calls: &Calls) -> Result<User, HaloError> {
+    let _stale = directory.users.forgets(user.emailaddress.clone());
+    let request = Request::post(USERS.path, wire::new_user(user));
+    written(&request, api.ask(&request, calls).await?)
+}
+
+/// Makes an inactive user active.
+pub(super) async fn reactivate(
+    api: &Api,
+    directory: &Directory,
+    user: UserId,
+    calls: &Calls,
+) -> Result<User, HaloError> {
+    let request = Request::post(USERS.path, wire::active_user(user));
+    let result = api.ask(&request, calls).await;
+    // Under which addresses this user is known isn't known.
+    directory.users.clear();
+    written(&request, result?)
+}
+
+fn written(request: &Request, answer: Value) -> Result<User, HaloError> {
+    let user = wire::single(answer).as_ref().and_then(wire::user);
+    user.ok_or_else(|| unusable(request, "the answer holds no user with an id".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn users(rows: Value) -> Vec<User> {
+        rows.as_array().unwrap().iter().filter_map(wire::user).collect()
+    }
+
+    #[test]
+    fn equal_addresses_are_told_from_those_that_merely_contain_one() {
+        let hits = users(json!([
+            {"id": 9, "emailaddress": "jane@acme.example", "inactive": true},
+            {"id": 8, "emailaddress": "mary.jane@acme.example"},
+            {"id": 7, "emailaddress": " Jane@ACME.example "},
+            {"id": 6, "emailaddress": "jane@acme.example.org"},
+            {"id": 5, "emailaddress": "jane@acme.example"},
+        ]));
+        let (found, others) = by_main_address(hits, &AddrSpec::parse("jane@acme.example").unwrap());
+        assert_eq!(found.iter().map(|user| user.id.0).collect::<Vec<_>>(), [5, 7, 9]);
+        assert_eq!(others.iter().map(|user| user.id.0).collect::<Vec<_>>(), [6, 8]);
+    }
+
+    #[test]
+    fn further_addresses_count_like_the_main_one() {
+        let user =
+            &users(json!([{"id": 1, "emailaddress": "a@b.example", "email2": "x@y.example", "email3": "Z@y.example"}]))
+                [0];
+        for (address, expected) in [
+            ("a@b.example", true),
+            ("x@y.example", true),
+            ("z@y.example", true),
+            ("y@y.example", false),
+        ] {
+            assert_eq!(bears(user, &AddrSpec::parse(address).unwrap()), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_write_whose_answer_has_no_id_is_uncertain() {
+        let request = Request::post("/Users", json!([]));
+        assert_eq!(written(&request, json!([{"id": 4.0}])).unwrap().id, UserId(4));
+        for answer in [json!({}), json!([]), json!({"id": 0}), json!("done")] {
+            assert!(matches!(
+                written(&request, answer),
+                Err(HaloError::NoAnswer { uncertain: true, .. })
+            ));
+        }
+    }
+}

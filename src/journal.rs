@@ -1,0 +1,202 @@
+//! What was received, begun and ended: the truth that every loop works from. `Journal::write` is its only
+//! write door; a `Change` is a whole fact, never a row operation.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{class::Class, config::MailboxName, outcome::Outcome};
+
+mod change;
+mod entry;
+pub mod sqlite;
+
+pub use change::{Change, CreationKey, Digest, Ended, Intent, Letter, LetterLimit, Notice, Receipt, Received};
+pub use entry::{Attempt, Entry, Row, RowFilter, Totals};
+
+/// The id of a message in the journal, as `show` and reports print it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EntryId(pub i64);
+
+impl std::fmt::Display for EntryId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a message lies within its mailbox. Names it for ever (RFC 9051, 2.3.1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spot {
+    /// In an IMAP folder.
+    Uid {
+        /// The folder's UIDVALIDITY.
+        validity: u32,
+        /// The message's UID under it.
+        uid: u32,
+    },
+    /// In a Maildir.
+    File {
+        /// The unique part of the file's name, without `:2,flags`.
+        name: String,
+    },
+    /// Handed over by `process`. It lies in no mailbox, so it is not settled.
+    Handed {
+        /// Tells two handings-over apart.
+        key: String,
+    },
+}
+
+/// A mailbox, its folder, and the spot within.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Whose rules it is under.
+    pub mailbox: MailboxName,
+    /// Empty for a Maildir and for what was handed over.
+    pub folder: String,
+    /// Where it lies there.
+    pub spot: Spot,
+}
+
+/// The right to work on a message; a stale token changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Claim {
+    /// The message.
+    pub entry: EntryId,
+    /// Grows with each claim of that message.
+    pub token: i64,
+}
+
+/// A message in hand, with where an earlier attempt stopped.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// To be shown with every change about it.
+    pub claim: Claim,
+    /// Where it lay when it was read; the journal follows it when that changes.
+    pub place: Place,
+    /// When the mailbox took it.
+    pub internal_date: Timestamp,
+    /// When the journal took it.
+    pub received: Timestamp,
+    /// 1 for the first. An attempt that the end of the process cut short counts, one that was released does not.
+    pub attempt: u32,
+    /// How long its own failures have made it wait; outages of a connection do not count.
+    pub waited: Duration,
+    /// When it was deferred last, and whether that wait counts.
+    pub deferred: Option<(Timestamp, bool)>,
+    /// Where a deferred run stopped; its shape is `run`'s.
+    pub run: Option<Value>,
+    /// What was intended under this entry, oldest first, with its answer where one came.
+    pub intents: Vec<Intent>,
+}
+
+/// A letter's row in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LetterId(pub i64);
+
+/// What is in a mailbox and not settled yet.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Unsettled {
+    pub entry: EntryId,
+    pub place: Place,
+    pub outcome: Outcome,
+}
+
+/// A letter that is due.
+#[derive(Debug, Clone)]
+pub struct DueLetter {
+    /// Its row.
+    pub id: LetterId,
+    /// The message that it bounces, if any.
+    pub entry: Option<EntryId>,
+    /// What is to leave.
+    pub letter: Letter,
+    /// How often it could not leave.
+    pub attempts: u32,
+    /// When it was written.
+    pub since: Timestamp,
+}
+
+/// Where a mailbox's folder has been read to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The UIDVALIDITY under which that is so.
+    pub validity: u32,
+    /// Everything below has been received.
+    pub next_uid: u32,
+}
+
+/// What can go wrong with the journal.
+#[derive(Debug, Clone, thiserror::Error)]
+#[allow(missing_docs, reason = "path and reason are what their names say")]
+pub enum JournalError {
+    /// Another process has it.
+    #[error(
+        "the journal in {path} is in use by another process; stop that one, or give this one a state_dir of its own"
+    )]
+    InUse { path: String },
+    /// It cannot be opened or is not ours.
+    #[error("the journal {path} can not be used: {reason}")]
+    Unusable { path: String, reason: String },
+    /// The disk is full or failing; nothing of the commit was kept.
+    #[error("the journal can not be written: {reason}")]
+    NotWritten { reason: String },
+    /// A read failed.
+    #[error("the journal can not be read: {reason}")]
+    NotRead { reason: String },
+}
+
+impl JournalError {
+    /// What the daemon does about it.
+    pub fn class(&self) -> Class {
+        match self {
+            JournalError::InUse { .. } | JournalError::Unusable { .. } => Class::Fatal,
+            JournalError::NotWritten { .. } | JournalError::NotRead { .. } => Class::Transient,
+        }
+    }
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, JournalError>>;
+
+/// The journal; SQLite today, and a place for PostgreSQL beside it.
+pub trait Journal: Send + Sync {
+    /// The one write door. The future resolves when the change is on disk.
+    fn write(&self, change: Change) -> Answer<'_, Receipt>;
+    /// Which of `spots` the journal has not received from this mailbox and folder.
+    fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>>;
+    /// Where a folder has been read to; `None` before its first `Positioned`.
+    fn position<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str) -> Answer<'a, Option<Position>>;
+    /// Takes up to `limit` runnable messages in hand. With `deferred_before`, the deferred ones among them are those
+    /// that were deferred before that time, due or not, in place of those that are due.
+    fn claim(&self, limit: usize, deferred_before: Option<Timestamp>) -> Answer<'_, Vec<Work>>;
+    /// A message in hand (from `Receipt::New`) by its claim; `None` where that is stale.
+    fn work(&self, claim: Claim) -> Answer<'_, Option<Work>>;
+    /// When the next deferred message that nothing holds back, letter or settling is due. It lies in the past while
+    /// something is due that nobody has taken up, a mailbox at rest for one: wait a little in any case.
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
+    /// The message as it came; `None` where it was not read, or retention has dropped it.
+    fn octets(&self, entry: EntryId) -> Answer<'_, Option<Bytes>>;
+    /// What has ended in this mailbox and is to be settled now.
+    fn unsettled<'a>(&'a self, mailbox: &'a MailboxName, limit: usize) -> Answer<'a, Vec<Unsettled>>;
+    /// Letters that are due; with `tried_before`, those that were not tried since that time, due or not.
+    fn letters(&self, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>>;
+    /// Notices that have not left in a report, oldest first, with their numbers.
+    fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>>;
+    /// Since when a request for the same thing has had no answer; `None` where there is none such.
+    fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Option<Timestamp>>;
+    /// What `Change::Kept` kept last under that name.
+    fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>>;
+    /// The lines of `log`, newest first.
+    fn rows(&self, filter: RowFilter) -> Answer<'_, Vec<Row>>;
+    /// One message in full.
+    fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>>;
+    /// The accounting identity of each mailbox.
+    fn totals(&self) -> Answer<'_, BTreeMap<MailboxName, Totals>>;
+}

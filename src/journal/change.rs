@@ -1,0 +1,245 @@
+//! What can be told to the journal, as whole facts, and what it says to that.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Claim, EntryId, LetterId, Place};
+use crate::{
+    config::{ConnectionName, Deduplicate, MailboxName, Rate},
+    outcome::Outcome,
+};
+
+/// SHA-256 of something; which, the field says.
+pub type Digest = [u8; 32];
+
+/// A message that was seen, with all that identity and order need.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// Where it was seen.
+    pub place: Place,
+    /// When the mailbox took it.
+    pub internal_date: Timestamp,
+    /// In octets, as the mailbox tells it.
+    pub size: u64,
+    /// The message as it came. Empty where only its header was read (too large, skipped backlog).
+    pub octets: Bytes,
+    /// For `log`: the author's address, or empty.
+    pub from: String,
+    /// For `log`: the subject, decoded.
+    pub subject: String,
+    /// Without angle brackets, or empty.
+    pub message_id: String,
+    /// Of Message-ID, author, date, subject and body; trace fields are left out, or two mailboxes never match.
+    pub fingerprint: Digest,
+    /// Of all octets: finds the message again when UIDVALIDITY has changed. Of the header alone where that is
+    /// all that was read; `size` is compared as well.
+    pub digest: Digest,
+    /// Messages of one author keep their order; empty where there is none to keep.
+    pub author_key: String,
+    /// Messages of one conversation keep their order; empty where the message names none.
+    pub thread_key: String,
+    /// Where copies of it are looked for.
+    pub deduplicate: Deduplicate,
+    /// Ends with the reception, with outcome and reason: too large, no usable author, a skipped backlog. `failed`
+    /// makes a notice to operators in the same transaction; nobody else needs to.
+    pub end: Option<(Outcome, String)>,
+    /// Take it in hand in the same transaction when it is runnable.
+    pub claim: bool,
+}
+
+/// A write to the world that was begun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Rule digest, step path and number of the effect within the step; `run` makes it.
+    pub step: String,
+    /// What was asked of the world; its shape is `effect`'s.
+    pub effect: Value,
+    /// `None`: nobody knows what came of it. `Value::Null`: it was refused for good, or never sent.
+    pub answer: Option<Value>,
+    /// When it was begun last.
+    pub begun: Timestamp,
+}
+
+/// The thing that an intent creates: one row for each, so that two messages never create it twice.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CreationKey {
+    /// Where it is created.
+    pub connection: ConnectionName,
+    /// `"user"`, `"client"`, `"ticket"`.
+    pub kind: String,
+    /// For a user its address in lower case.
+    pub key: String,
+}
+
+/// A mail to be sent, kept until the SMTP server has taken or refused it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Letter {
+    /// `None` is the null return path.
+    pub return_path: Option<String>,
+    /// Whom it goes to.
+    pub recipients: Vec<String>,
+    /// The whole mail, with its header.
+    pub octets: Vec<u8>,
+}
+
+/// At most so many letters under one key in that time; beyond it the letter is suppressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetterLimit {
+    /// Whom it protects: the address that is told.
+    pub key: String,
+    /// How many letters in which time, counted by when they were written.
+    pub rate: Rate,
+}
+
+/// Something that operators shall hear of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The message, where it is about one.
+    pub entry: Option<EntryId>,
+    /// What it is about, for folding many into one: `"failed"`, `"connection main"`, `"bounce suppressed ann@…"`.
+    pub topic: String,
+    /// One sentence.
+    pub text: String,
+    /// When it came up.
+    pub at: Timestamp,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Why, in one sentence or word; empty where nothing needs saying.
+    pub reason: String,
+    /// The rule that decided, or empty.
+    pub rule: String,
+    /// Everything `show` prints of the attempt.
+    pub trace: Value,
+    /// With outcome `Bounced`: the bounce. The message stays deferred until it was taken. Where a bounce of this
+    /// message has left before (it ran again), no other one leaves, and the message is `bounced` at once.
+    pub bounce: Option<(Letter, LetterLimit)>,
+    /// What operators shall hear.
+    pub notices: Vec<Notice>,
+}
+
+/// A fact to keep. Each is one transaction's worth; those that wait are committed together.
+#[derive(Debug, Clone)]
+#[allow(
+    missing_docs,
+    reason = "the fields are named after what they hold; those that need a word have it"
+)]
+pub enum Change {
+    /// A message was seen in a mailbox.
+    Received(Box<Received>),
+    /// All UIDs below `next_uid` have been received. Within one UIDVALIDITY it never goes back.
+    Positioned {
+        mailbox: MailboxName,
+        folder: String,
+        validity: u32,
+        next_uid: u32,
+    },
+    /// Before a write to the world. A step that is begun again takes the place of its earlier intent.
+    Intended {
+        claim: Claim,
+        intent: Intent,
+        creation: Option<CreationKey>,
+    },
+    /// After it. With `Value::Null` where it was refused for good or never sent: the creation is closed without
+    /// having been made, but an earlier request for it that never had an answer stays in doubt. Where nobody knows
+    /// what came of it, nothing is answered.
+    Answered {
+        claim: Claim,
+        step: String,
+        answer: Value,
+        creation: Option<CreationKey>,
+    },
+    /// Given back: it comes again at `due`, resuming from `run`.
+    Deferred {
+        claim: Claim,
+        due: Timestamp,
+        reason: String,
+        /// Whether this wait counts towards giving up.
+        counts: bool,
+        /// All waits so far that count.
+        waited: Duration,
+        run: Value,
+        trace: Value,
+        notices: Vec<Notice>,
+    },
+    /// Given back untouched, at a stop: runnable at once, no attempt counted.
+    Released { claim: Claim },
+    /// An attempt came to an outcome.
+    Ended { claim: Claim, ended: Box<Ended> },
+    /// The mailbox shows what the journal says. `how` is for people, and its first word matters: what begins with
+    /// `move`, `delete` or `gone` says that the message is not where it lay; with any other, such as `keep` or
+    /// `seen`, it still lies there, and its row is kept for good.
+    Settled { entry: EntryId, how: String },
+    /// Settling failed for now; comes again at `due`.
+    SettleDeferred {
+        entry: EntryId,
+        due: Timestamp,
+        reason: String,
+    },
+    /// The SMTP server has taken a letter.
+    LetterTaken { letter: LetterId },
+    /// Refused for good: the message it bounces is `failed`, and operators hear of it. A report's notices leave in
+    /// the next one.
+    LetterRefused { letter: LetterId, reason: String },
+    /// The letter could not leave for now; comes again at `due`.
+    LetterDeferred {
+        letter: LetterId,
+        due: Timestamp,
+        reason: String,
+    },
+    /// Something operators shall hear of that belongs to no message's end.
+    Noticed(Notice),
+    /// The notices up to and including `upto` leave in this digest.
+    Reported { upto: i64, letter: Letter },
+    /// A small value that outlives the process: pace, tokens, cached facts.
+    Kept { name: String, value: Value },
+    /// An ended message shall run again from its stored octets, as a new one: `Stale` where it has not ended or its
+    /// octets are not kept any more.
+    Reopened { entry: EntryId },
+    /// Drops octets and traces of what ended before the one, rows before the other; these only of messages that
+    /// do not lie in a mailbox any more.
+    Trimmed {
+        octets_before: Timestamp,
+        rows_before: Timestamp,
+    },
+}
+
+/// What the journal says to a change. It is on disk when the answer comes.
+#[derive(Debug, Clone)]
+pub enum Receipt {
+    /// It is so.
+    Done,
+    /// The message is new. With a claim when one was asked for and nothing earlier holds it back.
+    New(EntryId, Option<Claim>),
+    /// It was received before, at this place.
+    Known(EntryId),
+    /// UIDVALIDITY changed and this is that message: its place was brought up to date.
+    Moved(EntryId),
+    /// It is a copy, and ended so.
+    Duplicate {
+        /// The copy.
+        entry: EntryId,
+        /// The message that it is a copy of.
+        of: EntryId,
+    },
+    /// The claim is no longer held, or what was to be changed is not in the state for it; nothing was changed.
+    Stale,
+    /// `Intended`: what was known of the creation until now; nothing where there was none.
+    Intent {
+        /// When the newest earlier request for the same thing was begun that has had no answer: look first, afresh.
+        open_since: Option<Timestamp>,
+        /// The answer of an earlier creation.
+        created: Option<Value>,
+    },
+    /// `Ended` with a bounce that is beyond its limit: the message ended `failed` instead, for the reason
+    /// `bounce_limit`, and operators hear of it.
+    Suppressed,
+}

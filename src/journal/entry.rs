@@ -1,0 +1,97 @@
+//! What people read in the journal: the lines of `log`, one message in full, and the totals.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{EntryId, Intent, LetterId, Place};
+use crate::config::MailboxName;
+
+/// A line of `log`. The field names are those of its JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the manual's table of `log` explains them")]
+pub struct Row {
+    pub id: EntryId,
+    /// When the journal took it.
+    pub time: Timestamp,
+    pub mailbox: MailboxName,
+    pub from: String,
+    pub subject: String,
+    /// An outcome's word, `"pending"` or `"deferred"`.
+    pub outcome: String,
+    pub rule: String,
+    pub reason: String,
+    pub attempts: u32,
+}
+
+/// Which rows `log` shows, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct RowFilter {
+    /// Those of this mailbox.
+    pub mailbox: Option<MailboxName>,
+    /// A part of the author's address, ignoring case.
+    pub from: Option<String>,
+    /// An outcome's word, `"pending"` or `"deferred"`.
+    pub outcome: Option<String>,
+    /// Those that the journal took then or later.
+    pub since: Option<Timestamp>,
+    /// A part of author, subject, reason, rule or Message-ID, ignoring case.
+    pub grep: Option<String>,
+    /// `None`: all.
+    pub limit: Option<usize>,
+}
+
+/// One message in full.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its line in `log`.
+    pub row: Row,
+    /// Where it lies, or lay.
+    pub place: Place,
+    /// Without angle brackets, or empty.
+    pub message_id: String,
+    /// When the mailbox took it.
+    pub internal_date: Timestamp,
+    /// In octets, as the mailbox tells it.
+    pub size: u64,
+    /// When a deferred one comes again.
+    pub due: Option<Timestamp>,
+    /// How and when the mailbox was settled; `None`: not yet.
+    pub settled: Option<(Timestamp, String)>,
+    /// While there is something to settle: when it is tried, and why not yet.
+    pub settle_again: Option<(Timestamp, String)>,
+    /// Those that have ended, in order.
+    pub attempts: Vec<Attempt>,
+    /// The writes to the world, oldest first.
+    pub intents: Vec<Intent>,
+    /// Letters of this message: recipients, state (`waiting`, `taken`, `refused`), last reason.
+    pub letters: Vec<(LetterId, Vec<String>, String, String)>,
+}
+
+/// One attempt at a message.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    /// When the message was taken in hand.
+    pub began: Timestamp,
+    /// When it was given back or ended.
+    pub ended: Timestamp,
+    /// An outcome's word, `"deferred"`, or `"interrupted"` where the process ended before the attempt did.
+    pub result: String,
+    /// Why, or empty.
+    pub reason: String,
+    /// The trace that `run` made; `Value::Null` where it was dropped.
+    pub trace: Value,
+}
+
+/// The accounting identity of one mailbox (`product.md`, 1.1), counted in the messages' own transactions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Messages that were ever seen; counted apart from the others, so that a difference would show.
+    pub seen: u64,
+    /// By outcome's word, `"pending"` (also what is in hand) and `"deferred"` (also what waits for its bounce) too.
+    pub by_state: BTreeMap<String, u64>,
+}

@@ -1,0 +1,206 @@
+//! The journal in an SQLite database in the state folder: one thread writes and groups what waits into one commit,
+//! a few connections read beside it.
+
+use std::{collections::BTreeMap, fs::File, path::Path};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    Answer, Change, Claim, CreationKey, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Receipt,
+    Row, RowFilter, Spot, Totals, Unsettled, Work,
+};
+use crate::{clock::Clock, config::MailboxName};
+use pack::{Packed, pack};
+use readers::Readers;
+use writer::Writer;
+
+mod apply;
+mod claim;
+mod column;
+mod end;
+mod intent;
+mod listing;
+mod lock;
+mod order;
+mod outbox;
+mod pack;
+mod read;
+mod readers;
+mod receive;
+mod schema;
+mod trim;
+mod writer;
+
+/// The journal in SQLite.
+///
+/// Dropping it waits for what was handed to the writer, and then gives the lock back.
+pub struct Sqlite {
+    // In this order they go: the writer tidies up when it is the last to leave, the lock ends after all.
+    readers: Readers,
+    /// `None` where another process owns the journal, or nobody.
+    writer: Option<Writer>,
+    clock: Clock,
+    _lock: Option<File>,
+}
+
+impl Sqlite {
+    /// Opens the journal in `state_dir`. As its owner: makes what is missing, takes the lock, brings an older journal
+    /// up to date, and gives back what a process had in hand that is no more. Otherwise: for reading only, whether a
+    /// daemon owns it just now or not.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`] where another process owns it; [`JournalError::Unusable`] with what to do, where there
+    /// is none yet (for reading), it is another program's, or of a newer version.
+    pub fn open(state_dir: &Path, clock: Clock, owner: bool) -> Result<Sqlite, JournalError> {
+        if owner {
+            Sqlite::own(state_dir, clock)
+        } else {
+            Sqlite::look(state_dir, clock)
+        }
+    }
+
+    fn own(state_dir: &Path, clock: Clock) -> Result<Sqlite, JournalError> {
+        let lock = lock::take(state_dir)?;
+        let path = lock::database(state_dir);
+        let db = schema::open_writer(&path)?;
+        let owner = format!("{:016x}", fastrand::u64(..));
+        let writer = Writer::start(db, clock.clone(), owner, claim::interrupt)?;
+        Ok(Sqlite {
+            readers: Readers::new(path, None),
+            writer: Some(writer),
+            clock,
+            _lock: Some(lock),
+        })
+    }
+
+    fn look(state_dir: &Path, clock: Clock) -> Result<Sqlite, JournalError> {
+        let path = lock::database(state_dir);
+        if !path.exists() {
+            let reason = "there is no journal yet; the daemon makes it when it starts".to_owned();
+            return Err(JournalError::Unusable {
+                path: path.display().to_string(),
+                reason,
+            });
+        }
+        let first = schema::check_reader(&path)?;
+        Ok(Sqlite {
+            readers: Readers::new(path, Some(first)),
+            writer: None,
+            clock,
+            _lock: None,
+        })
+    }
+
+    /// How many commits this process has made.
+    pub fn commits(&self) -> u64 {
+        self.writer.as_ref().map_or(0, Writer::commits)
+    }
+
+    fn writer(&self) -> Result<&Writer, JournalError> {
+        self.writer.as_ref().ok_or_else(|| JournalError::NotWritten {
+            reason: "it was opened for reading only".to_owned(),
+        })
+    }
+
+    async fn apply(&self, packed: Packed) -> Result<Receipt, JournalError> {
+        self.writer()?
+            .ask(packed.weight(), move |hand| apply::apply(hand, &packed))
+            .await
+    }
+
+    /// Slice by slice, so that others' changes come in between.
+    async fn trim(&self, octets_before: Timestamp, rows_before: Timestamp) -> Result<Receipt, JournalError> {
+        while self
+            .writer()?
+            .ask(0, move |hand| trim::slice(hand, octets_before, rows_before))
+            .await?
+        {}
+        Ok(Receipt::Done)
+    }
+}
+
+impl Journal for Sqlite {
+    fn write(&self, change: Change) -> Answer<'_, Receipt> {
+        Box::pin(async move {
+            self.writer()?;
+            match change {
+                Change::Trimmed {
+                    octets_before,
+                    rows_before,
+                } => self.trim(octets_before, rows_before).await,
+                change => self.apply(pack(change).await?).await,
+            }
+        })
+    }
+
+    fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>> {
+        let (mailbox, folder) = (mailbox.clone(), folder.to_owned());
+        Box::pin(
+            self.readers
+                .read(move |db| read::unknown(db, &mailbox.0, &folder, spots)),
+        )
+    }
+
+    fn position<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str) -> Answer<'a, Option<Position>> {
+        let (mailbox, folder) = (mailbox.clone(), folder.to_owned());
+        Box::pin(self.readers.read(move |db| read::position(db, &mailbox.0, &folder)))
+    }
+
+    fn claim(&self, limit: usize, deferred_before: Option<Timestamp>) -> Answer<'_, Vec<Work>> {
+        Box::pin(async move {
+            self.writer()?
+                .ask(0, move |hand| claim::claim(hand, limit, deferred_before))
+                .await
+        })
+    }
+
+    fn work(&self, claim: Claim) -> Answer<'_, Option<Work>> {
+        Box::pin(self.readers.read(move |db| claim::work(db, claim)))
+    }
+
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(self.readers.read(read::next_due))
+    }
+
+    fn octets(&self, entry: EntryId) -> Answer<'_, Option<Bytes>> {
+        Box::pin(self.readers.read(move |db| read::octets(db, entry)))
+    }
+
+    fn unsettled<'a>(&'a self, mailbox: &'a MailboxName, limit: usize) -> Answer<'a, Vec<Unsettled>> {
+        let (mailbox, now) = (mailbox.clone(), self.clock.now());
+        Box::pin(self.readers.read(move |db| read::unsettled(db, &mailbox, limit, now)))
+    }
+
+    fn letters(&self, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>> {
+        let now = self.clock.now();
+        Box::pin(self.readers.read(move |db| read::letters(db, limit, tried_before, now)))
+    }
+
+    fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>> {
+        Box::pin(self.readers.read(read::notices))
+    }
+
+    fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Option<Timestamp>> {
+        let key = key.clone();
+        Box::pin(self.readers.read(move |db| read::creation(db, &key)))
+    }
+
+    fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>> {
+        let name = name.to_owned();
+        Box::pin(self.readers.read(move |db| read::kept(db, &name)))
+    }
+
+    fn rows(&self, filter: RowFilter) -> Answer<'_, Vec<Row>> {
+        Box::pin(self.readers.read(move |db| listing::rows(db, &filter)))
+    }
+
+    fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>> {
+        Box::pin(self.readers.read(move |db| listing::entry(db, entry)))
+    }
+
+    fn totals(&self) -> Answer<'_, BTreeMap<MailboxName, Totals>> {
+        Box::pin(self.readers.read(read::totals))
+    }
+}

@@ -1,0 +1,84 @@
+//! From a change to what the writer does about it.
+
+use rusqlite::params;
+
+use super::{
+    column::Json,
+    end::{self, Deferral},
+    intent, outbox,
+    pack::Packed,
+    receive, trim,
+    writer::{Fault, Hand},
+};
+use crate::journal::{Change, Receipt};
+
+/// Does what a change says, within the transaction that `hand` holds.
+pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> {
+    match &packed.change {
+        Change::Received(received) => receive::received(hand, received, &packed.chunks),
+        Change::Positioned {
+            mailbox,
+            folder,
+            validity,
+            next_uid,
+        } => receive::positioned(hand, &mailbox.0, folder, *validity, *next_uid),
+        Change::Intended {
+            claim,
+            intent,
+            creation,
+        } => intent::intended(hand, *claim, intent, creation.as_ref()),
+        Change::Answered {
+            claim,
+            step,
+            answer,
+            creation,
+        } => intent::answered(hand, *claim, step, answer, creation.as_ref()),
+        Change::Deferred {
+            claim,
+            due,
+            reason,
+            counts,
+            waited,
+            run,
+            notices,
+            trace: _,
+        } => {
+            let deferral = Deferral {
+                due: *due,
+                reason,
+                counts: *counts,
+                waited: *waited,
+                run,
+                notices,
+            };
+            end::deferred(hand, *claim, &deferral, &packed.trace)
+        }
+        Change::Released { claim } => end::released(hand, *claim),
+        Change::Ended { claim, ended } => end::ended(hand, *claim, ended, &packed.trace, &packed.letter),
+        Change::Settled { entry, how } => end::settled(hand, *entry, how),
+        Change::SettleDeferred { entry, due, reason } => end::settle_deferred(hand, *entry, *due, reason),
+        Change::LetterTaken { letter } => outbox::taken(hand, *letter),
+        Change::LetterRefused { letter, reason } => outbox::refused(hand, *letter, reason),
+        Change::LetterDeferred { letter, due, reason } => outbox::deferred(hand, *letter, *due, reason),
+        Change::Noticed(notice) => {
+            outbox::notice(hand, notice)?;
+            Ok(Receipt::Done)
+        }
+        Change::Reported { upto, letter } => outbox::reported(hand, *upto, letter, &packed.letter),
+        Change::Kept { name, value } => {
+            hand.db
+                .prepare_cached("INSERT OR REPLACE INTO kept (name, value) VALUES (?1, ?2)")?
+                .execute(params![name, Json(value)])?;
+            Ok(Receipt::Done)
+        }
+        Change::Reopened { entry } => end::reopened(hand, *entry),
+        // One slice of it: `write` asks for more until there is none.
+        Change::Trimmed {
+            octets_before,
+            rows_before,
+        } => {
+            trim::slice(hand, *octets_before, *rows_before)?;
+            Ok(Receipt::Done)
+        }
+    }
+}

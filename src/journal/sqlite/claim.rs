@@ -1,0 +1,232 @@
+//! A message is taken in hand, and what is known of it is read for whoever works on it.
+
+use std::cell::Cell;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    column::{At, Json, Span, spot},
+    order::{self, FREE},
+    writer::{Fault, Hand},
+};
+use crate::{
+    config::MailboxName,
+    journal::{Claim, EntryId, Intent, Place, Work},
+};
+
+/// New messages that nothing holds back, oldest first.
+const PENDING: &str = "SELECT id FROM entry WHERE ready = 1 AND state = 'pending' ORDER BY id LIMIT ?1";
+
+/// Deferred ones that nothing holds back: those due by ?2, or those that were deferred before ?2, due or not.
+fn deferred(by_deferral: bool) -> String {
+    let (due, order) = if by_deferral {
+        ("e.deferred_at < ?2", "deferred_at")
+    } else {
+        ("e.due <= ?2", "due")
+    };
+    format!(
+        "SELECT id FROM entry AS e WHERE e.ready = 1 AND e.state = 'deferred' AND {due} AND {FREE}
+         ORDER BY e.{order}, e.id LIMIT ?1"
+    )
+}
+
+/// Takes up to `limit` runnable messages in hand.
+pub(super) fn claim(hand: &Hand<'_>, limit: usize, deferred_before: Option<Timestamp>) -> Result<Vec<Work>, Fault> {
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let time = deferred_before.unwrap_or(hand.now);
+    let deferred = ids(hand.db, &deferred(deferred_before.is_some()), params![most, At(time)])?;
+    let pending = ids(hand.db, PENDING, [most])?;
+
+    let mut work = Vec::new();
+    for entry in share(deferred, pending, limit, hand.turn) {
+        // One that was ready a moment ago may now have to wait for another one of these.
+        if let Some(claim) = take(hand, entry)? {
+            work.extend(self::work(hand.db, claim)?);
+        }
+    }
+    Ok(work)
+}
+
+/// Half of the places for each kind when both want all, so that a flood of either never starves the other. An
+/// odd place goes to each in turn.
+fn share(mut deferred: Vec<EntryId>, pending: Vec<EntryId>, limit: usize, turn: &Cell<bool>) -> Vec<EntryId> {
+    let odd = limit % 2 == 1 && !deferred.is_empty() && !pending.is_empty() && !turn.replace(!turn.get());
+    let half = limit / 2 + usize::from(odd);
+    deferred.truncate(half.max(limit.saturating_sub(pending.len())));
+    let left = limit - deferred.len();
+    deferred.extend(pending.into_iter().take(left));
+    deferred
+}
+
+fn ids(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<EntryId>> {
+    db.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
+}
+
+/// Takes one message in hand if it is runnable; its token is the next one.
+pub(super) fn take(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Claim>, Fault> {
+    let sql = format!(
+        "UPDATE entry AS e SET state = 'claimed', ready = 0, token = token + 1, owner = ?2, began = ?3
+         WHERE e.id = ?1 AND e.ready = 1 AND (e.state = 'pending' OR {FREE})
+         RETURNING token, author_key, thread_key, deferred_at IS NOT NULL"
+    );
+    let taken = hand
+        .db
+        .prepare_cached(&sql)?
+        .query_row(params![entry, hand.owner, At(hand.now)], |row| {
+            Ok((
+                row.get(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+                row.get::<_, bool>(3)?,
+            ))
+        })
+        .optional()?;
+    let Some((token, author_key, thread_key, deferred)) = taken else {
+        return Ok(None);
+    };
+    // A new one held its author's later ones back already; a deferred one begins to.
+    if deferred {
+        order::reorder(hand.db, entry, &author_key, &thread_key)?;
+    }
+    Ok(Some(Claim { entry, token }))
+}
+
+/// What is known of a message in hand; `None` where the claim is stale.
+pub(super) fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
+    let work = db
+        .prepare_cached(
+            "SELECT mailbox, folder, kind, validity, name, internal_date, received, attempts, waited, deferred_at,
+                deferred_counts, run
+             FROM entry WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
+        )?
+        .query_row(params![claim.entry, claim.token], |row| {
+            Ok(Work {
+                claim,
+                place: Place {
+                    mailbox: MailboxName(row.get(0)?),
+                    folder: row.get(1)?,
+                    spot: spot(row, 2)?,
+                },
+                internal_date: row.get::<_, At>(5)?.0,
+                received: row.get::<_, At>(6)?.0,
+                attempt: row.get::<_, u32>(7)?.saturating_add(1),
+                waited: row.get::<_, Span>(8)?.0,
+                deferred: row.get::<_, Option<At>>(9)?.map(|at| at.0).zip(row.get(10)?),
+                run: row.get::<_, Option<Json<_>>>(11)?.map(|run| run.0),
+                intents: Vec::new(),
+            })
+        })
+        .optional()?;
+    let Some(mut work) = work else { return Ok(None) };
+    work.intents = intents(db, claim.entry)?;
+    Ok(Some(work))
+}
+
+/// What was intended under a message, oldest first.
+pub(super) fn intents(db: &Connection, entry: EntryId) -> rusqlite::Result<Vec<Intent>> {
+    db.prepare_cached("SELECT step, effect, answer, begun FROM intent WHERE entry = ?1 ORDER BY id")?
+        .query_map([entry], |row| {
+            Ok(Intent {
+                step: row.get(0)?,
+                effect: row.get::<_, Json<_>>(1)?.0,
+                answer: row.get::<_, Option<Json<_>>>(2)?.map(|answer| answer.0),
+                begun: row.get::<_, At>(3)?.0,
+            })
+        })?
+        .collect()
+}
+
+/// Gives back what a process had in hand that is no more. Its attempt counts: a message that ends the process
+/// each time must come to an end itself.
+pub(super) fn interrupt(hand: &Hand<'_>) -> Result<usize, Fault> {
+    let left = ids(hand.db, "SELECT id FROM entry WHERE state = 'claimed' ORDER BY id", [])?;
+    for entry in &left {
+        hand.db.execute(
+            "INSERT INTO attempt (entry, number, began, ended, result, reason)
+             SELECT id, attempts + 1, began, ?2, 'interrupted', 'the process ended while it had the message in hand'
+             FROM entry WHERE id = ?1",
+            params![entry, At(hand.now)],
+        )?;
+        hand.db.execute(
+            "UPDATE entry SET attempts = attempts + 1, stored = 1 WHERE id = ?1",
+            [entry],
+        )?;
+        release(hand, *entry)?;
+    }
+    Ok(left.len())
+}
+
+/// Puts a message in hand back to where it was taken from.
+pub(super) fn release(hand: &Hand<'_>, entry: EntryId) -> Result<(), Fault> {
+    let (author_key, thread_key) = hand
+        .db
+        .prepare_cached(
+            "UPDATE entry SET state = CASE WHEN deferred_at IS NULL THEN 'pending' ELSE 'deferred' END, owner = NULL
+             WHERE id = ?1 RETURNING author_key, thread_key",
+        )?
+        .query_row([entry], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    order::reorder(hand.db, entry, &author_key, &thread_key)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::sqlite::schema;
+
+    fn check(turn: &Cell<bool>, deferred: usize, pending: usize, limit: usize, taken: (usize, usize)) {
+        let ids = |kind: i64, count: usize| (0..count).map(|_| EntryId(kind)).collect::<Vec<_>>();
+        let shared = share(ids(1, deferred), ids(2, pending), limit, turn);
+        let count = |kind: i64| shared.iter().filter(|id| id.0 == kind).count();
+        assert_eq!(
+            (count(1), count(2)),
+            taken,
+            "{deferred} deferred, {pending} pending, {limit} places"
+        );
+    }
+
+    #[test]
+    fn new_and_deferred_messages_share_the_places() {
+        let turn = Cell::new(false);
+        check(&turn, 0, 0, 8, (0, 0));
+        check(&turn, 8, 8, 8, (4, 4));
+        check(&turn, 8, 0, 8, (8, 0));
+        check(&turn, 0, 8, 8, (0, 8));
+        check(&turn, 8, 2, 8, (6, 2));
+        check(&turn, 2, 8, 8, (2, 6));
+        check(&turn, 5, 5, 0, (0, 0));
+    }
+
+    /// Nothing is sorted and nothing scanned but the index that holds the ready ones alone, in their order.
+    fn check_plan(sql: &str, index: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = schema::open_writer(&folder.path().join("journal.db")).unwrap();
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = vec![1_i64; plan.parameter_count()];
+        let parameters = rusqlite::params_from_iter(parameters);
+        let steps = plan
+            .query_map(parameters, |row| row.get::<_, String>("detail"))
+            .unwrap();
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        assert!(steps[0].contains(index), "{steps:#?}");
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
+    }
+
+    #[test]
+    fn a_claim_looks_at_ready_messages_alone_however_many_wait() {
+        check_plan(PENDING, "INDEX entry_pending");
+        check_plan(&deferred(false), "INDEX entry_due (due<?)");
+        check_plan(&deferred(true), "INDEX entry_deferred");
+    }
+
+    #[test]
+    fn a_single_place_goes_to_each_kind_in_turn() {
+        let turn = Cell::new(false);
+        check(&turn, 5, 5, 1, (1, 0));
+        check(&turn, 5, 5, 1, (0, 1));
+        check(&turn, 0, 5, 1, (0, 1));
+        check(&turn, 5, 5, 3, (2, 1));
+        check(&turn, 5, 5, 3, (1, 2));
+    }
+}

@@ -1,0 +1,272 @@
+//! An attempt ends: the message is deferred, ended, or given back; later it is settled, or runs again.
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, named_params, params};
+
+use super::{
+    claim,
+    column::{At, Json, Span, fold},
+    order, outbox,
+    writer::{Fault, Hand},
+};
+use crate::{
+    journal::{Claim, Ended, EntryId, LetterLimit, Notice, Receipt},
+    outcome::Outcome,
+};
+
+/// A message in hand, as far as ending its attempt needs it.
+pub(super) struct Held {
+    pub entry: EntryId,
+    author_key: String,
+    thread_key: String,
+}
+
+/// The message that a claim holds; `None` where the claim is stale.
+pub(super) fn held(hand: &Hand<'_>, claim: Claim) -> rusqlite::Result<Option<Held>> {
+    hand.db
+        .prepare_cached(
+            "SELECT id, author_key, thread_key FROM entry WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
+        )?
+        .query_row(params![claim.entry, claim.token], held_row)
+        .optional()
+}
+
+fn held_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Held> {
+    Ok(Held {
+        entry: row.get(0)?,
+        author_key: row.get(1)?,
+        thread_key: row.get(2)?,
+    })
+}
+
+fn reorder(hand: &Hand<'_>, held: &Held) -> rusqlite::Result<()> {
+    order::reorder(hand.db, held.entry, &held.author_key, &held.thread_key)
+}
+
+/// What `Change::Deferred` says, without its claim and trace.
+pub(super) struct Deferral<'a> {
+    pub due: Timestamp,
+    pub reason: &'a str,
+    pub counts: bool,
+    pub waited: std::time::Duration,
+    pub run: &'a serde_json::Value,
+    pub notices: &'a [Notice],
+}
+
+/// The message comes again later.
+pub(super) fn deferred(hand: &Hand<'_>, claim: Claim, deferral: &Deferral<'_>, trace: &[u8]) -> Result<Receipt, Fault> {
+    let Some(held) = held(hand, claim)? else {
+        return Ok(Receipt::Stale);
+    };
+    attempt(hand, held.entry, "deferred", deferral.reason, trace)?;
+    hand.db
+        .prepare_cached(
+            "UPDATE entry SET state = 'deferred', owner = NULL, due = :due, waited = :waited, deferred_at = :now,
+                deferred_counts = :counts, run = :run, reason = :reason, said = :said
+             WHERE id = :id",
+        )?
+        .execute(named_params! {
+            ":id": held.entry,
+            ":now": At(hand.now),
+            ":due": At(deferral.due),
+            ":waited": Span(deferral.waited),
+            ":counts": deferral.counts,
+            ":run": Json(deferral.run),
+            ":reason": deferral.reason,
+            ":said": fold([deferral.reason]),
+        })?;
+    reorder(hand, &held)?;
+    notices(hand, deferral.notices)?;
+    Ok(Receipt::Done)
+}
+
+/// The message is given back as it was taken.
+pub(super) fn released(hand: &Hand<'_>, claim: Claim) -> Result<Receipt, Fault> {
+    let Some(held) = held(hand, claim)? else {
+        return Ok(Receipt::Stale);
+    };
+    claim::release(hand, held.entry)?;
+    Ok(Receipt::Done)
+}
+
+/// The message has its outcome; or, with a bounce, will have it when the SMTP server has taken that.
+pub(super) fn ended(
+    hand: &Hand<'_>,
+    claim: Claim,
+    ended: &Ended,
+    trace: &[u8],
+    letter: &[u8],
+) -> Result<Receipt, Fault> {
+    let Some(held) = held(hand, claim)? else {
+        return Ok(Receipt::Stale);
+    };
+    notices(hand, &ended.notices)?;
+    let verdict = Verdict {
+        outcome: ended.outcome,
+        reason: &ended.reason,
+        rule: &ended.rule,
+    };
+    // No sender is bounced twice for one message, also when it runs again.
+    let bounce = match &ended.bounce {
+        Some(bounce) if !outbox::was_told(hand, held.entry)? => bounce,
+        _ => {
+            attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
+            conclude(hand, held.entry, &verdict)?;
+            return Ok(Receipt::Done);
+        }
+    };
+    let (bounce, limit) = bounce;
+    if outbox::is_beyond(hand, limit)? {
+        let verdict = Verdict {
+            outcome: Outcome::Failed,
+            reason: "bounce_limit",
+            rule: &ended.rule,
+        };
+        attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, trace)?;
+        conclude(hand, held.entry, &verdict)?;
+        outbox::notice(hand, &suppressed(hand, held.entry, limit, &ended.reason))?;
+        return Ok(Receipt::Suppressed);
+    }
+    attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
+    outbox::post(hand, Some(held.entry), bounce, letter, Some(&limit.key))?;
+    hand.db
+        .prepare_cached(
+            "UPDATE entry SET state = 'bouncing', owner = NULL, due = NULL, run = NULL, reason = ?2, rule = ?3, said = ?4
+             WHERE id = ?1",
+        )?
+        .execute(params![held.entry, verdict.reason, verdict.rule, fold([verdict.reason, verdict.rule])])?;
+    reorder(hand, &held)?;
+    Ok(Receipt::Done)
+}
+
+fn suppressed(hand: &Hand<'_>, entry: EntryId, limit: &LetterLimit, reason: &str) -> Notice {
+    Notice {
+        entry: Some(entry),
+        topic: format!("bounce suppressed {}", limit.key),
+        text: format!(
+            "message {entry} is not bounced, since {} was told often enough: {reason}",
+            limit.key
+        ),
+        at: hand.now,
+    }
+}
+
+/// An outcome and why.
+pub(super) struct Verdict<'a> {
+    pub outcome: Outcome,
+    pub reason: &'a str,
+    pub rule: &'a str,
+}
+
+/// The message is at its end, and its mailbox is to be settled, where it lies in one.
+pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -> rusqlite::Result<()> {
+    let held = hand
+        .db
+        .prepare_cached(
+            "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6, owner = NULL,
+                due = NULL, run = NULL, settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed'
+             WHERE id = ?1 RETURNING id, author_key, thread_key",
+        )?
+        .query_row(
+            params![
+                entry,
+                verdict.outcome.word(),
+                verdict.reason,
+                verdict.rule,
+                fold([verdict.reason, verdict.rule]),
+                At(hand.now)
+            ],
+            held_row,
+        )?;
+    reorder(hand, &held)
+}
+
+/// Keeps what an attempt came to.
+fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, trace: &[u8]) -> rusqlite::Result<()> {
+    hand.db
+        .prepare_cached(
+            "INSERT INTO attempt (entry, number, began, ended, result, reason, trace)
+             SELECT id, attempts + 1, began, ?2, ?3, ?4, ?5 FROM entry WHERE id = ?1",
+        )?
+        .execute(params![entry, At(hand.now), result, reason, trace])?;
+    hand.db
+        .prepare_cached("UPDATE entry SET attempts = attempts + 1, stored = 1 WHERE id = ?1")?
+        .execute([entry])?;
+    Ok(())
+}
+
+fn notices(hand: &Hand<'_>, notices: &[Notice]) -> rusqlite::Result<()> {
+    notices.iter().try_for_each(|notice| outbox::notice(hand, notice))
+}
+
+/// The mailbox shows what the journal says.
+pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, how: &str) -> Result<Receipt, Fault> {
+    let changed = hand
+        .db
+        .prepare_cached(
+            "UPDATE entry SET settled = ?2, how = ?3, gone = ?4, settle_due = NULL, settle_reason = NULL
+             WHERE id = ?1 AND state = 'ended'",
+        )?
+        .execute(params![entry, At(hand.now), how, !stays(how)])?;
+    Ok(done_or_stale(changed))
+}
+
+/// Whether a message settled so lies where it lay. In doubt it does, for only then its row is kept.
+fn stays(how: &str) -> bool {
+    !["move", "delete", "gone"].iter().any(|word| how.starts_with(word))
+}
+
+/// Settling comes again later.
+pub(super) fn settle_deferred(hand: &Hand<'_>, entry: EntryId, due: Timestamp, reason: &str) -> Result<Receipt, Fault> {
+    let changed = hand
+        .db
+        .prepare_cached(
+            "UPDATE entry SET settle_due = ?2, settle_reason = ?3 WHERE id = ?1 AND settle_due IS NOT NULL",
+        )?
+        .execute(params![entry, At(due), reason])?;
+    Ok(done_or_stale(changed))
+}
+
+/// An ended message runs again, as if it were new; its attempts go on counting, and what was done is known.
+pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault> {
+    let held = hand
+        .db
+        .prepare_cached(
+            "UPDATE entry SET state = 'pending', outcome = NULL, reason = '', rule = '', said = '', ended = NULL,
+                waited = 0, deferred_at = NULL, deferred_counts = NULL, run = NULL, due = NULL,
+                settled = NULL, how = NULL, settle_due = NULL, settle_reason = NULL, gone = 0
+             WHERE id = ?1 AND state = 'ended' AND EXISTS (SELECT 1 FROM octets WHERE octets.entry = ?1)
+             RETURNING id, author_key, thread_key",
+        )?
+        .query_row([entry], held_row)
+        .optional()?;
+    let Some(held) = held else { return Ok(Receipt::Stale) };
+    reorder(hand, &held)?;
+    Ok(Receipt::Done)
+}
+
+/// What to answer to a change that may have found nothing to change.
+pub(super) fn done_or_stale(changed: usize) -> Receipt {
+    if changed == 0 { Receipt::Stale } else { Receipt::Done }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(how: &str, there: bool) {
+        assert_eq!(stays(how), there, "{how}");
+    }
+
+    #[test]
+    fn a_message_stays_where_it_is_unless_it_was_moved_deleted_or_not_found() {
+        check("keep", true);
+        check("seen", true);
+        check("marked seen", true);
+        check("move_to Processed", false);
+        check("moved to Processed", false);
+        check("delete", false);
+        check("deleted", false);
+        check("gone", false);
+    }
+}

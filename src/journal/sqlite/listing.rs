@@ -1,0 +1,134 @@
+//! What people read: the lines of `log`, and one message in full.
+
+use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+
+use super::{
+    claim,
+    column::{At, Json, fold, spot},
+    pack,
+    read::count,
+};
+use crate::{
+    config::MailboxName,
+    journal::{Attempt, Entry, EntryId, LetterId, Place, Row, RowFilter},
+};
+
+const ROW: &str = "id, received, mailbox, author, subject, word, rule, reason, attempts";
+
+/// The lines of `log`, newest first. It walks the ids downwards, or those of one outcome, and stops at the limit.
+pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<Row>> {
+    let mut conditions = vec!["TRUE"];
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    let mut add = |condition, value: Box<dyn ToSql>| {
+        conditions.push(condition);
+        values.push(value);
+    };
+    if let Some(mailbox) = &filter.mailbox {
+        // The plus keeps SQLite from sorting all of a mailbox for the sake of the first hundred.
+        add("+mailbox = ?", Box::new(mailbox.0.clone()));
+    }
+    if let Some(from) = &filter.from {
+        // The author stands first in what was folded.
+        add(
+            "instr(substr(heard, 1, length(author)), ?) > 0",
+            Box::new(fold([from.as_str()])),
+        );
+    }
+    if let Some(outcome) = &filter.outcome {
+        add("word = ?", Box::new(outcome.clone()));
+    }
+    if let Some(since) = filter.since {
+        add("received >= ?", Box::new(At(since)));
+    }
+    if let Some(grep) = &filter.grep {
+        let part = fold([grep.as_str()]);
+        add("instr(heard || char(10) || said, ?) > 0", Box::new(part));
+    }
+    values.push(Box::new(filter.limit.map_or(-1, count)));
+    let sql = format!(
+        "SELECT {ROW} FROM entry WHERE {} ORDER BY id DESC LIMIT ?",
+        conditions.join(" AND ")
+    );
+    db.prepare_cached(&sql)?
+        .query_map(params_from_iter(values), row)?
+        .collect()
+}
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        id: row.get(0)?,
+        time: row.get::<_, At>(1)?.0,
+        mailbox: MailboxName(row.get(2)?),
+        from: row.get(3)?,
+        subject: row.get(4)?,
+        outcome: row.get(5)?,
+        rule: row.get(6)?,
+        reason: row.get(7)?,
+        attempts: row.get(8)?,
+    })
+}
+
+/// One message in full.
+pub(super) fn entry(db: &Connection, id: EntryId) -> rusqlite::Result<Option<Entry>> {
+    let sql = format!(
+        "SELECT {ROW}, folder, kind, validity, name, message_id, internal_date, size, due, settled, how, settle_due,
+            settle_reason
+         FROM entry WHERE id = ?1"
+    );
+    let entry = db
+        .prepare_cached(&sql)?
+        .query_row([id], |columns| {
+            let row = row(columns)?;
+            let time = |column: usize| Ok::<_, rusqlite::Error>(columns.get::<_, Option<At>>(column)?.map(|at| at.0));
+            Ok(Entry {
+                place: Place {
+                    mailbox: row.mailbox.clone(),
+                    folder: columns.get(9)?,
+                    spot: spot(columns, 10)?,
+                },
+                row,
+                message_id: columns.get(13)?,
+                internal_date: columns.get::<_, At>(14)?.0,
+                size: u64::try_from(columns.get::<_, i64>(15)?).unwrap_or_default(),
+                due: time(16)?,
+                settled: time(17)?.zip(columns.get(18)?),
+                settle_again: time(19)?.zip(columns.get(20)?),
+                attempts: Vec::new(),
+                intents: Vec::new(),
+                letters: Vec::new(),
+            })
+        })
+        .optional()?;
+    let Some(mut entry) = entry else { return Ok(None) };
+    entry.attempts = attempts(db, id)?;
+    entry.intents = claim::intents(db, id)?;
+    entry.letters = letters(db, id)?;
+    Ok(Some(entry))
+}
+
+fn attempts(db: &Connection, id: EntryId) -> rusqlite::Result<Vec<Attempt>> {
+    db.prepare_cached(
+        "SELECT number, began, ended, result, reason, trace FROM attempt WHERE entry = ?1 ORDER BY number",
+    )?
+    .query_map([id], |row| {
+        Ok(Attempt {
+            number: row.get(0)?,
+            began: row.get::<_, At>(1)?.0,
+            ended: row.get::<_, At>(2)?.0,
+            result: row.get(3)?,
+            reason: row.get(4)?,
+            trace: pack::unpack_value(row.get_ref(5)?.as_blob_or_null()?)?,
+        })
+    })?
+    .collect()
+}
+
+type LetterLine = (LetterId, Vec<String>, String, String);
+
+fn letters(db: &Connection, id: EntryId) -> rusqlite::Result<Vec<LetterLine>> {
+    db.prepare_cached("SELECT id, recipients, state, reason FROM letter WHERE entry = ?1 ORDER BY id")?
+        .query_map([id], |row| {
+            Ok((row.get(0)?, row.get::<_, Json<_>>(1)?.0, row.get(2)?, row.get(3)?))
+        })?
+        .collect()
+}

@@ -1,0 +1,157 @@
+//! Letters that are to leave, and what operators shall hear of.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension, named_params, params};
+
+use super::{
+    column::{At, Json},
+    end::{self, Verdict, done_or_stale},
+    writer::{Fault, Hand},
+};
+use crate::{
+    journal::{EntryId, Letter, LetterId, LetterLimit, Notice, Receipt},
+    outcome::Outcome,
+};
+
+/// Puts a letter into the outbox, due at once. `octets` are the letter's, compressed.
+pub(super) fn post(
+    hand: &Hand<'_>,
+    entry: Option<EntryId>,
+    letter: &Letter,
+    octets: &[u8],
+    limit_key: Option<&str>,
+) -> rusqlite::Result<LetterId> {
+    hand.db
+        .prepare_cached(
+            "INSERT INTO letter (entry, return_path, recipients, octets, limit_key, created, due)
+             VALUES (:entry, :return_path, :recipients, :octets, :limit_key, :now, :now) RETURNING id",
+        )?
+        .query_row(
+            named_params! {
+                ":entry": entry,
+                ":return_path": letter.return_path,
+                ":recipients": Json(&letter.recipients),
+                ":octets": octets,
+                ":limit_key": limit_key,
+                ":now": At(hand.now),
+            },
+            |row| row.get(0),
+        )
+}
+
+/// Whether a letter about this message has left already.
+pub(super) fn was_told(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<bool> {
+    hand.db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM letter WHERE entry = ?1 AND state = 'taken')")?
+        .query_row([entry], |row| row.get(0))
+}
+
+/// Whether one more letter would be beyond its limit.
+pub(super) fn is_beyond(hand: &Hand<'_>, limit: &LetterLimit) -> rusqlite::Result<bool> {
+    let since = SignedDuration::try_from(limit.rate.per)
+        .ok()
+        .and_then(|per| hand.now.checked_sub(per).ok())
+        .unwrap_or(Timestamp::MIN);
+    let written: i64 = hand
+        .db
+        .prepare_cached("SELECT count(*) FROM letter WHERE limit_key = ?1 AND created > ?2")?
+        .query_row(params![limit.key, At(since)], |row| row.get(0))?;
+    Ok(written >= i64::from(limit.rate.count.get()))
+}
+
+/// The SMTP server has taken a letter. Its octets are not needed any more, its row counts towards the limit.
+pub(super) fn taken(hand: &Hand<'_>, letter: LetterId) -> Result<Receipt, Fault> {
+    let Some(entry) = leave(hand, letter, "taken", "")? else {
+        return Ok(Receipt::Stale);
+    };
+    hand.db
+        .prepare_cached("UPDATE letter SET octets = NULL WHERE id = ?1")?
+        .execute([letter])?;
+    if let Some(entry) = entry {
+        conclude(hand, entry, Outcome::Bounced, None)?;
+    }
+    Ok(Receipt::Done)
+}
+
+/// A letter was refused for good. A digest's notices come again in the next one, so that none is lost.
+pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result<Receipt, Fault> {
+    let Some(entry) = leave(hand, letter, "refused", reason)? else {
+        return Ok(Receipt::Stale);
+    };
+    let Some(entry) = entry else {
+        hand.db
+            .prepare_cached("UPDATE notice SET report = NULL WHERE report = ?1")?
+            .execute([letter])?;
+        return Ok(Receipt::Done);
+    };
+    conclude(hand, entry, Outcome::Failed, Some(reason))?;
+    notice(
+        hand,
+        &Notice {
+            entry: Some(entry),
+            topic: "failed".into(),
+            text: format!("the bounce of message {entry} is refused: {reason}"),
+            at: hand.now,
+        },
+    )?;
+    Ok(Receipt::Done)
+}
+
+/// Takes a waiting letter out of the outbox; its message, if it is about one. `None`: it does not wait.
+fn leave(hand: &Hand<'_>, letter: LetterId, state: &str, reason: &str) -> rusqlite::Result<Option<Option<EntryId>>> {
+    hand.db
+        .prepare_cached(
+            "UPDATE letter SET state = ?2, reason = ?3, ended = ?4, attempts = attempts + 1
+             WHERE id = ?1 AND state = 'waiting' RETURNING entry",
+        )?
+        .query_row(params![letter, state, reason, At(hand.now)], |row| row.get(0))
+        .optional()
+}
+
+/// Ends the message that waited for its letter, under the rule and, unless there is another, the reason it has.
+fn conclude(hand: &Hand<'_>, entry: EntryId, outcome: Outcome, reason: Option<&str>) -> rusqlite::Result<()> {
+    let had: Option<(String, String)> = hand
+        .db
+        .prepare_cached("SELECT reason, rule FROM entry WHERE id = ?1 AND state = 'bouncing'")?
+        .query_row([entry], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((had, rule)) = had else { return Ok(()) };
+    end::conclude(
+        hand,
+        entry,
+        &Verdict {
+            outcome,
+            reason: reason.unwrap_or(&had),
+            rule: &rule,
+        },
+    )
+}
+
+/// The letter leaves later.
+pub(super) fn deferred(hand: &Hand<'_>, letter: LetterId, due: Timestamp, reason: &str) -> Result<Receipt, Fault> {
+    let changed = hand
+        .db
+        .prepare_cached(
+            "UPDATE letter SET due = ?2, reason = ?3, attempts = attempts + 1, tried = ?4
+             WHERE id = ?1 AND state = 'waiting'",
+        )?
+        .execute(params![letter, At(due), reason, At(hand.now)])?;
+    Ok(done_or_stale(changed))
+}
+
+/// Something operators shall hear of.
+pub(super) fn notice(hand: &Hand<'_>, notice: &Notice) -> rusqlite::Result<()> {
+    hand.db
+        .prepare_cached("INSERT INTO notice (entry, topic, text, at) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![notice.entry, notice.topic, notice.text, At(notice.at)])
+        .map(|_| ())
+}
+
+/// A digest leaves with all notices up to `upto`.
+pub(super) fn reported(hand: &Hand<'_>, upto: i64, letter: &Letter, octets: &[u8]) -> Result<Receipt, Fault> {
+    let letter = post(hand, None, letter, octets, None)?;
+    hand.db
+        .prepare_cached("UPDATE notice SET report = ?2 WHERE report IS NULL AND id <= ?1")?
+        .execute(params![upto, letter])?;
+    Ok(Receipt::Done)
+}

@@ -1,0 +1,149 @@
+//! What is large in a change is compressed before the writer sees it, so that the writer only inserts.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::journal::{Change, JournalError, Letter};
+
+/// Octets are kept in chunks of this many, so that none is held whole more than once on the way to the disk.
+const CHUNK: usize = 1 << 20;
+
+/// The fastest level: a mail shrinks to about a half, and the disk is waited for anyway.
+const LEVEL: i32 = 1;
+
+/// From here on compressing takes long enough (about 0.2 ms) to leave the runtime's threads for it.
+const LARGE: usize = 64 << 10;
+
+/// A change whose large parts have been taken out and compressed.
+pub(super) struct Packed {
+    pub change: Change,
+    /// Of `Received`: the octets.
+    pub chunks: Vec<Vec<u8>>,
+    /// Of `Deferred` and `Ended`.
+    pub trace: Vec<u8>,
+    /// Of a letter: its octets.
+    pub letter: Vec<u8>,
+}
+
+impl Packed {
+    /// How much memory waits with it, about.
+    pub(super) fn weight(&self) -> usize {
+        self.chunks.iter().map(Vec::len).sum::<usize>() + self.trace.len() + self.letter.len()
+    }
+}
+
+/// Packs a change, on a thread of its own where it is large.
+pub(super) async fn pack(change: Change) -> Result<Packed, JournalError> {
+    if size(&change) < LARGE {
+        return Ok(packed(change));
+    }
+    tokio::task::spawn_blocking(|| packed(change))
+        .await
+        .map_err(|error| JournalError::NotWritten {
+            reason: error.to_string(),
+        })
+}
+
+fn size(change: &Change) -> usize {
+    match change {
+        Change::Received(received) => received.octets.len(),
+        Change::Ended { ended, .. } => ended.bounce.as_ref().map_or(0, |(letter, _)| letter.octets.len()),
+        Change::Reported { letter, .. } => letter.octets.len(),
+        _ => 0,
+    }
+}
+
+fn packed(mut change: Change) -> Packed {
+    let (mut chunks, mut trace, mut letter) = (Vec::new(), Vec::new(), Vec::new());
+    match &mut change {
+        Change::Received(received) => {
+            chunks = std::mem::take(&mut received.octets)
+                .chunks(CHUNK)
+                .map(compress)
+                .collect();
+        }
+        Change::Deferred { trace: value, .. } => trace = pack_value(value),
+        Change::Ended { ended, .. } => {
+            trace = pack_value(&mut ended.trace);
+            if let Some((bounce, _)) = &mut ended.bounce {
+                letter = pack_letter(bounce);
+            }
+        }
+        Change::Reported { letter: report, .. } => letter = pack_letter(report),
+        _ => {}
+    }
+    Packed {
+        change,
+        chunks,
+        trace,
+        letter,
+    }
+}
+
+fn pack_value(value: &mut Value) -> Vec<u8> {
+    compress(std::mem::take(value).to_string().as_bytes())
+}
+
+fn pack_letter(letter: &mut Letter) -> Vec<u8> {
+    compress(&std::mem::take(&mut letter.octets))
+}
+
+fn compress(data: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(data, LEVEL).expect("compressing into memory of the size it asks for cannot fail")
+}
+
+/// The octets of a message from its chunks, in order.
+pub(super) fn unpack_chunks(chunks: &[Vec<u8>]) -> rusqlite::Result<Bytes> {
+    let mut octets = Vec::new();
+    for chunk in chunks {
+        octets.extend(zstd::bulk::decompress(chunk, CHUNK).map_err(damaged)?);
+    }
+    Ok(octets.into())
+}
+
+/// A trace, or `Null` where there is none.
+pub(super) fn unpack_value(data: Option<&[u8]>) -> rusqlite::Result<Value> {
+    let Some(data) = data else { return Ok(Value::Null) };
+    let text = zstd::decode_all(data).map_err(damaged)?;
+    serde_json::from_slice(&text).map_err(|error| damaged(std::io::Error::other(error)))
+}
+
+/// The octets of a letter.
+pub(super) fn unpack_letter(data: &[u8]) -> rusqlite::Result<Vec<u8>> {
+    zstd::decode_all(data).map_err(damaged)
+}
+
+fn damaged(error: std::io::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(length: usize, chunks: usize) {
+        let octets: Vec<u8> = (0..length).map(|n| u8::try_from(n * n % 251).unwrap()).collect();
+        let packed: Vec<Vec<u8>> = octets.chunks(CHUNK).map(compress).collect();
+        assert_eq!(packed.len(), chunks, "{length} octets");
+        assert!(unpack_chunks(&packed).unwrap() == octets, "{length} octets come back");
+    }
+
+    #[test]
+    fn octets_come_back_as_they_were_from_their_chunks() {
+        check(0, 0);
+        check(1, 1);
+        check(CHUNK, 1);
+        check(CHUNK + 1, 2);
+        check(3 * CHUNK, 3);
+    }
+
+    #[test]
+    fn a_damaged_chunk_is_an_error_and_a_missing_trace_is_null() {
+        assert!(unpack_chunks(&[vec![1, 2, 3]]).is_err());
+        assert_eq!(unpack_value(None).unwrap(), Value::Null);
+        assert_eq!(
+            unpack_value(Some(&pack_value(&mut Value::from("a")))).unwrap(),
+            Value::from("a")
+        );
+    }
+}

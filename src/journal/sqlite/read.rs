@@ -1,0 +1,208 @@
+//! What the loops and the commands read. Each function is one look at the database.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
+
+use super::{
+    column::{At, Json, SpotColumns, spot},
+    order::FREE,
+    pack,
+};
+use crate::{
+    config::MailboxName,
+    journal::{CreationKey, DueLetter, EntryId, Letter, Notice, Place, Position, Spot, Totals, Unsettled},
+    outcome::Outcome,
+};
+
+/// Which of `spots` have not been received.
+pub(super) fn unknown(
+    db: &Connection,
+    mailbox: &str,
+    folder: &str,
+    mut spots: Vec<Spot>,
+) -> rusqlite::Result<Vec<Spot>> {
+    let mut known = db.prepare_cached(
+        "SELECT 1 FROM entry WHERE mailbox = ?1 AND folder = ?2 AND kind = ?3 AND validity = ?4 AND name = ?5",
+    )?;
+    let mut fault = None;
+    spots.retain(|spot| {
+        let spot = SpotColumns::of(spot);
+        match known.exists(params![mailbox, folder, spot.kind, spot.validity, spot.name]) {
+            Ok(known) => !known,
+            Err(error) => {
+                fault.get_or_insert(error);
+                true
+            }
+        }
+    });
+    fault.map_or(Ok(spots), Err)
+}
+
+/// Where a folder has been read to.
+pub(super) fn position(db: &Connection, mailbox: &str, folder: &str) -> rusqlite::Result<Option<Position>> {
+    db.prepare_cached("SELECT validity, next_uid FROM position WHERE mailbox = ?1 AND folder = ?2")?
+        .query_row([mailbox, folder], |row| {
+            Ok(Position {
+                validity: row.get(0)?,
+                next_uid: row.get(1)?,
+            })
+        })
+        .optional()
+}
+
+/// When the next deferred message that nothing holds back, letter or settling is due.
+pub(super) fn next_due(db: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let message = format!(
+        "SELECT e.due FROM entry AS e WHERE e.ready = 1 AND e.state = 'deferred' AND {FREE} ORDER BY e.due, e.id LIMIT 1"
+    );
+    let letter = "SELECT due FROM letter WHERE state = 'waiting' ORDER BY due LIMIT 1";
+    let settling = "SELECT settle_due FROM entry WHERE settle_due IS NOT NULL ORDER BY settle_due LIMIT 1";
+    let mut next = None;
+    for sql in [message.as_str(), letter, settling] {
+        let due = db
+            .prepare_cached(sql)?
+            .query_row([], |row| row.get::<_, At>(0))
+            .optional()?;
+        next = next.into_iter().chain(due.map(|at| at.0)).min();
+    }
+    Ok(next)
+}
+
+/// The message as it came.
+pub(super) fn octets(db: &Connection, entry: EntryId) -> rusqlite::Result<Option<Bytes>> {
+    let chunks: Vec<Vec<u8>> = db
+        .prepare_cached("SELECT data FROM octets WHERE entry = ?1 ORDER BY chunk")?
+        .query_map([entry], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if chunks.is_empty() {
+        Ok(None)
+    } else {
+        pack::unpack_chunks(&chunks).map(Some)
+    }
+}
+
+/// What has ended in a mailbox and is to be settled now.
+pub(super) fn unsettled(
+    db: &Connection,
+    mailbox: &MailboxName,
+    limit: usize,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Unsettled>> {
+    db.prepare_cached(
+        "SELECT id, folder, kind, validity, name, outcome FROM entry
+         WHERE mailbox = ?1 AND settle_due IS NOT NULL AND settle_due <= ?2 ORDER BY settle_due, id LIMIT ?3",
+    )?
+    .query_map(params![mailbox.0, At(now), count(limit)], |row| {
+        let place = Place {
+            mailbox: mailbox.clone(),
+            folder: row.get(1)?,
+            spot: spot(row, 2)?,
+        };
+        Ok(Unsettled {
+            entry: row.get(0)?,
+            place,
+            outcome: outcome(row, 5)?,
+        })
+    })?
+    .collect()
+}
+
+fn outcome(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Outcome> {
+    let word: String = row.get(column)?;
+    Outcome::of_word(&word).ok_or_else(|| {
+        let reason = format!("outcome {word:?} is not known");
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, reason.into())
+    })
+}
+
+/// Letters that are to leave now.
+pub(super) fn letters(
+    db: &Connection,
+    limit: usize,
+    tried_before: Option<Timestamp>,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<DueLetter>> {
+    let (which, time) = match tried_before {
+        Some(time) => ("coalesce(tried, 0) < ?1", time),
+        None => ("due <= ?1", now),
+    };
+    db.prepare_cached(&format!(
+        "SELECT id, entry, return_path, recipients, octets, attempts, created FROM letter
+         WHERE state = 'waiting' AND {which} ORDER BY due, id LIMIT ?2",
+    ))?
+    .query_map(params![At(time), count(limit)], |row| {
+        let letter = Letter {
+            return_path: row.get(2)?,
+            recipients: row.get::<_, Json<_>>(3)?.0,
+            octets: pack::unpack_letter(row.get_ref(4)?.as_blob()?)?,
+        };
+        Ok(DueLetter {
+            id: row.get(0)?,
+            entry: row.get(1)?,
+            letter,
+            attempts: row.get(5)?,
+            since: row.get::<_, At>(6)?.0,
+        })
+    })?
+    .collect()
+}
+
+/// What operators have not been told yet.
+pub(super) fn notices(db: &Connection) -> rusqlite::Result<Vec<(i64, Notice)>> {
+    db.prepare_cached("SELECT id, entry, topic, text, at FROM notice WHERE report IS NULL ORDER BY id")?
+        .query_map([], |row| {
+            let notice = Notice {
+                entry: row.get(1)?,
+                topic: row.get(2)?,
+                text: row.get(3)?,
+                at: row.get::<_, At>(4)?.0,
+            };
+            Ok((row.get(0)?, notice))
+        })?
+        .collect()
+}
+
+/// Since when a creation has had no answer.
+pub(super) fn creation(db: &Connection, key: &CreationKey) -> rusqlite::Result<Option<Timestamp>> {
+    db.prepare_cached("SELECT coalesce(begun, doubt) FROM creation WHERE connection = ?1 AND kind = ?2 AND key = ?3")?
+        .query_row(params![key.connection.0, key.kind, key.key], |row| {
+            row.get::<_, Option<At>>(0)
+        })
+        .optional()
+        .map(|begun| begun.flatten().map(|at| at.0))
+}
+
+/// A small value that outlives the process.
+pub(super) fn kept(db: &Connection, name: &str) -> rusqlite::Result<Option<Value>> {
+    db.prepare_cached("SELECT value FROM kept WHERE name = ?1")?
+        .query_row([name], |row| row.get::<_, Json<_>>(0))
+        .optional()
+        .map(|value| value.map(|value| value.0))
+}
+
+/// The accounting identity of each mailbox.
+pub(super) fn totals(db: &Connection) -> rusqlite::Result<BTreeMap<MailboxName, Totals>> {
+    let mut totals: BTreeMap<MailboxName, Totals> = BTreeMap::new();
+    let mut rows = db.prepare_cached("SELECT mailbox, word, count FROM total ORDER BY mailbox, word")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let of_mailbox = totals.entry(MailboxName(row.get(0)?)).or_default();
+        let (word, count): (String, i64) = (row.get(1)?, row.get(2)?);
+        let count = u64::try_from(count).unwrap_or_default();
+        if word == "seen" {
+            of_mailbox.seen = count;
+        } else {
+            of_mailbox.by_state.insert(word, count);
+        }
+    }
+    Ok(totals)
+}
+
+/// A limit, as SQL takes it.
+pub(super) fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,231 @@
+//! A message is taken into the journal: known, moved, a copy of another one, or new.
+
+use rusqlite::{OptionalExtension, named_params, params};
+
+use super::{
+    claim,
+    column::{At, SpotColumns, fold},
+    order, outbox,
+    writer::{Fault, Hand},
+};
+use crate::{
+    config::Deduplicate,
+    journal::{EntryId, Notice, Receipt, Received, Spot},
+    outcome::Outcome,
+};
+
+/// How a message stands in the journal from the start.
+struct Start<'a> {
+    state: &'static str,
+    outcome: Option<Outcome>,
+    reason: &'a str,
+}
+
+/// Keeps a message that was seen.
+pub(super) fn received(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>]) -> Result<Receipt, Fault> {
+    if let Some(entry) = known(hand, received)? {
+        return Ok(Receipt::Known(entry));
+    }
+    if let Some(entry) = moved(hand, received)? {
+        return Ok(Receipt::Moved(entry));
+    }
+    // What ends with its reception was perhaps not even read, so its fingerprint says nothing.
+    if let Some((outcome, reason)) = &received.end {
+        let start = Start {
+            state: "ended",
+            outcome: Some(*outcome),
+            reason,
+        };
+        let entry = insert(hand, received, chunks, &start)?;
+        if *outcome == Outcome::Failed {
+            outbox::notice(hand, &failed(hand, entry, received, reason))?;
+        }
+        return Ok(Receipt::New(entry, None));
+    }
+    if let Some(of) = original(hand, received)? {
+        let reason = format!("copy of {of}");
+        let start = Start {
+            state: "ended",
+            outcome: Some(Outcome::Duplicate),
+            reason: &reason,
+        };
+        let entry = insert(hand, received, chunks, &start)?;
+        return Ok(Receipt::Duplicate { entry, of });
+    }
+    let entry = insert(
+        hand,
+        received,
+        chunks,
+        &Start {
+            state: "pending",
+            outcome: None,
+            reason: "",
+        },
+    )?;
+    let ready = order::place_last(hand.db, entry)?;
+    let claim = if ready && received.claim {
+        claim::take(hand, entry)?
+    } else {
+        None
+    };
+    Ok(Receipt::New(entry, claim))
+}
+
+fn failed(hand: &Hand<'_>, entry: EntryId, received: &Received, reason: &str) -> Notice {
+    let from = if received.from.is_empty() {
+        "nobody"
+    } else {
+        &received.from
+    };
+    Notice {
+        entry: Some(entry),
+        topic: "failed".into(),
+        text: format!(
+            "message {entry} in {} from {from} ends with its reception: {reason}",
+            received.place.mailbox
+        ),
+        at: hand.now,
+    }
+}
+
+fn known(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryId>> {
+    let spot = SpotColumns::of(&received.place.spot);
+    hand.db
+        .prepare_cached(
+            "SELECT id FROM entry WHERE mailbox = ?1 AND folder = ?2 AND kind = ?3 AND validity = ?4 AND name = ?5",
+        )?
+        .query_row(
+            params![
+                received.place.mailbox.0,
+                received.place.folder,
+                spot.kind,
+                spot.validity,
+                spot.name
+            ],
+            |row| row.get(0),
+        )
+        .optional()
+}
+
+/// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
+/// message that was moved away or deleted is not that one: it does not lie there any more.
+fn moved(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryId>> {
+    let Spot::Uid { validity, uid } = received.place.spot else {
+        return Ok(None);
+    };
+    hand.db
+        .prepare_cached(
+            "UPDATE entry SET validity = ?1, name = ?2 WHERE id = (
+                SELECT min(id) FROM entry
+                WHERE kind = 'uid' AND digest = ?3 AND size = ?4 AND mailbox = ?5 AND folder = ?6
+                    AND validity <> ?1 AND gone = 0)
+             RETURNING id",
+        )?
+        .query_row(
+            params![
+                validity,
+                uid.to_string(),
+                received.digest,
+                size(received),
+                received.place.mailbox.0,
+                received.place.folder
+            ],
+            |row| row.get(0),
+        )
+        .optional()
+}
+
+/// The message that this one is a copy of: one that ended well, or is in hand.
+fn original(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryId>> {
+    if received.deduplicate == Deduplicate::Off {
+        return Ok(None);
+    }
+    let everywhere = received.deduplicate == Deduplicate::All;
+    hand.db
+        .prepare_cached(
+            "SELECT id FROM entry
+             WHERE fingerprint = ?1 AND (outcome IS NULL OR outcome IN ('completed', 'stopped', 'bounced'))
+                AND (?2 OR mailbox = ?3)
+             ORDER BY id LIMIT 1",
+        )?
+        .query_row(
+            params![received.fingerprint, everywhere, received.place.mailbox.0],
+            |row| row.get(0),
+        )
+        .optional()
+}
+
+fn insert(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>], start: &Start<'_>) -> rusqlite::Result<EntryId> {
+    let spot = SpotColumns::of(&received.place.spot);
+    let ended = start.outcome.is_some();
+    let handed = spot.kind == "handed";
+    let entry = hand
+        .db
+        .prepare_cached(
+            "INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
+                message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
+                ended, settle_due, gone)
+             VALUES (:mailbox, :folder, :kind, :validity, :name, :now, :internal_date, :size, :author, :subject,
+                :message_id, :heard, :said, :fingerprint, :digest, :stored, :author_key, :thread_key, :state, :outcome,
+                :reason, :ended, :settle_due, :gone)
+             RETURNING id",
+        )?
+        .query_row(
+            named_params! {
+                ":mailbox": received.place.mailbox.0,
+                ":folder": received.place.folder,
+                ":kind": spot.kind,
+                ":validity": spot.validity,
+                ":name": spot.name,
+                ":now": At(hand.now),
+                ":internal_date": At(received.internal_date),
+                ":size": size(received),
+                ":author": received.from,
+                ":subject": received.subject,
+                ":message_id": received.message_id,
+                ":heard": fold([received.from.as_str(), &received.subject, &received.message_id]),
+                ":said": fold([start.reason]),
+                ":fingerprint": received.fingerprint,
+                ":digest": received.digest,
+                ":stored": !chunks.is_empty(),
+                ":author_key": received.author_key,
+                ":thread_key": received.thread_key,
+                ":state": start.state,
+                ":outcome": start.outcome.map(Outcome::word),
+                ":reason": start.reason,
+                ":ended": ended.then_some(At(hand.now)),
+                ":settle_due": (ended && !handed).then_some(At(hand.now)),
+                ":gone": ended && handed,
+            },
+            |row| row.get(0),
+        )?;
+    let mut chunk = hand
+        .db
+        .prepare_cached("INSERT INTO octets (entry, chunk, data) VALUES (?1, ?2, ?3)")?;
+    for (number, data) in (0_i64..).zip(chunks) {
+        chunk.execute(params![entry, number, data])?;
+    }
+    Ok(entry)
+}
+
+fn size(received: &Received) -> i64 {
+    i64::try_from(received.size).unwrap_or(i64::MAX)
+}
+
+/// All below `next_uid` has been received. A position never goes back within one UIDVALIDITY.
+pub(super) fn positioned(
+    hand: &Hand<'_>,
+    mailbox: &str,
+    folder: &str,
+    validity: u32,
+    next_uid: u32,
+) -> Result<Receipt, Fault> {
+    hand.db
+        .prepare_cached(
+            "INSERT INTO position (mailbox, folder, validity, next_uid) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (mailbox, folder) DO UPDATE SET
+                next_uid = CASE validity WHEN ?3 THEN max(next_uid, ?4) ELSE ?4 END, validity = ?3",
+        )?
+        .execute(params![mailbox, folder, validity, next_uid])?;
+    Ok(Receipt::Done)
+}

@@ -1,0 +1,128 @@
+//! The database file: made, recognised, brought up to date, and opened for writing or reading.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+
+use crate::journal::JournalError;
+
+/// The forward steps, in order. The file's `user_version` says how many of them it has seen; a step that was
+/// released is never changed.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+
+/// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".
+const APPLICATION_ID: i32 = 0x4849_4A31;
+
+/// The writer holds its lock for milliseconds; only a checkpoint on a slow disk takes longer.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Opens the database for its one writer, making it and bringing it up to date.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, JournalError> {
+    let unusable = |error: rusqlite::Error| unusable(path, &error);
+    let mut db = Connection::open(path).map_err(unusable)?;
+    db.busy_timeout(BUSY).map_err(unusable)?;
+    let version = recognise(&db, path)?;
+    if version == 0 {
+        // Works only before the first page is written, so before WAL as well.
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(unusable)?;
+    }
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864;",
+    )
+    .map_err(unusable)?;
+    migrate(&mut db, version).map_err(unusable)?;
+    prepare_once(&db, 128).map_err(unusable)?;
+    Ok(db)
+}
+
+/// Opens the database for reading, beside its writer or alone.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY)?;
+    prepare_once(&db, 32)?;
+    Ok(db)
+}
+
+/// Keeps prepared statements, and keeps SQLite from preparing them anew for each value that might make a partial
+/// index usable: that took a quarter of the writer's time, and no statement here needs it.
+fn prepare_once(db: &Connection, statements: usize) -> rusqlite::Result<()> {
+    db.set_prepared_statement_cache_capacity(statements);
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(|_| ())
+}
+
+/// Opens it for reading in a process that is not the owner, so that nobody has looked at the file before.
+pub(super) fn check_reader(path: &Path) -> Result<Connection, JournalError> {
+    let db = open_reader(path).map_err(|error| unusable(path, &error))?;
+    let version = recognise(&db, path)?;
+    if version == 0 {
+        return Err(refuse(path, "it is just being made by the daemon; try again"));
+    }
+    if version < MIGRATIONS.len() {
+        return Err(refuse(
+            path,
+            "it was made by an older version; start the daemon once to bring it up to date",
+        ));
+    }
+    Ok(db)
+}
+
+/// How many migrations the file has seen; refuses what is not ours or is newer than this program.
+fn recognise(db: &Connection, path: &Path) -> Result<usize, JournalError> {
+    let number = |sql: &str| {
+        db.query_row(sql, [], |row| row.get::<_, i64>(0))
+            .map_err(|error| unusable(path, &error))
+    };
+    let version = number("PRAGMA user_version")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    if tables > 0 && number("PRAGMA application_id")? != i64::from(APPLICATION_ID) {
+        return Err(refuse(
+            path,
+            "it is the database of another program; move it away or set another state_dir",
+        ));
+    }
+    match usize::try_from(version) {
+        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        _ => Err(refuse(
+            path,
+            &format!(
+                "it has version {version} and this program knows versions up to {}; install the newer halo-intake \
+                 again, or set another state_dir",
+                MIGRATIONS.len()
+            ),
+        )),
+    }
+}
+
+fn migrate(db: &mut Connection, version: usize) -> rusqlite::Result<()> {
+    for (number, sql) in MIGRATIONS.iter().enumerate().skip(version) {
+        let step = db.transaction()?;
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "application_id", APPLICATION_ID)?;
+        step.pragma_update(None, "user_version", i64::try_from(number + 1).unwrap_or(i64::MAX))?;
+        step.commit()?;
+    }
+    Ok(())
+}
+
+fn unusable(path: &Path, error: &rusqlite::Error) -> JournalError {
+    let reason = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            "it is not an SQLite database; move it away or set another state_dir".to_owned()
+        }
+        Some(ErrorCode::DatabaseCorrupt) => format!("{error}; restore it from a copy or move it away"),
+        _ => error.to_string(),
+    };
+    JournalError::Unusable {
+        path: path.display().to_string(),
+        reason,
+    }
+}
+
+fn refuse(path: &Path, reason: &str) -> JournalError {
+    JournalError::Unusable {
+        path: path.display().to_string(),
+        reason: reason.to_owned(),
+    }
+}

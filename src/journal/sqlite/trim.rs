@@ -1,0 +1,90 @@
+//! Retention. What a row needs to be recognised by (place, fingerprint, digest) outlives its octets, and stays for
+//! as long as the message may lie in a mailbox: a row is dropped only once its message was moved away, deleted,
+//! found to be gone, or never lay in one. A message that settling left where it is keeps its row for good, for
+//! nobody tells when people remove it. Totals are never reduced.
+
+use jiff::Timestamp;
+use rusqlite::{named_params, params};
+
+use super::{
+    column::At,
+    writer::{Fault, Hand},
+};
+
+/// So many messages at a time: others' changes come in between.
+const SLICE: i64 = 200;
+
+/// So many pages of 4 KiB are given back to the file system at a time, and so many stay free for what comes.
+const PAGES: i64 = 2000;
+
+/// Drops one slice of what is too old; whether there is more.
+pub(super) fn slice(hand: &Hand<'_>, octets_before: Timestamp, rows_before: Timestamp) -> Result<bool, Fault> {
+    let dropped = octets(hand, octets_before)? + rows(hand, rows_before)? + rest(hand, rows_before)?;
+    let free = give_back(hand)?;
+    Ok(dropped > 0 || free > PAGES)
+}
+
+/// Octets, traces, and the octets of letters that did not leave.
+fn octets(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
+    const OLD: &str = "SELECT id FROM entry WHERE stored = 1 AND ended < ?1 ORDER BY ended LIMIT ?2";
+    let ids: Vec<i64> = hand
+        .db
+        .prepare_cached(OLD)?
+        .query_map(params![At(before), SLICE], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in &ids {
+        for sql in [
+            "DELETE FROM octets WHERE entry = ?1",
+            "UPDATE attempt SET trace = NULL WHERE entry = ?1",
+            "UPDATE letter SET octets = NULL WHERE entry = ?1 AND state <> 'waiting'",
+            "UPDATE entry SET stored = 0 WHERE id = ?1",
+        ] {
+            hand.db.prepare_cached(sql)?.execute([id])?;
+        }
+    }
+    Ok(ids.len())
+}
+
+/// Rows of messages that are at their end and lie nowhere; with them go their attempts, intents and letters.
+fn rows(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
+    hand.db
+        .prepare_cached(
+            "DELETE FROM entry WHERE id IN (
+                SELECT id FROM entry WHERE gone = 1 AND ended < ?1 ORDER BY ended LIMIT ?2)",
+        )?
+        .execute(params![At(before), SLICE])
+}
+
+/// Digests that left, what they told, and creations that are closed.
+fn rest(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
+    let mut dropped = 0;
+    for sql in [
+        "DELETE FROM notice WHERE id IN (
+            SELECT id FROM notice WHERE report IS NOT NULL AND at < :before LIMIT :slice)",
+        "DELETE FROM letter WHERE id IN (
+            SELECT id FROM letter WHERE entry IS NULL AND ended IS NOT NULL AND ended < :before LIMIT :slice)",
+        "DELETE FROM creation WHERE rowid IN (
+            SELECT rowid FROM creation WHERE begun IS NULL AND doubt IS NULL AND coalesce(answered, 0) < :before LIMIT :slice)",
+    ] {
+        dropped += hand
+            .db
+            .prepare_cached(sql)?
+            .execute(named_params! { ":before": At(before), ":slice": SLICE })?;
+    }
+    Ok(dropped)
+}
+
+/// Gives free pages back to the file system; how many are left.
+fn give_back(hand: &Hand<'_>) -> rusqlite::Result<i64> {
+    let free = || {
+        hand.db
+            .query_row("PRAGMA freelist_count", [], |row| row.get::<_, i64>(0))
+    };
+    if free()? > PAGES {
+        // A row for each page: it works only as far as it is stepped.
+        let mut vacuum = hand.db.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
+    }
+    free()
+}

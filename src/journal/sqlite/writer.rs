@@ -1,0 +1,370 @@
+//! The one thread that writes: it takes what waits into one transaction, commits, and then answers all.
+
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{clock::Clock, journal::JournalError};
+
+/// No commit holds more jobs than this, nor begins another one beyond so many octets: a commit stays well below
+/// a second, and so does the wait of whoever comes next.
+const JOBS: usize = 512;
+const OCTETS: usize = 16 << 20;
+
+/// So many jobs may wait before those that bring more have to.
+const WAITING: usize = 2 * JOBS;
+
+/// What a job works with.
+pub(super) struct Hand<'a> {
+    pub db: &'a Connection,
+    pub now: Timestamp,
+    /// The id of this run, which stands on what it has in hand.
+    pub owner: &'a str,
+    /// Whose turn it is when new and deferred messages share an odd number of places.
+    pub turn: &'a Cell<bool>,
+}
+
+/// Why a job was not done; its neighbours were.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// SQLite refuses it.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    /// It does not fit what the journal holds.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A piece of work that waits for the writer.
+trait Job: Send {
+    fn weight(&self) -> usize;
+    /// Does it, and keeps the result; an error says that its writes shall not stay.
+    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), JournalError>;
+    /// Gives the result back, once it is known whether the commit was made.
+    fn answer(self: Box<Self>, committed: Result<(), JournalError>);
+}
+
+type Told<T> = oneshot::Receiver<Result<T, JournalError>>;
+
+fn job<T, F>(weight: usize, work: F) -> (Box<dyn Job>, Told<T>)
+where
+    F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
+    T: Send + 'static,
+{
+    let (answer, told) = oneshot::channel();
+    (
+        Box::new(Task {
+            weight,
+            work: Some(work),
+            result: Err(not_written(&"it was not begun")),
+            answer,
+        }),
+        told,
+    )
+}
+
+struct Task<F, T> {
+    weight: usize,
+    work: Option<F>,
+    result: Result<T, JournalError>,
+    answer: oneshot::Sender<Result<T, JournalError>>,
+}
+
+impl<F, T> Job for Task<F, T>
+where
+    F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send,
+    T: Send,
+{
+    fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), JournalError> {
+        if let Some(work) = self.work.take() {
+            self.result = match catch_unwind(AssertUnwindSafe(|| work(hand))) {
+                Ok(result) => result.map_err(|fault| not_written(&fault)),
+                Err(_) => Err(not_written(&"a fault of this program, which the log shows")),
+            };
+        }
+        self.result.as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), JournalError>) {
+        // Who no longer waits does not want to know.
+        let _ = self.answer.send(committed.and(self.result));
+    }
+}
+
+/// The writer's thread and the way to it.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Has `first` done and committed, then starts the thread, which owns `db` from here on.
+    pub(super) fn start<T, F>(db: Connection, clock: Clock, owner: String, first: F) -> Result<Writer, JournalError>
+    where
+        F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        let commits = Arc::new(AtomicU64::new(0));
+        let pen = Pen {
+            db,
+            clock,
+            owner,
+            turn: Cell::new(false),
+            commits: commits.clone(),
+        };
+        let (job, mut answered) = job(0, first);
+        pen.commit(vec![job]);
+        answered.try_recv().map_err(|error| not_written(&error))??;
+        let (jobs, waiting) = mpsc::channel(WAITING);
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || pen.write_all(waiting))
+            .map_err(|error| not_written(&error))?;
+        Ok(Writer {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            commits,
+        })
+    }
+
+    /// Has `work` done within the next commit; resolves when that is on disk.
+    pub(super) async fn ask<T, F>(&self, weight: usize, work: F) -> Result<T, JournalError>
+    where
+        F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        let stopped = || not_written(&"its writer has stopped");
+        let (job, answered) = job(weight, work);
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(job).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+
+    /// How many commits were made.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // What waits is still written; the lock on the journal goes only after that.
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Pen {
+    db: Connection,
+    clock: Clock,
+    owner: String,
+    turn: Cell<bool>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Pen {
+    fn write_all(self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let mut weight = first.weight();
+            let mut jobs = vec![first];
+            while jobs.len() < JOBS
+                && weight < OCTETS
+                && let Ok(next) = waiting.try_recv()
+            {
+                weight += next.weight();
+                jobs.push(next);
+            }
+            self.commit(jobs);
+        }
+    }
+
+    fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
+        let committed = self.transaction(&mut jobs);
+        if committed.is_err() && !self.db.is_autocommit() {
+            // Where even this does not work, the next BEGIN says so.
+            let _ = self.run("ROLLBACK");
+        }
+        for job in jobs {
+            job.answer(committed.clone());
+        }
+    }
+
+    fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), JournalError> {
+        self.run("BEGIN IMMEDIATE")?;
+        for job in jobs {
+            self.run("SAVEPOINT job")?;
+            let hand = Hand {
+                db: &self.db,
+                now: self.clock.now(),
+                owner: &self.owner,
+                turn: &self.turn,
+            };
+            if let Err(fault) = job.perform(&hand) {
+                // On a full or failing disk SQLite ends the whole transaction by itself.
+                if self.db.is_autocommit() {
+                    return Err(fault);
+                }
+                self.run("ROLLBACK TO job")?;
+            }
+            self.run("RELEASE job")?;
+        }
+        self.run("COMMIT")?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn run(&self, sql: &str) -> Result<(), JournalError> {
+        let done = self
+            .db
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]));
+        done.map(|_| ()).map_err(|error| not_written(&error))
+    }
+}
+
+fn not_written(reason: &dyn std::fmt::Display) -> JournalError {
+    JournalError::NotWritten {
+        reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pen() -> Pen {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE line (n INTEGER PRIMARY KEY, text BLOB)")
+            .unwrap();
+        Pen {
+            db,
+            clock: Clock::system(),
+            owner: "test".into(),
+            turn: Cell::new(false),
+            commits: Arc::default(),
+        }
+    }
+
+    fn line(n: i64, length: usize) -> (Box<dyn Job>, Told<i64>) {
+        job(0, move |hand| {
+            hand.db.execute(
+                "INSERT INTO line VALUES (?1, zeroblob(?2))",
+                (n, i64::try_from(length).unwrap()),
+            )?;
+            Ok(n)
+        })
+    }
+
+    /// Commits `jobs` together; what each was told, and the lines that are kept.
+    fn check(pen: &Pen, jobs: Vec<(Box<dyn Job>, Told<i64>)>, told: &[&str], kept: &[i64]) {
+        let (jobs, answers): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+        pen.commit(jobs);
+        let answers: Vec<String> = answers
+            .into_iter()
+            .map(|mut answer| match answer.try_recv().unwrap() {
+                Ok(n) => n.to_string(),
+                Err(error) => error.to_string(),
+            })
+            .collect();
+        assert_eq!(answers, told);
+        let mut lines = pen.db.prepare("SELECT n FROM line ORDER BY n").unwrap();
+        let lines: Vec<i64> = lines
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(lines, kept);
+    }
+
+    #[test]
+    fn a_bad_change_does_not_disturb_its_neighbours() {
+        let pen = pen();
+        let refused = job::<i64, _>(0, |hand| {
+            hand.db.execute("INSERT INTO line VALUES (8, NULL)", [])?;
+            Err(Fault::Refused("it is odd".into()))
+        });
+        let panics = job::<i64, _>(0, |hand| {
+            hand.db.execute("INSERT INTO line VALUES (9, NULL)", [])?;
+            panic!("on purpose")
+        });
+        check(
+            &pen,
+            vec![line(1, 0), refused, line(2, 0), line(1, 0), panics, line(3, 0)],
+            &[
+                "1",
+                "the journal can not be written: it is odd",
+                "2",
+                "the journal can not be written: UNIQUE constraint failed: line.n",
+                "the journal can not be written: a fault of this program, which the log shows",
+                "3",
+            ],
+            &[1, 2, 3],
+        );
+        assert_eq!(pen.commits.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_full_disk_leaves_nothing_of_the_large_one_and_the_writer_lives_on() {
+        let pen = pen();
+        pen.db.pragma_update(None, "max_page_count", 20).unwrap();
+        let full = "the journal can not be written: database or disk is full";
+        check(&pen, vec![line(1, 1 << 20)], &[full], &[]);
+        pen.db.pragma_update(None, "max_page_count", 2000).unwrap();
+        check(&pen, vec![line(2, 1 << 20)], &["2"], &[2]);
+    }
+
+    #[test]
+    fn when_the_commit_fails_all_are_told_and_nothing_is_kept() {
+        let pen = pen();
+        pen.db
+            .execute_batch(
+                "PRAGMA foreign_keys = ON; CREATE TABLE leaf (n REFERENCES line (n) DEFERRABLE INITIALLY DEFERRED)",
+            )
+            .unwrap();
+        let fails_late = job::<i64, _>(0, |hand| {
+            hand.db.execute("INSERT INTO leaf VALUES (77)", [])?;
+            Ok(77)
+        });
+        let told = "the journal can not be written: FOREIGN KEY constraint failed";
+        check(&pen, vec![line(1, 0), fails_late, line(2, 0)], &[told, told, told], &[]);
+        check(&pen, vec![line(3, 0)], &["3"], &[3]);
+    }
+
+    #[test]
+    fn what_waits_is_committed_together() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let pen = pen();
+        let (sender, waiting) = mpsc::channel(WAITING);
+        let answers: Vec<Told<i64>> = (0..600)
+            .map(|n| {
+                let (job, answer) = line(n, 0);
+                runtime.block_on(sender.send(job)).map_err(|_| "closed").unwrap();
+                answer
+            })
+            .collect();
+        drop(sender);
+        let commits = pen.commits.clone();
+        pen.write_all(waiting);
+        for mut answer in answers {
+            assert!(answer.try_recv().unwrap().is_ok());
+        }
+        assert_eq!(commits.load(Ordering::Relaxed), 2, "512 and the rest");
+    }
+}

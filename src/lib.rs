@@ -1,0 +1,63 @@
+//! halo-intake reads mailboxes, evaluates an operator's rules over each message, and creates the Halo users that
+//! are missing. This page is the map of the source, in the order of a message's way.
+//!
+//! ```text
+//!  mailbox ─▶ message ─▶ context ─▶ rules ─▶ run ─▶ effect ─▶ halo
+//!     ▲                     expression ┘      │        └─ or simulated, for a dry run
+//!     └──────── settle ◀── journal ◀── outcome ──▶ SMTP
+//! ```
+//!
+//! Four loops ([`pipeline`]: receive, work, settle, outbox) are joined by the journal alone. Invariants, each of
+//! them an absence that no line of code shows:
+//!
+//! 1. `message`, `context`, `expression`, `rules`, `outcome::bounce`, `outcome::guard`, `mailbox::position` and
+//!    `retry` do no I/O and read no clock, no environment, no random source. What is pure is never `async`.
+//! 2. Network and disk belong to `config`, `tls`, `mailbox::imap`, `mailbox::maildir`, `halo::client`,
+//!    `outcome::smtp`, `journal`, `daemon::control`, and to `sandbox`, which is no part of a real run.
+//! 3. Only `mailbox::imap` knows IMAP, only `halo::wire` knows Halo's JSON, only `expression` knows Tera.
+//! 4. Reading a message never fails. Bad mail gives a poorer message, never an error.
+//! 5. An unknown name in an expression is a fault at load, never an empty text. Nothing that a message says is
+//!    ever evaluated.
+//! 6. A step reaches the world only by `effect::Effects::ask`, so a dry run is the code of a real one with another
+//!    performer.
+//! 7. The mailbox is settled last, after the journal has the outcome on disk. What was begun and not answered is
+//!    looked for before it is done again.
+//! 8. No answer of any kind goes to an automatic message or to a null return path.
+//! 9. What is wrong with one message never stops the next; what is wrong with the configuration always stops the
+//!    start.
+//! 10. Secrets live in `secret::Secret`, which never prints; mail content is not logged above debug level.
+
+// Foundations: any stage may use them.
+pub mod class;
+pub mod clock;
+pub mod retry;
+pub mod secret;
+pub mod tls;
+
+// Files and environment become a configuration that cannot hold a wrong value.
+pub mod config;
+
+// What was received, begun and ended; one write door.
+pub mod journal;
+
+// What we need of a mailbox: IMAP, Maildir.
+pub mod mailbox;
+
+// The octets as they came and what was read from them, once.
+pub mod message;
+
+// The named facts that an expression may see.
+pub mod context;
+
+// Text expressions: compiled and checked at load, rendered per message.
+pub mod expression;
+
+// Halo as we use it.
+pub mod halo;
+
+// What each outcome means, and how people are told.
+pub mod outcome;
+
+// The emulated Halo and the mail sink, for tests and for trying rules.
+pub mod sandbox;
+

@@ -1,0 +1,173 @@
+//! What we need of a mailbox, and the two kinds: IMAP and Maildir.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    class::Class,
+    config::{MailboxConfig, MailboxName, MailboxSource, Settle},
+    journal::Spot,
+};
+
+pub mod imap;
+pub mod maildir;
+pub mod position;
+mod utf7;
+
+/// What the server says of the folder when it is selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selected {
+    /// 0 for a Maildir, whose names never change their meaning.
+    pub validity: u32,
+    /// 0 where unknown.
+    pub uid_next: u32,
+    /// How many messages lie there.
+    pub exists: u32,
+}
+
+/// A message that lies there: asked before any octet of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Which one.
+    pub spot: Spot,
+    /// In octets; the server's claim.
+    pub size: u64,
+}
+
+/// A message as it was fetched.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// Which one.
+    pub spot: Spot,
+    /// When it came into the mailbox.
+    pub internal_date: Timestamp,
+    /// In octets; the server's claim.
+    pub size: u64,
+    /// The whole message, or its header alone where that was asked for.
+    pub octets: Bytes,
+}
+
+/// Why a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woke {
+    /// Something changed; look.
+    News,
+    /// The time is up; look as well.
+    Deadline,
+    /// The daemon stops.
+    Stopped,
+}
+
+/// Which messages a listing is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// UIDs from `from` up to and without `to`. A Maildir lists everything.
+    Uids {
+        /// The first; 0 means 1.
+        from: u32,
+        /// The first that is not asked for.
+        to: u32,
+    },
+    /// All there is.
+    Everything,
+}
+
+/// What can go wrong with a mailbox. The fields are what the text of each variant shows.
+#[allow(missing_docs)]
+#[derive(Debug, thiserror::Error)]
+pub enum MailboxError {
+    /// No TCP connection.
+    #[error("{host}:{port} can not be reached: {reason}")]
+    Unreachable { host: String, port: u16, reason: String },
+    /// The certificate or the handshake.
+    #[error("{host}:{port} does not offer a TLS connection that can be trusted: {reason}; {remedy}")]
+    Tls {
+        host: String,
+        port: u16,
+        reason: String,
+        remedy: String,
+    },
+    /// The server says no to username or password, or takes none.
+    #[error("{host} refuses the sign-in of {login}: {reason}; check username and password")]
+    SignIn {
+        host: String,
+        login: String,
+        reason: String,
+    },
+    /// The password's source.
+    #[error("the secret of {login} can not be opened: {reason}")]
+    Secret { login: String, reason: String },
+    /// It is missing, or this login may not use it.
+    #[error("folder {folder:?} can not be used: {reason}")]
+    Folder { folder: String, reason: String },
+    /// The server answered NO or BAD.
+    #[error("the server answers {command} with {status}: {reason}")]
+    Refused {
+        command: String,
+        status: &'static str,
+        reason: String,
+    },
+    /// BYE, end of stream, a literal beyond its bound, an answer that can not be read.
+    #[error("the connection was lost: {reason}")]
+    Lost { reason: String },
+    /// No answer within the time for one command.
+    #[error("no answer to {command} within {seconds} s")]
+    Silent { command: String, seconds: u64 },
+    /// A Maildir's file or folder.
+    #[error("{path}: {reason}")]
+    File { path: String, reason: String },
+}
+
+impl MailboxError {
+    /// What the daemon does about it.
+    pub fn class(&self) -> Class {
+        match self {
+            MailboxError::Tls { .. }
+            | MailboxError::SignIn { .. }
+            | MailboxError::Secret { .. }
+            | MailboxError::Folder { .. } => Class::Credentials,
+            _ => Class::Transient,
+        }
+    }
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, MailboxError>>;
+
+/// A connected mailbox. After an error it is dropped and opened again.
+pub trait Mailbox: Send {
+    /// Looks at the folder afresh.
+    fn select(&mut self) -> Answer<'_, Selected>;
+    /// What lies there, by ascending UID, with sizes.
+    fn list(&mut self, range: Range) -> Answer<'_, Vec<Listed>>;
+    /// Sends each of `wanted` that is still there, whole or its header alone, without setting `\Seen`.
+    fn fetch<'a>(&'a mut self, wanted: &'a [Listed], header_only: bool, to: mpsc::Sender<Fetched>) -> Answer<'a, ()>;
+    /// Waits for news: IDLE where `idle` and the server can, else until the deadline.
+    fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke>;
+    /// Does `how` to the messages at `spots`, in one go; those that are gone count as settled. Says what was done.
+    fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, String>;
+}
+
+/// Connects and signs in; for a Maildir, looks at its folders. `name` is for the log.
+pub async fn open(name: &MailboxName, config: &MailboxConfig) -> Result<Box<dyn Mailbox>, MailboxError> {
+    match &config.source {
+        MailboxSource::Imap(settings) => {
+            let opened = imap::Imap::open(settings, imap::Patience::default()).await?;
+            tracing::debug!(mailbox = %name, host = %settings.host, "signed in");
+            Ok(Box::new(opened))
+        }
+        MailboxSource::Maildir { path } => Ok(Box::new(maildir::Maildir::open(name, path).await?)),
+    }
+}
+
+/// For `check --online`: what the server can do, that the folder is there, and which folders settling would make.
+/// One line each; nothing is changed.
+pub async fn inspect(name: &MailboxName, config: &MailboxConfig) -> Result<Vec<String>, MailboxError> {
+    let settle: Vec<&Settle> = config.settle.values().collect();
+    match &config.source {
+        MailboxSource::Imap(settings) => imap::inspect(settings, &settle).await,
+        MailboxSource::Maildir { path } => maildir::Maildir::open(name, path).await?.inspect(&settle).await,
+    }
+}

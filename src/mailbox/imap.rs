@@ -1,0 +1,307 @@
+//! A folder on an IMAP server (RFC 9051, RFC 3501).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use imap_proto::{AttributeValue, MailboxDatum, NameAttribute, Response, ResponseCode, StatusAttribute};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Woke};
+use crate::{
+    config::{ImapConfig, Settle},
+    journal::Spot,
+};
+
+mod completion;
+mod connect;
+mod fetch;
+mod guard;
+mod idle;
+mod inspect;
+mod names;
+mod settle;
+mod sign_in;
+mod uid_set;
+mod wire;
+
+pub(super) use inspect::inspect;
+
+use completion::Completion;
+use names::{Names, quote};
+use wire::Wire;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// From the name to the end of the TLS handshake's start, over all addresses; the handshake has as long again.
+    pub connect: Duration,
+    /// One command; while messages are fetched, the longest silence.
+    pub command: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            connect: Duration::from_secs(15),
+            command: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A signed-in connection to one folder.
+pub struct Imap {
+    wire: Wire,
+    /// In our own spelling.
+    folder: String,
+    names: Names,
+    /// What SELECT said last; `None` before the first.
+    selected: Option<Opened>,
+    /// Destinations that are known to exist, as the server names them.
+    destinations: BTreeSet<String>,
+}
+
+/// What we keep of a SELECT.
+#[derive(Debug, Clone, Default)]
+struct Opened {
+    validity: u32,
+    uid_next: u32,
+    exists: u32,
+    read_only: bool,
+    /// The folder takes keywords that it does not know yet (`\*` in PERMANENTFLAGS).
+    takes_keywords: bool,
+}
+
+/// A folder as LIST shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FolderTraits {
+    selectable: bool,
+    /// It can have folders below it.
+    fertile: bool,
+}
+
+impl Imap {
+    /// Connects and signs in.
+    pub async fn open(config: &ImapConfig, patience: Patience) -> Result<Imap, MailboxError> {
+        let (mut wire, signed_in) = connect::connect(config, patience).await?;
+        if !signed_in {
+            sign_in::sign_in(&mut wire, config).await?;
+        }
+        let names = learn_names(&mut wire).await?;
+        Ok(Imap {
+            wire,
+            folder: config.folder.clone(),
+            names,
+            selected: None,
+            destinations: BTreeSet::new(),
+        })
+    }
+
+    /// SELECT again and again: NOOP tells no UIDNEXT, and STATUS of the selected folder may be stale (RFC 3501, 6.3.10).
+    async fn look(&mut self) -> Result<Selected, MailboxError> {
+        self.selected = None;
+        self.wire.take_news();
+        let command = format!("SELECT {}", quote(&self.names.to_server(&self.folder)));
+        let mut opened = Opened::default();
+        let answer = self.wire.ask(&command, |response| opened.note(response)).await?;
+        if answer.status != "OK" {
+            return Err(self.folder_error(answer));
+        }
+        opened.read_only = answer.code == "READ-ONLY";
+        self.wire.take_news();
+        if opened.uid_next == 0 && opened.exists > 0 {
+            opened.uid_next = self.ask_uid_next().await?;
+        }
+        let selected = Selected {
+            validity: opened.validity,
+            uid_next: opened.uid_next,
+            exists: opened.exists,
+        };
+        if selected.validity == 0 {
+            let reason = "the server gives it no UIDVALIDITY, so no message in it can be named for ever".to_owned();
+            return Err(MailboxError::Folder {
+                folder: self.folder.clone(),
+                reason,
+            });
+        }
+        self.selected = Some(opened);
+        Ok(selected)
+    }
+
+    /// For servers that leave UIDNEXT out of SELECT's answer: STATUS, else one beyond the newest message.
+    async fn ask_uid_next(&mut self) -> Result<u32, MailboxError> {
+        let command = format!("STATUS {} (UIDNEXT)", quote(&self.names.to_server(&self.folder)));
+        let mut uid_next = 0;
+        self.wire
+            .ask(&command, |response| {
+                if let Response::MailboxData(MailboxDatum::Status { status, .. }) = response {
+                    let told = status.iter().find_map(|item| match item {
+                        StatusAttribute::UidNext(next) => Some(*next),
+                        _ => None,
+                    });
+                    uid_next = told.unwrap_or(uid_next);
+                }
+            })
+            .await?;
+        if uid_next == 0 {
+            let newest = |response: &Response<'_>| {
+                if let Response::Fetch(_, attributes) = response {
+                    uid_next = uid_next.max(uid_of(attributes).map_or(0, |uid| uid.saturating_add(1)));
+                }
+            };
+            self.wire.ask("FETCH * (UID)", newest).await?;
+        }
+        Ok(uid_next)
+    }
+
+    fn folder_error(&self, answer: Completion) -> MailboxError {
+        let passing = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"].contains(&answer.code.as_str());
+        if passing {
+            answer.refused()
+        } else {
+            MailboxError::Folder {
+                folder: self.folder.clone(),
+                reason: answer.text,
+            }
+        }
+    }
+
+    async fn list_uids(&mut self, from: u32, to: u32) -> Result<Vec<Listed>, MailboxError> {
+        let from = from.max(1);
+        let validity = self.opened().await?.validity;
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let mut sizes: BTreeMap<u32, u64> = BTreeMap::new();
+        // A server may tell of other messages on the way; UIDs outside the range are not what was asked for.
+        let mut note = |response: &Response<'_>| {
+            if let Response::Fetch(_, attributes) = response
+                && let Some(uid) = uid_of(attributes).filter(|uid| (from..to).contains(uid))
+            {
+                let size = sizes.entry(uid).or_default();
+                *size = size_of(attributes).unwrap_or(*size);
+            }
+        };
+        let sent = self
+            .wire
+            .send(&format!("UID FETCH {from}:{} (UID RFC822.SIZE)", to - 1), None)
+            .await?;
+        loop {
+            if let wire::Reply::Done(completion) = self.wire.reply(&sent, &mut note).await? {
+                completion.accepted()?;
+                break;
+            }
+        }
+        let listed = |(uid, size)| Listed {
+            spot: Spot::Uid { validity, uid },
+            size,
+        };
+        Ok(sizes.into_iter().map(listed).collect())
+    }
+
+    /// What SELECT said; selects where nobody has.
+    async fn opened(&mut self) -> Result<Opened, MailboxError> {
+        if self.selected.is_none() {
+            self.look().await?;
+        }
+        Ok(self.selected.clone().unwrap_or_default())
+    }
+
+    /// What LIST says of a folder, by the server's name for it; `None` where there is none.
+    async fn find_folder(&mut self, theirs: &str) -> Result<Option<FolderTraits>, MailboxError> {
+        let mut found = None;
+        let has_wildcard = theirs.contains(['%', '*']);
+        let note = |response: &Response<'_>| {
+            let Response::MailboxData(MailboxDatum::List(entry)) = response else {
+                return;
+            };
+            let is = |wanted: &str| {
+                let word = |name: &NameAttribute<'_>| matches!(name, NameAttribute::Extension(word) if word.eq_ignore_ascii_case(wanted));
+                entry.name_attributes.iter().any(word)
+            };
+            // RFC 5258, 3: it was deleted, or never made, and is shown for the sake of others.
+            if is("\\NonExistent") || (has_wildcard && entry.name != theirs) {
+                return;
+            }
+            found = Some(FolderTraits {
+                selectable: !entry.name_attributes.contains(&NameAttribute::NoSelect),
+                fertile: !entry.name_attributes.contains(&NameAttribute::NoInferiors),
+            });
+        };
+        self.wire.run(&format!("LIST \"\" {}", quote(theirs)), note).await?;
+        Ok(found)
+    }
+}
+
+async fn learn_names(wire: &mut Wire) -> Result<Names, MailboxError> {
+    let mut separator = None;
+    let note = |response: &Response<'_>| {
+        if let Response::MailboxData(MailboxDatum::List(entry)) = response {
+            separator = entry.delimiter.as_deref().and_then(|text| text.chars().next());
+        }
+    };
+    wire.run("LIST \"\" \"\"", note).await?;
+    if wire.can("NAMESPACE") {
+        wire.ask("NAMESPACE", |_| {}).await?;
+    }
+    Ok(Names::new(separator, wire.take_namespace().as_deref()))
+}
+
+fn uid_of(attributes: &[AttributeValue<'_>]) -> Option<u32> {
+    attributes.iter().find_map(|attribute| match attribute {
+        AttributeValue::Uid(uid) => Some(*uid),
+        _ => None,
+    })
+}
+
+fn size_of(attributes: &[AttributeValue<'_>]) -> Option<u64> {
+    attributes.iter().find_map(|attribute| match attribute {
+        AttributeValue::Rfc822Size(size) => Some(u64::from(*size)),
+        _ => None,
+    })
+}
+
+impl Opened {
+    fn note(&mut self, response: &Response<'_>) {
+        match response {
+            Response::MailboxData(MailboxDatum::Exists(exists)) => self.exists = *exists,
+            Response::Data { outcome, .. } => match &outcome.code {
+                Some(ResponseCode::UidValidity(validity)) => self.validity = *validity,
+                Some(ResponseCode::UidNext(next)) => self.uid_next = *next,
+                Some(ResponseCode::PermanentFlags(flags)) => {
+                    self.takes_keywords = flags.iter().any(|flag| flag == "\\*")
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+}
+
+impl Mailbox for Imap {
+    fn select(&mut self) -> Answer<'_, Selected> {
+        Box::pin(self.look())
+    }
+
+    fn list(&mut self, range: Range) -> Answer<'_, Vec<Listed>> {
+        let (from, to) = match range {
+            Range::Uids { from, to } => (from, to),
+            Range::Everything => (1, u32::MAX),
+        };
+        Box::pin(self.list_uids(from, to))
+    }
+
+    fn fetch<'a>(&'a mut self, wanted: &'a [Listed], header_only: bool, to: mpsc::Sender<Fetched>) -> Answer<'a, ()> {
+        Box::pin(self.fetch_all(wanted, header_only, to))
+    }
+
+    fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke> {
+        Box::pin(self.wait_for_news(idle, until, stop))
+    }
+
+    fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, String> {
+        Box::pin(self.settle_spots(spots, how))
+    }
+}

@@ -1,0 +1,111 @@
+//! How a command ended: OK, NO or BAD, with the response code and the server's words.
+
+use imap_proto::{Outcome, ResponseCode, Status};
+
+use crate::mailbox::MailboxError;
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Completion {
+    /// `OK`, `NO` or `BAD`.
+    pub(super) status: &'static str,
+    /// The response code's word (RFC 9051, 7.1), such as `TRYCREATE`; empty without one.
+    pub(super) code: String,
+    /// The server's text, with the response code in brackets.
+    pub(super) text: String,
+    /// The command's name without its arguments.
+    verb: String,
+}
+
+impl Completion {
+    /// NO and BAD as an error.
+    pub(super) fn accepted(self) -> Result<Completion, MailboxError> {
+        if self.status == "OK" {
+            Ok(self)
+        } else {
+            Err(self.refused())
+        }
+    }
+
+    /// As an error, whatever it says.
+    pub(super) fn refused(self) -> MailboxError {
+        MailboxError::Refused {
+            command: self.verb,
+            status: self.status,
+            reason: self.text,
+        }
+    }
+
+    pub(super) fn of(status: &Status, outcome: &Outcome<'_>, verb: String) -> Completion {
+        let status = match status {
+            Status::Ok | Status::PreAuth => "OK",
+            Status::No | Status::Bye => "NO",
+            Status::Bad => "BAD",
+        };
+        let information = outcome.information.as_deref().unwrap_or("");
+        // Codes that the parser does not know stay at the head of the text.
+        let (code, text) = match outcome.code.as_ref().map(word_of) {
+            Some(code) => (code.to_owned(), format!("[{code}] {information}")),
+            None => (leading_code(information), information.to_owned()),
+        };
+        let text = if text.trim().is_empty() {
+            "no reason given".to_owned()
+        } else {
+            text.trim().to_owned()
+        };
+        Completion {
+            status,
+            code,
+            text,
+            verb,
+        }
+    }
+}
+
+fn word_of(code: &ResponseCode<'_>) -> &'static str {
+    match code {
+        ResponseCode::Alert => "ALERT",
+        ResponseCode::BadCharset(_) => "BADCHARSET",
+        ResponseCode::Capabilities(_) => "CAPABILITY",
+        ResponseCode::Parse => "PARSE",
+        ResponseCode::ReadOnly => "READ-ONLY",
+        ResponseCode::ReadWrite => "READ-WRITE",
+        ResponseCode::TryCreate => "TRYCREATE",
+        ResponseCode::CopyUid(..) => "COPYUID",
+        ResponseCode::UidNotSticky => "UIDNOTSTICKY",
+        ResponseCode::HighestModSeq(_) => "HIGHESTMODSEQ",
+        _ => "UNKNOWN",
+    }
+}
+
+fn leading_code(text: &str) -> String {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+        .map_or("", |(inner, _)| inner);
+    inner.split(' ').next().unwrap_or("").to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imap_proto::Response;
+
+    fn check(line: &str, code: &str, text: &str) {
+        let line = format!("H1 NO {line}\r\n");
+        let (_, response) = Response::parse(line.as_bytes()).unwrap();
+        let Response::Done { status, outcome, .. } = response else {
+            panic!("not a tagged answer: {line}")
+        };
+        let completion = Completion::of(&status, &outcome, "UID MOVE".to_owned());
+        assert_eq!((completion.code.as_str(), completion.text.as_str()), (code, text));
+    }
+
+    #[test]
+    fn the_response_code_is_kept_with_the_text() {
+        check("[OVERQUOTA] Quota exceeded", "OVERQUOTA", "[OVERQUOTA] Quota exceeded");
+        check("[TRYCREATE] no such folder", "TRYCREATE", "[TRYCREATE] no such folder");
+        check("[unavailable] later", "UNAVAILABLE", "[unavailable] later");
+        check("just no", "", "just no");
+    }
+}

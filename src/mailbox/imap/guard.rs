@@ -1,0 +1,362 @@
+//! What stands between the connection and the parser: it lets nothing through that the parser would choke on.
+//!
+//! imap-proto ends the session at an untagged answer it does not know, and panics at `INTERNALDATE NIL`;
+//! async-imap allocates for a literal on the server's word. So unknown answers are left out, a missing date
+//! becomes an empty one, and a literal beyond the limit is a fault before anybody allocates for it.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use memchr::memmem;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The untagged answers that imap-proto reads.
+const KNOWN: [&str; 18] = [
+    "OK",
+    "NO",
+    "BAD",
+    "BYE",
+    "PREAUTH",
+    "CAPABILITY",
+    "LIST",
+    "LSUB",
+    "STATUS",
+    "SEARCH",
+    "FLAGS",
+    "EXISTS",
+    "RECENT",
+    "EXPUNGE",
+    "FETCH",
+    "VANISHED",
+    "ENABLED",
+    "ID",
+];
+
+/// Far beyond any line that a command of ours is answered with.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// Why the guard ended the session.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum GuardError {
+    #[error("the server sends a line of more than {LONGEST_LINE} octets")]
+    LongLine,
+    #[error("the server announces {octets} octets {} where at most {limit} were expected", of_uid(*uid))]
+    LargeLiteral { uid: Option<u32>, octets: u64, limit: u64 },
+}
+
+fn of_uid(uid: Option<u32>) -> String {
+    uid.map_or("of something".to_owned(), |uid| format!("of UID {uid}"))
+}
+
+/// A stream whose reading side is guarded.
+pub(super) struct Guard<S> {
+    inner: S,
+    /// As it came, from `raw_at` to `raw_end` not yet looked at.
+    raw: Box<[u8]>,
+    raw_at: usize,
+    raw_end: usize,
+    /// The line in hand, until its end has come.
+    line: Vec<u8>,
+    /// Looked at; the parser may have it.
+    passed: Vec<u8>,
+    passed_at: usize,
+    /// Octets of a literal that are still to come.
+    literal: u64,
+    /// The next line begins an answer; else it goes on after a literal.
+    fresh: bool,
+    /// The answer in hand is passed on.
+    passing: bool,
+    limit: u64,
+    fault: Option<io::Error>,
+    received: u64,
+    namespace: Option<String>,
+}
+
+impl<S> std::fmt::Debug for Guard<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard")
+            .field("received", &self.received)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> Guard<S> {
+    pub(super) fn new(inner: S, limit: u64) -> Self {
+        Guard {
+            inner,
+            raw: vec![0; 32 * 1024].into(),
+            raw_at: 0,
+            raw_end: 0,
+            line: Vec::new(),
+            passed: Vec::new(),
+            passed_at: 0,
+            literal: 0,
+            fresh: true,
+            passing: true,
+            limit,
+            fault: None,
+            received: 0,
+            namespace: None,
+        }
+    }
+
+    /// The stream alone. What was read ahead is dropped: after STARTTLS it could only be injected.
+    pub(super) fn into_inner(self) -> S {
+        self.inner
+    }
+
+    /// No literal may be larger than this from now on.
+    pub(super) fn limit_literals(&mut self, octets: u64) {
+        self.limit = octets;
+    }
+
+    /// How many octets came in all: tells a slow answer from none.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The NAMESPACE answer (RFC 2342) without its first word; the parser does not read it.
+    pub(super) fn take_namespace(&mut self) -> Option<String> {
+        self.namespace.take()
+    }
+
+    /// Looks at what came; a fault stands in `fault` and is told after what was good before it.
+    fn look(&mut self) {
+        while self.raw_at < self.raw_end && self.fault.is_none() {
+            if self.literal > 0 {
+                self.pass_literal();
+                continue;
+            }
+            let rest = &self.raw[self.raw_at..self.raw_end];
+            let taken = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            self.line.extend_from_slice(&rest[..taken]);
+            self.raw_at += taken;
+            if self.line.len() > LONGEST_LINE {
+                self.fault = Some(io::Error::other(GuardError::LongLine));
+            } else if self.line.ends_with(b"\n") {
+                self.pass_line();
+            }
+        }
+    }
+
+    fn pass_literal(&mut self) {
+        let rest = &self.raw[self.raw_at..self.raw_end];
+        let taken = usize::try_from(self.literal).unwrap_or(usize::MAX).min(rest.len());
+        if self.passing {
+            self.passed.extend_from_slice(&rest[..taken]);
+        }
+        self.literal = self.literal.saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
+        self.raw_at += taken;
+    }
+
+    fn pass_line(&mut self) {
+        let mut line = std::mem::take(&mut self.line);
+        if self.fresh {
+            self.passing = is_known(&line);
+            if let Some(rest) = strip_word(&line, b"* NAMESPACE ") {
+                self.namespace = Some(String::from_utf8_lossy(rest).trim_end().to_owned());
+            }
+        }
+        let announced = announced_literal(&line);
+        self.fresh = announced.is_none();
+        self.literal = announced.unwrap_or(0);
+        if self.literal > self.limit {
+            let error = GuardError::LargeLiteral {
+                uid: uid_in(&line),
+                octets: self.literal,
+                limit: self.limit,
+            };
+            self.fault = Some(io::Error::other(error));
+            return;
+        }
+        if self.passing {
+            fill_missing_date(&mut line);
+            self.passed.extend_from_slice(&line);
+        }
+        line.clear();
+        self.line = line;
+    }
+}
+
+fn strip_word<'a>(line: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+    let head = line.get(..word.len())?;
+    head.eq_ignore_ascii_case(word).then(|| &line[word.len()..])
+}
+
+/// Whether imap-proto reads the answer that begins so. Tagged and continuation lines always pass.
+fn is_known(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"* ") else {
+        return true;
+    };
+    let mut words = rest.split(|octet| matches!(octet, b' ' | b'\r' | b'\n'));
+    let first = words.next().unwrap_or(b"");
+    let numbered = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
+    let word = if numbered { words.next().unwrap_or(b"") } else { first };
+    KNOWN.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// The size of the literal that follows this line (RFC 9051, 4.3).
+fn announced_literal(line: &[u8]) -> Option<u64> {
+    let line = line.strip_suffix(b"}\r\n")?;
+    let digits = &line[memchr::memrchr(b'{', line)? + 1..];
+    std::str::from_utf8(digits).ok()?.trim_end_matches('+').parse().ok()
+}
+
+fn uid_in(line: &[u8]) -> Option<u32> {
+    let at = memmem::find(line, b"UID ")? + 4;
+    let digits: Vec<u8> = line[at..].iter().copied().take_while(u8::is_ascii_digit).collect();
+    String::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// imap-proto 0.17 panics at `INTERNALDATE NIL`, which some servers send for a message without a date.
+fn fill_missing_date(line: &mut Vec<u8>) {
+    const MISSING: &[u8] = b"INTERNALDATE NIL";
+    let Some(at) = line
+        .windows(MISSING.len())
+        .position(|part| part.eq_ignore_ascii_case(MISSING))
+    else {
+        return;
+    };
+    let quoted = line[..at].iter().filter(|octet| **octet == b'"').count() % 2 == 1;
+    if !quoted {
+        let nil = at + MISSING.len() - 3;
+        line.splice(nil..nil + 3, *b"\"\"");
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let me = &mut *self;
+        loop {
+            if me.passed_at < me.passed.len() {
+                let rest = &me.passed[me.passed_at..];
+                let taken = rest.len().min(buf.remaining());
+                buf.put_slice(&rest[..taken]);
+                me.passed_at += taken;
+                if me.passed_at == me.passed.len() {
+                    me.passed.clear();
+                    me.passed_at = 0;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(fault) = me.fault.take() {
+                return Poll::Ready(Err(fault));
+            }
+            if me.raw_at == me.raw_end {
+                let mut fresh = ReadBuf::new(&mut me.raw);
+                ready!(Pin::new(&mut me.inner).poll_read(cx, &mut fresh))?;
+                me.raw_at = 0;
+                me.raw_end = fresh.filled().len();
+                if me.raw_end == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                me.received = me
+                    .received
+                    .saturating_add(u64::try_from(me.raw_end).unwrap_or(u64::MAX));
+            }
+            me.look();
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+
+    /// The octets come one at a time, so that every cut is tried.
+    struct Drip<'a>(&'a [u8]);
+
+    impl AsyncRead for Drip<'_> {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            if let Some((first, rest)) = self.0.split_first() {
+                buf.put_slice(&[*first]);
+                self.0 = rest;
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    async fn through(input: &str, limit: u64) -> (String, Option<String>) {
+        let mut guard = Guard::new(Drip(input.as_bytes()), limit);
+        let mut passed = Vec::new();
+        let ended = guard.read_to_end(&mut passed).await;
+        (
+            String::from_utf8(passed).unwrap(),
+            ended.err().map(|error| error.to_string()),
+        )
+    }
+
+    async fn check(input: &str, expected: &str) {
+        assert_eq!(through(input, 100).await, (expected.to_owned(), None));
+    }
+
+    #[tokio::test]
+    async fn unknown_untagged_answers_are_left_out_with_their_literals() {
+        check(
+            "* OK hi\r\n* XYZZY odd {5}\r\nhello tail\r\n* 9 WIBBLE\r\nA1 OK in\r\n",
+            "* OK hi\r\nA1 OK in\r\n",
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_looks_like_an_answer_inside_a_literal_is_passed() {
+        let fetch = "* 1 FETCH (UID 7 BODY[] {12}\r\n* XYZZY x\r\n\r)\r\n";
+        check(fetch, fetch).await;
+        check("+ go on\r\n", "+ go on\r\n").await;
+    }
+
+    #[tokio::test]
+    async fn a_missing_date_becomes_an_empty_one() {
+        check(
+            "* 1 FETCH (INTERNALDATE NIL UID 7)\r\n",
+            "* 1 FETCH (INTERNALDATE \"\" UID 7)\r\n",
+        )
+        .await;
+        let quoted = "* 1 FETCH (BODY[] \"INTERNALDATE NIL\" UID 7)\r\n";
+        check(quoted, quoted).await;
+    }
+
+    #[tokio::test]
+    async fn a_literal_beyond_the_limit_is_a_fault_after_what_was_good() {
+        let (passed, fault) = through("* 2 EXISTS\r\n* 1 FETCH (UID 7 BODY[] {101}\r\nabc", 100).await;
+        assert_eq!(passed, "* 2 EXISTS\r\n");
+        assert_eq!(
+            fault.unwrap(),
+            "the server announces 101 octets of UID 7 where at most 100 were expected"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_a_fault() {
+        let (_, fault) = through(&"x".repeat(LONGEST_LINE + 1), 100).await;
+        assert_eq!(fault.unwrap(), GuardError::LongLine.to_string());
+    }
+
+    #[tokio::test]
+    async fn the_namespace_is_kept_for_us() {
+        let mut guard = Guard::new(Drip(b"* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n"), 100);
+        let mut passed = Vec::new();
+        guard.read_to_end(&mut passed).await.unwrap();
+        assert!(passed.is_empty());
+        assert_eq!(guard.take_namespace().as_deref(), Some("((\"INBOX.\" \".\")) NIL NIL"));
+    }
+}

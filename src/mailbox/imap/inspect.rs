@@ -1,0 +1,75 @@
+//! What `check --online` says of an IMAP mailbox, without changing anything there.
+
+use std::collections::BTreeSet;
+
+use super::{Imap, Patience};
+use crate::{
+    config::{ImapConfig, Settle},
+    mailbox::{Mailbox, MailboxError},
+};
+
+/// Extensions that decide how well things go, with what happens without them.
+const WANTED: [(&str, &str); 3] = [
+    ("IDLE", "new mail is found by polling alone"),
+    (
+        "MOVE",
+        "messages are copied and expunged, which a crash in between can double in the destination",
+    ),
+    ("UIDPLUS", "single messages can not be expunged"),
+];
+
+/// Signs in, opens the folder, looks for the folders that settling needs.
+pub(in crate::mailbox) async fn inspect(config: &ImapConfig, settle: &[&Settle]) -> Result<Vec<String>, MailboxError> {
+    let mut imap = Imap::open(config, Patience::default()).await?;
+    let mut lines = vec![format!(
+        "{}:{}: signed in as {}",
+        config.host, config.port, config.username
+    )];
+    let lacking = |(name, without): &(&str, &str)| {
+        let spared = *name == "UIDPLUS" && imap.wire.can("MOVE");
+        (!imap.wire.can(name) && !spared).then(|| format!("the server does not offer {name}: {without}"))
+    };
+    lines.extend(WANTED.iter().filter_map(lacking));
+    let advertised: Vec<&str> = imap.wire.capabilities().iter().map(String::as_str).collect();
+    lines.push(format!("it offers {}", advertised.join(" ")));
+    let selected = imap.select().await?;
+    lines.push(format!("folder {:?} holds {} messages", config.folder, selected.exists));
+    if imap.opened().await?.read_only && settle.iter().any(|how| **how != Settle::Keep) {
+        let reason = "the server opens it read-only for this login, so nothing can be settled; grant more rights";
+        return Err(MailboxError::Folder {
+            folder: config.folder.clone(),
+            reason: reason.to_owned(),
+        });
+    }
+    let destinations: BTreeSet<&str> = settle
+        .iter()
+        .filter_map(|how| match how {
+            Settle::MoveTo(folder) => Some(folder.as_str()),
+            _ => None,
+        })
+        .collect();
+    for folder in destinations {
+        lines.push(imap.inspect_destination(folder).await?);
+    }
+    Ok(lines)
+}
+
+impl Imap {
+    async fn inspect_destination(&mut self, folder: &str) -> Result<String, MailboxError> {
+        let theirs = self.names.to_server(folder);
+        if self.find_folder(&theirs).await?.is_some_and(|found| found.selectable) {
+            return Ok(format!("folder {folder:?} exists"));
+        }
+        let parent = self.names.parent(&theirs).map(str::to_owned);
+        if let Some(parent) = parent
+            && self.find_folder(&parent).await?.is_some_and(|found| !found.fertile)
+        {
+            let reason = "it is missing and can not be made: its parent takes no folders below it".to_owned();
+            return Err(MailboxError::Folder {
+                folder: folder.to_owned(),
+                reason,
+            });
+        }
+        Ok(format!("folder {folder:?} is missing and will be made"))
+    }
+}

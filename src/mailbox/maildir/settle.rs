@@ -1,0 +1,137 @@
+//! Settling in a Maildir: renaming within one file system, which is done whole or not at all.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use super::{MailboxError, Places, file_error};
+use crate::{config::Settle, mailbox::utf7};
+
+/// Does `how` to the messages of these unique names; those that are gone count as settled.
+pub(super) fn settle(root: &Path, names: &[String], how: &Settle) -> Result<String, MailboxError> {
+    let done = match how {
+        Settle::Keep => return Ok("kept".to_owned()),
+        Settle::Seen => {
+            let cur = root.join("cur");
+            each(root, names, |path, name| {
+                fs::rename(path, cur.join(with_flags(name, path, Some('S'))))
+            })?;
+            "marked seen".to_owned()
+        }
+        Settle::Delete => {
+            each(root, names, |path, _| fs::remove_file(path))?;
+            "deleted".to_owned()
+        }
+        Settle::MoveTo(folder) => {
+            let there = destination(root, folder);
+            provide(&there).map_err(|error| file_error(&there, &error))?;
+            let cur = there.join("cur");
+            each(root, names, |path, name| {
+                fs::rename(path, cur.join(with_flags(name, path, None)))
+            })?;
+            sync(&cur)?;
+            format!("moved to {folder}")
+        }
+    };
+    for part in ["new", "cur"] {
+        sync(&root.join(part))?;
+    }
+    Ok(done)
+}
+
+fn each(root: &Path, names: &[String], mut act: impl FnMut(&Path, &str) -> io::Result<()>) -> Result<(), MailboxError> {
+    let mut places = Places::default();
+    for name in names {
+        places.visit(root, name, |path| act(path, name))?;
+    }
+    Ok(())
+}
+
+/// Maildir++: `.Name` beside `cur/`, with dots for the hierarchy and modified UTF-7 for the letters. INBOX is the
+/// Maildir itself.
+pub(super) fn destination(root: &Path, folder: &str) -> PathBuf {
+    // Neither a slash nor an empty level is left, so the name can not lead out of the Maildir.
+    let levels = folder.split(['/', '.']).filter(|level| !level.is_empty());
+    let levels: Vec<&str> = levels
+        .enumerate()
+        .filter(|(at, level)| *at > 0 || !level.eq_ignore_ascii_case("INBOX"))
+        .map(|(_, level)| level)
+        .collect();
+    if levels.is_empty() {
+        root.to_owned()
+    } else {
+        root.join(format!(".{}", utf7::encode(&levels.join("."))))
+    }
+}
+
+fn provide(folder: &Path) -> io::Result<()> {
+    if folder.join("cur").is_dir() {
+        return Ok(());
+    }
+    // As private as mail is; the umask may take more away.
+    let mut private = DirBuilder::new();
+    private.recursive(true).mode(0o700);
+    for part in ["tmp", "new", "cur"] {
+        private.create(folder.join(part))?;
+    }
+    // Courier and Dovecot know a subfolder by it.
+    File::create(folder.join("maildirfolder"))?;
+    if let Some(parent) = folder.parent() {
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// The file's name with the flags it bears, and `more`; flags are in ASCII order.
+fn with_flags(name: &str, path: &Path, more: Option<char>) -> String {
+    let whole = path
+        .file_name()
+        .map(|file| file.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let present = whole.split_once(":2,").map_or("", |(_, flags)| flags);
+    let flags: BTreeSet<char> = present.chars().chain(more).collect();
+    format!("{name}:2,{}", String::from_iter(flags))
+}
+
+/// A rename is on disk when its folder is.
+fn sync(folder: &Path) -> Result<(), MailboxError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| file_error(folder, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_kept_and_sorted() {
+        let check = |file: &str, more: Option<char>, expected: &str| {
+            assert_eq!(
+                with_flags("1.a", Path::new("/m/cur").join(file).as_path(), more),
+                expected
+            );
+        };
+        check("1.a", None, "1.a:2,");
+        check("1.a", Some('S'), "1.a:2,S");
+        check("1.a:2,TF", Some('S'), "1.a:2,FST");
+        check("1.a:2,S", Some('S'), "1.a:2,S");
+    }
+
+    #[test]
+    fn destinations_are_maildir_plus_plus_folders_and_never_lead_out() {
+        let check = |folder: &str, expected: &str| {
+            assert_eq!(destination(Path::new("/m"), folder), Path::new("/m").join(expected));
+        };
+        check("Processed", ".Processed");
+        check("Done/2026", ".Done.2026");
+        check("INBOX/Entwürfe", ".Entw&APw-rfe");
+        check("inbox", "");
+        check("../../etc", ".etc");
+        check("..", "");
+    }
+}

@@ -1,0 +1,157 @@
+//! Addresses as RFC 5322 names them: an `AddrSpec` is `ann@example.org`, a `NameAddr` is `Ann <ann@example.org>`.
+
+pub mod list;
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// `local@domain` (RFC 5322, 3.4.1), in lower case, so that equal addresses compare equal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct AddrSpec(String);
+
+/// What is wrong with a text that should be an address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not an email address (local@domain)")]
+pub struct NotAnAddress {
+    /// The text as it was given.
+    pub text: String,
+}
+
+impl AddrSpec {
+    /// Reads `local@domain`, strictly enough for what we create or send to: one `@` outside quotes, no white
+    /// space or control characters, a domain of letters, digits, hyphens and dots (or an address literal).
+    pub fn parse(text: &str) -> Result<AddrSpec, NotAnAddress> {
+        let wrong = || NotAnAddress {
+            text: text.chars().take(320).collect(),
+        };
+        let trimmed = text.trim();
+        let (local, domain) = trimmed.rsplit_once('@').ok_or_else(wrong)?;
+        if trimmed.len() > 320 || !local_part_is_usable(local) || !domain_is_usable(domain) {
+            return Err(wrong());
+        }
+        Ok(AddrSpec(trimmed.to_lowercase()))
+    }
+
+    /// The whole address, in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands before the last `@`.
+    pub fn local_part(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(local, _)| local)
+    }
+
+    /// What stands after the last `@`.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+}
+
+fn local_part_is_usable(local: &str) -> bool {
+    if let Some(quoted) = local.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        return !quoted.is_empty() && !quoted.chars().any(char::is_control);
+    }
+    let usable = |c: char| !c.is_control() && !c.is_whitespace() && !"()<>[]:;@\\,\"".contains(c);
+    !local.is_empty() && local.len() <= 128 && local.chars().all(usable)
+}
+
+fn domain_is_usable(domain: &str) -> bool {
+    if let Some(literal) = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return !literal.is_empty() && literal.chars().all(|c| c.is_ascii_alphanumeric() || ".:".contains(c));
+    }
+    let label_is_usable = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+    };
+    !domain.is_empty() && domain.len() <= 255 && domain.split('.').all(label_is_usable)
+}
+
+impl fmt::Display for AddrSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for AddrSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        AddrSpec::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A display name and an address; the address may be missing or unusable, as mail has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NameAddr {
+    /// The display name, decoded and trimmed; empty where there is none.
+    pub name: String,
+    /// The address as it came, trimmed, in lower case; empty where there is none.
+    pub address: String,
+}
+
+impl NameAddr {
+    /// The display name, or the address where there is none.
+    pub fn display(&self) -> &str {
+        if self.name.is_empty() {
+            &self.address
+        } else {
+            &self.name
+        }
+    }
+
+    /// What stands before the last `@` of the address.
+    pub fn local_part(&self) -> &str {
+        self.address
+            .rsplit_once('@')
+            .map_or(self.address.as_str(), |(local, _)| local)
+    }
+
+    /// What stands after the last `@` of the address; empty where there is none.
+    pub fn domain(&self) -> &str {
+        self.address.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// The address, where it is one.
+    pub fn addr_spec(&self) -> Option<AddrSpec> {
+        AddrSpec::parse(&self.address).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usable_addresses_are_read_in_lower_case() {
+        for (text, expected) in [
+            ("Jane@Acme.Example", "jane@acme.example"),
+            (" o'brien+tag@acme.example ", "o'brien+tag@acme.example"),
+            ("\"a@b\"@example.org", "\"a@b\"@example.org"),
+            ("root@[192.0.2.1]", "root@[192.0.2.1]"),
+            ("jürgen@bücher.example", "jürgen@bücher.example"),
+        ] {
+            assert_eq!(AddrSpec::parse(text).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "",
+            "jane",
+            "@acme.example",
+            "jane@",
+            "a b@x.example",
+            "jane@a..b",
+            "a@b\r\nBcc: c@d",
+            "a@b@c.example",
+            "jane@-x.example",
+        ] {
+            assert!(AddrSpec::parse(text).is_err(), "{text:?}");
+        }
+    }
+}

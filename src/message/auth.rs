@@ -1,0 +1,282 @@
+//! What a trusted server found about the author (Authentication-Results, RFC 8601).
+
+use super::HeaderField;
+
+/// The name by which configuration believes the topmost field, whoever wrote it.
+const TOPMOST: &str = "topmost";
+
+/// The results; `"none"` where there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// Of SPF (RFC 7208), such as `"pass"` or `"softfail"`.
+    pub spf: String,
+    /// Of DKIM (RFC 6376); of several signatures, one that passed.
+    pub dkim: String,
+    /// Of DMARC (RFC 7489).
+    pub dmarc: String,
+    /// Whether what passed belongs to the author's domain: `"pass"`, `"fail"`, or `"none"` without any result.
+    pub aligned: String,
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        let none = || "none".to_owned();
+        Auth {
+            spf: none(),
+            dkim: none(),
+            dmarc: none(),
+            aligned: none(),
+        }
+    }
+}
+
+impl Auth {
+    /// Reads the topmost field of a trusted authserv-id. `author_domain` is nothing where the author is uncertain.
+    pub fn read(fields: &[HeaderField], trusted: &[String], author_domain: Option<&str>) -> Auth {
+        let mut reported = fields
+            .iter()
+            .filter(|field| field.is("Authentication-Results"))
+            .map(|field| Reported::read(&field.raw));
+        let believes_topmost = trusted.iter().any(|id| id.eq_ignore_ascii_case(TOPMOST));
+        let is_trusted = |id: &str| believes_topmost || trusted.iter().any(|trusted| trusted.eq_ignore_ascii_case(id));
+        reported
+            .find(|reported| is_trusted(&reported.authserv_id))
+            .map_or_else(Auth::default, |reported| reported.judge(author_domain))
+    }
+}
+
+/// One field as it was read.
+#[derive(Debug, Default)]
+struct Reported {
+    /// Empty where the server writes none (Microsoft 365).
+    authserv_id: String,
+    results: Vec<MethodResult>,
+}
+
+/// `dkim=pass header.d=example.org`.
+#[derive(Debug, Default)]
+struct MethodResult {
+    method: String,
+    result: String,
+    properties: Vec<(String, String)>,
+}
+
+impl Reported {
+    fn read(raw: &str) -> Reported {
+        let mut reported = Reported::default();
+        for (index, words) in statements(raw).into_iter().enumerate() {
+            let result = MethodResult::read(&words);
+            match (result, words.first()) {
+                (Some(result), _) => reported.results.push(result),
+                (None, Some(id)) if index == 0 => reported.authserv_id = id.clone(),
+                _ => {}
+            }
+        }
+        reported
+    }
+
+    /// The result of a method: of several, one that passed.
+    fn find(&self, method: &str) -> Option<&MethodResult> {
+        let mut of_method = self.results.iter().filter(|result| result.method == method);
+        let first = of_method.clone().next();
+        of_method.find(|result| result.result == "pass").or(first)
+    }
+
+    fn judge(&self, author_domain: Option<&str>) -> Auth {
+        let result = |method: &str| {
+            self.find(method)
+                .map_or_else(|| "none".to_owned(), |result| result.result.clone())
+        };
+        let mut auth = Auth {
+            spf: result("spf"),
+            dkim: result("dkim"),
+            dmarc: result("dmarc"),
+            ..Auth::default()
+        };
+        if [&auth.spf, &auth.dkim, &auth.dmarc]
+            .into_iter()
+            .all(|result| result == "none")
+        {
+            return auth;
+        }
+        if let Some(domain) = author_domain {
+            auth.aligned = if self.vouches_for(domain) { "pass" } else { "fail" }.to_owned();
+        }
+        auth
+    }
+
+    /// Whether DMARC passed for this domain; or, where DMARC said nothing, SPF or DKIM passed for its organisation.
+    fn vouches_for(&self, domain: &str) -> bool {
+        match self
+            .find("dmarc")
+            .map(|dmarc| (dmarc.result.as_str(), dmarc.domain("header.from")))
+        {
+            Some(("pass", from)) => from.is_none_or(|from| are_aligned(&from, domain)),
+            Some(("fail", _)) => false,
+            _ => self.results.iter().any(|result| result.vouches_for(domain)),
+        }
+    }
+}
+
+impl MethodResult {
+    fn read(words: &[String]) -> Option<MethodResult> {
+        let (method, result) = words.first()?.split_once('=')?;
+        let method = method.split('/').next().unwrap_or(method).to_ascii_lowercase();
+        let properties = words[1..].iter().filter_map(|word| word.split_once('='));
+        Some(MethodResult {
+            method,
+            result: result
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect::<String>()
+                .to_ascii_lowercase(),
+            properties: properties
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_ascii_lowercase()))
+                .collect(),
+        })
+    }
+
+    /// The domain of a property that holds a domain or an address.
+    fn domain(&self, property: &str) -> Option<String> {
+        let (_, value) = self.properties.iter().find(|(name, _)| name == property)?;
+        Some(
+            value
+                .rsplit('@')
+                .next()
+                .unwrap_or(value)
+                .trim_matches(['<', '>', '.'])
+                .to_owned(),
+        )
+    }
+
+    fn vouches_for(&self, domain: &str) -> bool {
+        let property = match self.method.as_str() {
+            "spf" => "smtp.mailfrom",
+            "dkim" => "header.d",
+            _ => return false,
+        };
+        // Some servers name the identity alone (`header.i=@example.org`).
+        let vouched = self
+            .domain(property)
+            .or_else(|| (self.method == "dkim").then(|| self.domain("header.i")).flatten());
+        self.result == "pass" && vouched.is_some_and(|vouched| are_aligned(&vouched, domain))
+    }
+}
+
+/// Relaxed alignment (RFC 7489, 3.1): one registrable domain.
+fn are_aligned(one: &str, other: &str) -> bool {
+    let organisation = |domain: &str| psl::domain_str(domain).unwrap_or(domain).to_owned();
+    !one.is_empty() && (one == other || organisation(one) == organisation(other))
+}
+
+/// The statements between semicolons as words, comments left out, `a = b` joined.
+fn statements(raw: &str) -> Vec<Vec<String>> {
+    let mut statements = Vec::new();
+    let mut words = vec![String::new()];
+    let (mut comments, mut quoted) = (0_u32, false);
+    for c in raw.chars() {
+        match c {
+            '"' if comments == 0 => quoted = !quoted,
+            '(' if !quoted => comments += 1,
+            ')' if !quoted => comments = comments.saturating_sub(1),
+            _ if comments > 0 => {}
+            ';' if !quoted => statements.push(std::mem::replace(&mut words, vec![String::new()])),
+            c if c.is_whitespace() && !quoted => words.push(String::new()),
+            c => words.last_mut().into_iter().for_each(|word| word.push(c)),
+        }
+    }
+    statements.push(words);
+    statements.into_iter().map(joined).collect()
+}
+
+/// Puts together what stood on both sides of an equals sign, and drops empty words.
+fn joined(words: Vec<String>) -> Vec<String> {
+    let mut whole: Vec<String> = Vec::new();
+    for word in words.into_iter().filter(|word| !word.is_empty()) {
+        match whole.last_mut() {
+            Some(last) if last.ends_with('=') || word.starts_with('=') => last.push_str(&word),
+            _ => whole.push(word),
+        }
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `expected` is spf, dkim, dmarc, aligned.
+    #[track_caller]
+    fn check(results: &[&str], trusted: &[&str], expected: [&str; 4]) {
+        let field = |raw: &&str| HeaderField {
+            name: "Authentication-Results".into(),
+            raw: (*raw).into(),
+            value: (*raw).into(),
+        };
+        let fields: Vec<_> = results.iter().map(field).collect();
+        let trusted: Vec<_> = trusted.iter().map(|id| (*id).to_owned()).collect();
+        let auth = Auth::read(&fields, &trusted, Some("mail.example.org"));
+        assert_eq!([&auth.spf, &auth.dkim, &auth.dmarc, &auth.aligned], expected.each_ref());
+    }
+
+    #[test]
+    fn the_topmost_field_of_a_trusted_server_is_read() {
+        let forged = "evil.example; spf=pass smtp.mailfrom=mail.example.org; dmarc=pass";
+        let true_one = "mx.example.com 1; spf=fail (no) smtp.mailfrom=evil.example; dkim=none; dmarc=fail header.from=mail.example.org";
+        check(
+            &[forged, true_one, "mx.example.com; dmarc=pass"],
+            &["MX.example.com"],
+            ["fail", "none", "fail", "fail"],
+        );
+        check(&[forged], &["mx.example.com"], ["none"; 4]);
+        check(&[forged], &[], ["none"; 4]);
+    }
+
+    #[test]
+    fn the_topmost_field_without_an_id_is_believed_where_it_is_wanted() {
+        let microsoft = "spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=example.org; dkim=pass (signature was verified) \
+                         header.d=example.org;dmarc=pass action=none header.from=mail.example.org;compauth=pass reason=100";
+        check(&[microsoft], &["topmost"], ["pass", "pass", "pass", "pass"]);
+        check(&[microsoft], &["mx.example.com"], ["none"; 4]);
+    }
+
+    #[test]
+    fn alignment_is_by_registrable_domain() {
+        let trusted = &["mx.example.com"][..];
+        check(
+            &["mx.example.com; dkim=pass header.d=example.org"],
+            trusted,
+            ["none", "pass", "none", "pass"],
+        );
+        check(
+            &["mx.example.com; dkim=pass header.i=@news.example.org"],
+            trusted,
+            ["none", "pass", "none", "pass"],
+        );
+        check(
+            &["mx.example.com; spf=pass smtp.mailfrom=ann@evil.example"],
+            trusted,
+            ["pass", "none", "none", "fail"],
+        );
+        check(
+            &["mx.example.com; dkim=fail header.d=a.example; dkim=pass header.d=b.example"],
+            trusted,
+            ["none", "pass", "none", "fail"],
+        );
+        check(
+            &["mx.example.com; dmarc=pass header.from=evil.example"],
+            trusted,
+            ["none", "none", "pass", "fail"],
+        );
+        check(&["mx.example.com; none"], trusted, ["none"; 4]);
+    }
+
+    #[test]
+    fn comments_and_quotes_do_not_forge_results() {
+        check(
+            &["mx.example.com; spf=fail (x; dmarc=pass) reason=\"; dmarc=pass\""],
+            &["mx.example.com"],
+            ["fail", "none", "none", "fail"],
+        );
+    }
+}

@@ -1,0 +1,317 @@
+//! What a person would read, and what is attached to it.
+
+use std::collections::HashSet;
+
+use super::{
+    charset,
+    header::{self, Header, one_line},
+    html,
+    part::Part,
+};
+
+/// How much text, and how much HTML, is kept.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
+/// How many attachments are listed.
+const MAX_ATTACHMENTS: usize = 1_000;
+/// How much of an attached message is read for its subject.
+const MAX_NESTED_HEADER: usize = 64 * 1024;
+
+/// A part that is not the text, without its octets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attachment {
+    /// The file name, without folders and control characters; empty where there is none.
+    pub name: String,
+    /// In lower case, without parameters.
+    pub content_type: String,
+    /// In octets, decoded.
+    pub size: u64,
+    /// A picture that the HTML shows, and the like: nothing that the author attached.
+    pub inline: bool,
+    /// Without angle brackets; empty where there is none.
+    pub content_id: String,
+    /// Where its encoded octets lie in the message.
+    pub octets: std::ops::Range<usize>,
+    /// How they are encoded.
+    pub encoding: super::transfer::TransferEncoding,
+}
+
+/// The text of a message in its forms.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// The text a person would read.
+    pub body: String,
+    pub text: String,
+    pub html: String,
+    pub attachments: Vec<Attachment>,
+    pub cut: Vec<&'static str>,
+}
+
+impl Body {
+    /// Reads the bodies and lists the attachments.
+    pub fn read(message: &[u8], parts: &[Part]) -> Body {
+        let mut body = Body::default();
+        let mut attached = Vec::new();
+        let only = parts.len() == 1;
+        for part in parts {
+            match part.role(only) {
+                Role::Text => body.cut.extend(append(&mut body.text, part.text(message), "text")),
+                Role::Html => body.cut.extend(append(&mut body.html, part.text(message), "html")),
+                Role::Attached => attached.push(part),
+                Role::Unneeded => {}
+            }
+        }
+        body.list(message, &attached);
+        body.body = if body.text.trim().is_empty() {
+            html::to_text(&body.html)
+        } else {
+            body.text.clone()
+        };
+        body
+    }
+
+    fn list(&mut self, message: &[u8], attached: &[&Part]) {
+        if attached.len() > MAX_ATTACHMENTS {
+            self.cut.push("attachments");
+        }
+        let shown = html::content_ids(&self.html);
+        self.attachments = attached
+            .iter()
+            .take(MAX_ATTACHMENTS)
+            .map(|part| part.attachment(message, &shown))
+            .collect();
+    }
+}
+
+/// Adds the text of a further part, which may have been cut; says what was cut.
+fn append(to: &mut String, (text, was_cut): (String, bool), what: &'static str) -> Option<&'static str> {
+    if !to.is_empty() && !text.is_empty() && !to.ends_with('\n') {
+        to.push('\n');
+    }
+    to.push_str(&text);
+    let too_long = to.len() > MAX_TEXT;
+    to.truncate(to.floor_char_boundary(MAX_TEXT));
+    (was_cut || too_long).then_some(what)
+}
+
+/// What a part is for.
+enum Role {
+    Text,
+    Html,
+    Attached,
+    /// A further rendering of the same text that nobody here can show.
+    Unneeded,
+}
+
+impl Part {
+    fn role(&self, only: bool) -> Role {
+        let is_attachment = self.disposition.value == "attachment" || !self.file_name().is_empty();
+        match self.content_type.value.as_str() {
+            "text/x-amp-html" | "text/watch-html" if self.alternative => Role::Unneeded,
+            _ if is_attachment && !(only && self.disposition.value != "attachment") => Role::Attached,
+            "text/plain" => Role::Text,
+            "text/html" | "application/xhtml+xml" => Role::Html,
+            // A multipart in which no part was found is read as it lies there.
+            other if other.starts_with("multipart/") => Role::Text,
+            other if only && other.starts_with("text/") => Role::Text,
+            _ => Role::Attached,
+        }
+    }
+
+    /// The decoded text, its line ends as line feeds, without control characters; and whether it was cut.
+    fn text(&self, message: &[u8]) -> (String, bool) {
+        let octets = self.decoded(message, MAX_TEXT);
+        let was_cut = octets.len() > MAX_TEXT || self.octets.len() > MAX_TEXT * 3;
+        let octets = &octets[..octets.len().min(MAX_TEXT)];
+        let named = self.content_type.parameter("charset").filter(|label| !label.is_empty());
+        let label = named.or_else(|| {
+            self.content_type
+                .value
+                .contains("html")
+                .then(|| html::meta_charset(octets))
+                .flatten()
+        });
+        let text = charset::decoded(octets, &label.unwrap_or_default())
+            .replace("\r\n", "\n")
+            .replace('\r', "\n");
+        let text: String = text
+            .chars()
+            .filter(|c| matches!(c, '\n' | '\t') || !c.is_control())
+            .collect();
+        let spaces_go = || {
+            self.content_type
+                .parameter("delsp")
+                .is_some_and(|yes| yes.eq_ignore_ascii_case("yes"))
+        };
+        (
+            if self.is_flowed() {
+                unflowed(&text, spaces_go())
+            } else {
+                text
+            },
+            was_cut,
+        )
+    }
+
+    fn is_flowed(&self) -> bool {
+        self.content_type.value == "text/plain"
+            && self
+                .content_type
+                .parameter("format")
+                .is_some_and(|format| format.eq_ignore_ascii_case("flowed"))
+    }
+
+    fn attachment(&self, message: &[u8], shown: &HashSet<String>) -> Attachment {
+        let is_shown = !self.content_id.is_empty() && shown.contains(&self.content_id);
+        let is_picture = self.disposition.value == "inline" && !self.content_id.is_empty();
+        let mut name = self.file_name();
+        if name.is_empty() && self.content_type.value == "message/rfc822" {
+            name = format!("{}.eml", self.nested_subject(message));
+        }
+        Attachment {
+            name,
+            content_type: self.content_type.value.clone(),
+            size: u64::try_from(self.encoding.size(&message[self.octets.clone()])).unwrap_or(u64::MAX),
+            inline: is_shown || is_picture,
+            content_id: one_line(&self.content_id),
+            octets: self.octets.clone(),
+            encoding: self.encoding,
+        }
+    }
+
+    /// The subject of an attached message, fit for a file name.
+    fn nested_subject(&self, message: &[u8]) -> String {
+        let octets = self.decoded(message, MAX_NESTED_HEADER);
+        let nested = Header::read(header::octets(&octets[..octets.len().min(MAX_NESTED_HEADER)]));
+        let subject = nested.find("Subject").map_or("", |field| field.value.as_str());
+        let name: String = subject
+            .chars()
+            .map(|c| if "/\\:*?\"<>|".contains(c) { '_' } else { c })
+            .take(100)
+            .collect();
+        if name.trim().is_empty() {
+            "message".to_owned()
+        } else {
+            name.trim().to_owned()
+        }
+    }
+}
+
+/// Joins the lines that `format=flowed` broke (RFC 3676): those that end in a space, within one depth of quoting.
+fn unflowed(text: &str, delsp: bool) -> String {
+    let mut joined = String::with_capacity(text.len());
+    let mut open: Option<usize> = None;
+    for line in text.lines() {
+        let depth = line.bytes().take_while(|b| *b == b'>').count();
+        let rest = &line[depth..];
+        let rest = rest.strip_prefix(' ').unwrap_or(rest);
+        let is_signature = rest == "-- ";
+        match open {
+            Some(opened) if opened == depth && !is_signature => {}
+            _ => {
+                if open.is_some() {
+                    joined.push('\n');
+                }
+                joined.push_str(&">".repeat(depth));
+                joined.push_str(if depth > 0 { " " } else { "" });
+            }
+        }
+        let flows = rest.ends_with(' ') && !is_signature;
+        joined.push_str(if flows && delsp { &rest[..rest.len() - 1] } else { rest });
+        open = flows.then_some(depth);
+        if !flows {
+            joined.push('\n');
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::part::Parts;
+
+    #[track_caller]
+    fn check(message: &str, text: &str, body: &str, attached: &[(&str, &str, bool)]) {
+        let section = header::octets(message.as_bytes());
+        let parts = Parts::find(message.as_bytes(), &Header::read(section), section.len()..message.len());
+        let read = Body::read(message.as_bytes(), &parts.parts);
+        let found: Vec<_> = read
+            .attachments
+            .iter()
+            .map(|one| (one.name.as_str(), one.content_type.as_str(), one.inline))
+            .collect();
+        assert_eq!(
+            (read.text.as_str(), read.body.as_str(), found.as_slice()),
+            (text, body, attached)
+        );
+    }
+
+    #[test]
+    fn the_text_part_is_the_body_and_else_the_html() {
+        let of = |text: &str| {
+            format!(
+                "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\n{text}\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>rich</p>\r\n--b--\r\n"
+            )
+        };
+        check(&of("plain"), "plain", "plain", &[]);
+        check(&of("  "), "  ", "rich", &[]);
+        check("Content-Type: text/html\r\n\r\n<p>only</p>", "", "only", &[]);
+    }
+
+    #[test]
+    fn texts_around_a_picture_are_both_read() {
+        check(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\none\r\n--b\r\nContent-Type: image/png; name=a.png\r\n\r\nx\r\n--b\r\n\r\ntwo\r\n--b--",
+            "one\ntwo",
+            "one\ntwo",
+            &[("a.png", "image/png", false)],
+        );
+    }
+
+    #[test]
+    fn pictures_that_the_html_shows_are_inline() {
+        check(
+            "Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<img src=cid:a@b>\r\n\
+             --b\r\nContent-Type: image/png\r\nContent-ID: <a@b>\r\n\r\nx\r\n--b\r\nContent-Type: image/gif\r\nContent-ID: <c@d>\r\n\r\nx\r\n--b--",
+            "",
+            "",
+            &[("", "image/png", true), ("", "image/gif", false)],
+        );
+    }
+
+    #[test]
+    fn an_attached_message_is_named_after_its_subject() {
+        check(
+            "Content-Type: message/rfc822\r\n\r\nSubject: a/b\r\n\r\ntext",
+            "",
+            "",
+            &[("a_b.eml", "message/rfc822", false)],
+        );
+        check(
+            "Content-Type: message/rfc822\r\n\r\n",
+            "",
+            "",
+            &[("message.eml", "message/rfc822", false)],
+        );
+    }
+
+    #[test]
+    fn a_name_never_leads_to_another_folder() {
+        check(
+            "Content-Type: image/png; name=\"../../etc\\\\x.png\"\r\nContent-Disposition: attachment\r\n\r\n",
+            "",
+            "",
+            &[("x.png", "image/png", false)],
+        );
+    }
+
+    #[test]
+    fn flowed_lines_are_joined() {
+        check(
+            "Content-Type: text/plain; format=flowed\r\n\r\none \r\ntwo\r\n> q \r\n> r\r\n>> s\r\n-- \r\nAnn\r\n",
+            "one two\n> q r\n>> s\n-- \nAnn\n",
+            "one two\n> q r\n>> s\n-- \nAnn\n",
+            &[],
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! HTML as the text a person would read, in bounded time whatever the HTML is.
+
+mod outline;
+mod strip;
+mod token;
+
+use std::collections::HashSet;
+
+use super::{charset, transfer};
+
+/// Lines are never broken for width: what reads the text breaks them itself.
+const WIDTH: usize = 10_000;
+/// How many different pictures of one message are looked for.
+const MAX_CONTENT_IDS: usize = 1_000;
+
+/// The text of an HTML document. Tables and lists keep their shape where the document is of sound size and
+/// nesting; of others the tags are taken off.
+pub fn to_text(html: &str) -> String {
+    let rendered = outline::of(html).and_then(|outline| rendered(&outline));
+    tidy(&rendered.unwrap_or_else(|| strip::tags(html)))
+}
+
+/// By html2text, which may panic over what nobody thought of; then the tags are taken off instead.
+fn rendered(outline: &str) -> Option<String> {
+    let config = html2text::config::plain_no_decorate()
+        .no_link_wrapping()
+        .link_footnotes(false)
+        .allow_width_overflow();
+    let text = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        config.string_from_read(outline.as_bytes(), WIDTH)
+    }));
+    text.ok()?.ok()
+}
+
+/// Lines without trailing space, and at most one empty line between paragraphs.
+fn tidy(text: &str) -> String {
+    let mut tidied = String::with_capacity(text.len());
+    let mut empty = 0;
+    for line in text.lines() {
+        let line = line.trim_end_matches([
+            ' ', '\t', '\u{a0}', '\u{200b}', '\u{200c}', '\u{feff}', '\u{ad}', '\u{34f}',
+        ]);
+        empty = if line.is_empty() { empty + 1 } else { 0 };
+        if empty < 2 && !(line.is_empty() && tidied.is_empty()) {
+            tidied.extend(line.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }));
+            tidied.push('\n');
+        }
+    }
+    tidied.trim_end().to_owned()
+}
+
+/// The Content-IDs that the document shows pictures by (`src="cid:…"`, RFC 2392).
+pub fn content_ids(html: &str) -> HashSet<String> {
+    let octets = html.as_bytes();
+    let mut found = HashSet::new();
+    for at in memchr::memchr_iter(b':', octets) {
+        if at < 3 || !octets[at - 3..at].eq_ignore_ascii_case(b"cid") {
+            continue;
+        }
+        let rest = &octets[at + 1..octets.len().min(at + 1_000)];
+        let end = rest
+            .iter()
+            .position(|b| b.is_ascii_whitespace() || b"\"'<>)".contains(b))
+            .unwrap_or(rest.len());
+        found.insert(charset::guessed(&transfer::percent(&rest[..end])));
+        if found.len() == MAX_CONTENT_IDS {
+            break;
+        }
+    }
+    found
+}
+
+/// The charset that the document itself names near its beginning, if it can be read (`<meta charset=…>`).
+pub fn meta_charset(octets: &[u8]) -> Option<String> {
+    let head = String::from_utf8_lossy(&octets[..octets.len().min(2_048)]).to_ascii_lowercase();
+    let (_, rest) = head.split_once("<meta")?;
+    let (_, rest) = rest.split_once("charset=")?;
+    let label: String = rest
+        .trim_start_matches(['"', '\''])
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+        .collect();
+    // A document that could say so in one octet a letter is not UTF-16.
+    (!label.starts_with("utf-16") && charset::is_known(&label)).then_some(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(html: &str, expected: &str) {
+        assert_eq!(to_text(html), expected);
+    }
+
+    #[test]
+    fn paragraphs_breaks_and_entities_become_text() {
+        check(
+            "<p>Hello&nbsp;<b>Ann</b>,</p><p>one<br>two &lt;3 &euro;</p>",
+            "Hello Ann,\n\none\ntwo <3 €",
+        );
+    }
+
+    #[test]
+    fn what_nobody_sees_is_left_out() {
+        check(
+            "<html><head><title>t</title><style>p{}</style></head><body><script>x()</script><!-- c --><p>Hi</p></body></html>",
+            "Hi",
+        );
+    }
+
+    #[test]
+    fn lists_and_cells_are_kept_apart() {
+        check("<ul><li>one</li><li>two</li></ul>", "* one\n* two");
+        check(
+            "x<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>y",
+            "x\na b\nc\ny",
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_not_broken() {
+        let line = "word ".repeat(300);
+        check(&format!("<p>{line}</p>"), line.trim_end());
+    }
+
+    #[test]
+    fn html_beyond_the_bounds_is_stripped_of_its_tags() {
+        check(&format!("{}<p>Hi</p>", "<div>".repeat(60_000)), "Hi");
+        check(&format!("{}Hi", "<o:p>".repeat(60_000)), "Hi");
+    }
+
+    #[test]
+    fn content_ids_are_found_in_any_case_and_unescaped() {
+        let found = content_ids("<img src=\"cid:a%40b\"> <img src=CID:two>url('cid:three') x:y");
+        assert_eq!(found, ["a@b", "two", "three"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn the_documents_own_charset_is_found() {
+        assert_eq!(
+            meta_charset(b"<META http-equiv=x content=\"text/html; charset=koi8-r\">").as_deref(),
+            Some("koi8-r")
+        );
+        assert_eq!(meta_charset(b"<meta charset='nonsense'>"), None);
+        assert_eq!(meta_charset(b"<p>"), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! A delivery report that came back to us (RFC 3464).
+
+use super::{
+    header::{self, Header},
+    identity,
+    part::Part,
+};
+
+/// How much of the machine's part, and of the returned header, is read.
+const MAX_REPORT: usize = 64 * 1024;
+/// How many recipients are looked at for one that failed.
+const MAX_RECIPIENTS: usize = 1_000;
+
+/// What a delivery report says of the first recipient that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// In lower case.
+    pub final_recipient: String,
+    /// Such as `5.1.1` (RFC 3463).
+    pub status: String,
+    /// What the refusing server said.
+    pub diagnostic: String,
+    /// Of the message it is about, without angle brackets.
+    pub original_message_id: String,
+}
+
+impl Report {
+    /// Reads the report out of the parts of a multipart/report.
+    pub fn read(message: &[u8], parts: &[Part]) -> Option<Report> {
+        let is_status = |part: &&Part| {
+            matches!(
+                part.content_type.value.as_str(),
+                "message/delivery-status" | "message/global-delivery-status"
+            )
+        };
+        let status = window(message, parts.iter().find(is_status)?);
+        let mut report = recipient(&status);
+        report.original_message_id = parts
+            .iter()
+            .find_map(|part| returned_message_id(message, part))
+            .unwrap_or_default();
+        Some(report)
+    }
+}
+
+fn window(message: &[u8], part: &Part) -> Vec<u8> {
+    let mut octets = part.decoded(message, MAX_REPORT);
+    octets.truncate(MAX_REPORT);
+    octets
+}
+
+/// The first recipient that failed, else the first one; groups of fields stand apart by blank lines.
+fn recipient(status: &[u8]) -> Report {
+    let mut rest = status;
+    let mut first = None;
+    for _ in 0..MAX_RECIPIENTS {
+        rest = rest.trim_ascii_start();
+        let section = header::octets(rest);
+        if section.is_empty() {
+            break;
+        }
+        rest = &rest[section.len()..];
+        let group = Header::read(section);
+        if group.find("Final-Recipient").is_none() && group.find("Original-Recipient").is_none() {
+            continue;
+        }
+        let failed = group.raw("Action").eq_ignore_ascii_case("failed");
+        let report = of_group(&group);
+        if failed {
+            return report;
+        }
+        first.get_or_insert(report);
+    }
+    first.unwrap_or_default()
+}
+
+fn of_group(group: &Header) -> Report {
+    let recipient = ["Final-Recipient", "Original-Recipient"]
+        .map(|name| typed(group.raw(name)))
+        .into_iter()
+        .find(|text| !text.is_empty());
+    Report {
+        final_recipient: recipient.unwrap_or_default().trim_matches(['<', '>']).to_lowercase(),
+        status: group.raw("Status").split([' ', '(']).next().unwrap_or("").to_owned(),
+        diagnostic: typed(group.find("Diagnostic-Code").map_or("", |field| field.value.as_str())),
+        original_message_id: String::new(),
+    }
+}
+
+/// The text behind a type: `rfc822; ann@example.org`, `smtp; 550 no such user`.
+fn typed(text: &str) -> String {
+    match text.split_once(';') {
+        Some((kind, rest)) if kind.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
+            rest.trim().to_owned()
+        }
+        _ => text.trim().to_owned(),
+    }
+}
+
+/// The Message-ID of the message that is returned, whole or its header alone.
+fn returned_message_id(message: &[u8], part: &Part) -> Option<String> {
+    let is_returned = matches!(
+        part.content_type.value.as_str(),
+        "message/rfc822"
+            | "message/global"
+            | "text/rfc822-headers"
+            | "message/rfc822-headers"
+            | "message/global-headers"
+    );
+    let octets = is_returned.then(|| window(message, part))?;
+    let id = identity::message_id(Header::read(header::octets(&octets)).raw("Message-ID"));
+    Some(id).filter(|id| !id.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recipient_that_failed_is_found() {
+        let status = b"Reporting-MTA: dns; mx.example.org\r\n\r\nFinal-Recipient: rfc822; bob@example.org\r\nAction: delivered\r\nStatus: 2.0.0\r\n\r\n\
+                       Final-Recipient: RFC822;<Ann@Example.org>\r\nAction: Failed\r\nStatus: 5.1.1 (bad)\r\nDiagnostic-Code: smtp; 550 no\r\n such user\r\n";
+        let expected = Report {
+            final_recipient: "ann@example.org".into(),
+            status: "5.1.1".into(),
+            diagnostic: "550 no such user".into(),
+            original_message_id: String::new(),
+        };
+        assert_eq!(recipient(status), expected);
+    }
+
+    #[test]
+    fn an_empty_report_is_poor_not_wrong() {
+        assert_eq!(recipient(b""), Report::default());
+        assert_eq!(recipient(b"no fields at all"), Report::default());
+    }
+}

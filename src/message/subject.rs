@@ -1,0 +1,201 @@
+//! What a subject says beside its words: reply prefixes and ticket numbers.
+
+/// Words that mail programs put before the subject of an answer or a forwarded message, in the languages people use.
+const PREFIXES: &[&str] = &[
+    "re",
+    "aw",
+    "antw",
+    "antwort",
+    "sv",
+    "vs",
+    "ref",
+    "r",
+    "rif",
+    "res",
+    "odp",
+    "ynt",
+    "bls",
+    "atb",
+    "vá",
+    "απ",
+    "回复",
+    "答复",
+    "回覆", // answers
+    "fwd",
+    "fw",
+    "wg",
+    "tr",
+    "rv",
+    "i",
+    "enc",
+    "vb",
+    "vl",
+    "doorst",
+    "pd",
+    "ilt",
+    "trs",
+    "továbbítás",
+    "πρθ",
+    "转发",
+    "轉寄", // forwarded
+    "ext",
+    "extern",
+    "external",
+];
+
+/// What gateways put in brackets before mail from outside.
+const TAGS: &[&str] = &[
+    "ext",
+    "extern",
+    "externe",
+    "external",
+    "external email",
+    "external mail",
+    "external sender",
+    "externe mail",
+    "externe e-mail",
+    "esterno",
+    "externo",
+    "extérieur",
+    "ekstern",
+];
+
+/// How many ticket numbers one subject may name.
+const MAX_TICKETS: usize = 100;
+
+/// The subject without `Re:`, `AW:`, `Fwd[2]:`, `[EXT]` and their like, as often as they stand there.
+pub fn topic(subject: &str) -> &str {
+    let mut topic = subject.trim();
+    while let Some(rest) = without_prefix(topic).or_else(|| without_tag(topic)) {
+        topic = rest.trim_start();
+    }
+    topic
+}
+
+fn without_prefix(text: &str) -> Option<&str> {
+    let word_end = text.find(|c: char| !c.is_alphabetic())?;
+    let (word, rest) = text.split_at(word_end);
+    if !PREFIXES.contains(&word.to_lowercase().as_str()) {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let rest = counted(rest).unwrap_or(rest).trim_start();
+    rest.strip_prefix([':', '：'])
+}
+
+/// `[2]`, `(2)`, `^2` or `*2` behind a prefix.
+fn counted(text: &str) -> Option<&str> {
+    let closing = match text.chars().next()? {
+        '[' => Some(']'),
+        '(' => Some(')'),
+        '^' | '*' => None,
+        _ => return None,
+    };
+    let rest = text[1..].trim_start_matches(|c: char| c.is_ascii_digit());
+    closing.map_or(Some(rest), |closing| rest.strip_prefix(closing))
+}
+
+fn without_tag(text: &str) -> Option<&str> {
+    let (inside, rest) = [("[", ']'), ("(", ')'), ("*", '*'), ("{", '}')]
+        .into_iter()
+        .find_map(|(opening, closing)| text.strip_prefix(opening)?.split_once(closing))?;
+    let inside = inside.trim_matches([' ', '*', '!', ':']).to_lowercase();
+    TAGS.contains(&inside.as_str())
+        .then(|| rest.trim_start().strip_prefix(':').unwrap_or(rest))
+}
+
+/// The ticket numbers between any of the pairs of tags, in the order of the pairs, none twice.
+pub fn ticket_ids(subject: &str, tags: &[(String, String)]) -> Vec<u64> {
+    let mut ids = Vec::new();
+    for (start, end) in tags.iter().filter(|(start, _)| !start.trim().is_empty()) {
+        let (start, end) = (start.trim(), end.trim());
+        for (at, _) in subject.char_indices() {
+            if ids.len() == MAX_TICKETS {
+                return ids;
+            }
+            if let Some(id) = after(&subject[at..], start)
+                .and_then(|rest| number(rest, end))
+                .filter(|id| !ids.contains(id))
+            {
+                ids.push(id);
+            }
+        }
+    }
+    ids
+}
+
+/// What follows the tag, ignoring the case of its letters.
+fn after<'a>(text: &'a str, tag: &str) -> Option<&'a str> {
+    text.get(..tag.len())
+        .filter(|begin| begin.eq_ignore_ascii_case(tag))
+        .map(|_| &text[tag.len()..])
+}
+
+fn number(text: &str, end: &str) -> Option<u64> {
+    let text = text.trim_start();
+    let digits = &text[..text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len()];
+    after(text[digits.len()..].trim_start(), end)?;
+    digits.parse().ok().filter(|id| *id > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(subject: &str, expected: &str) {
+        assert_eq!(topic(subject), expected);
+    }
+
+    #[test]
+    fn prefixes_of_many_programs_are_dropped() {
+        for subject in [
+            "Re: Printer",
+            "AW: RE: Printer",
+            "Fwd: [EXT] Re: Printer",
+            "RE[2]: Printer",
+            "Antw : Printer",
+            "SV:Printer",
+            "WG: AW: Printer",
+            "[EXTERNAL] Printer",
+            "*EXT* Printer",
+            "(External Email): Printer",
+            "回复：Printer",
+            "Re(3): Printer",
+            "  Printer ",
+            "EXT: Printer",
+        ] {
+            check(subject, "Printer");
+        }
+    }
+
+    #[test]
+    fn what_is_no_prefix_stays() {
+        for subject in [
+            "Retour: x",
+            "Printer: Re: x",
+            "[ID:12] x",
+            "Re Printer",
+            "",
+            "Re",
+            "Offer [EXT] x",
+        ] {
+            check(subject, subject);
+        }
+        check("Re:", "");
+    }
+
+    #[track_caller]
+    fn check_ids(subject: &str, expected: &[u64]) {
+        let tags = [("[ID:".to_owned(), "]".to_owned()), ("##".to_owned(), "##".to_owned())];
+        assert_eq!(ticket_ids(subject, &tags), expected, "{subject}");
+    }
+
+    #[test]
+    fn ticket_numbers_are_found_between_the_tags() {
+        check_ids("Re: [ID:0001234] Printer", &[1234]);
+        check_ids("[id: 12 ] [ID:0012] ##7##", &[12, 7]);
+        check_ids("[ID:] [ID:x1] [ID:12 ID:99999999999999999999999] [ID:0]", &[]);
+        check_ids("ü[ID:5]ü", &[5]);
+    }
+}

@@ -1,0 +1,171 @@
+//! Why a letter did not leave, cut by what is done next.
+
+use std::{error::Error, fmt};
+
+use crate::{class::Class, outcome::field, secret::SecretError, tls::TlsError};
+
+/// Where in the dialogue it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// From the connection to the answer to EHLO.
+    Greeting,
+    /// AUTH, with the name that signs in.
+    SignIn(String),
+    /// MAIL FROM.
+    Sender,
+    /// RCPT TO, with the address.
+    Recipient(String),
+    /// DATA, before the letter itself.
+    Data,
+    /// The letter itself.
+    Content,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Greeting => f.write_str("the connection"),
+            Step::SignIn(name) => write!(f, "the sign-in of {name}"),
+            Step::Sender => f.write_str("the sender"),
+            Step::Recipient(address) => write!(f, "the recipient {address}"),
+            Step::Data | Step::Content => f.write_str("the letter"),
+        }
+    }
+}
+
+/// Why a letter did not leave. Every text names the server, and where a person must act, the next step.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum SmtpError {
+    /// No connection, or it broke; whether the letter was taken is then not known.
+    #[error("{server} hangs up at {step}: {reason}")]
+    BrokenOff { server: String, step: Step, reason: String },
+    /// The name is not found, nothing listens there, the network is down.
+    #[error("{server} is not reachable: {reason}")]
+    Unreachable { server: String, reason: String },
+    /// The time is over.
+    #[error("{server} says nothing about {step} within {seconds} s")]
+    Silent { server: String, step: Step, seconds: u64 },
+    /// 4xx: come again.
+    #[error("{server} does not take {step} now: {reply}")]
+    Deferred { server: String, step: Step, reply: String },
+    /// 5xx to this letter.
+    #[error("{server} refuses {step}: {reply}")]
+    Refused { server: String, step: Step, reply: String },
+    /// 5xx to us, whatever the letter.
+    #[error("{server} refuses {step}: {reply}; {remedy}")]
+    NotWelcome {
+        server: String,
+        step: Step,
+        reply: String,
+        remedy: &'static str,
+    },
+    /// A login is configured, and none of AUTH PLAIN and LOGIN is offered.
+    #[error(
+        "{server} offers neither AUTH PLAIN nor AUTH LOGIN; check [smtp] port and tls, or enable one at the server"
+    )]
+    NoMechanism { server: String },
+    /// `tls = "starttls"` and no STARTTLS: a meddler looks the same, so nothing is said in the clear.
+    #[error(
+        "{server} does not offer STARTTLS; set [smtp] tls = \"implicit\" with its port (often 465), or enable STARTTLS at the server"
+    )]
+    NoStarttls { server: String },
+    /// The handshake failed.
+    #[error("no TLS with {server}: {reason}; {remedy}")]
+    Tls {
+        server: String,
+        reason: String,
+        remedy: String,
+    },
+    /// No TLS connection can even be tried.
+    #[error(transparent)]
+    Trust(#[from] TlsError),
+    /// The password can not be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// An address of the letter that can not stand in a command.
+    #[error("{address:?} is not an address that mail can be sent to")]
+    NotAnAddress { address: String },
+    /// The letter has 8-bit octets that can not be left out.
+    #[error("{server} takes no 8-bit mail (8BITMIME), and the letter is such")]
+    NoEightBit { server: String },
+    /// The address needs SMTPUTF8 (RFC 6531).
+    #[error("{server} takes no internationalized addresses (SMTPUTF8) such as {address}")]
+    NoUtf8 { server: String, address: String },
+}
+
+impl SmtpError {
+    /// What is done next. `Permanent` is about this letter, `Credentials` about the server as a whole.
+    pub fn class(&self) -> Class {
+        match self {
+            SmtpError::BrokenOff { .. }
+            | SmtpError::Unreachable { .. }
+            | SmtpError::Silent { .. }
+            | SmtpError::Deferred { .. } => Class::Transient,
+            SmtpError::Refused { .. }
+            | SmtpError::NotAnAddress { .. }
+            | SmtpError::NoEightBit { .. }
+            | SmtpError::NoUtf8 { .. } => Class::Permanent,
+            SmtpError::NotWelcome { .. }
+            | SmtpError::NoMechanism { .. }
+            | SmtpError::NoStarttls { .. }
+            | SmtpError::Tls { .. }
+            | SmtpError::Trust(_)
+            | SmtpError::Secret(_) => Class::Credentials,
+        }
+    }
+
+    /// An answer that is no yes, or a dialogue that broke.
+    pub(super) fn of(server: String, step: &Step, error: &lettre::transport::smtp::Error) -> SmtpError {
+        let reason = field::line(
+            &error
+                .source()
+                .map_or_else(|| error.to_string(), |source| source.to_string()),
+        );
+        match error.status() {
+            Some(code) => SmtpError::of_reply(server, step, u16::from(code), &reason),
+            None => SmtpError::BrokenOff {
+                server,
+                step: step.clone(),
+                reason,
+            },
+        }
+    }
+
+    /// A reply of 4xx or 5xx.
+    pub(super) fn of_reply(server: String, step: &Step, code: u16, text: &str) -> SmtpError {
+        let (step, reply) = (step.clone(), format!("{code} {text}"));
+        match (code, &step) {
+            (..500, _) => SmtpError::Deferred { server, step, reply },
+            (_, Step::Greeting) => {
+                let remedy = "ask its admin whether this machine may send there, or set another [smtp] host";
+                SmtpError::NotWelcome {
+                    server,
+                    step,
+                    reply,
+                    remedy,
+                }
+            }
+            (_, Step::SignIn(_)) => {
+                let remedy = "check [smtp] username and password, and that SMTP AUTH is enabled for that account";
+                SmtpError::NotWelcome {
+                    server,
+                    step,
+                    reply,
+                    remedy,
+                }
+            }
+            // RFC 4954, section 6: authentication required, too weak, encryption required.
+            (530 | 534 | 535 | 538, _) => {
+                let remedy = "it wants a sign-in: set [smtp] username and password, and tls";
+                SmtpError::NotWelcome {
+                    server,
+                    step,
+                    reply,
+                    remedy,
+                }
+            }
+            _ => SmtpError::Refused { server, step, reply },
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! TLS as every client of the program speaks it: rustls, the system's store of authorities, and the
+//! customer's own authority beside it.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{CertificateError, ClientConfig};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+use crate::class::Class;
+
+/// Why no TLS connection can even be tried.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// The `ca_file` is missing or may not be read.
+    #[error("the ca_file {} can not be read: {reason}", path.display())]
+    NoFile {
+        /// As configured.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The `ca_file` holds no certificate.
+    #[error("the ca_file {} holds no certificate; it needs PEM blocks that begin with BEGIN CERTIFICATE", path.display())]
+    NotPem {
+        /// As configured.
+        path: PathBuf,
+    },
+    /// Neither the system nor the `ca_file` gives an authority to trust.
+    #[error("no authority can be trusted: {reason}; install ca-certificates, or set ca_file")]
+    NoAuthorities {
+        /// The library's words.
+        reason: String,
+    },
+}
+
+impl TlsError {
+    /// What the daemon does about it: all of them are for the admin.
+    pub fn class(&self) -> Class {
+        Class::Credentials
+    }
+}
+
+/// The one client configuration: TLS 1.2 and later, ring, the system's authorities and those of `ca_file`.
+pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let no_authorities = |error: rustls::Error| TlsError::NoAuthorities {
+        reason: error.to_string(),
+    };
+    let extra = ca_file.map(certificates).transpose()?.unwrap_or_default();
+    let verifier =
+        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone()).map_err(no_authorities)?;
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(no_authorities)?
+        // The builder's word for any verifier that is not its own; this one checks name, chain and dates.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = std::fs::read(path).map_err(|error| TlsError::NoFile {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let found = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    found
+        .ok()
+        .filter(|list| !list.is_empty())
+        .ok_or_else(|| TlsError::NotPem { path: path.to_owned() })
+}
+
+/// What went wrong in a handshake, and what an admin does about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandshakeFault {
+    /// What was found.
+    pub reason: String,
+    /// The next step.
+    pub remedy: String,
+}
+
+impl HandshakeFault {
+    /// Reads a failed handshake; `None` where the network failed, not TLS.
+    pub fn of(error: &io::Error) -> Option<HandshakeFault> {
+        error
+            .get_ref()?
+            .downcast_ref::<rustls::Error>()
+            .map(HandshakeFault::of_rustls)
+    }
+
+    fn of_rustls(error: &rustls::Error) -> HandshakeFault {
+        let fault = |reason: &str, remedy: &str| HandshakeFault {
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        };
+        match error {
+            rustls::Error::InvalidCertificate(wrong) => HandshakeFault::of_certificate(wrong),
+            rustls::Error::InvalidMessage(_) => fault(
+                "what answers there does not speak TLS",
+                "check port and tls (\"implicit\" or \"starttls\")",
+            ),
+            rustls::Error::PeerIncompatible(_)
+            | rustls::Error::AlertReceived(rustls::AlertDescription::ProtocolVersion) => fault(
+                "the server offers nothing from TLS 1.2 on",
+                "enable TLS 1.2 or 1.3 at the server",
+            ),
+            other => fault(&other.to_string(), "see the server's log for its side"),
+        }
+    }
+
+    fn of_certificate(wrong: &CertificateError) -> HandshakeFault {
+        let fault = |reason: &str, remedy: &str| HandshakeFault {
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        };
+        match wrong {
+            CertificateError::NotValidForNameContext { expected, presented } => HandshakeFault {
+                reason: format!("its certificate is not for {}", expected.to_str()),
+                remedy: format!("connect by a name in the certificate: {}", names(presented)),
+            },
+            CertificateError::NotValidForName => fault(
+                "its certificate is for another name",
+                "connect by a name in the certificate",
+            ),
+            CertificateError::UnknownIssuer => fault(
+                "its certificate comes from an authority that is not known here",
+                "set ca_file to that authority's certificate",
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => fault(
+                "its certificate has expired",
+                "renew it at the server, or check this machine's clock",
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                fault("its certificate is not valid yet", "check this machine's clock")
+            }
+            CertificateError::Revoked => fault("its certificate was revoked", "renew it at the server"),
+            // The verifier's own error hides behind Other; its type is not ours to name.
+            other if format!("{other:?}").contains("CaUsedAsEndEntity") => fault(
+                "its certificate is that of an authority (CA:TRUE) and may not be a server's",
+                "issue a server certificate from it, and set ca_file to the authority's",
+            ),
+            other => fault(&other.to_string(), "renew the certificate at the server"),
+        }
+    }
+}
+
+fn names(presented: &[String]) -> String {
+    // rustls writes them as DnsName("a.example") and IpAddress(127.0.0.1).
+    let bare = |text: &String| {
+        let inner = text
+            .split_once('(')
+            .map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(')'));
+        inner.trim_matches('"').to_owned()
+    };
+    if presented.is_empty() {
+        "it has none".to_owned()
+    } else {
+        presented.iter().map(bare).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(wrong: CertificateError, reason: &str, remedy: &str) {
+        let error = io::Error::new(io::ErrorKind::InvalidData, rustls::Error::InvalidCertificate(wrong));
+        let fault = HandshakeFault::of(&error).unwrap();
+        assert_eq!((fault.reason.as_str(), fault.remedy.as_str()), (reason, remedy));
+    }
+
+    #[test]
+    fn each_certificate_fault_says_what_to_do() {
+        check(
+            CertificateError::NotValidForNameContext {
+                expected: "mail.example.com".try_into().unwrap(),
+                presented: vec!["DnsName(\"imap.example.com\")".into(), "IpAddress(127.0.0.1)".into()],
+            },
+            "its certificate is not for mail.example.com",
+            "connect by a name in the certificate: imap.example.com, 127.0.0.1",
+        );
+        check(
+            CertificateError::UnknownIssuer,
+            "its certificate comes from an authority that is not known here",
+            "set ca_file to that authority's certificate",
+        );
+        check(
+            CertificateError::Expired,
+            "its certificate has expired",
+            "renew it at the server, or check this machine's clock",
+        );
+    }
+
+    #[test]
+    fn a_network_fault_is_no_handshake_fault() {
+        assert_eq!(
+            HandshakeFault::of(&io::Error::from(io::ErrorKind::ConnectionReset)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_ca_file_without_a_certificate_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        assert!(matches!(client_config(Some(&path)), Err(TlsError::NoFile { .. })));
+        std::fs::write(&path, "not a certificate").unwrap();
+        assert_eq!(client_config(Some(&path)).err(), Some(TlsError::NotPem { path }));
+    }
+}

@@ -1,0 +1,342 @@
+//! Mail that was made to harm: cut, folded, repeated and flipped corpus mail, and bombs of every kind.
+//!
+//! The bounds on time guard against work that grows faster than the mail; they are wide, for busy machines.
+
+#![allow(clippy::unwrap_used)] // a test ends where it can not go on
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use halo_intake::{
+    context::{self, Arrival},
+    message::Message,
+};
+
+/// For one bomb of a few megabytes. What is not linear takes minutes.
+const A_WHILE: Duration = Duration::from_secs(20);
+/// The stack of a worker thread of tokio.
+const STACK: usize = 2 * 1024 * 1024;
+
+fn corpus() -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail");
+    let folders = ["plain", "reply", "automatic", "report", "malformed"];
+    let entries = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
+        .map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|end| end == "eml"))
+        .collect();
+    paths.sort();
+    let mails: Vec<_> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
+    assert!(mails.len() >= 40, "the corpus is not there");
+    mails
+}
+
+/// Reads as the daemon does, on a stack as small as its workers have; a panic within counts as a failure.
+fn read(octets: Vec<u8>) -> Message {
+    let reader = std::thread::Builder::new().stack_size(STACK).spawn(move || {
+        let message = Message::read(&octets);
+        check(&message, octets.len());
+        message
+    });
+    reader.unwrap().join().unwrap()
+}
+
+fn check(message: &Message, size: usize) {
+    assert!(!message.cut.contains(&"panic"), "reading broke off");
+    let tags = [("[ID:".to_owned(), "]".to_owned())];
+    let trusted = ["topmost".to_owned()];
+    let arrival = Arrival {
+        mailbox: "support",
+        folder: "INBOX",
+        uid: 1,
+        received: jiff::Timestamp::UNIX_EPOCH,
+        size: u64::try_from(size).unwrap(),
+        trusted_authserv_ids: &trusted,
+        subject_tags: &tags,
+    };
+    assert!(context::email(message, &arrival).is_object());
+    assert!(message.to.len() <= 1_000 && message.attachments.len() <= 1_000);
+    assert!(message.text.len() <= 4 << 20 && message.html.len() <= 4 << 20);
+}
+
+#[track_caller]
+fn check_bomb(octets: impl Into<Vec<u8>>) -> Message {
+    let begun = Instant::now();
+    let message = read(octets.into());
+    assert!(begun.elapsed() < A_WHILE, "it took {:?}", begun.elapsed());
+    message
+}
+
+/// A small generator with a seed, so that a failure comes again (xorshift).
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(end.max(1)).unwrap()).unwrap()
+    }
+}
+
+fn on_one_thread(work: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(work)
+        .unwrap()
+        .join()
+        .unwrap();
+}
+
+#[test]
+fn mail_cut_anywhere_is_read() {
+    on_one_thread(|| {
+        for mail in corpus() {
+            // Each octet of what is short, every fifth one else; between them the mails part every pair of marks.
+            let step = if mail.len() <= 480 { 1 } else { 5 };
+            for end in (0..mail.len()).step_by(step) {
+                check(&Message::read(&mail[..end]), end);
+            }
+        }
+    });
+}
+
+#[test]
+fn mail_without_its_beginning_is_read() {
+    on_one_thread(|| {
+        for mail in corpus() {
+            for start in (0..mail.len()).step_by(11) {
+                check(&Message::read(&mail[start..]), mail.len() - start);
+            }
+        }
+    });
+}
+
+#[test]
+fn mail_folded_everywhere_is_read() {
+    on_one_thread(|| {
+        for mail in corpus() {
+            for fold in ["\r\n ", "\r\n", "\n", "\0", "\r"] {
+                let folded: Vec<u8> = mail
+                    .chunks(3)
+                    .flat_map(|piece| [piece, fold.as_bytes()].concat())
+                    .collect();
+                check(&Message::read(&folded), folded.len());
+            }
+        }
+    });
+}
+
+#[test]
+fn mail_repeated_is_read() {
+    on_one_thread(|| {
+        for mail in corpus() {
+            for times in [2, 50] {
+                let repeated = mail.repeat(times);
+                check(&Message::read(&repeated), repeated.len());
+            }
+        }
+    });
+}
+
+#[test]
+fn mail_with_flipped_bits_is_read() {
+    on_one_thread(|| {
+        let mut seeded = Seeded(0x9e37_79b9_7f4a_7c15);
+        for mail in corpus().into_iter().filter(|mail| !mail.is_empty()) {
+            for _ in 0..60 {
+                let mut flipped = mail.clone();
+                for _ in 0..=seeded.below(20) {
+                    let at = seeded.below(flipped.len());
+                    flipped[at] ^= 1 << seeded.below(8);
+                }
+                check(&Message::read(&flipped), flipped.len());
+            }
+        }
+    });
+}
+
+#[test]
+fn mail_spliced_from_two_mails_is_read() {
+    on_one_thread(|| {
+        let mails = corpus();
+        let mut seeded = Seeded(42);
+        for _ in 0..2_000 {
+            let (one, other) = (&mails[seeded.below(mails.len())], &mails[seeded.below(mails.len())]);
+            let spliced = [
+                &one[..seeded.below(one.len() + 1)],
+                &other[seeded.below(other.len() + 1)..],
+            ]
+            .concat();
+            check(&Message::read(&spliced), spliced.len());
+        }
+    });
+}
+
+#[test]
+fn thirty_thousand_nested_messages_do_not_end_the_process() {
+    let message = check_bomb("Content-Type: message/rfc822\r\n\r\n".repeat(30_000));
+    assert_eq!(message.attachments.len(), 1);
+}
+
+#[test]
+fn deeply_nested_multiparts_are_cut() {
+    let level = |depth: usize| format!("Content-Type: multipart/mixed; boundary=b{depth}\r\n\r\n--b{depth}\r\n");
+    let message = check_bomb((0..20_000).map(level).collect::<String>());
+    assert!(message.cut.contains(&"nesting of parts"), "{:?}", message.cut);
+}
+
+#[test]
+fn a_storm_of_boundaries_is_cut() {
+    let begin = "From: ann@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+    let message = check_bomb(format!("{begin}{}", "--b\r\n\r\nx\r\n".repeat(300_000)));
+    assert!(message.cut.contains(&"parts"), "{:?}", message.cut);
+    check_bomb(format!("{begin}{}", "--b".repeat(1_000_000)));
+    check_bomb(format!(
+        "{begin}{}",
+        "--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n".repeat(50_000)
+    ));
+}
+
+#[test]
+fn a_hundred_thousand_sections_of_a_parameter_take_bounded_time() {
+    let sections: String = (0..100_000)
+        .map(|number| format!(";\r\n filename*{number}=x"))
+        .collect();
+    check_bomb(format!("Content-Disposition: attachment{sections}\r\n\r\nx"));
+    check_bomb(format!(
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Disposition: attachment{sections}\r\n\r\nx\r\n--b--"
+    ));
+}
+
+#[test]
+fn a_header_line_of_a_megabyte_is_cut() {
+    for line in [
+        "x".repeat(1 << 20),
+        "=?utf-8?q?".repeat(100_000),
+        "=?utf-8?q?x?= ".repeat(80_000),
+        "<".repeat(1 << 20),
+        "(".repeat(1 << 20),
+    ] {
+        for name in [
+            "Subject",
+            "From",
+            "To",
+            "References",
+            "Content-Type",
+            "Authentication-Results",
+            "Date",
+        ] {
+            let message = check_bomb(format!("{name}: {line}\r\n\r\nText"));
+            assert!(
+                message.cut.contains(&"header section") || message.cut.contains(&"header field"),
+                "{:?}",
+                message.cut
+            );
+        }
+    }
+}
+
+#[test]
+fn a_hundred_thousand_recipients_are_cut() {
+    let recipients: String = (0..100_000)
+        .map(|number| format!("a{number}@example.org,\r\n "))
+        .collect();
+    let message = check_bomb(format!("From: ann@example.org\r\nTo: {recipients}\r\n\r\nText"));
+    assert_eq!(message.to.len(), 1_000);
+    assert!(!message.cut.is_empty());
+}
+
+#[test]
+fn a_hundred_thousand_fields_are_cut() {
+    let message = check_bomb(format!("{}\r\nText", "X-A: b\r\n".repeat(100_000)));
+    assert_eq!((message.header_fields.len(), message.body.as_str()), (2_000, "Text"));
+    check_bomb("no field\r\n".repeat(200_000) + "A: b\r\n");
+    check_bomb("A: b\r\n".to_owned() + &"no field\r\nno field\r\nB: c\r\n".repeat(100_000));
+}
+
+#[test]
+fn html_bombs_take_bounded_time() {
+    for piece in [
+        "<div>",
+        "<ul><li>",
+        "<b>",
+        "<table><tr><td>",
+        "<div><table></div>",
+        "<o:p>",
+        "<a",
+        "<a href=\"",
+        "<p a=1 b=2",
+        "<!--",
+        "<svg><td>",
+        "<i id=x><p>",
+        "<blockquote>",
+        "&#",
+        "&amp",
+        "<",
+        "</",
+        "<style>",
+        "<br>",
+        "<td colspan=99999>",
+        "<li>",
+        "<pre>\n",
+        "x ",
+        "<img alt=",
+    ] {
+        for size in [60_000, 60_000 * piece.len(), 1 << 20] {
+            check_bomb(format!(
+                "Content-Type: text/html\r\n\r\n{}",
+                piece.repeat(size / piece.len())
+            ));
+        }
+    }
+}
+
+#[test]
+fn html_that_grows_when_it_is_shown_takes_bounded_memory() {
+    for (begin, line) in [
+        ("<blockquote>", "\n"),
+        ("<blockquote>", "x<br>"),
+        ("<ul><li>", "<li>x"),
+        ("<blockquote>", "<p>x"),
+    ] {
+        for depth in [20, 99] {
+            let html = format!("{}<pre>{}", begin.repeat(depth), line.repeat(200_000 / line.len()));
+            assert!(check_bomb(format!("Content-Type: text/html\r\n\r\n{html}")).body.len() <= 4 << 20);
+        }
+    }
+}
+
+#[test]
+fn bodies_beyond_the_bound_are_cut() {
+    let message = check_bomb(format!("Subject: x\r\n\r\n{}", "Text and more.\r\n".repeat(1 << 19)));
+    assert!(message.cut.contains(&"text"), "{:?}", message.cut);
+    check_bomb(format!(
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n{}",
+        "=".repeat(8 << 20)
+    ));
+    check_bomb(format!(
+        "Content-Transfer-Encoding: base64\r\n\r\n{}",
+        "=A".repeat(4 << 20)
+    ));
+    check_bomb(format!(
+        "Content-Type: text/plain; format=flowed\r\n\r\n{}",
+        "> \r\n".repeat(1 << 20)
+    ));
+    check_bomb(format!(
+        "Content-Type: text/plain; charset=utf-7\r\n\r\n{}",
+        "+A".repeat(2 << 20)
+    ));
+}
+
+#[test]
+fn a_subject_full_of_tags_and_prefixes_takes_bounded_time() {
+    for piece in ["Re: ", "[EXT] ", "[ID:1]", "[ID:", "Re[1", "[", "(ext)"] {
+        check_bomb(format!("Subject: {}\r\n\r\n", piece.repeat(120_000 / piece.len())));
+    }
+}

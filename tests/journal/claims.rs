@@ -1,0 +1,242 @@
+//! Who works on which message, and when it comes again.
+
+use std::time::Duration;
+
+use halo_intake::{
+    journal::{Change, Claim, Receipt},
+    outcome::Outcome,
+};
+use serde_json::{Value, json};
+
+use crate::world::{World, bounced, ended, future, intent, mail, mail_of, past, world};
+
+#[tokio::test]
+async fn a_message_is_in_one_hand_at_a_time() {
+    let world = world();
+    let entry = world.receive_new(mail(1)).await;
+    let work = world.claim(10).await;
+    assert_eq!(work[0].claim.entry, entry);
+    assert_eq!(
+        (work[0].attempt, &work[0].place, work[0].deferred),
+        (1, &mail(1).place, None)
+    );
+    assert!(world.claim(10).await.is_empty());
+    assert!(world.journal.work(work[0].claim).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn no_more_than_the_limit_is_claimed() {
+    let world = world();
+    for n in 1..=5 {
+        world.receive_new(mail(n)).await;
+    }
+    assert_eq!(world.claim(3).await.len(), 3);
+    assert!(world.claim(0).await.is_empty());
+    assert_eq!(world.claim(3).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_deferred_message_resumes_where_it_stopped_once_it_is_due() {
+    let world = world();
+    let claim = world.in_hand(mail(1)).await;
+    world.intended(claim, "r1/0", past(), None).await;
+    world.defer(claim, future()).await;
+    assert_eq!(
+        world.shown(claim.entry).await,
+        ("deferred".into(), "Halo answers 503".into())
+    );
+    assert!(world.claim(10).await.is_empty());
+    assert_eq!(world.journal.next_due().await.unwrap(), Some(future()));
+
+    let world = world.restarted();
+    let work = world
+        .journal
+        .claim(10, Some(jiff::Timestamp::MAX))
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(
+        (work.attempt, work.waited, work.run),
+        (2, Duration::from_secs(5), Some(json!({ "step": 2 })))
+    );
+    assert_eq!(work.intents, [intent("r1/0", past())]);
+    assert!(work.deferred.is_some_and(|(_, counts)| counts));
+
+    world.defer(work.claim, past()).await;
+    assert_eq!(world.claimed(10).await, [claim.entry]);
+}
+
+#[tokio::test]
+async fn what_was_deferred_in_this_round_comes_last_in_the_next() {
+    let world = world();
+    let mut claims = Vec::new();
+    for n in 1..=3 {
+        claims.push(world.in_hand(mail(n)).await);
+    }
+    for claim in &claims {
+        world.defer(*claim, future()).await;
+    }
+    let first = world
+        .journal
+        .claim(1, Some(jiff::Timestamp::MAX))
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(first.claim.entry, claims[0].entry);
+    world.defer(first.claim, past()).await;
+    let again = world.journal.claim(10, Some(jiff::Timestamp::MAX)).await.unwrap();
+    let ids: Vec<_> = again.iter().map(|work| work.claim.entry).collect();
+    assert_eq!(ids, [claims[1].entry, claims[2].entry, claims[0].entry]);
+}
+
+#[tokio::test]
+async fn what_is_released_comes_back_as_it_was() {
+    let world = world();
+    let claim = world.in_hand(mail(1)).await;
+    world.done(Change::Released { claim }).await;
+    let work = world.claim(1).await.remove(0);
+    assert_eq!((work.attempt, work.deferred), (1, None));
+
+    world.defer(work.claim, past()).await;
+    let deferred = world.claim(1).await.remove(0);
+    world.done(Change::Released { claim: deferred.claim }).await;
+    assert_eq!(world.shown(claim.entry).await.0, "deferred");
+    let again = world.claim(1).await.remove(0);
+    assert_eq!(
+        (again.attempt, again.deferred, again.run),
+        (2, deferred.deferred, deferred.run)
+    );
+    world.check_totals().await;
+}
+
+#[tokio::test]
+async fn a_stale_claim_changes_nothing() {
+    let world = world();
+    let stale = world.in_hand(mail(1)).await;
+    world.done(Change::Released { claim: stale }).await;
+    let claim = world.claim(1).await[0].claim;
+    assert!(claim.token > stale.token);
+
+    let step = || "r1/0".to_owned();
+    for change in [
+        Change::Intended {
+            claim: stale,
+            intent: intent("r1/0", past()),
+            creation: None,
+        },
+        Change::Answered {
+            claim: stale,
+            step: step(),
+            answer: Value::Null,
+            creation: None,
+        },
+        Change::Released { claim: stale },
+        Change::Ended {
+            claim: stale,
+            ended: Box::new(bounced("ann@customer.example", 1)),
+        },
+    ] {
+        assert!(
+            matches!(world.write(change.clone()).await, Receipt::Stale),
+            "{change:?}"
+        );
+    }
+    assert!(matches!(world.defer(stale, past()).await, Receipt::Stale));
+    assert!(world.journal.work(stale).await.unwrap().is_none());
+
+    let entry = world.entry(claim.entry).await;
+    assert_eq!(entry.row.outcome, "pending");
+    assert!(entry.attempts.is_empty() && entry.intents.is_empty() && entry.letters.is_empty());
+    assert!(matches!(
+        world.end(claim, ended(Outcome::Completed, "")).await,
+        Receipt::Done
+    ));
+    assert!(matches!(
+        world.end(claim, ended(Outcome::Completed, "")).await,
+        Receipt::Stale
+    ));
+}
+
+#[tokio::test]
+async fn after_the_process_ended_its_messages_are_free_and_its_attempts_count() {
+    let world = world();
+    let new = world.in_hand(mail(1)).await;
+    let deferred = world.in_hand(mail(2)).await;
+    world.defer(deferred, past()).await;
+    let deferred = world.claim(1).await[0].claim;
+
+    let world = world.restarted();
+    assert!(matches!(
+        world.end(new, ended(Outcome::Completed, "")).await,
+        Receipt::Stale
+    ));
+    assert_eq!(world.shown(new.entry).await.0, "pending");
+    assert_eq!(world.shown(deferred.entry).await.0, "deferred");
+    world.check_totals().await;
+
+    let mut work = world.claim(10).await;
+    work.sort_by_key(|work| work.claim.entry);
+    assert_eq!(work.iter().map(|work| work.attempt).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(work[1].run, Some(json!({ "step": 2 })));
+    assert_eq!(world.entry(new.entry).await.attempts[0].result, "interrupted");
+}
+
+/// The next message, once its author and conversation are free of what was before.
+async fn check_next(world: &World, ids: &[Claim]) {
+    let claimed = world.claimed(10).await;
+    assert_eq!(claimed, ids.iter().map(|claim| claim.entry).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_deferred_message_holds_back_its_conversation_and_not_its_author() {
+    let world = world();
+    let first = world.in_hand(mail_of(1, "ann", "printer")).await;
+    let same_author = world.receive_new(mail_of(2, "ann", "")).await;
+    let same_thread = world.receive_new(mail_of(3, "bob", "printer")).await;
+    check_next(&world, &[]).await;
+
+    world.defer(first, future()).await;
+    assert_eq!(world.claimed(10).await, [same_author]);
+    let first = world.journal.claim(1, Some(jiff::Timestamp::MAX)).await.unwrap()[0].claim;
+    world.end(first, ended(Outcome::Completed, "")).await;
+    assert_eq!(world.claimed(10).await, [same_thread]);
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_its_bounce_holds_back_its_conversation_alone() {
+    let world = world();
+    let first = world.in_hand(mail_of(1, "ann", "printer")).await;
+    let same_author = world.receive_new(mail_of(2, "ann", "")).await;
+    let same_thread = world.receive_new(mail_of(3, "bob", "printer")).await;
+    world.end(first, bounced("ann@customer.example", 1)).await;
+    assert_eq!(world.claimed(10).await, [same_author]);
+
+    let letter = world.journal.letters(1, None).await.unwrap()[0].id;
+    world.done(Change::LetterTaken { letter }).await;
+    assert_eq!(world.claimed(10).await, [same_thread]);
+}
+
+#[tokio::test]
+async fn of_thousands_of_one_author_the_next_is_runnable_alone() {
+    let world = world();
+    let mut writes = tokio::task::JoinSet::new();
+    for n in 1..=2000 {
+        let journal = world.journal.clone();
+        writes.spawn(async move { journal.write(Change::Received(Box::new(mail_of(n, "alarm", "")))).await });
+    }
+    while let Some(written) = writes.join_next().await {
+        written.unwrap().unwrap();
+    }
+    let other = world.receive_new(mail(3000)).await;
+    let first = world.claim(10).await;
+    assert_eq!(first.len(), 2);
+    assert_eq!(first[1].claim.entry, other);
+    let mut claim = first[0].claim;
+    for _ in 0..100 {
+        world.end(claim, ended(Outcome::Completed, "")).await;
+        let next = world.claim(10).await;
+        assert_eq!(next.len(), 1);
+        assert_eq!(next[0].claim.entry.0, claim.entry.0 + 1);
+        claim = next[0].claim;
+    }
+}

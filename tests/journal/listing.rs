@@ -1,0 +1,182 @@
+//! What `log` and `show` read.
+
+use halo_intake::{
+    config::MailboxName,
+    journal::{Change, EntryId, Place, Received, RowFilter},
+    outcome::Outcome,
+};
+use jiff::Timestamp;
+
+use crate::world::{World, bounced, ended, future, mail, support, world};
+
+async fn check(world: &World, filter: RowFilter, ids: &[EntryId]) {
+    let rows = world.journal.rows(filter.clone()).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), ids, "{filter:?}");
+}
+
+fn grep(text: &str) -> RowFilter {
+    RowFilter {
+        grep: Some(text.into()),
+        ..RowFilter::default()
+    }
+}
+
+fn outcome(word: &str) -> RowFilter {
+    RowFilter {
+        outcome: Some(word.into()),
+        ..RowFilter::default()
+    }
+}
+
+#[tokio::test]
+async fn the_newest_come_first_up_to_the_limit() {
+    let world = world();
+    let mut ids = Vec::new();
+    for n in 1..=5 {
+        ids.insert(0, world.receive_new(mail(n)).await);
+    }
+    check(&world, RowFilter::default(), &ids).await;
+    check(
+        &world,
+        RowFilter {
+            limit: Some(2),
+            ..RowFilter::default()
+        },
+        &ids[..2],
+    )
+    .await;
+    let row = world.journal.rows(RowFilter::default()).await.unwrap().remove(0);
+    assert_eq!(
+        (row.from.as_str(), row.subject.as_str()),
+        ("ann5@customer.example", "mail 5")
+    );
+    assert_eq!(
+        (row.outcome.as_str(), row.mailbox, row.attempts),
+        ("pending", support(), 0)
+    );
+}
+
+#[tokio::test]
+async fn what_is_in_hand_is_pending_and_what_waits_for_its_bounce_is_deferred() {
+    let world = world();
+    let pending = world.receive_new(mail(1)).await;
+    let in_hand = world.in_hand(mail(2)).await;
+    let deferred = world.in_hand(mail(3)).await;
+    world.defer(deferred, future()).await;
+    let bouncing = world.in_hand(mail(4)).await;
+    world.end(bouncing, bounced("ann@customer.example", 1)).await;
+    let failed = world.with_outcome(mail(5), Outcome::Failed).await;
+    check(&world, outcome("pending"), &[in_hand.entry, pending]).await;
+    check(&world, outcome("deferred"), &[bouncing.entry, deferred.entry]).await;
+    check(&world, outcome("failed"), &[failed]).await;
+    check(&world, outcome("completed"), &[]).await;
+}
+
+#[tokio::test]
+async fn rows_are_found_by_mailbox_author_and_time() {
+    let world = world();
+    let first = world.receive_new(mail(1)).await;
+    let place = Place {
+        mailbox: MailboxName("sales".into()),
+        ..mail(2).place
+    };
+    let subject = "about ann1@customer.example".to_owned();
+    let second = world
+        .receive_new(Received {
+            place,
+            subject,
+            ..mail(2)
+        })
+        .await;
+    check(
+        &world,
+        RowFilter {
+            mailbox: Some(support()),
+            ..RowFilter::default()
+        },
+        &[first],
+    )
+    .await;
+    check(
+        &world,
+        RowFilter {
+            from: Some("ANN1@".into()),
+            ..RowFilter::default()
+        },
+        &[first],
+    )
+    .await;
+    check(
+        &world,
+        RowFilter {
+            from: Some("customer".into()),
+            ..RowFilter::default()
+        },
+        &[second, first],
+    )
+    .await;
+    let taken = world.entry(second).await.row.time;
+    check(
+        &world,
+        RowFilter {
+            since: Some(taken),
+            ..RowFilter::default()
+        },
+        &[second],
+    )
+    .await;
+    check(
+        &world,
+        RowFilter {
+            since: Some(Timestamp::now()),
+            ..RowFilter::default()
+        },
+        &[],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn grep_finds_parts_of_every_text_in_any_case_and_takes_no_letter_for_a_sign() {
+    let world = world();
+    let subject = "Drucker BRENNT: 100% ÄRGER im_Büro \\o/".to_owned();
+    let first = world.in_hand(Received { subject, ..mail(1) }).await;
+    world.end(first, ended(Outcome::Failed, "Halo refuses Größe")).await;
+    let first = first.entry;
+    let second = world.receive_new(mail(2)).await;
+    for text in [
+        "drucker",
+        "ärger",
+        "ÄRGER",
+        "100%",
+        "im_b",
+        "\\o/",
+        "ANN1@",
+        "1@customer",
+        "GRÖSSE",
+        "gröẞe",
+        "everyone",
+    ] {
+        // The capital ẞ folds to ß, SS does not: letters are compared, not spellings.
+        let found: &[EntryId] = if text == "GRÖSSE" { &[] } else { &[first] };
+        check(&world, grep(text), found).await;
+    }
+    check(&world, grep("%"), &[first]).await;
+    check(&world, grep("im büro"), &[]).await;
+    check(&world, grep("customer.example"), &[second, first]).await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_there_is_no_entry() {
+    let world = world();
+    assert!(world.journal.entry(EntryId(1)).await.unwrap().is_none());
+    assert!(world.journal.octets(EntryId(1)).await.unwrap().is_none());
+    let settled = Change::Settled {
+        entry: EntryId(1),
+        how: "keep".into(),
+    };
+    assert!(matches!(
+        world.write(settled).await,
+        halo_intake::journal::Receipt::Stale
+    ));
+}

@@ -1,0 +1,14 @@
+//! The journal's suite. All but `sqlite` know nothing but the trait, so that each back end can be put through it.
+
+#![allow(clippy::unwrap_used, reason = "a test says by it what must be so")]
+
+mod claims;
+mod effects;
+mod endings;
+mod listing;
+mod model;
+mod outbox;
+mod receiving;
+mod retention;
+mod sqlite;
+mod world;

@@ -1,0 +1,246 @@
+//! Bounces and reports on their way out.
+
+use std::time::Duration;
+
+use halo_intake::{
+    config::Rate,
+    journal::{Change, Ended, LetterId, LetterLimit, Notice, Receipt},
+};
+
+use crate::world::{World, at, bounced, future, letter, mail, past, support, world};
+
+const ANN: &str = "ann@customer.example";
+
+/// A message that waits for its bounce, and the letter.
+async fn bouncing(world: &World, n: u32) -> (halo_intake::journal::EntryId, LetterId) {
+    let claim = world.in_hand(mail(n)).await;
+    assert!(matches!(world.end(claim, bounced(ANN, 9)).await, Receipt::Done));
+    let letters = world.journal.letters(10, Some(jiff::Timestamp::MAX)).await.unwrap();
+    (
+        claim.entry,
+        letters
+            .iter()
+            .find(|letter| letter.entry == Some(claim.entry))
+            .unwrap()
+            .id,
+    )
+}
+
+#[tokio::test]
+async fn a_message_is_bounced_when_the_server_has_taken_the_letter() {
+    let world = world();
+    let (entry, id) = bouncing(&world, 1).await;
+    assert_eq!(world.shown(entry).await, ("deferred".into(), "no such client".into()));
+    assert!(
+        world.journal.unsettled(&support(), 10).await.unwrap().is_empty(),
+        "it has not ended yet"
+    );
+    assert!(world.claim(10).await.is_empty());
+
+    let world = world.restarted();
+    let due = world.journal.letters(10, None).await.unwrap().remove(0);
+    assert_eq!((due.id, due.entry, due.attempts), (id, Some(entry), 0));
+    assert_eq!(due.letter, letter(ANN));
+    world.done(Change::LetterTaken { letter: id }).await;
+    let shown = world.entry(entry).await;
+    assert_eq!(
+        (shown.row.outcome.as_str(), shown.row.reason.as_str()),
+        ("bounced", "no such client")
+    );
+    assert_eq!(shown.row.rule, "Everyone");
+    assert_eq!(shown.letters, [(id, vec![ANN.into()], "taken".into(), String::new())]);
+    assert_eq!(world.journal.unsettled(&support(), 10).await.unwrap().len(), 1);
+    world.check_totals().await;
+}
+
+#[tokio::test]
+async fn a_letter_leaves_once_whoever_says_so_twice() {
+    let world = world();
+    let (entry, id) = bouncing(&world, 1).await;
+    world.done(Change::LetterTaken { letter: id }).await;
+    for change in [
+        Change::LetterTaken { letter: id },
+        Change::LetterRefused {
+            letter: id,
+            reason: "550".into(),
+        },
+        Change::LetterDeferred {
+            letter: id,
+            due: past(),
+            reason: "451".into(),
+        },
+    ] {
+        assert!(matches!(world.write(change).await, Receipt::Stale));
+    }
+    assert!(
+        world
+            .journal
+            .letters(10, Some(jiff::Timestamp::MAX))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(world.shown(entry).await.0, "bounced");
+}
+
+#[tokio::test]
+async fn a_letter_that_can_not_leave_now_leaves_later() {
+    let world = world();
+    let (entry, id) = bouncing(&world, 1).await;
+    world
+        .done(Change::LetterDeferred {
+            letter: id,
+            due: future(),
+            reason: "451 4.3.0".into(),
+        })
+        .await;
+    assert!(world.journal.letters(10, None).await.unwrap().is_empty());
+    assert_eq!(world.journal.next_due().await.unwrap(), Some(future()));
+    assert_eq!(world.entry(entry).await.letters[0].3, "451 4.3.0");
+    let again = world
+        .journal
+        .letters(10, Some(jiff::Timestamp::MAX))
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!((again.id, again.attempts), (id, 1));
+    world.done(Change::LetterTaken { letter: id }).await;
+    assert_eq!(world.shown(entry).await.0, "bounced");
+}
+
+#[tokio::test]
+async fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
+    let world = world();
+    let (entry, id) = bouncing(&world, 1).await;
+    world
+        .done(Change::LetterRefused {
+            letter: id,
+            reason: "550 5.1.1 no such user".into(),
+        })
+        .await;
+    assert_eq!(
+        world.shown(entry).await,
+        ("failed".into(), "550 5.1.1 no such user".into())
+    );
+    let notices = world.journal.notices().await.unwrap();
+    assert_eq!(
+        (notices[0].1.topic.as_str(), notices[0].1.entry),
+        ("failed", Some(entry))
+    );
+    world.check_totals().await;
+}
+
+#[tokio::test]
+async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
+    let world = world();
+    for n in 1..=2 {
+        let claim = world.in_hand(mail(n)).await;
+        assert!(matches!(world.end(claim, bounced(ANN, 2)).await, Receipt::Done));
+    }
+    let claim = world.in_hand(mail(3)).await;
+    assert!(matches!(world.end(claim, bounced(ANN, 2)).await, Receipt::Suppressed));
+    assert_eq!(world.shown(claim.entry).await, ("failed".into(), "bounce_limit".into()));
+    assert_eq!(world.topics().await, [format!("bounce suppressed {ANN}")]);
+
+    let claim = world.in_hand(mail(4)).await;
+    assert!(
+        matches!(
+            world.end(claim, bounced("bob@customer.example", 2)).await,
+            Receipt::Done
+        ),
+        "another address"
+    );
+    assert_eq!(
+        world
+            .journal
+            .letters(10, Some(jiff::Timestamp::MAX))
+            .await
+            .unwrap()
+            .len(),
+        3
+    );
+    world.check_totals().await;
+}
+
+#[tokio::test]
+async fn letters_older_than_the_limit_looks_back_do_not_count() {
+    let world = world();
+    for n in 1..=2 {
+        let claim = world.in_hand(mail(n)).await;
+        let rate = Rate {
+            count: 1.try_into().unwrap(),
+            per: Duration::from_nanos(1),
+        };
+        let bounce = Some((letter(ANN), LetterLimit { key: ANN.into(), rate }));
+        let receipt = world
+            .end(
+                claim,
+                Ended {
+                    bounce,
+                    ..bounced(ANN, 1)
+                },
+            )
+            .await;
+        assert!(matches!(receipt, Receipt::Done), "{receipt:?}");
+    }
+}
+
+#[tokio::test]
+async fn notices_leave_in_one_report_and_come_again_when_it_is_refused() {
+    let world = world();
+    let notice = |n: i64| Notice {
+        entry: None,
+        topic: format!("connection {n}"),
+        text: "it rests".into(),
+        at: at(n),
+    };
+    for n in 1..=3 {
+        world.done(Change::Noticed(notice(n))).await;
+    }
+    let upto = world.journal.notices().await.unwrap()[1].0;
+    world
+        .done(Change::Reported {
+            upto,
+            letter: letter("ops@example.com"),
+        })
+        .await;
+    assert_eq!(world.topics().await, ["connection 3"]);
+    let due = world.journal.letters(10, None).await.unwrap().remove(0);
+    assert_eq!((due.entry, due.letter), (None, letter("ops@example.com")));
+
+    world
+        .done(Change::LetterRefused {
+            letter: due.id,
+            reason: "550".into(),
+        })
+        .await;
+    assert_eq!(world.topics().await, ["connection 1", "connection 2", "connection 3"]);
+    world
+        .done(Change::Reported {
+            upto: upto + 1,
+            letter: letter("ops@example.com"),
+        })
+        .await;
+    let due = world.journal.letters(10, None).await.unwrap().remove(0);
+    world.done(Change::LetterTaken { letter: due.id }).await;
+    assert!(world.topics().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_kept_value_outlives_the_process() {
+    let world = world();
+    assert_eq!(world.journal.kept("pace main").await.unwrap(), None);
+    for value in [serde_json::json!([1]), serde_json::json!({ "granted": 2 })] {
+        world
+            .done(Change::Kept {
+                name: "pace main".into(),
+                value,
+            })
+            .await;
+    }
+    let world = world.restarted();
+    assert_eq!(
+        world.journal.kept("pace main").await.unwrap(),
+        Some(serde_json::json!({ "granted": 2 }))
+    );
+}

@@ -1,0 +1,216 @@
+//! What only the SQLite back end has: its files, its lock, its readers in other processes, its commits.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+
+use halo_intake::{
+    clock::Clock,
+    journal::{Change, Journal, JournalError, Received, RowFilter, sqlite::Sqlite},
+    outcome::Outcome,
+};
+use tempfile::TempDir;
+
+use crate::world::{ended, future, mail, mail_of, past, world};
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn own(folder: &Path) -> Result<Sqlite, JournalError> {
+    Sqlite::open(folder, Clock::system(), true)
+}
+
+fn look(folder: &Path) -> Result<Sqlite, JournalError> {
+    Sqlite::open(folder, Clock::system(), false)
+}
+
+fn pragma(folder: &Path, name: &str) -> i64 {
+    let db = rusqlite::Connection::open(folder.join("journal.db")).unwrap();
+    db.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+}
+
+/// What is refused, and the reason without the path.
+fn check(opened: Result<Sqlite, JournalError>, reason: &str) {
+    match opened {
+        Err(JournalError::Unusable { reason: given, .. }) => assert_eq!(given, reason),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was opened, though {reason}"),
+    }
+}
+
+#[test]
+fn the_files_are_for_their_owner_alone_and_shrink_when_they_can() {
+    let folder = folder();
+    let state = folder.path().join("a/state");
+    drop(own(&state).unwrap());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state), 0o700);
+    assert_eq!(mode(&state.join("journal.db")), 0o600);
+    assert_eq!(pragma(&state, "auto_vacuum"), 2, "INCREMENTAL");
+    assert_eq!(pragma(&state, "user_version"), 1);
+}
+
+#[test]
+fn a_second_owner_is_refused_until_the_first_has_gone() {
+    let folder = folder();
+    let first = own(folder.path()).unwrap();
+    match own(folder.path()) {
+        Err(error @ JournalError::InUse { .. }) => {
+            let path = folder.path().display();
+            let text = format!(
+                "the journal in {path} is in use by another process; stop that one, or give this one a state_dir of its own"
+            );
+            assert_eq!(error.to_string(), text);
+        }
+        other => panic!("{:?}", other.err()),
+    }
+    drop(first);
+    own(folder.path()).unwrap();
+}
+
+#[test]
+fn what_is_not_our_journal_is_refused_and_left_alone() {
+    let foreign =
+        b"not a database, but long enough to be taken for the header of one by mistake ..............".repeat(9);
+    let text = folder();
+    fs::write(text.path().join("journal.db"), &foreign).unwrap();
+    check(
+        own(text.path()),
+        "it is not an SQLite database; move it away or set another state_dir",
+    );
+    check(
+        look(text.path()),
+        "it is not an SQLite database; move it away or set another state_dir",
+    );
+    assert_eq!(fs::read(text.path().join("journal.db")).unwrap(), foreign);
+
+    let other = folder();
+    let db = rusqlite::Connection::open(other.path().join("journal.db")).unwrap();
+    db.execute_batch("CREATE TABLE theirs (n)").unwrap();
+    check(
+        own(other.path()),
+        "it is the database of another program; move it away or set another state_dir",
+    );
+
+    let newer = folder();
+    drop(own(newer.path()).unwrap());
+    let db = rusqlite::Connection::open(newer.path().join("journal.db")).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    let reason = "it has version 99 and this program knows versions up to 1; install the newer halo-intake again, or \
+                  set another state_dir";
+    check(own(newer.path()), reason);
+    check(look(newer.path()), reason);
+}
+
+#[test]
+fn a_reader_says_that_there_is_no_journal_and_makes_none() {
+    let folder = folder();
+    check(
+        look(folder.path()),
+        "there is no journal yet; the daemon makes it when it starts",
+    );
+    assert!(!folder.path().join("journal.db").exists());
+    fs::write(folder.path().join("journal.db"), b"").unwrap();
+    check(
+        look(folder.path()),
+        "it is just being made by the daemon; try again",
+    );
+}
+
+#[tokio::test]
+async fn a_reader_reads_beside_the_daemon_and_after_it() {
+    let world = world();
+    let entry = world.receive_new(mail(1)).await;
+    let reader = look(world.folder.path()).unwrap();
+    let rows = || async { reader.rows(RowFilter::default()).await.unwrap().len() };
+    assert_eq!(rows().await, 1);
+    world.receive_new(mail(2)).await;
+    assert_eq!(rows().await, 2);
+    let refused = reader.write(Change::Reopened { entry }).await.unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "the journal can not be written: it was opened for reading only"
+    );
+    assert!(reader.claim(1, None).await.is_err());
+
+    let folder = world.folder;
+    drop(world.journal);
+    assert_eq!(rows().await, 2);
+    let late = look(folder.path()).unwrap();
+    assert!(late.octets(entry).await.unwrap().is_some());
+    drop((reader, late));
+    own(folder.path()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_writes_of_sixteen_tasks_share_commits() {
+    let folder = folder();
+    let journal = Arc::new(own(folder.path()).unwrap());
+    let before = journal.commits();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..16 {
+        let journal = journal.clone();
+        tasks.spawn(async move {
+            for n in 0..63 {
+                let received = mail_of(task * 63 + n, "ann", "");
+                journal.write(Change::Received(Box::new(received))).await.unwrap();
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    let commits = journal.commits() - before;
+    assert_eq!(journal.rows(RowFilter::default()).await.unwrap().len(), 1008);
+    assert!(commits < 504, "{commits} commits for 1008 writes");
+}
+
+#[tokio::test]
+async fn what_retention_drops_makes_the_file_smaller() {
+    let world = world();
+    let mut random = fastrand::Rng::with_seed(1);
+    let octets: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(20 << 20).collect();
+    let received = Received {
+        octets: octets.into(),
+        ..mail(1)
+    };
+    world.with_outcome(received, Outcome::Completed).await;
+    let pages = || pragma(world.folder.path(), "page_count");
+    assert!(pages() > 5000);
+    world
+        .done(Change::Trimmed {
+            octets_before: future(),
+            rows_before: past(),
+        })
+        .await;
+    assert!(pages() < 2500, "{} pages", pages());
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_the_process_was_cut_off() {
+    let world = world();
+    let entry = world.with_outcome(mail(1), Outcome::Completed).await;
+    let in_hand = world.in_hand(mail(2)).await;
+    // The files as a crash leaves them, with the last commits in the log that SQLite writes ahead.
+    let copy = folder();
+    for file in fs::read_dir(world.folder.path()).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    assert!(fs::metadata(copy.path().join("journal.db-wal")).unwrap().len() > 0);
+
+    let reader = look(copy.path()).unwrap();
+    assert_eq!(reader.entry(entry).await.unwrap().unwrap().row.outcome, "completed");
+    drop(reader);
+    let journal = own(copy.path()).unwrap();
+    assert_eq!(journal.entry(entry).await.unwrap().unwrap().row.outcome, "completed");
+    let work = journal.claim(10, None).await.unwrap();
+    assert_eq!((work[0].claim.entry, work[0].attempt), (in_hand.entry, 2));
+    let ended = Box::new(ended(Outcome::Completed, ""));
+    journal
+        .write(Change::Ended {
+            claim: work[0].claim,
+            ended,
+        })
+        .await
+        .unwrap();
+}

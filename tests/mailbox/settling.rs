@@ -1,0 +1,215 @@
+//! Settling on Dovecot: with MOVE, by COPY and EXPUNGE, and with neither.
+
+use halo_intake::{config::Settle, mailbox::MailboxError};
+
+use super::*;
+use crate::dovecot::Options;
+
+const WITHOUT_MOVE: &str = "IMAP4rev1 LITERAL+ NAMESPACE UIDPLUS IDLE";
+const WITHOUT_BOTH: &str = "IMAP4rev1 LITERAL+ NAMESPACE IDLE";
+
+fn server_with_three(options: &Options) -> Dovecot {
+    let server = Dovecot::start_with(options);
+    server.add_user("ann");
+    server.deliver_all("ann", "INBOX", "", &[message(1), message(2), message(3)]);
+    server
+}
+
+/// Settles the first two of three, twice: what is done already stays done.
+async fn settle_two(server: &Dovecot, how: &Settle, said: &str) {
+    let mut mailbox = open(cleartext(server, "ann")).await.unwrap();
+    let listed = list(mailbox.as_mut()).await;
+    for _ in 0..2 {
+        assert_eq!(in_time(mailbox.settle(&spots(&listed[..2]), how)).await.unwrap(), said);
+    }
+}
+
+fn numbers(server: &Dovecot, folder: &str) -> Vec<usize> {
+    let number = |octets: &[u8]| (1..10).find(|number| message(*number) == octets).unwrap();
+    server
+        .folder("ann", folder)
+        .iter()
+        .map(|kept| number(&kept.octets))
+        .collect()
+}
+
+fn flags(server: &Dovecot, folder: &str) -> Vec<String> {
+    server
+        .folder("ann", folder)
+        .iter()
+        .map(|kept| kept.flags.join(" "))
+        .collect()
+}
+
+fn move_to(folder: &str) -> Settle {
+    Settle::MoveTo(folder.to_owned())
+}
+
+#[tokio::test]
+async fn messages_are_moved_into_a_folder_that_is_made_and_subscribed() {
+    let server = server_with_three(&Options::default());
+    settle_two(
+        &server,
+        &move_to("Erledigt & gut/Früher 2026"),
+        "moved to Erledigt & gut/Früher 2026",
+    )
+    .await;
+    let made = "Erledigt &- gut.Fr&APw-her 2026";
+    assert_eq!(numbers(&server, made), [1, 2]);
+    assert_eq!(numbers(&server, "INBOX"), [3]);
+    assert_eq!(flags(&server, made), ["", ""]);
+    assert!(
+        server.subscribed("ann").iter().any(|name| name == made),
+        "{:?}",
+        server.subscribed("ann")
+    );
+}
+
+#[tokio::test]
+async fn the_servers_separator_and_namespace_are_its_own_matter() {
+    let server = server_with_three(&Options {
+        separator: '/',
+        ..Options::default()
+    });
+    settle_two(&server, &move_to("Done/c.d e"), "moved to Done/c.d e").await;
+    assert_eq!(numbers(&server, "Done/c.d e"), [1, 2]);
+    // A wildcard is a letter like any other.
+    server.deliver_all("ann", "INBOX", "", &[message(4)]);
+    settle_two(&server, &move_to("D%"), "moved to D%").await;
+    assert_eq!(server.folders("ann"), ["D%", "Done", "Done/c.d e", "INBOX"]);
+    let server = server_with_three(&Options {
+        prefix: "INBOX.",
+        ..Options::default()
+    });
+    settle_two(&server, &move_to("Done/2026"), "moved to Done/2026").await;
+    assert_eq!(numbers(&server, "INBOX.Done.2026"), [1, 2]);
+}
+
+#[tokio::test]
+async fn without_move_messages_are_copied_and_only_they_are_expunged() {
+    let server = server_with_three(&Options {
+        capability: Some(WITHOUT_MOVE),
+        ..Options::default()
+    });
+    // A person marked the third; it is not ours to expunge.
+    server.commands("ann", &["SELECT INBOX", "UID STORE 3 +FLAGS (\\Deleted)"]);
+    settle_two(&server, &move_to("Done"), "moved to Done (copied and expunged)").await;
+    assert_eq!(numbers(&server, "Done"), [1, 2]);
+    assert_eq!(numbers(&server, "INBOX"), [3]);
+    assert_eq!(flags(&server, "Done"), ["", ""]);
+}
+
+#[tokio::test]
+async fn what_was_copied_before_a_crash_is_expunged_and_not_copied_again() {
+    let server = server_with_three(&Options {
+        capability: Some(WITHOUT_MOVE),
+        ..Options::default()
+    });
+    server.commands(
+        "ann",
+        &[
+            "CREATE Done",
+            "SELECT INBOX",
+            "UID COPY 1 Done",
+            "UID STORE 1 +FLAGS (\\Deleted $HaloIntakeMoved)",
+        ],
+    );
+    settle_two(&server, &move_to("Done"), "moved to Done (copied and expunged)").await;
+    assert_eq!(numbers(&server, "Done"), [1, 2]);
+    assert_eq!(numbers(&server, "INBOX"), [3]);
+}
+
+#[tokio::test]
+async fn with_neither_move_nor_uidplus_messages_are_copied_once_and_marked() {
+    let server = server_with_three(&Options {
+        capability: Some(WITHOUT_BOTH),
+        ..Options::default()
+    });
+    let said = "copied to Done and marked \\Deleted; the server has neither MOVE nor UIDPLUS, so it stays until somebody expunges";
+    settle_two(&server, &move_to("Done"), said).await;
+    assert_eq!(numbers(&server, "Done"), [1, 2]);
+    assert_eq!(
+        flags(&server, "INBOX"),
+        ["$HaloIntakeMoved \\Deleted", "$HaloIntakeMoved \\Deleted", ""]
+    );
+    settle_two(
+        &server,
+        &Settle::Delete,
+        "marked \\Deleted; the server can not expunge single messages (UIDPLUS)",
+    )
+    .await;
+    assert_eq!(numbers(&server, "INBOX"), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn messages_are_marked_deleted_or_kept() {
+    let server = server_with_three(&Options::default());
+    settle_two(&server, &Settle::Keep, "kept").await;
+    assert_eq!(flags(&server, "INBOX"), ["", "", ""]);
+    settle_two(&server, &Settle::Seen, "marked \\Seen").await;
+    assert_eq!(flags(&server, "INBOX"), ["\\Seen", "\\Seen", ""]);
+    settle_two(&server, &Settle::Delete, "deleted").await;
+    assert_eq!(numbers(&server, "INBOX"), [3]);
+}
+
+#[tokio::test]
+async fn a_spot_of_another_uidvalidity_is_left_alone() {
+    let server = server_with_three(&Options::default());
+    let mut mailbox = open(cleartext(&server, "ann")).await.unwrap();
+    let selected = in_time(mailbox.select()).await.unwrap();
+    let stale = [Spot::Uid {
+        validity: selected.validity - 1,
+        uid: 1,
+    }];
+    let said = in_time(mailbox.settle(&stale, &Settle::Delete)).await.unwrap();
+    assert_eq!(said, format!("left alone: UIDVALIDITY is {} now", selected.validity));
+    let mixed = [
+        stale[0].clone(),
+        Spot::Uid {
+            validity: selected.validity,
+            uid: 3,
+        },
+    ];
+    let said = in_time(mailbox.settle(&mixed, &Settle::Delete)).await.unwrap();
+    assert_eq!(said, "deleted; 1 of another UIDVALIDITY were left alone");
+    assert_eq!(numbers(&server, "INBOX"), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_destination_that_somebody_removed_is_made_again() {
+    let server = server_with_three(&Options::default());
+    let mut mailbox = open(cleartext(&server, "ann")).await.unwrap();
+    let listed = list(mailbox.as_mut()).await;
+    in_time(mailbox.settle(&spots(&listed[..1]), &move_to("Done")))
+        .await
+        .unwrap();
+    server.commands("ann", &["DELETE Done"]);
+    in_time(mailbox.settle(&spots(&listed[1..2]), &move_to("Done")))
+        .await
+        .unwrap();
+    assert_eq!(numbers(&server, "Done"), [2]);
+}
+
+#[tokio::test]
+async fn over_quota_the_message_stays_and_the_servers_code_is_told() {
+    // Dovecot's quota counts a copy, but not a move within the account.
+    let options = Options {
+        capability: Some(WITHOUT_MOVE),
+        quota: Some("1k"),
+        ..Options::default()
+    };
+    let server = Dovecot::start_with(&options);
+    server.add_user("ann");
+    let long = [message(1), vec![b'x'; 700]].concat();
+    server.deliver("ann", "INBOX", &long);
+    let mut mailbox = open(cleartext(&server, "ann")).await.unwrap();
+    let listed = list(mailbox.as_mut()).await;
+    let error = in_time(mailbox.settle(&spots(&listed), &move_to("Done")))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, MailboxError::Refused { command, status: "NO", reason } if command == "UID COPY" && reason.starts_with("[OVERQUOTA]")),
+        "{error}"
+    );
+    assert_eq!(flags(&server, "INBOX"), [""]);
+}

@@ -1,0 +1,17 @@
+//! The Halo client against the sandbox, over real sockets: what is asked, how often, and what comes of each failure.
+//!
+//! `signing_in`, `users`, `creating`, `places`, `failures`, `pace` and `tls` are stories of the client; `quirks` holds
+//! the sandbox to what is known of the real one; `world` is what they share.
+
+// Helpers stand outside of the tests that call them.
+#![allow(clippy::unwrap_used)]
+
+mod creating;
+mod failures;
+mod pace;
+mod places;
+mod quirks;
+mod signing_in;
+mod tls;
+mod users;
+mod world;

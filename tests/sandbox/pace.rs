@@ -1,0 +1,110 @@
+//! The rate that is never exceeded, and the hold after a 429.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use halo_intake::{
+    config::HaloConfig,
+    halo::client::HaloError,
+    sandbox::{Fault, LoggedRequest, Mishap, RateLimit},
+};
+
+use crate::world::*;
+
+#[tokio::test]
+async fn the_connection_holds_still_after_a_429_and_goes_on() {
+    for retry_after in [None, Some(0)] {
+        let world = world().await;
+        world.check().await.unwrap();
+        world.sandbox.set(|switches| switches.retry_after_s = retry_after);
+        let slow_down = Mishap::Status {
+            status: 429,
+            message: "slow down".into(),
+        };
+        world.fault(Fault::once("POST", "/api/users", slow_down).times(2));
+        world.create("new@acme.example").await.unwrap();
+        assert_eq!(world.users_named("new@acme.example"), 1);
+        let posts: Vec<LoggedRequest> = world
+            .sandbox
+            .requests()
+            .into_iter()
+            .filter(|request| request.path == "/api/Users")
+            .skip(1)
+            .collect();
+        assert_eq!(
+            posts.iter().map(|request| request.status).collect::<Vec<_>>(),
+            [429, 429, 201]
+        );
+        if retry_after.is_none() {
+            let waited = posts[2].at.duration_since(posts[1].at);
+            assert!(waited.as_millis() >= 40, "doubled, less half at most: {waited:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_long_hold_is_told_at_once_and_nothing_is_sent_meanwhile() {
+    let world = world().await;
+    world.check().await.unwrap();
+    world.sandbox.set(|switches| switches.retry_after_s = Some(90));
+    world.fault(Fault::once(
+        "",
+        "/api/users",
+        Mishap::Status {
+            status: 429,
+            message: "slow down".into(),
+        },
+    ));
+    let held = |error: &HaloError| match error {
+        HaloError::TooMany {
+            retry_after: Some(left),
+            ..
+        } => left.as_secs(),
+        other => panic!("{other:?} is no hold"),
+    };
+    let error = world.refusal().await;
+    assert!(
+        error.to_string().ends_with("slow down") && (80..=90).contains(&held(&error)),
+        "{error:?}"
+    );
+    let asked = world.asked().len();
+    assert!((80..=90).contains(&held(&world.refusal().await)));
+    let error = world.create("new@acme.example").await.unwrap_err();
+    assert!((80..=90).contains(&held(&error)) && error.is_of_connection());
+    assert_eq!(world.asked().len(), asked);
+}
+
+#[tokio::test]
+async fn the_rolling_window_is_never_exceeded() {
+    let (count, per_ms) = (6, 150);
+    let world = world_with(|config| config.rate = rate(6, Duration::from_millis(per_ms)), times()).await;
+    world.sandbox.set(|switches| {
+        switches.rate = Some(RateLimit { count, per_ms });
+        switches.latency_ms = 5;
+    });
+    assert!(join_all((0..28).map(|_| world.check())).await.iter().all(Result::is_ok));
+    let requests = world.sandbox.requests();
+    assert_eq!(requests.len(), 30);
+    assert!(
+        requests.iter().all(|request| request.status == 200),
+        "the sandbox refuses what is too much"
+    );
+    for (first, next) in requests.iter().zip(&requests[count..]) {
+        let apart = next.at.duration_since(first.at);
+        assert!(apart.as_millis() >= 150, "{count} and one more within {apart:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_restart_does_not_begin_a_new_window() {
+    let slow = |config: &mut HaloConfig| config.rate = rate(3, Duration::from_millis(400));
+    let world = world_with(slow, times()).await;
+    world.check().await.unwrap();
+    let mut config = config(world.sandbox.url());
+    slow(&mut config);
+    let again = connected(&config, times());
+    again.restore(world.halo.snapshot());
+    again.check(&world.calls).await.unwrap();
+    let requests = world.sandbox.requests();
+    assert!(requests[3].at.duration_since(requests[0].at).as_millis() >= 400);
+}

@@ -1,0 +1,167 @@
+//! Clients, sites and agents by id, by name, by domain and by address.
+
+use halo_intake::{
+    halo::{
+        ClientId, Reference,
+        client::{Freshness, HaloError},
+    },
+    sandbox::{Agents, Fault},
+};
+use serde_json::json;
+
+use crate::world::*;
+
+#[tokio::test]
+async fn clients_are_found_by_id_and_by_exact_name() {
+    let world = world().await;
+    for (reference, expected) in [
+        (Reference::Id(12), &[12][..]),
+        (Reference::Id(15), &[15]),
+        (Reference::Id(999), &[]),
+        (name("Acme Ltd"), &[12]),
+        (name(" acme LTD "), &[12]),
+        (name("Acme"), &[]),
+        (name("Unknown"), &[1]),
+        (name("Closed Shop"), &[]),
+    ] {
+        assert_eq!(world.clients(&reference).await, expected, "{reference}");
+    }
+    let before = world.asked().len();
+    world.clients(&name("Acme Ltd")).await;
+    assert_eq!(world.asked().len(), before, "kept");
+}
+
+#[tokio::test]
+async fn two_clients_of_one_name_are_both_given() {
+    let world = world().await;
+    let other = world.sandbox.add_client(json!({"name": "Acme Ltd"}));
+    assert_eq!(world.clients(&name("Acme Ltd")).await, [12, other.0]);
+}
+
+#[tokio::test]
+async fn sites_are_found_by_id_and_by_name_within_their_client() {
+    let world = world().await;
+    let acme = Some(ClientId(12));
+    for (client, reference, expected) in [
+        (acme, name("Main"), &[21][..]),
+        (acme, name("Annex"), &[]),
+        (acme, name("Old Office"), &[]),
+        (None, name("Annex"), &[26]),
+        (None, name("Main"), &[18, 21, 24, 25, 27, 28]),
+        (None, Reference::Id(22), &[22]),
+        (None, Reference::Id(999), &[]),
+    ] {
+        assert_eq!(
+            world.sites(client, &reference).await,
+            expected,
+            "{client:?} {reference}"
+        );
+    }
+    let of_other = world
+        .halo
+        .sites_by(acme, &Reference::Id(26), &world.calls)
+        .await
+        .unwrap();
+    assert_eq!(
+        of_other[0].client_id,
+        Some(ClientId(14)),
+        "whose it is, is for the caller to judge"
+    );
+}
+
+#[tokio::test]
+async fn the_main_site_is_the_one_named_else_the_first_active_one() {
+    let world = world().await;
+    assert_eq!(world.main_site(12).await, Some(21));
+    assert_eq!(world.main_site(999).await, None);
+    let client = world.sandbox.add_client(json!({"name": "Moved"}));
+    let first = world.halo.every_site(Some(client), &world.calls).await.unwrap()[0].id;
+    let old = world
+        .sandbox
+        .add_site(json!({"name": "Old", "client_id": client.0, "inactive": true}));
+    let token = sign_in(&world).await;
+    post(
+        &world,
+        &token,
+        "/api/Client",
+        json!([{"id": client.0, "main_site_id": old.0}]),
+    )
+    .await;
+    assert_eq!(
+        world.main_site(client.0).await,
+        Some(first.0),
+        "the named one is inactive"
+    );
+}
+
+#[tokio::test]
+async fn sites_and_clients_are_found_by_their_whole_mail_domain() {
+    let world = world().await;
+    for (domain, sites, clients) in [
+        // The client's own `domain` is in no row of a list, so it doesn't count.
+        ("acme.example", &[21][..], &[][..]),
+        ("ACME-group.example", &[21], &[]),
+        ("warehouse.acme.example", &[22], &[]),
+        ("northgate.example", &[25], &[]),
+        ("solebakery.example", &[], &[13]),
+        ("www.solebakery.example", &[], &[]),
+        ("bakery.example", &[], &[]),
+        ("closedshop.example", &[], &[]),
+        ("sub.northgate.example", &[], &[]),
+    ] {
+        assert_eq!(world.sites_of(domain).await, sites, "{domain}");
+        assert_eq!(world.clients_of(domain).await, clients, "{domain}");
+    }
+    assert_eq!(world.asked_of("GET /api/Site/"), 8, "one for each active site, once");
+    assert_eq!(
+        (world.asked_of("GET /api/Site"), world.asked_of("GET /api/Client")),
+        (9, 1)
+    );
+}
+
+#[tokio::test]
+async fn an_index_that_was_given_up_goes_on_where_it_stopped_and_survives_a_restart() {
+    let world = world().await;
+    world.fault(Fault::once("GET", "/api/Site/28", status(500)));
+    let error = world
+        .halo
+        .sites_of_domain("acme.example", &world.calls)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, HaloError::NoAnswer { uncertain: false, .. }), "{error}");
+    assert_eq!(world.sites_of("acme.example").await, [21]);
+    assert_eq!(
+        (world.asked_of("GET /api/Site/18"), world.asked_of("GET /api/Site/28")),
+        (1, 2)
+    );
+
+    world.sandbox.clear_log();
+    let again = connected(&config(world.sandbox.url()), times());
+    again.restore(world.halo.snapshot());
+    assert_eq!(
+        site_ids(&again.sites_of_domain("northgate.example", &world.calls).await.unwrap()),
+        [25]
+    );
+    assert_eq!(world.asked_of("GET /api/Site/"), 0);
+}
+
+#[tokio::test]
+async fn agents_are_recognised_in_both_shapes() {
+    for shape in [Agents::Results, Agents::Bare] {
+        let world = world().await;
+        world.sandbox.set(|switches| switches.agents = shape);
+        assert_eq!(world.agent("billie@desk.example").await, Some(4));
+        assert_eq!(world.agent("jane@acme.example").await, None);
+        assert_eq!(world.asked(), ["GET /api/Agent"]);
+    }
+}
+
+#[tokio::test]
+async fn agents_that_may_not_be_read_are_none() {
+    for http_status in [401, 403] {
+        let world = world().await;
+        world.fault(Fault::once("GET", "/api/agent", status(http_status)).times(9));
+        assert_eq!(world.agent("alex@desk.example").await, None);
+        assert_eq!(world.users("jane@acme.example", Freshness::Fresh).await, [101]);
+    }
+}

@@ -1,0 +1,75 @@
+//! The sandbox itself, as other processes see it.
+
+use halo_intake::sandbox::{LoggedRequest, RateLimit, Switches};
+use serde_json::{Value, json};
+
+use crate::world::*;
+
+#[tokio::test]
+async fn the_sandbox_reads_as_the_real_one_does() {
+    let world = world().await;
+    let token = sign_in(&world).await;
+    assert_eq!(fetch(&world, "stale", "/api/Users").await, (401, String::new()));
+    for unknown in ["/api/Nonsense", "/api/Users/me", "/api/users/77777", "/nonsense"] {
+        assert_eq!(fetch(&world, &token, unknown).await, (404, String::new()), "{unknown}");
+    }
+    let said = r#"{"id":["The value 'abc' is not valid."]}"#.to_owned();
+    assert_eq!(fetch(&world, &token, "/API/users/abc").await, (400, said));
+    let (status, site) = fetch(&world, &token, "/api/SITE/21").await;
+    assert!(
+        status == 200 && site.contains(r#""client_id":12.0"#) && site.contains("emaildomain"),
+        "{site}"
+    );
+    let (_, rows) = fetch(&world, &token, "/api/users?page_size=3").await;
+    assert!(!rows.contains("page_no") && !rows.contains("email2"), "{rows}");
+}
+
+#[tokio::test]
+async fn the_sandbox_writes_as_the_real_one_does() {
+    let world = world().await;
+    let token = sign_in(&world).await;
+    let (status, said) = post(&world, &token, "/api/Users", json!({"name": "bare"})).await;
+    assert!(status == 400 && said.contains("array"), "{said}");
+    let (status, said) = post(&world, &token, "/api/Users", json!([{"name": "x", "site_id": 21.0}])).await;
+    assert!(
+        status == 400 && said.contains("Input string '21.0' is not a valid integer"),
+        "{said}"
+    );
+    let two = json!([{"name": "One", "site_id": 21}, {"name": "Two", "site_id": 25, "client_id": 12}]);
+    let (status, last) = post(&world, &token, "/api/Users", two.clone()).await;
+    let last: Value = serde_json::from_str(&last).unwrap();
+    assert_eq!((status, &last["name"]), (201, &json!("Two")));
+    assert_eq!(last["client_name"], "Acme Ltd", "no cross-check of site and client");
+    let (_, all) = post(&world, &token, "/api/Users?returnall=true", two).await;
+    assert_eq!(
+        serde_json::from_str::<Value>(&all).unwrap().as_array().map(Vec::len),
+        Some(2)
+    );
+}
+
+#[tokio::test]
+async fn switches_records_and_log_are_there_over_http() {
+    let world = world().await;
+    let wanted = json!({"latency_ms": 1, "rate": {"count": 5, "per_ms": 9}});
+    let (status, switches) = post(&world, "", "/sandbox/switches", wanted).await;
+    assert_eq!(status, 200);
+    let switches: Switches = serde_json::from_str(&switches).unwrap();
+    assert_eq!((switches.latency_ms, switches.create_status), (1, 201));
+    assert_eq!(switches.rate, Some(RateLimit { count: 5, per_ms: 9 }));
+    let (status, said) = post(&world, "", "/sandbox/switches", json!({"latencyms": 1})).await;
+    assert!(status == 400 && said.contains("latencyms"), "{said}");
+    world.sandbox.set(|switches| switches.rate = None);
+
+    world.check().await.unwrap();
+    let (_, log) = fetch(&world, "", "/sandbox/requests").await;
+    assert_eq!(
+        serde_json::from_str::<Vec<LoggedRequest>>(&log).unwrap(),
+        world.sandbox.requests()
+    );
+    assert!(!log.contains("sandbox-secret"));
+    let (_, users) = fetch(&world, "", "/sandbox/users").await;
+    assert_eq!(
+        serde_json::from_str::<Vec<Value>>(&users).unwrap(),
+        world.sandbox.users()
+    );
+}

@@ -1,0 +1,189 @@
+//! Users by address: equality, pages, freshness.
+
+use futures_util::future::join_all;
+use halo_intake::halo::{ClientId, ListQuery, SiteId, UserId, client::Freshness};
+use serde_json::json;
+
+use crate::world::*;
+
+#[tokio::test]
+async fn an_address_is_compared_exactly_and_never_as_a_part() {
+    let world = world().await;
+    for (address, expected) in [
+        ("jane@acme.example", &[101][..]),
+        ("MARY.jane@acme.example", &[102]),
+        ("omar.haddad@acme.example", &[103]),
+        ("ane@acme.example", &[]),
+        ("ivo+rota@northgate.example", &[109]),
+        ("rota@northgate.example", &[]),
+    ] {
+        assert_eq!(world.users(address, Freshness::Fresh).await, expected, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn further_addresses_are_found_by_the_detail() {
+    let world = world().await;
+    assert_eq!(
+        world.users("pia.lind@warehouse.acme.example", Freshness::Fresh).await,
+        [104]
+    );
+    assert_eq!(world.users("rita.flour@example.com", Freshness::Fresh).await, [107]);
+    let expected = [
+        "GET /api/Users",
+        "GET /api/Users/104",
+        "GET /api/Users",
+        "GET /api/Users/107",
+    ];
+    assert_eq!(world.asked(), expected);
+}
+
+#[tokio::test]
+async fn only_so_many_hits_are_looked_at_in_detail() {
+    let world = world().await;
+    for number in 0..15 {
+        let address = format!("n{number}-pat@acme.example");
+        world
+            .sandbox
+            .add_user(json!({"name": "x", "site_id": 21, "emailaddress": address}));
+    }
+    assert_eq!(world.users("pat@acme.example", Freshness::Fresh).await, NOBODY);
+    assert_eq!(world.asked().len(), 11);
+}
+
+#[tokio::test]
+async fn inactive_users_are_found_after_active_ones() {
+    let world = world().await;
+    let gone = world.found("gone@acme.example", Freshness::Fresh).await;
+    assert!(gone.len() == 1 && gone[0].inactive);
+    world
+        .sandbox
+        .add_user(json!({"name": "Gone Again", "site_id": 21, "emailaddress": "gone@acme.example"}));
+    world
+        .sandbox
+        .add_user(json!({"id": 90, "name": "Gone First", "site_id": 21, "emailaddress": "gone@acme.example"}));
+    let ids = world.users("gone@acme.example", Freshness::Fresh).await;
+    assert_eq!((ids[0], ids[2]), (90, 105));
+    assert_eq!(
+        world.users("lena.bo@northgate.example", Freshness::Fresh).await,
+        [110, 111]
+    );
+}
+
+#[tokio::test]
+async fn floats_become_ids() {
+    let world = world().await;
+    let jane = &world.found("jane@acme.example", Freshness::Fresh).await[0];
+    assert_eq!((jane.client_id, jane.site_id), (Some(ClientId(12)), Some(SiteId(21))));
+    assert_eq!(
+        (jane.client_name.as_str(), jane.site_name.as_str()),
+        ("Acme Ltd", "Main")
+    );
+    assert_eq!(jane.raw["site_id"].to_string(), "21");
+}
+
+#[tokio::test]
+async fn twenty_who_ask_for_one_address_ask_once() {
+    let world = world().await;
+    for found in join_all((0..20).map(|_| world.users("jane@acme.example", Freshness::Cached))).await {
+        assert_eq!(found, [101]);
+    }
+    assert_eq!(world.asked(), ["GET /api/Users"]);
+    world.users("jane@acme.example", Freshness::Fresh).await;
+    assert_eq!(world.asked().len(), 2, "a fresh answer is asked for");
+}
+
+#[tokio::test]
+async fn answers_are_kept_and_our_own_writes_are_seen_at_once() {
+    let world = world().await;
+    assert_eq!(world.users("new@acme.example", Freshness::Cached).await, NOBODY);
+    let created = world.create("new@acme.example").await.unwrap();
+    assert_eq!(world.users("new@acme.example", Freshness::Cached).await, [created.id.0]);
+
+    assert_eq!(world.users("other@acme.example", Freshness::Cached).await, NOBODY);
+    let other = json!({"name": "x", "site_id": 21, "emailaddress": "other@acme.example"});
+    let other = world.sandbox.add_user(other);
+    assert_eq!(
+        world.users("other@acme.example", Freshness::Cached).await,
+        NOBODY,
+        "kept for a minute"
+    );
+    assert_eq!(world.users("other@acme.example", Freshness::Fresh).await, [other.0]);
+
+    assert!(world.found("gone@acme.example", Freshness::Cached).await[0].inactive);
+    assert!(
+        !world
+            .halo
+            .reactivate_user(UserId(105), &world.calls)
+            .await
+            .unwrap()
+            .inactive
+    );
+    assert!(!world.found("gone@acme.example", Freshness::Cached).await[0].inactive);
+}
+
+#[tokio::test]
+async fn all_pages_are_read_whatever_the_server_serves() {
+    for (cap, pages) in [(100, 3), (50, 6)] {
+        let world = world().await;
+        let site = world.sandbox.add_site(json!({"name": "Big", "client_id": 13}));
+        for number in 0..250 {
+            let user = json!({"name": format!("Person {number}"), "site_id": site.0, "client_id": 77});
+            world.sandbox.add_user(user);
+        }
+        world.sandbox.set(|switches| switches.page_cap = cap);
+        let users = world.halo.every_user(Some(ClientId(77)), &world.calls).await.unwrap();
+        assert_eq!((users.len(), world.asked().len()), (250, pages), "cap {cap}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_its_page_comes_to_an_end() {
+    let world = world().await;
+    world
+        .sandbox
+        .set(|switches| (switches.repeat_page, switches.page_cap) = (true, 5));
+    assert_eq!(world.halo.every_user(None, &world.calls).await.unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn a_query_is_one_request_with_what_was_asked() {
+    let world = world().await;
+    let query = ListQuery {
+        search: "jane".into(),
+        client: Some(ClientId(12)),
+        site: None,
+        domain: String::new(),
+        include_active: true,
+        include_inactive: false,
+        page_size: 1,
+        page_no: 2,
+        order_by: "name".into(),
+        order_descending: false,
+    };
+    let page = world.halo.query_users(&query, &world.calls).await.unwrap();
+    assert_eq!(
+        (page.record_count, page.rows.len(), page.rows[0].name.as_str()),
+        (2, 1, "Mary Jane")
+    );
+    let sites = ListQuery {
+        search: String::new(),
+        page_size: 25,
+        page_no: 1,
+        ..query
+    };
+    assert_eq!(
+        world.halo.query_sites(&sites, &world.calls).await.unwrap().rows.len(),
+        2
+    );
+    let by_domain = ListQuery {
+        client: None,
+        domain: "solebakery".into(),
+        ..sites
+    };
+    assert_eq!(
+        client_ids(&world.halo.query_clients(&by_domain, &world.calls).await.unwrap().rows),
+        [13]
+    );
+    assert_eq!(world.asked(), ["GET /api/Users", "GET /api/Site", "GET /api/Client"]);
+}

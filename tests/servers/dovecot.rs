@@ -1,0 +1,477 @@
+//! A real Dovecot as a child: its own configuration, folder, ports and certificates, all on loopback.
+//!
+//! Shared by several test binaries with `#[path]`; each uses a part of it.
+#![allow(dead_code)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Every account's password, unless another is given.
+pub const PASSWORD: &str = "geheim";
+/// `nobody` and `nogroup`, whom the mail belongs to.
+const NOBODY: u32 = 65_534;
+const READY_WITHIN: Duration = Duration::from_secs(15);
+
+/// What differs from one server to another.
+pub struct Options {
+    /// Replaces the list that is advertised after the sign-in.
+    pub capability: Option<&'static str>,
+    /// Whom the certificate is for.
+    pub names: &'static [&'static str],
+    pub separator: char,
+    /// Before every folder but INBOX, as Courier has it; empty or ending in the separator.
+    pub prefix: &'static str,
+    /// Octets that one account may hold, as Dovecot writes it; counting them makes deliveries slow.
+    pub quota: Option<&'static str>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            capability: None,
+            names: &["localhost", "127.0.0.1"],
+            separator: '.',
+            prefix: "",
+            quota: None,
+        }
+    }
+}
+
+/// A running server. It ends when this is dropped; its folder stays when the test failed.
+pub struct Dovecot {
+    pub imap_port: u16,
+    pub imaps_port: u16,
+    /// The authority that its certificate comes from.
+    pub ca_pem: PathBuf,
+    folder: Option<tempfile::TempDir>,
+    path: PathBuf,
+    child: Option<Child>,
+}
+
+/// A message as it lies in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub uid: u32,
+    /// Sorted, without `\Recent`.
+    pub flags: Vec<String>,
+    pub octets: Vec<u8>,
+}
+
+impl Dovecot {
+    pub fn start() -> Dovecot {
+        Dovecot::start_with(&Options::default())
+    }
+
+    pub fn start_with(options: &Options) -> Dovecot {
+        // Another process may take a port between our look and Dovecot's start; then with other ports.
+        for _ in 0..3 {
+            let mut server = Dovecot::prepare(options);
+            match server.run() {
+                Ok(()) => return server,
+                Err(reason) => eprintln!("dovecot did not start: {reason}"),
+            }
+        }
+        panic!("dovecot does not start; its words stand above");
+    }
+
+    fn prepare(options: &Options) -> Dovecot {
+        // A unix socket's path has 107 octets at most, and Dovecot's processes must be able to enter.
+        let folder = tempfile::Builder::new()
+            .prefix("dc-")
+            .tempdir_in("/tmp")
+            .expect("a folder in /tmp");
+        let path = folder.path().to_owned();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own folder");
+        fs::create_dir(path.join("mail")).expect("a new folder");
+        chown(path.join("mail"), Some(NOBODY), Some(NOBODY)).expect("the tests with Dovecot run as root");
+        fs::write(path.join("users"), "").expect("a new file");
+        write_certificates(&path, options.names);
+        let (imap_port, imaps_port) = (free_port(), free_port());
+        fs::write(
+            path.join("dovecot.conf"),
+            configuration(&path, options, imap_port, imaps_port),
+        )
+        .expect("a new file");
+        Dovecot {
+            imap_port,
+            imaps_port,
+            ca_pem: path.join("ca.pem"),
+            folder: Some(folder),
+            path,
+            child: None,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        let program = ["/usr/sbin/dovecot", "/usr/local/sbin/dovecot"]
+            .iter()
+            .find(|path| Path::new(path).exists());
+        let program = program.expect("dovecot is not installed; run tests/run install");
+        let conf = self.path.join("dovecot.conf");
+        let words = fs::File::create(self.path.join("stderr")).map_err(|error| error.to_string())?;
+        let started = Command::new(program)
+            .arg("-F")
+            .arg("-c")
+            .arg(conf)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(words)
+            .spawn();
+        let mut child = started.map_err(|error| error.to_string())?;
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            if let Ok(Some(status)) = child.try_wait() {
+                let words = fs::read_to_string(self.path.join("stderr")).unwrap_or_default();
+                return Err(format!("it ended with {status}: {words}"));
+            }
+            // An open port is not enough: the greeting shows that a worker answers.
+            if Raw::greeted(self.imap_port).is_some() {
+                self.child = Some(child);
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                end(&mut child);
+                return Err("no greeting in time".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// An account with `PASSWORD`.
+    pub fn add_user(&self, name: &str) {
+        self.add_user_with(name, PASSWORD);
+    }
+
+    pub fn add_user_with(&self, name: &str, password: &str) {
+        // Stories add their users at the same time, and this reads, changes and writes.
+        static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let users = self.path.join("users");
+        let mut text = fs::read_to_string(&users).expect("the users file");
+        text.push_str(&format!("{name}:{{PLAIN}}{password}:{NOBODY}:{NOBODY}::::\n"));
+        // Replaced whole: Dovecot may read it at any moment.
+        fs::write(users.with_extension("new"), text).expect("a file in our folder");
+        fs::rename(users.with_extension("new"), users).expect("a file in our folder");
+    }
+
+    /// Puts a message into a folder (the server's name for it) without any flag.
+    pub fn deliver(&self, user: &str, folder: &str, octets: &[u8]) {
+        self.deliver_flagged(user, folder, "", octets);
+    }
+
+    /// `flags` as IMAP writes them, separated by spaces.
+    pub fn deliver_flagged(&self, user: &str, folder: &str, flags: &str, octets: &[u8]) {
+        self.deliver_all(user, folder, flags, &[octets.to_vec()]);
+    }
+
+    /// Many in one connection, some hundred to a command (RFC 3502).
+    pub fn deliver_all(&self, user: &str, folder: &str, flags: &str, messages: &[Vec<u8>]) {
+        let mut raw = self.raw(user);
+        for some in messages.chunks(200) {
+            let mut command = format!("R APPEND \"{folder}\"").into_bytes();
+            for octets in some {
+                command.extend_from_slice(format!(" ({flags}) {{{}+}}\r\n", octets.len()).as_bytes());
+                command.extend_from_slice(octets);
+            }
+            command.extend_from_slice(b"\r\n");
+            raw.stream.get_mut().write_all(&command).expect("dovecot reads");
+            raw.finish();
+        }
+    }
+
+    /// What lies in a folder (the server's name for it), by ascending UID; empty where there is no such folder.
+    pub fn folder(&self, user: &str, name: &str) -> Vec<Kept> {
+        let mut raw = self.raw(user);
+        if raw.folder_is_missing(name) {
+            return Vec::new();
+        }
+        raw.command(&format!("EXAMINE \"{name}\""));
+        raw.command("UID FETCH 1:* (UID FLAGS BODY.PEEK[])")
+            .iter()
+            .filter_map(Kept::read)
+            .collect()
+    }
+
+    /// The server's names of all folders of the account.
+    pub fn folders(&self, user: &str) -> Vec<String> {
+        self.names(user, "LIST")
+    }
+
+    /// Those that the account is subscribed to.
+    pub fn subscribed(&self, user: &str) -> Vec<String> {
+        self.names(user, "LSUB")
+    }
+
+    fn names(&self, user: &str, verb: &str) -> Vec<String> {
+        let name_in = |answer: &Answer| {
+            let text = answer.text();
+            let listed = text.starts_with(&format!("* {verb} "));
+            // * LIST (\HasNoChildren) "." INBOX
+            listed.then(|| {
+                text.splitn(3, '"')
+                    .nth(2)
+                    .unwrap_or("")
+                    .trim()
+                    .trim_matches('"')
+                    .to_owned()
+            })
+        };
+        let mut names: Vec<String> = self
+            .raw(user)
+            .command(&format!("{verb} \"\" \"*\""))
+            .iter()
+            .filter_map(name_in)
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Commands as they are, for what the other methods do not say: `command("ann", &["SELECT INBOX", …])`.
+    pub fn commands(&self, user: &str, commands: &[&str]) {
+        let mut raw = self.raw(user);
+        for command in commands {
+            raw.command(command);
+        }
+    }
+
+    fn raw(&self, user: &str) -> Raw {
+        let mut raw = Raw::greeted(self.imap_port).expect("dovecot answers");
+        let line = fs::read_to_string(self.path.join("users")).expect("the users file");
+        let password = line
+            .lines()
+            .find_map(|line| line.strip_prefix(user)?.strip_prefix(":{PLAIN}"));
+        let password = password
+            .and_then(|rest| rest.split(':').next())
+            .expect("a user that was added");
+        raw.command(&format!(
+            "LOGIN {{{}+}}\r\n{user} {{{}+}}\r\n{password}",
+            user.len(),
+            password.len()
+        ));
+        raw
+    }
+
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            end(&mut child);
+        }
+    }
+
+    /// The same mail on the same ports.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.run().expect("dovecot starts again");
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking()
+            && let Some(folder) = self.folder.take()
+        {
+            eprintln!("dovecot's folder is kept: {}", folder.keep().display());
+        }
+    }
+}
+
+/// SIGTERM, by its own id, and waits: a port is free only when the master has gone. A worker goes on after its
+/// master as long as its client is busy, so the group that the master led is ended as well.
+fn end(child: &mut Child) {
+    use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    let _ = kill_process(pid, Signal::TERM);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while matches!(child.try_wait(), Ok(None)) {
+        if Instant::now() > deadline {
+            let _ = child.kill();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = kill_process_group(pid, Signal::TERM);
+    let deadline = Instant::now() + Duration::from_millis(500);
+    while test_kill_process_group(pid).is_ok() {
+        if Instant::now() > deadline {
+            let _ = kill_process_group(pid, Signal::KILL);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn free_port() -> u16 {
+    let bound = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    bound.local_addr().expect("a bound socket has an address").port()
+}
+
+fn write_certificates(path: &Path, names: &[&str]) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+    let mut authority = CertificateParams::new(Vec::new()).expect("no names");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    authority
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "Example test authority");
+    let key = KeyPair::generate().expect("a key");
+    let authority = CertifiedIssuer::self_signed(authority, key).expect("a certificate");
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let leaf_key = KeyPair::generate().expect("a key");
+    let leaf = CertificateParams::new(names)
+        .expect("names")
+        .signed_by(&leaf_key, &authority)
+        .expect("a certificate");
+    fs::write(path.join("ca.pem"), authority.pem()).expect("a new file");
+    fs::write(path.join("leaf.pem"), leaf.pem()).expect("a new file");
+    fs::write(path.join("leaf.key"), leaf_key.serialize_pem()).expect("a new file");
+}
+
+/// Dovecot 2.3 wants every setting and every brace on a line of its own; here `;` ends a line.
+fn configuration(path: &Path, options: &Options, imap_port: u16, imaps_port: u16) -> String {
+    let dir = path.display();
+    let Options { separator, prefix, .. } = options;
+    let layout = if *separator == '/' { ":LAYOUT=fs" } else { "" };
+    let capability = options
+        .capability
+        .map(|list| format!("imap_capability = {list}"))
+        .unwrap_or_default();
+    let counted = |limit: &str| {
+        format!(
+            "mail_plugins = quota; plugin {{; quota = count:User quota; quota_vsizes = yes; quota_rule = *:storage={limit}; }}"
+        )
+    };
+    let quota = options.quota.map(counted).unwrap_or_default();
+    let folded = format!(
+        "base_dir = {dir}/run; state_dir = {dir}/state; log_path = {dir}/dovecot.log; protocols = imap; listen = 127.0.0.1
+ssl = yes; ssl_cert = <{dir}/leaf.pem; ssl_key = <{dir}/leaf.key; disable_plaintext_auth = no
+auth_mechanisms = plain login; auth_failure_delay = 0; auth_username_chars =
+mail_uid = nobody; mail_gid = nogroup; first_valid_uid = 1; mail_home = {dir}/mail/%u
+mail_location = maildir:~/Maildir{layout}; mail_fsync = never
+namespace inbox {{; inbox = yes; separator = {separator}; prefix = {prefix}; }}
+passdb {{; driver = passwd-file; args = scheme=PLAIN username_format=%u {dir}/users; }}
+userdb {{; driver = passwd-file; args = username_format=%u {dir}/users; }}
+{quota}
+service imap-login {{; inet_listener imap {{; port = {imap_port}; }}; inet_listener imaps {{; port = {imaps_port}; ssl = yes; }}
+service_count = 0; process_min_avail = 1; process_limit = 2; client_limit = 400; }}
+service imap {{; process_limit = 400; }}; service auth {{; client_limit = 1000; }}; service stats {{; client_limit = 1000; }}
+service anvil {{; client_limit = 1000; unix_listener anvil-auth-penalty {{; mode = 0; }}; }}
+protocol imap {{; mail_max_userip_connections = 0; {capability}; }}
+"
+    );
+    folded.replace("; ", "\n").replace(";\n", "\n")
+}
+
+/// One answer: its lines with `{n}` in place of what `literals` holds.
+struct Answer {
+    lines: Vec<u8>,
+    literals: Vec<Vec<u8>>,
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lines).into_owned()
+    }
+}
+
+impl Kept {
+    fn read(answer: &Answer) -> Option<Kept> {
+        let text = answer.text();
+        let uid = text.split_once("UID ")?.1.split([' ', ')']).next()?.parse().ok()?;
+        let flags = text.split_once("FLAGS (")?.1.split(')').next()?;
+        let mut flags: Vec<String> = flags
+            .split_whitespace()
+            .filter(|flag| *flag != "\\Recent")
+            .map(str::to_owned)
+            .collect();
+        flags.sort();
+        Some(Kept {
+            uid,
+            flags,
+            octets: answer.literals.first().cloned().unwrap_or_default(),
+        })
+    }
+}
+
+/// A client that is not the one under test.
+struct Raw {
+    stream: BufReader<TcpStream>,
+}
+
+impl Raw {
+    /// `None` until the server greets.
+    fn greeted(port: u16) -> Option<Raw> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_nodelay(true).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
+        let mut raw = Raw {
+            stream: BufReader::new(stream),
+        };
+        let mut line = String::new();
+        raw.stream.read_line(&mut line).ok()?;
+        line.starts_with("* OK").then_some(raw)
+    }
+
+    fn say(&mut self, command: &str) {
+        let line = format!("R {command}\r\n");
+        self.stream.get_mut().write_all(line.as_bytes()).expect("dovecot reads");
+    }
+
+    fn command(&mut self, command: &str) -> Vec<Answer> {
+        self.say(command);
+        self.finish()
+    }
+
+    /// The untagged answers, once the command has succeeded.
+    fn finish(&mut self) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        loop {
+            let answer = self.answer();
+            if let Some(result) = answer.text().strip_prefix("R ") {
+                assert!(result.starts_with("OK"), "dovecot says {result}");
+                return answers;
+            }
+            answers.push(answer);
+        }
+    }
+
+    fn folder_is_missing(&mut self, name: &str) -> bool {
+        !self
+            .command(&format!("LIST \"\" \"{name}\""))
+            .iter()
+            .any(|answer| answer.text().starts_with("* LIST"))
+    }
+
+    fn answer(&mut self) -> Answer {
+        let mut answer = Answer {
+            lines: Vec::new(),
+            literals: Vec::new(),
+        };
+        loop {
+            let read = self
+                .stream
+                .read_until(b'\n', &mut answer.lines)
+                .expect("dovecot answers");
+            assert!(read > 0, "dovecot closed the connection");
+            let line = answer.text();
+            let announced = line
+                .strip_suffix("}\r\n")
+                .and_then(|head| head.rsplit_once('{')?.1.parse::<usize>().ok());
+            let Some(octets) = announced else { return answer };
+            let mut literal = vec![0; octets];
+            self.stream.read_exact(&mut literal).expect("dovecot answers");
+            answer.literals.push(literal);
+        }
+    }
+}
