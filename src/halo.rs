@@ -11,6 +11,7 @@ mod agents;
 mod answer;
 mod api;
 pub mod client;
+pub mod registry;
 mod directory;
 mod domain;
 mod http;

@@ -55,6 +55,18 @@ pub mod expression;
 // Halo as we use it.
 pub mod halo;
 
+// What a step may ask of the world, as data; performed for real or simulated.
+pub mod effect;
+
+// One file a step.
+pub mod action;
+
+// Which steps a message calls for, and what a failure means.
+pub mod rules;
+
+// A message through its rules, resumed where it stopped.
+pub mod run;
+
 // What each outcome means, and how people are told.
 pub mod outcome;
 

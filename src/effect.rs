@@ -1,0 +1,271 @@
+//! What a step may ask of the world, as data. A step has no other way out, so a dry run uses the code of a
+//! real one: only the performer differs.
+
+use std::collections::HashMap;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    action::StepError,
+    config::ConnectionName,
+    halo::{ClientId, ListQuery, NewClient, NewUser, Reference, UserId, client::Call},
+    journal::{Claim, CreationKey, Intent},
+    message::address::AddrSpec,
+};
+
+pub mod live;
+pub mod simulated;
+
+/// One question to the world or one write to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Which Halo.
+    pub connection: ConnectionName,
+    /// What is asked of it.
+    pub ask: Ask,
+}
+
+/// What can be asked of Halo.
+#[allow(missing_docs)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// Users with exactly this address, active ones first: `Vec<User>`.
+    UsersWithAddress { address: AddrSpec },
+    /// The agent with this address: `Option<Agent>`.
+    AgentWithAddress { address: AddrSpec },
+    /// Clients of this id or exact name: `Vec<Client>`.
+    Clients { client: Reference },
+    /// Sites of this id or exact name, within a client where one is given: `Vec<Site>`.
+    Sites { client: Option<ClientId>, site: Reference },
+    /// The client's main site: `Option<Site>`.
+    MainSite { client: ClientId },
+    /// Sites whose mail domain this is: `Vec<Site>`.
+    SitesOfDomain { domain: String },
+    /// Clients whose domain or website this is: `Vec<Client>`.
+    ClientsOfDomain { domain: String },
+    /// `Page<User>`
+    QueryUsers { query: ListQuery },
+    /// `Page<Client>`
+    QueryClients { query: ListQuery },
+    /// `Page<Site>`
+    QuerySites { query: ListQuery },
+    /// The user with that address, found or created: `Ensured<User>`.
+    EnsureUser { user: NewUser },
+    /// An inactive user becomes active again: `User`.
+    ReactivateUser { user: UserId },
+    /// The client with that name, found or created: `Ensured<Client>`.
+    EnsureClient { client: NewClient },
+}
+
+/// What was found or created.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ensured<T> {
+    /// The record.
+    pub record: T,
+    /// Whether it was there before.
+    pub existed: bool,
+}
+
+impl Effect {
+    /// Whether it changes the world.
+    pub fn writes(&self) -> bool {
+        matches!(
+            self.ask,
+            Ask::EnsureUser { .. } | Ask::ReactivateUser { .. } | Ask::EnsureClient { .. }
+        )
+    }
+
+    /// The thing that it creates; one creation of a thing at a time, whoever asks.
+    pub fn creation(&self) -> Option<CreationKey> {
+        let (kind, key) = match &self.ask {
+            Ask::EnsureUser { user } => ("user", user.emailaddress.as_str().to_owned()),
+            Ask::EnsureClient { client } => ("client", client.name.trim().to_lowercase()),
+            _ => return None,
+        };
+        Some(CreationKey {
+            connection: self.connection.clone(),
+            kind: kind.to_owned(),
+            key,
+        })
+    }
+
+    /// What it would ask of Halo, for people.
+    pub fn describe(&self) -> String {
+        let what = match &self.ask {
+            Ask::UsersWithAddress { address } => format!("users with the address {address}"),
+            Ask::AgentWithAddress { address } => format!("an agent with the address {address}"),
+            Ask::Clients { client } => format!("the client {client}"),
+            Ask::Sites {
+                client: Some(client),
+                site,
+            } => format!("the site {site} of client {client}"),
+            Ask::Sites { client: None, site } => format!("the site {site}"),
+            Ask::MainSite { client } => format!("the main site of client {client}"),
+            Ask::SitesOfDomain { domain } => format!("sites with the mail domain {domain}"),
+            Ask::ClientsOfDomain { domain } => format!("clients with the domain {domain}"),
+            Ask::QueryUsers { .. } => "a page of users".to_owned(),
+            Ask::QueryClients { .. } => "a page of clients".to_owned(),
+            Ask::QuerySites { .. } => "a page of sites".to_owned(),
+            Ask::EnsureUser { user } => {
+                format!(
+                    "create the user {} <{}> at client {}, site {}",
+                    user.name, user.emailaddress, user.client_id, user.site_id
+                )
+            }
+            Ask::ReactivateUser { user } => format!("make user {user} active again"),
+            Ask::EnsureClient { client } => format!("create the client {:?}", client.name),
+        };
+        format!("{}: {what}", self.connection)
+    }
+}
+
+/// What the world said, and how it was asked.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// The shape is the effect's.
+    pub value: Value,
+    /// Where the answer is only assumed or simulated: how.
+    pub assumed: Option<String>,
+}
+
+/// For whom an effect is performed.
+#[derive(Debug, Clone)]
+pub struct Asking<'a> {
+    /// `None` in a dry run.
+    pub claim: Option<Claim>,
+    /// Names the effect within the run, for the journal's intents.
+    pub step: &'a str,
+    /// Where the requests are noted.
+    pub calls: &'a crate::halo::client::Calls,
+}
+
+/// Who performs effects: for real, or simulated.
+pub trait Performer: Send + Sync {
+    /// Does it, or says what it would do.
+    fn perform<'a>(&'a self, effect: &'a Effect, asking: Asking<'a>) -> BoxFuture<'a, Result<Answer, StepError>>;
+}
+
+/// An effect as the trace keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EffectTrace {
+    /// What was asked, for people.
+    pub effect: String,
+    /// The requests that went out; none where a cache knew.
+    pub calls: Vec<Call>,
+    /// `"simulated"`, `"assumed …"`, `"recorded"`: where the answer is not fresh from Halo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The answer, or null where it failed.
+    pub answer: Value,
+}
+
+/// A step's only way to the world: asks through the performer, gives recorded answers back, keeps the trace.
+pub struct Effects<'a> {
+    performer: &'a dyn Performer,
+    claim: Option<Claim>,
+    recorded: HashMap<String, Intent>,
+    step: String,
+    writes: u32,
+    trace: Vec<EffectTrace>,
+    began: Timestamp,
+}
+
+impl<'a> Effects<'a> {
+    /// `recorded` are the intents of earlier attempts, by their step.
+    pub fn new(
+        performer: &'a dyn Performer,
+        claim: Option<Claim>,
+        recorded: Vec<Intent>,
+        began: Timestamp,
+    ) -> Effects<'a> {
+        let recorded = recorded
+            .into_iter()
+            .map(|intent| (intent.step.clone(), intent))
+            .collect();
+        Effects {
+            performer,
+            claim,
+            recorded,
+            step: String::new(),
+            writes: 0,
+            trace: Vec::new(),
+            began,
+        }
+    }
+
+    /// A step begins; `step` names it within the message.
+    pub fn begin(&mut self, step: String) {
+        self.step = step;
+        self.writes = 0;
+        self.trace.clear();
+    }
+
+    /// What the step asked so far.
+    pub fn take_trace(&mut self) -> Vec<EffectTrace> {
+        std::mem::take(&mut self.trace)
+    }
+
+    /// When the run began; the time that a whole message sees.
+    pub fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// Asks. A write that was answered in an earlier attempt is not repeated: its answer is given back.
+    pub async fn ask<T: DeserializeOwned>(&mut self, effect: Effect) -> Result<T, StepError> {
+        let key = if effect.writes() {
+            self.writes += 1;
+            format!("{}#{}", self.step, self.writes)
+        } else {
+            self.step.clone()
+        };
+        if let Some(answer) = self.recorded_answer(&key, &effect) {
+            self.note(&effect, Vec::new(), Some("recorded".to_owned()), answer.clone());
+            return read(answer, &effect);
+        }
+        let calls = crate::halo::client::Calls::default();
+        let asking = Asking {
+            claim: self.claim,
+            step: &key,
+            calls: &calls,
+        };
+        let answered = self.performer.perform(&effect, asking).await;
+        match answered {
+            Ok(answer) => {
+                self.note(&effect, calls.take(), answer.assumed, answer.value.clone());
+                read(answer.value, &effect)
+            }
+            Err(error) => {
+                self.note(&effect, calls.take(), None, Value::Null);
+                Err(error)
+            }
+        }
+    }
+
+    fn recorded_answer(&self, key: &str, effect: &Effect) -> Option<Value> {
+        let intent = self.recorded.get(key).filter(|_| effect.writes())?;
+        let same = serde_json::from_value::<Effect>(intent.effect.clone()).is_ok_and(|earlier| earlier == *effect);
+        intent.answer.clone().filter(|answer| same && !answer.is_null())
+    }
+
+    fn note(&mut self, effect: &Effect, calls: Vec<Call>, from: Option<String>, answer: Value) {
+        self.trace.push(EffectTrace {
+            effect: effect.describe(),
+            calls,
+            from,
+            answer,
+        });
+    }
+}
+
+fn read<T: DeserializeOwned>(answer: Value, effect: &Effect) -> Result<T, StepError> {
+    serde_json::from_value(answer).map_err(|error| {
+        StepError::failed(format!(
+            "the answer to {} is of another shape: {error}",
+            effect.describe()
+        ))
+    })
+}

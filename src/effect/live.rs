@@ -1,0 +1,377 @@
+//! Effects for real: reads go to the connection, writes pass the journal before and after.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Answer, Ask, Asking, Effect, Ensured, Performer};
+use crate::{
+    action::{LARGEST_PAGE, StepError},
+    clock::Clock,
+    halo::{
+        Client, ListQuery, NewClient, NewUser, Reference, User,
+        client::{Calls, Freshness, Halo, HaloError},
+        registry::Registry,
+    },
+    journal::{Change, CreationKey, Intent, Journal, JournalError, Notice, Receipt},
+};
+
+/// A read without an answer is repeated so often at once, before the message is deferred.
+const TRIES_AT_ONCE: u32 = 3;
+/// The wait before the first of these repeats; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// The performer of real runs.
+pub struct Live {
+    journal: Arc<dyn Journal>,
+    clock: Clock,
+    halos: Arc<Registry>,
+    creations: Creations,
+}
+
+/// One creation of a thing at a time, within this process; the journal's row does the same across restarts.
+#[derive(Default)]
+struct Creations(Mutex<HashMap<CreationKey, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Creations {
+    async fn turn(&self, key: &CreationKey) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            match turns.get(key).and_then(Weak::upgrade) {
+                Some(turn) => turn,
+                None => {
+                    let turn = Arc::new(tokio::sync::Mutex::new(()));
+                    turns.insert(key.clone(), Arc::downgrade(&turn));
+                    turn
+                }
+            }
+        };
+        turn.lock_owned().await
+    }
+}
+
+impl Performer for Live {
+    fn perform<'a>(&'a self, effect: &'a Effect, asking: Asking<'a>) -> BoxFuture<'a, Result<Answer, StepError>> {
+        Box::pin(async move {
+            let halo = self
+                .halos
+                .find(&effect.connection)
+                .ok_or_else(|| StepError::Connection {
+                    connection: effect.connection.to_string(),
+                    reason: format!("there is no connection {} any more", effect.connection),
+                })?;
+            let turn = Turn {
+                live: self,
+                halo: &halo,
+                effect,
+                asking,
+            };
+            let value = match &effect.ask {
+                Ask::EnsureUser { user } => value(&turn.ensure(user).await?),
+                Ask::EnsureClient { client } => value(&turn.ensure(client).await?),
+                Ask::ReactivateUser { .. } => turn.reactivate().await?,
+                _ => turn.read_with_repeats().await?,
+            };
+            Ok(Answer { value, assumed: None })
+        })
+    }
+}
+
+impl Live {
+    /// A performer over these connections.
+    pub fn new(journal: Arc<dyn Journal>, clock: Clock, halos: Arc<Registry>) -> Live {
+        Live {
+            journal,
+            clock,
+            halos,
+            creations: Creations::default(),
+        }
+    }
+}
+
+/// One effect being performed.
+struct Turn<'a> {
+    live: &'a Live,
+    halo: &'a Halo,
+    effect: &'a Effect,
+    asking: Asking<'a>,
+}
+
+impl Turn<'_> {
+    async fn read_with_repeats(&self) -> Result<Value, StepError> {
+        let mut wait = FIRST_WAIT;
+        for _ in 1..TRIES_AT_ONCE {
+            match read(self.halo, &self.effect.ask, self.asking.calls).await {
+                Err(HaloError::NoAnswer { .. }) => tokio::time::sleep(wait).await,
+                answered => return answered.map_err(|error| self.step_error(error)),
+            }
+            wait *= 2;
+        }
+        read(self.halo, &self.effect.ask, self.asking.calls)
+            .await
+            .map_err(|error| self.step_error(error))
+    }
+
+    /// Found or created, and never twice: look, say what is intended, create, say what came of it.
+    async fn ensure<C: Creatable>(&self, new: &C) -> Result<Ensured<C::Record>, StepError> {
+        let key = self.effect.creation().expect("what is ensured has a creation key");
+        let _turn = self.live.creations.turn(&key).await;
+        let open_since = self.live.journal.creation(&key).await.map_err(later)?;
+        let freshness = if open_since.is_some() {
+            Freshness::Fresh
+        } else {
+            Freshness::Cached
+        };
+        if let Some(record) = self.look(new, freshness).await? {
+            let ensured = Ensured { record, existed: true };
+            if open_since.is_some() {
+                self.answered(value(&ensured), Some(key)).await?;
+            }
+            return Ok(ensured);
+        }
+        if let Some(since) = open_since {
+            self.wait_out(since, &key)?;
+        }
+        self.intend(Some(key.clone())).await?;
+        match new.create(self.halo, self.asking.calls).await {
+            Ok(record) => {
+                let ensured = Ensured { record, existed: false };
+                self.answered(value(&ensured), Some(key)).await?;
+                Ok(ensured)
+            }
+            Err(error) => self.after_refusal(new, error, key).await,
+        }
+    }
+
+    /// The create did not work, or nobody knows: look before anything else is believed.
+    async fn after_refusal<C: Creatable>(
+        &self,
+        new: &C,
+        error: HaloError,
+        key: CreationKey,
+    ) -> Result<Ensured<C::Record>, StepError> {
+        let uncertain = matches!(error, HaloError::NoAnswer { uncertain: true, .. });
+        let refused = matches!(error, HaloError::Refused { .. });
+        if (uncertain || refused)
+            && let Ok(Some(record)) = self.look(new, Freshness::Fresh).await
+        {
+            let ensured = Ensured {
+                record,
+                existed: refused,
+            };
+            self.answered(value(&ensured), Some(key)).await?;
+            return Ok(ensured);
+        }
+        if uncertain {
+            let not_before = self.live.clock.now() + self.halo.timeout();
+            return Err(StepError::Later {
+                reason: error.to_string(),
+                not_before: Some(not_before),
+            });
+        }
+        self.answered(Value::Null, Some(key)).await?;
+        Err(self.step_error(error))
+    }
+
+    /// After an answer that never came, the request may still be at work until its timeout has passed.
+    fn wait_out(&self, since: Timestamp, key: &CreationKey) -> Result<(), StepError> {
+        let not_before = since + self.halo.timeout();
+        if self.live.clock.now() >= not_before {
+            return Ok(());
+        }
+        let reason = format!(
+            "creating the {} {} had no answer; it is looked for again before it is repeated",
+            key.kind, key.key
+        );
+        Err(StepError::Later {
+            reason,
+            not_before: Some(not_before),
+        })
+    }
+
+    async fn look<C: Creatable>(&self, new: &C, freshness: Freshness) -> Result<Option<C::Record>, StepError> {
+        let mut found = new
+            .look(self.halo, freshness, self.asking.calls)
+            .await
+            .map_err(|error| self.step_error(error))?;
+        if found.len() > 1 && freshness == Freshness::Fresh {
+            let text = format!(
+                "{}: Halo has {} of them; the first is used",
+                self.effect.describe(),
+                found.len()
+            );
+            let topic = format!("created twice {}", self.effect.connection);
+            let notice = Notice {
+                entry: self.asking.claim.map(|claim| claim.entry),
+                topic,
+                text,
+                at: self.live.clock.now(),
+            };
+            self.write(Change::Noticed(notice)).await?;
+        }
+        Ok(if found.is_empty() { None } else { Some(found.remove(0)) })
+    }
+
+    async fn reactivate(&self) -> Result<Value, StepError> {
+        let Ask::ReactivateUser { user } = self.effect.ask else {
+            unreachable!("asked for this effect alone")
+        };
+        self.intend(None).await?;
+        match self.halo.reactivate_user(user, self.asking.calls).await {
+            Ok(user) => {
+                self.answered(value(&user), None).await?;
+                Ok(value(&user))
+            }
+            Err(error) => Err(self.step_error(error)),
+        }
+    }
+
+    async fn intend(&self, creation: Option<CreationKey>) -> Result<(), StepError> {
+        let Some(claim) = self.asking.claim else { return Ok(()) };
+        let begun = self.live.clock.now();
+        let intent = Intent {
+            step: self.asking.step.to_owned(),
+            effect: value(self.effect),
+            answer: None,
+            begun,
+        };
+        self.write(Change::Intended {
+            claim,
+            intent,
+            creation,
+        })
+        .await
+    }
+
+    async fn answered(&self, answer: Value, creation: Option<CreationKey>) -> Result<(), StepError> {
+        let Some(claim) = self.asking.claim else { return Ok(()) };
+        let step = self.asking.step.to_owned();
+        self.write(Change::Answered {
+            claim,
+            step,
+            answer,
+            creation,
+        })
+        .await
+    }
+
+    async fn write(&self, change: Change) -> Result<(), StepError> {
+        match self.live.journal.write(change).await.map_err(later)? {
+            Receipt::Stale => Err(StepError::Later {
+                reason: "the message was taken over".to_owned(),
+                not_before: None,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn step_error(&self, error: HaloError) -> StepError {
+        let reason = error.to_string();
+        match error {
+            HaloError::Refused { .. } => StepError::Failed { reason },
+            HaloError::NoAnswer { .. } => StepError::Later {
+                reason,
+                not_before: None,
+            },
+            HaloError::Unreachable { .. } | HaloError::TooMany { .. } | HaloError::Credentials { .. } => {
+                StepError::Connection {
+                    connection: self.effect.connection.to_string(),
+                    reason,
+                }
+            }
+        }
+    }
+}
+
+/// What can be looked for and created: a user by its address, a client by its name.
+trait Creatable: Sync {
+    type Record: Serialize + Send;
+    async fn look(&self, halo: &Halo, freshness: Freshness, calls: &Calls) -> Result<Vec<Self::Record>, HaloError>;
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Self::Record, HaloError>;
+}
+
+impl Creatable for NewUser {
+    type Record = User;
+
+    async fn look(&self, halo: &Halo, freshness: Freshness, calls: &Calls) -> Result<Vec<User>, HaloError> {
+        halo.users_with_address(&self.emailaddress, freshness, calls).await
+    }
+
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<User, HaloError> {
+        halo.create_user(self, calls).await
+    }
+}
+
+impl Creatable for NewClient {
+    type Record = Client;
+
+    async fn look(&self, halo: &Halo, freshness: Freshness, calls: &Calls) -> Result<Vec<Client>, HaloError> {
+        if freshness == Freshness::Cached {
+            return halo.clients_by(&Reference::Name(self.name.clone()), calls).await;
+        }
+        let page = halo.query_clients(&by_name(&self.name), calls).await?;
+        Ok(page
+            .rows
+            .into_iter()
+            .filter(|client| client.name.trim() == self.name.trim())
+            .collect())
+    }
+
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Client, HaloError> {
+        halo.create_client(self, calls).await
+    }
+}
+
+/// Asks Halo itself for clients whose name holds `name`.
+fn by_name(name: &str) -> ListQuery {
+    ListQuery {
+        search: name.to_owned(),
+        client: None,
+        site: None,
+        domain: String::new(),
+        include_active: true,
+        include_inactive: true,
+        page_size: LARGEST_PAGE,
+        page_no: 1,
+        order_by: "id".to_owned(),
+        order_descending: false,
+    }
+}
+
+/// A question to Halo that changes nothing.
+pub(super) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value, HaloError> {
+    Ok(match ask {
+        Ask::UsersWithAddress { address } => value(&halo.users_with_address(address, Freshness::Cached, calls).await?),
+        Ask::AgentWithAddress { address } => value(&halo.agent_with_address(address, calls).await?),
+        Ask::Clients { client } => value(&halo.clients_by(client, calls).await?),
+        Ask::Sites { client, site } => value(&halo.sites_by(*client, site, calls).await?),
+        Ask::MainSite { client } => value(&halo.main_site(*client, calls).await?),
+        Ask::SitesOfDomain { domain } => value(&halo.sites_of_domain(domain, calls).await?),
+        Ask::ClientsOfDomain { domain } => value(&halo.clients_of_domain(domain, calls).await?),
+        Ask::QueryUsers { query } => value(&halo.query_users(query, calls).await?),
+        Ask::QueryClients { query } => value(&halo.query_clients(query, calls).await?),
+        Ask::QuerySites { query } => value(&halo.query_sites(query, calls).await?),
+        Ask::EnsureUser { .. } | Ask::ReactivateUser { .. } | Ask::EnsureClient { .. } => {
+            unreachable!("writes have their own way")
+        }
+    })
+}
+
+fn value<T: Serialize>(of: &T) -> Value {
+    serde_json::to_value(of).expect("records are plain data")
+}
+
+fn later(error: JournalError) -> StepError {
+    StepError::Later {
+        reason: error.to_string(),
+        not_before: None,
+    }
+}
