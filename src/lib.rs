@@ -70,6 +70,15 @@ pub mod run;
 // What each outcome means, and how people are told.
 pub mod outcome;
 
+// One loaded configuration with its rules: what a reload swaps.
+pub mod generation;
+
+// The four loops, on one page.
+pub mod pipeline;
+
 // The emulated Halo and the mail sink, for tests and for trying rules.
 pub mod sandbox;
+
+// The service: tasks, reload, stop, systemd.
+pub mod daemon;
 

@@ -1,0 +1,82 @@
+//! One loaded configuration with its rules, ready to run: what a reload swaps as a whole.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    config::{Config, MailboxSource, fault::PlacedFault, load},
+    message::address::AddrSpec,
+    rules::RuleSet,
+};
+
+/// A configuration that can be run.
+#[derive(Debug)]
+pub struct Generation {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// Everything but the rules.
+    pub config: Config,
+    /// Compiled.
+    pub rules: RuleSet,
+    /// Names this configuration in the journal.
+    pub digest: String,
+    /// Addresses that are ours: nobody there is ever told anything.
+    pub own_addresses: HashSet<AddrSpec>,
+}
+
+/// Every fault of a configuration, each with its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Faults(pub Vec<PlacedFault>);
+
+impl Generation {
+    /// Loads and checks everything. With the generation come its warnings.
+    pub fn load(path: &Path, environment: &[(String, String)]) -> Result<(Generation, Faults), Faults> {
+        let draft = load::load(path, environment);
+        let mut faults = Vec::new();
+        let rules = draft
+            .config
+            .as_ref()
+            .map(|config| RuleSet::compile(&draft, config, &mut faults));
+        let is_sound = draft.is_sound() && faults.iter().all(|fault| fault.warning);
+        let placed = Faults(draft.placed(&faults));
+        match (draft.config, rules) {
+            (Some(config), Some(rules)) if is_sound => {
+                let own_addresses = own_addresses(&config);
+                Ok((
+                    Generation {
+                        path: path.to_owned(),
+                        config,
+                        rules,
+                        digest: draft.digest,
+                        own_addresses,
+                    },
+                    placed,
+                ))
+            }
+            _ => Err(placed),
+        }
+    }
+}
+
+/// The addresses of all mailboxes, the one we send from, and those who hear of exceptions.
+fn own_addresses(config: &Config) -> HashSet<AddrSpec> {
+    let mut own = HashSet::new();
+    for mailbox in config.mailboxes.values() {
+        own.extend(mailbox.addresses.iter().cloned());
+        if let MailboxSource::Imap(imap) = &mailbox.source {
+            let names = [Some(&imap.username), imap.mailbox.as_ref()];
+            own.extend(
+                names
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|name| AddrSpec::parse(name).ok()),
+            );
+        }
+    }
+    own.extend(config.report.to.iter().cloned());
+    own.extend(config.bounce.from.as_ref().and_then(|from| from.addr_spec()));
+    own
+}

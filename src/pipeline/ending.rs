@@ -1,0 +1,247 @@
+//! From where a run led to what the journal keeps of it: outcome, bounce and notices. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    config::Config,
+    generation::Generation,
+    journal::{Change, Ended, Letter, LetterLimit, Notice, Work},
+    message::Message,
+    outcome::{Outcome, Reason, bounce::Bounce, guard::Guard},
+    run::{End, trace::Trace},
+};
+
+/// What an ending is made from.
+pub struct Attempted<'a> {
+    /// The message in hand.
+    pub work: &'a Work,
+    /// The configuration that the attempt began with.
+    pub generation: &'a Generation,
+    /// As it was read.
+    pub message: &'a Message,
+    /// As it came.
+    pub octets: &'a [u8],
+    /// `email.auth.dmarc`
+    pub dmarc: &'a str,
+    /// Of this machine.
+    pub hostname: &'a str,
+    /// When the attempt ends.
+    pub now: Timestamp,
+    /// 0 to 1: keeps the retries of many messages out of step.
+    pub spread: f64,
+}
+
+impl Attempted<'_> {
+    /// The change that ends the attempt.
+    pub fn change(&self, end: End, trace: &Trace) -> Change {
+        let trace = self.trace_value(trace);
+        match end {
+            End::Concluded {
+                outcome,
+                reason,
+                rule,
+                bounce,
+            } => {
+                let ended = match bounce {
+                    Some(text) => self.bounced(&text, reason, rule, trace),
+                    None => self.ended(outcome, reason, rule, trace),
+                };
+                Change::Ended {
+                    claim: self.work.claim,
+                    ended: Box::new(ended),
+                }
+            }
+            End::Deferred {
+                reason,
+                connection,
+                not_before,
+                run,
+            } => self.deferred(reason, connection, not_before, run, trace),
+            End::Untold { what } => unreachable!("a real run asks: {what}"),
+        }
+    }
+
+    /// A message that never came to its rules: no author, a panic.
+    pub fn failed(&self, reason: Reason, detail: &str) -> Change {
+        let reason = if detail.is_empty() {
+            reason.word().to_owned()
+        } else {
+            format!("{}: {detail}", reason.word())
+        };
+        let ended = self.ended(
+            Outcome::Failed,
+            reason,
+            String::new(),
+            self.trace_value(&Trace::default()),
+        );
+        Change::Ended {
+            claim: self.work.claim,
+            ended: Box::new(ended),
+        }
+    }
+
+    fn trace_value(&self, trace: &Trace) -> Value {
+        let mut value = serde_json::to_value(trace).expect("a trace is plain data");
+        value["config"] = Value::String(self.generation.digest.clone());
+        value["version"] = Value::String(env!("CARGO_PKG_VERSION").to_owned());
+        value
+    }
+
+    fn ended(&self, outcome: Outcome, reason: String, rule: String, trace: Value) -> Ended {
+        let notices = match outcome {
+            Outcome::Failed => self.notices("failed".to_owned(), &reason),
+            _ => Vec::new(),
+        };
+        Ended {
+            outcome,
+            reason,
+            rule,
+            trace,
+            bounce: None,
+            notices,
+        }
+    }
+
+    /// A bounce where one may be sent, else `failed` with the reason why not.
+    fn bounced(&self, text: &str, reason: String, rule: String, trace: Value) -> Ended {
+        let config = &self.generation.config;
+        let guard = Guard {
+            own: &self.generation.own_addresses,
+            without_return_path: config.bounce.without_return_path,
+            max_age: config.bounce.max_age,
+        };
+        let to = match guard.allows(self.message, self.dmarc, self.work.internal_date, self.now) {
+            Ok(to) => to,
+            Err(unsafe_to_tell) => {
+                let word = unsafe_to_tell.word();
+                let reason = format!("{word}: {}; {reason}", Reason::NotTold(unsafe_to_tell).sentence());
+                let notices = self.notices(format!("bounce suppressed {}", self.message.author.address), &reason);
+                return Ended {
+                    outcome: Outcome::Failed,
+                    reason,
+                    rule,
+                    trace,
+                    bounce: None,
+                    notices,
+                };
+            }
+        };
+        let from = config
+            .bounce
+            .from
+            .as_ref()
+            .expect("RuleSet::compile asks for it where a step can bounce");
+        let letter = Bounce {
+            original: self.message,
+            original_octets: self.octets,
+            text,
+            from,
+            to: &to,
+            include: config.bounce.include,
+            final_recipient: &self.recipient(config),
+            hostname: self.hostname,
+            message_id: &format!(
+                "bounce.{}.{}@{}",
+                self.work.claim.entry,
+                self.work.received.as_microsecond(),
+                self.hostname
+            ),
+            arrival: self.work.internal_date,
+            now: self.now,
+        }
+        .compose();
+        let letter = Letter {
+            return_path: None,
+            recipients: vec![to.to_string()],
+            octets: letter,
+        };
+        let limit = LetterLimit {
+            key: to.to_string(),
+            rate: config.bounce.limit_per_sender,
+        };
+        Ended {
+            outcome: Outcome::Bounced,
+            reason,
+            rule,
+            trace,
+            bounce: Some((letter, limit)),
+            notices: Vec::new(),
+        }
+    }
+
+    /// The address the message came to, as far as it is ours.
+    fn recipient(&self, config: &Config) -> String {
+        let own = &self.generation.own_addresses;
+        let named = self
+            .message
+            .to
+            .iter()
+            .chain(&self.message.cc)
+            .filter_map(|to| to.addr_spec());
+        if let Some(address) = named.into_iter().find(|address| own.contains(address)) {
+            return address.to_string();
+        }
+        config
+            .bounce
+            .from
+            .as_ref()
+            .map(|from| from.address.clone())
+            .unwrap_or_default()
+    }
+
+    fn deferred(
+        &self,
+        reason: String,
+        connection: Option<String>,
+        not_before: Option<Timestamp>,
+        run: Value,
+        trace: Value,
+    ) -> Change {
+        let retry = &self.generation.config.retry;
+        let waited = self.waited();
+        if connection.is_none() && waited >= retry.give_up_after {
+            let reason = format!("{}: {reason}", Reason::GaveUp.word());
+            let ended = self.ended(Outcome::Failed, reason, String::new(), trace);
+            return Change::Ended {
+                claim: self.work.claim,
+                ended: Box::new(ended),
+            };
+        }
+        let due = self.now + retry.backoff.delay(self.work.attempt, self.spread);
+        Change::Deferred {
+            claim: self.work.claim,
+            due: not_before.map_or(due, |earliest| due.max(earliest)),
+            reason,
+            counts: connection.is_none(),
+            waited,
+            run,
+            trace,
+            notices: Vec::new(),
+        }
+    }
+
+    /// How long its own failures have made it wait. An outage of its connection does not count, and neither does
+    /// a time in which nobody tried: no single wait counts for more than the longest one.
+    fn waited(&self) -> Duration {
+        let longest = self.generation.config.retry.backoff.longest;
+        let last = match self.work.deferred {
+            Some((since, true)) => Duration::try_from(self.now.duration_since(since))
+                .unwrap_or_default()
+                .min(longest),
+            _ => Duration::ZERO,
+        };
+        self.work.waited + last
+    }
+
+    fn notices(&self, topic: String, reason: &str) -> Vec<Notice> {
+        vec![Notice {
+            entry: Some(self.work.claim.entry),
+            topic,
+            text: reason.to_owned(),
+            at: self.now,
+        }]
+    }
+}

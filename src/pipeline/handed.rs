@@ -1,0 +1,151 @@
+//! A message that was handed over by `process` instead of being fetched: the same journal, the same workers.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use super::{
+    World, outbox,
+    work::{Crew, InHand},
+};
+use crate::{
+    config::{Deduplicate, MailboxName},
+    daemon::control::Processed,
+    journal::{Change, EntryId, JournalError, Place, Receipt, Received, Spot, Work},
+    message::Message,
+    outcome::{Outcome, Reason},
+};
+
+/// So long the caller waits for an outcome before the message counts as deferred; an MTA's pipe waits for minutes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Takes the message through its rules, and says what became of it.
+pub async fn process(world: &Arc<World>, crew: &Crew, mailbox: &MailboxName, octets: Bytes) -> Processed {
+    let refused = |reason: String| Processed {
+        id: 0,
+        outcome: "refused".to_owned(),
+        reason,
+    };
+    if !world.generation.load().config.mailboxes.contains_key(mailbox) {
+        return refused(format!("there is no [mailbox.{mailbox}]"));
+    }
+    match take(world, crew, mailbox, octets).await {
+        Ok(entry) => became(world, entry)
+            .await
+            .unwrap_or_else(|error| refused(error.to_string())),
+        Err(error) => refused(error.to_string()),
+    }
+}
+
+async fn take(world: &Arc<World>, crew: &Crew, mailbox: &MailboxName, octets: Bytes) -> Result<EntryId, JournalError> {
+    let message = Message::read(&octets);
+    let received = received(world, mailbox, &message, octets.clone());
+    let (place, internal_date) = (received.place.clone(), received.internal_date);
+    match world.journal.write(Change::Received(Box::new(received))).await? {
+        Receipt::New(entry, Some(claim)) => {
+            let work = Work {
+                claim,
+                place,
+                internal_date,
+                received: internal_date,
+                attempt: 1,
+                waited: Duration::ZERO,
+                deferred: None,
+                run: None,
+                intents: Vec::new(),
+            };
+            crew.take(InHand {
+                work,
+                octets,
+                share: None,
+            })
+            .await;
+            Ok(entry)
+        }
+        Receipt::New(entry, None) => {
+            world.bells.work.notify_one();
+            Ok(entry)
+        }
+        Receipt::Known(entry) | Receipt::Moved(entry) | Receipt::Duplicate { entry, .. } => Ok(entry),
+        other => unreachable!("no answer to a reception: {other:?}"),
+    }
+}
+
+fn received(world: &World, mailbox: &MailboxName, message: &Message, octets: Bytes) -> Received {
+    let now = world.clock.now();
+    let generation = world.generation.load();
+    let config = generation.config.mailboxes.get(mailbox);
+    let digest: [u8; 32] = Sha256::digest(&octets).into();
+    let size = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+    let too_large = config.is_some_and(|config| size > config.max_message_size);
+    // The second of two handings-over of the same octets is told by its fingerprint, as in a mailbox.
+    let key = format!(
+        "{}.{}",
+        now.as_microsecond(),
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    );
+    Received {
+        place: Place {
+            mailbox: mailbox.clone(),
+            folder: String::new(),
+            spot: Spot::Handed { key },
+        },
+        internal_date: now,
+        size,
+        octets,
+        from: message.author.address.clone(),
+        subject: message.subject.clone(),
+        message_id: message.message_id.clone(),
+        fingerprint: message.fingerprint(),
+        digest,
+        author_key: message.author_key(),
+        thread_key: message.thread_key(),
+        deduplicate: config.map_or(Deduplicate::Off, |config| config.deduplicate),
+        end: too_large.then(|| (Outcome::Failed, Reason::TooLarge.word().to_owned())),
+        claim: true,
+    }
+}
+
+/// Waits until the message has an outcome or comes again later.
+async fn became(world: &Arc<World>, entry: EntryId) -> Result<Processed, JournalError> {
+    let until = Instant::now() + PATIENCE;
+    let mut wait = Duration::from_millis(2);
+    let mut told = false;
+    loop {
+        let row = world.journal.entry(entry).await?.map(|entry| entry.row);
+        let Some(row) = row else {
+            return Ok(Processed {
+                id: entry.0,
+                outcome: "deferred".to_owned(),
+                reason: String::new(),
+            });
+        };
+        let waits_for_its_bounce = row.outcome == "deferred" && row.attempts > 0 && !told;
+        if waits_for_its_bounce {
+            outbox::pass(world, false).await?;
+            told = true;
+            continue;
+        }
+        let over = row.outcome != "pending" || Instant::now() >= until;
+        if over {
+            let outcome = if row.outcome == "pending" {
+                "deferred".to_owned()
+            } else {
+                row.outcome
+            };
+            return Ok(Processed {
+                id: entry.0,
+                outcome,
+                reason: row.reason,
+            });
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_millis(200));
+    }
+}
