@@ -82,3 +82,5 @@ pub mod sandbox;
 // The service: tasks, reload, stop, systemd.
 pub mod daemon;
 
+// The commands.
+pub mod cli;

@@ -1,0 +1,258 @@
+//! The commands: one file each. Here: arguments, what is common to all, exit statuses.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    class::Class,
+    config::load,
+    generation::{Faults, Generation},
+    journal::JournalError,
+};
+
+pub mod check;
+pub mod demo;
+pub mod explain;
+pub mod halo;
+pub mod log;
+mod logging;
+mod print;
+pub mod process;
+pub mod run;
+pub mod sandbox;
+pub mod show;
+
+/// How a command ended, for whoever called it (`product.md`, 2; the numbers are those of sysexits.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// 0
+    Done,
+    /// 2: the arguments.
+    Usage,
+    /// 65: a given message file is unreadable.
+    Unreadable,
+    /// 69: a needed service is unavailable.
+    Unavailable,
+    /// 70: anything else.
+    Broken,
+    /// 75: come again; the message is left where it was.
+    TryAgain,
+    /// 78: the configuration is wrong.
+    Configuration,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> ExitCode {
+        ExitCode::from(match status {
+            Status::Done => 0,
+            Status::Usage => 2,
+            Status::Unreadable => 65,
+            Status::Unavailable => 69,
+            Status::Broken => 70,
+            Status::TryAgain => 75,
+            Status::Configuration => 78,
+        })
+    }
+}
+
+/// Why a command did not do what it was asked, with what its caller reads and the exit status.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    /// For people.
+    pub text: String,
+    /// For scripts.
+    pub status: Status,
+}
+
+impl Failure {
+    fn new(status: Status, text: impl Into<String>) -> Failure {
+        Failure {
+            text: text.into(),
+            status,
+        }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
+        let status = match error {
+            JournalError::InUse { .. } => Status::Unavailable,
+            _ if error.class() == Class::Transient => Status::TryAgain,
+            _ => Status::Broken,
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Failure {
+        Failure::new(Status::Configuration, faults.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::new(Status::Broken, error.to_string())
+    }
+}
+
+/// What a command gives.
+pub type Ended = Result<Status, Failure>;
+
+/// Email intake for Halo PSA: reads mailboxes, evaluates rules, creates the users that are missing.
+#[derive(Debug, Parser)]
+#[command(name = "halo-intake", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// The configuration; else $HALO_INTAKE_CONFIG, ./config/halo-intake.toml, /etc/halo-intake/halo-intake.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL", env = "HALO_INTAKE_LOG")]
+    log_level: Option<String>,
+    /// How log lines look; under systemd the journal's own form is the default
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+    /// The systemd journal's own, with fields.
+    Journald,
+}
+
+/// How a listing looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One object a line, with stable names.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watches the mailboxes
+    Run(run::Run),
+    /// Checks the configuration and reports every fault
+    Check(check::Check),
+    /// Shows what the rules would do with messages, without doing it
+    Explain(explain::Explain),
+    /// Takes one message for real, from a file or standard input
+    Process(process::Process),
+    /// Lists what became of messages, newest first
+    Log(log::Log),
+    /// Shows one message in full
+    Show(show::Show),
+    /// Lists what a Halo connection sees, to choose from
+    Halo(halo::Halo),
+    /// Serves an emulated Halo on loopback, for trying rules without a tenant
+    Sandbox(sandbox::Sandbox),
+    /// The main job on embedded parts alone: nothing to configure, no network
+    Demo(demo::Demo),
+    /// Prints shell completions
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page
+    Man,
+}
+
+/// Parses, runs, prints what went wrong.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                Status::Usage.into()
+            } else {
+                Status::Done.into()
+            };
+        }
+    };
+    match dispatch(&arguments) {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            if !failure.text.is_empty() {
+                eprintln!("{}", failure.text);
+            }
+            failure.status.into()
+        }
+    }
+}
+
+fn dispatch(arguments: &Arguments) -> Ended {
+    let common = &arguments.common;
+    match &arguments.command {
+        Command::Run(run) => run.perform(common),
+        Command::Check(check) => check.perform(common),
+        Command::Explain(explain) => explain.perform(common),
+        Command::Process(process) => process.perform(common),
+        Command::Log(log) => log.perform(common),
+        Command::Show(show) => show.perform(common),
+        Command::Halo(halo) => halo.perform(common),
+        Command::Sandbox(sandbox) => sandbox.perform(common),
+        Command::Demo(demo) => demo.perform(common),
+        Command::Completions { shell } => {
+            let mut command = <Arguments as clap::CommandFactory>::command();
+            clap_complete::generate(*shell, &mut command, "halo-intake", &mut std::io::stdout());
+            Ok(Status::Done)
+        }
+        Command::Man => {
+            let command = <Arguments as clap::CommandFactory>::command();
+            clap_mangen::Man::new(command).render(&mut std::io::stdout())?;
+            Ok(Status::Done)
+        }
+    }
+}
+
+impl Common {
+    /// The environment, as the configuration sees it.
+    pub fn environment() -> Vec<(String, String)> {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// Finds, loads and checks the configuration; warnings go to standard error.
+    pub fn generation(&self) -> Result<Generation, Failure> {
+        let (generation, warnings) = Generation::load(&self.config_path()?, &Self::environment())?;
+        warnings.0.iter().for_each(|warning| eprintln!("{warning}"));
+        Ok(generation)
+    }
+
+    /// Which file it is.
+    pub fn config_path(&self) -> Result<PathBuf, Failure> {
+        load::find(self.config.as_deref(), &Self::environment())
+            .map_err(|text| Failure::new(Status::Configuration, text))
+    }
+}
+
+/// A runtime for a command that waits for something.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    // Two providers could be meant where a dependency brings another; this program has one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The name of this machine, for DSNs and `meta.hostname`.
+fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,234 @@
+//! `check`: every fault of the configuration at once; `--online` also tries everything that it names.
+
+use std::sync::Arc;
+
+use super::{Common, Ended, Failure, Status, runtime};
+use crate::{
+    action::Kind,
+    class::Class,
+    config::{Config, ConnectionName},
+    generation::Generation,
+    halo::{
+        Client, Reference,
+        client::{Calls, Halo, HaloError},
+        registry::Registry,
+    },
+    mailbox,
+    outcome::smtp::Smtp,
+    rules::{FieldSource, Step},
+};
+
+/// Checks the configuration and reports every fault
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Also signs in to every mailbox, SMTP server and Halo connection and resolves every locked client and site
+    #[arg(long)]
+    online: bool,
+}
+
+impl Check {
+    /// Checks; faults go to standard error, one a line.
+    pub fn perform(&self, common: &Common) -> Ended {
+        let generation = common.generation()?;
+        common.begin_logging("error")?;
+        let config = &generation.config;
+        println!(
+            "{}: {} mailboxes, {} Halo connections, {} rules; no faults",
+            generation.path.display(),
+            config.mailboxes.len(),
+            config.halo.len(),
+            generation.rules.rules.len()
+        );
+        if !self.online {
+            return Ok(Status::Done);
+        }
+        let mut report = Report { wrong: Status::Done };
+        runtime()?.block_on(async {
+            report.mailboxes(config).await;
+            report.smtp(config).await;
+            report.halo(&generation).await
+        })?;
+        Ok(report.wrong)
+    }
+}
+
+/// What was tried, a line each.
+struct Report {
+    wrong: Status,
+}
+
+impl Report {
+    fn good(&self, what: &str, text: &str) {
+        println!("ok    {what}: {text}");
+    }
+
+    fn bad(&mut self, what: &str, text: &str, class: Class) {
+        println!("FAULT {what}: {text}");
+        let status = if class == Class::Transient {
+            Status::Unavailable
+        } else {
+            Status::Configuration
+        };
+        if self.wrong != Status::Configuration {
+            self.wrong = status;
+        }
+    }
+
+    async fn mailboxes(&mut self, config: &Config) {
+        for (name, mailbox) in config.mailboxes.iter().filter(|(_, mailbox)| mailbox.enabled) {
+            let what = format!("mailbox {name}");
+            match mailbox::inspect(name, mailbox).await {
+                Ok(lines) => lines.iter().for_each(|line| self.good(&what, line)),
+                Err(error) => self.bad(&what, &error.to_string(), error.class()),
+            }
+        }
+    }
+
+    async fn smtp(&mut self, config: &Config) {
+        let Some(smtp) = &config.smtp else { return };
+        let checked = match Smtp::new(smtp) {
+            Ok(smtp) => smtp.check().await,
+            Err(error) => Err(error),
+        };
+        match checked {
+            Ok(said) => self.good("smtp", &said),
+            Err(error) => self.bad("smtp", &error.to_string(), error.class()),
+        }
+    }
+
+    async fn halo(&mut self, generation: &Generation) -> Result<(), Failure> {
+        let halos = Registry::default();
+        halos
+            .update(&generation.config)
+            .map_err(|text| Failure::new(Status::Configuration, text))?;
+        let calls = Calls::default();
+        for name in generation.config.halo.keys() {
+            let what = format!("halo {name}");
+            let halo = halos
+                .find(name)
+                .expect("every connection of the configuration is there");
+            match halo.check(&calls).await {
+                Ok(()) => {
+                    self.good(&what, "signed in");
+                    self.locked(name, &halo, generation, &calls).await;
+                }
+                Err(error) => self.bad(&what, &error.to_string(), error.class()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every client and site that is written without an expression exists, once, and they belong together.
+    async fn locked(&mut self, name: &ConnectionName, halo: &Arc<Halo>, generation: &Generation, calls: &Calls) {
+        for rule in &generation.rules.rules {
+            let mut steps = Vec::new();
+            flatten(&rule.steps, &mut steps);
+            for step in steps.into_iter().filter(|step| step.connection.as_ref() == Some(name)) {
+                let what = format!("rule {:?}, {}", rule.name, step.name);
+                let client = match locked(step, "client").or_else(|| locked(step, "default_client")) {
+                    None => None,
+                    Some(reference) => self.client(&what, &reference, halo, calls).await,
+                };
+                if let Some(reference) = locked(step, "site") {
+                    self.site(&what, &reference, client.as_ref(), halo, calls).await;
+                }
+            }
+        }
+        for (domain, target) in &generation.config.halo[name].domains {
+            let what = format!("[halo.{name}.domains] {domain}");
+            let client = self.client(&what, &target.client, halo, calls).await;
+            if let Some(site) = &target.site {
+                self.site(&what, site, client.as_ref(), halo, calls).await;
+            }
+        }
+    }
+
+    async fn client(&mut self, what: &str, reference: &Reference, halo: &Halo, calls: &Calls) -> Option<Client> {
+        let found = halo.clients_by(reference, calls).await;
+        let ids = |clients: &[Client]| clients.iter().map(|client| client.id.to_string()).collect();
+        self.one(what, &format!("client {reference}"), found, ids)
+    }
+
+    async fn site(&mut self, what: &str, reference: &Reference, client: Option<&Client>, halo: &Halo, calls: &Calls) {
+        let within = client
+            .map(|client| client.id)
+            .filter(|_| matches!(reference, Reference::Name(_)));
+        let found = halo.sites_by(within, reference, calls).await;
+        let ids = |sites: &[crate::halo::Site]| sites.iter().map(|site| site.id.to_string()).collect();
+        let Some(site) = self.one(what, &format!("site {reference}"), found, ids) else {
+            return;
+        };
+        if let (Some(client), Some(of)) = (client, site.client_id)
+            && client.id != of
+        {
+            let text = format!(
+                "site {reference} belongs to client {of} ({:?}), not to {:?}",
+                site.client_name, client.name
+            );
+            self.bad(what, &text, Class::Permanent);
+        }
+    }
+
+    fn one<T>(
+        &mut self,
+        what: &str,
+        wanted: &str,
+        found: Result<Vec<T>, HaloError>,
+        ids: impl Fn(&[T]) -> Vec<String>,
+    ) -> Option<T> {
+        match found {
+            Ok(mut found) if found.len() == 1 => {
+                let id = ids(&found).concat();
+                self.good(what, &format!("{wanted} has the id {id}"));
+                Some(found.remove(0))
+            }
+            Ok(found) if found.is_empty() => {
+                self.bad(
+                    what,
+                    &format!("Halo has no {wanted}; halo-intake halo clients and halo sites list what there is"),
+                    Class::Permanent,
+                );
+                None
+            }
+            Ok(found) => {
+                self.bad(
+                    what,
+                    &format!(
+                        "several have the name of {wanted}: ids {}; write one of them",
+                        ids(&found).join(", ")
+                    ),
+                    Class::Permanent,
+                );
+                None
+            }
+            Err(error) => {
+                self.bad(what, &error.to_string(), error.class());
+                None
+            }
+        }
+    }
+}
+
+fn flatten<'a>(steps: &'a [Step], into: &mut Vec<&'a Step>) {
+    for step in steps {
+        into.push(step);
+        flatten(&step.steps, into);
+    }
+}
+
+/// The client or site of a field that holds no expression.
+fn locked(step: &Step, name: &str) -> Option<Reference> {
+    if step.kind == Kind::ForEach {
+        return None;
+    }
+    let field = step.fields.iter().find(|field| field.name == name && field.written)?;
+    let FieldSource::Text(template) = &field.source else {
+        return None;
+    };
+    let literal = template.literal()?.trim();
+    if field.is_name {
+        Some(Reference::Name(literal.to_owned()))
+    } else {
+        Reference::parse(literal)
+    }
+}

@@ -1,0 +1,242 @@
+//! The commands as their callers see them: output, exit status, and errors that name thing, place and next step.
+
+use crate::world::{World, finish, program, repository};
+
+const RULES: &str = r#"
+[[rule]]
+name = "Unknown senders become users"
+when = "not email.automatic and email.subject is not containing(pat='newsletter')"
+
+  [[rule.action]]
+  type = "find_halo_user_and_client"
+  default_client = "Unknown senders"
+  store_as = "sender"
+
+  [[rule.action]]
+  type = "create_halo_user"
+  when = "not custom.sender.user"
+  client = "{{ custom.sender.client.id }}"
+  site = "{{ custom.sender.site.id }}"
+  store_as = "created"
+"#;
+
+#[test]
+fn check_says_that_all_is_well_and_online_that_everything_answers() {
+    let world = World::with_dovecot(RULES);
+    let ran = world.run(&["check"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let ran = world.run(&["check", "--online"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    for part in [
+        "mailbox support",
+        "smtp",
+        "halo main: signed in",
+        "client \"Unknown senders\" has the id 16",
+    ] {
+        assert!(ran.stdout.contains(part), "{part:?} is not in {}", ran.stdout);
+    }
+}
+
+#[test]
+fn check_names_every_fault_at_once_with_its_place() {
+    let world = World::new(
+        "[[rule]]\nname = \"r\"\nwhen = \"email.form.address\"\n[[rule.action]]\ntype = \"create_halo_user\"\nclient = 12\nsitte = 21\nfull_name = \"{{ emial.subject }}\"\n",
+    );
+    let ran = world.run(&["check"]);
+    assert_eq!(ran.status, 78, "{ran:?}");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(lines.len(), 4, "{lines:#?}");
+    for (line, part) in lines.iter().zip([
+        "did you mean \"from\"?",
+        "needs \"site\"",
+        "did you mean \"site\"?",
+        "did you mean \"email\"?",
+    ]) {
+        assert!(
+            line.contains("halo-intake.toml:") && line.contains(part),
+            "{line} has no {part:?}"
+        );
+    }
+}
+
+#[test]
+fn check_online_names_a_locked_client_that_is_not_there_and_a_wrong_password() {
+    let mut world = World::with_dovecot(&RULES.replace(
+        "default_client = \"Unknown senders\"",
+        "default_client = \"Nobody Ltd\"",
+    ));
+    world.settings = String::new();
+    world.more("[mailbox.support]\npassword = \"not this\"\n");
+    let ran = world.run(&["check", "--online"]);
+    assert_eq!(ran.status, 78, "{ran:?}");
+    assert!(
+        ran.stdout.contains("Halo has no client \"Nobody Ltd\""),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("refuses the sign-in"), "{}", ran.stdout);
+    assert!(
+        !ran.stdout.contains("not this") && !ran.stderr.contains("not this"),
+        "a secret was printed"
+    );
+}
+
+#[test]
+fn explain_says_what_would_happen_and_does_nothing() {
+    let world = World::new(RULES);
+    let mail = world.folder.join("mail.eml");
+    std::fs::write(&mail, "Return-Path: <ann@stranger.example>\r\nFrom: Ann Lee <ann@stranger.example>\r\nSubject: A question\r\n\r\nx\r\n").unwrap();
+    let path = mail.to_str().unwrap();
+    let ran = world.run(&["explain", path]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    for part in [
+        "matches",
+        "email.automatic = false",
+        "= \"ann@stranger.example\"",
+        "outcome  completed",
+        "create the user Ann Lee",
+    ] {
+        assert!(ran.stdout.contains(part), "{part:?} is not in {}", ran.stdout);
+    }
+    let known = world.run(&["explain", "--assume", "known", path]);
+    assert!(!known.stdout.contains("create the user"), "{}", known.stdout);
+    let online = world.run(&["explain", "--online", path]);
+    assert_eq!(online.status, 0, "{online:?}");
+    assert!(
+        online
+            .stdout
+            .contains("create the user Ann Lee <ann@stranger.example> at client 16, site 28"),
+        "{}",
+        online.stdout
+    );
+    assert_eq!(world.requests("POST", "/api"), 0);
+    assert!(!world.state_dir().exists(), "explain wrote a journal");
+    assert_eq!(world.run(&["explain", "no-such-file.eml"]).status, 65);
+}
+
+#[test]
+fn explain_agrees_with_what_a_run_does() {
+    for from in [
+        "Jane Doe <jane@acme.example>",
+        "Ann Lee <ann@stranger.example>",
+        "Tom <tom@acme.example>",
+    ] {
+        let world = World::new(RULES);
+        world.mail(from, "A question");
+        let mail = world.folder.join("mail.eml");
+        std::fs::write(&mail, &world.folder("INBOX")[0]).unwrap();
+        let explained = &world.json(&["explain", "--online", mail.to_str().unwrap()])[0];
+        world.once();
+        let ran = &world.log()[0];
+        assert_eq!(explained["outcome"], ran["outcome"], "{from}");
+        let shown = &world.json(&["show", &ran["id"].to_string()])[0];
+        let fields = |trace: &serde_json::Value| {
+            trace["rules"][0]["steps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|step| step["fields"].clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(fields(explained), fields(&shown["attempts_made"][0]["trace"]), "{from}");
+    }
+}
+
+#[test]
+fn log_filters_and_show_tells_everything() {
+    let world = World::new(RULES);
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    world.mail("Jane Doe <jane@acme.example>", "Monthly newsletter");
+    world.once();
+    assert_eq!(world.json(&["log", "--outcome", "ignored"]).len(), 1);
+    assert_eq!(world.json(&["log", "--from", "ANN@"]).len(), 1);
+    assert_eq!(world.json(&["log", "--grep", "question", "--since", "1h"]).len(), 1);
+    assert_eq!(world.json(&["log", "--mailbox", "other"]).len(), 0);
+    assert_eq!(world.json(&["log", "--limit", "1"])[0]["subject"], "Monthly newsletter");
+
+    let row = &world.json(&["log", "--grep", "question"])[0];
+    for name in [
+        "id", "time", "mailbox", "from", "subject", "outcome", "rule", "reason", "attempts",
+    ] {
+        assert!(!row[name].is_null(), "{name} is not in {row}");
+    }
+    let id = row["id"].to_string();
+    let shown = world.run(&["show", &id]);
+    assert_eq!(shown.status, 0, "{shown:?}");
+    for part in ["POST /Users", "attempt 1", "From: Ann Lee", "gives", "Processed"] {
+        assert!(shown.stdout.contains(part), "{part:?} is not in {}", shown.stdout);
+    }
+    assert!(
+        !shown.stdout.contains(world.sandbox.client_secret()),
+        "a secret was printed"
+    );
+    assert_eq!(world.run(&["show", "4711"]).status, 2);
+}
+
+#[test]
+fn halo_lists_what_there_is_to_choose_from() {
+    let world = World::new(RULES);
+    let clients = world.json(&["halo", "clients"]);
+    assert!(
+        clients
+            .iter()
+            .any(|client| client["id"] == 12 && client["name"] == "Acme Ltd"),
+        "{clients:?}"
+    );
+    let sites = world.json(&["halo", "sites", "--client", "Acme Ltd"]);
+    assert!(
+        sites.len() > 1 && sites.iter().all(|site| site["client_id"] == 12),
+        "{sites:?}"
+    );
+    assert!(!world.json(&["halo", "users", "--client", "12"]).is_empty());
+    assert_eq!(world.run(&["halo", "sites", "--client", "Nobody Ltd"]).status, 2);
+}
+
+#[test]
+fn the_demo_needs_nothing_and_shows_messages_and_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = program().arg("demo").current_dir(folder.path()).output().unwrap();
+    let ran = finish(output);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    for part in [
+        "bounced",
+        "completed",
+        "ignored",
+        "duplicate",
+        "failed",
+        "no_author",
+        "tom.reed@acme.example",
+        "new",
+    ] {
+        assert!(ran.stdout.contains(part), "{part:?} is not in {}", ran.stdout);
+    }
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "the demo left something behind"
+    );
+}
+
+#[test]
+fn the_sample_configuration_passes_check() {
+    let output = program()
+        .arg("--config")
+        .arg(repository("config/halo-intake.toml"))
+        .arg("check")
+        .output()
+        .unwrap();
+    let ran = finish(output);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(ran.stderr, "", "the sample gives warnings");
+}
+
+#[test]
+fn usage_faults_exit_2_and_a_missing_configuration_78() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| finish(program().args(arguments).current_dir(folder.path()).output().unwrap());
+    assert_eq!(run(&["frobnicate"]).status, 2);
+    assert_eq!(run(&["log", "--outcome", "nothing"]).status, 2);
+    assert_eq!(run(&["check", "--config", "no-such.toml"]).status, 78);
+    assert_eq!(run(&["completions", "bash"]).status, 0);
+    assert!(run(&["man"]).stdout.contains("halo-intake"));
+}

@@ -1,0 +1,163 @@
+//! Who is told what: the bounce on the wire, and those that must not be sent.
+
+use crate::world::World;
+
+const BOUNCE: &str = "[[rule]]\nname = \"bounces\"\n[[rule.action]]\ntype = \"bounce\"\nmessage = \"Dear {{ email.from.display }}, we can not take {{ email.subject }}.\"\n";
+
+#[test]
+fn a_bounce_is_a_delivery_status_notification_with_a_null_return_path() {
+    let world = World::with_dovecot(BOUNCE);
+    world.mail("Ann Lee <ann@stranger.example>", "A {{ 7 * 7 }} question");
+    world.once();
+
+    assert_eq!(world.only().0, "bounced");
+    let mails = world.sink.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(
+        (mails[0].mail_from.as_str(), mails[0].rcpt_to.as_slice()),
+        ("", &["ann@stranger.example".to_owned()][..])
+    );
+    let text = String::from_utf8(mails[0].octets.clone()).unwrap();
+    for expected in [
+        "multipart/report",
+        "report-type=\"delivery-status\"",
+        "Auto-Submitted: auto-replied",
+        "Final-Recipient: rfc822; support@desk.example",
+        "Action: failed",
+        "Dear Ann Lee, we can not take A {{ 7 * 7 }} question.",
+        "In-Reply-To: <",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
+    }
+}
+
+/// A message that must not be bounced ends as failed, with the word for why.
+fn check_untold(from: &str, fields: &str, word: &str) {
+    let world = World::new(BOUNCE);
+    world.mail_with(from, "A question", fields);
+    world.once();
+    let (outcome, reason) = world.only();
+    assert_eq!(outcome, "failed", "{word}");
+    assert!(reason.contains(word), "{word:?} is not in {reason:?}");
+    assert_eq!(world.told(), ["ops@desk.example"], "{word}");
+}
+
+#[test]
+fn a_bounce_that_must_not_be_sent_leaves_the_message_failed_and_reported() {
+    check_untold(
+        "Ann <ann@stranger.example>",
+        "Auto-Submitted: auto-generated\n",
+        "automatic",
+    );
+    check_untold(
+        "Ann <ann@stranger.example>",
+        "List-Id: <friends.stranger.example>\n",
+        "automatic",
+    );
+    check_untold(
+        "Ann <ann@stranger.example>",
+        "X-Auto-Response-Suppress: All\n",
+        "response_suppressed",
+    );
+    check_untold("Ann <ann@stranger.example>", "X-Spam-Flag: YES\n", "junk");
+    check_untold("Us <support@desk.example>", "", "own_address");
+    check_untold("Robot <no-reply@stranger.example>", "", "no_reply_address");
+}
+
+#[test]
+fn a_message_without_a_return_path_bounces_only_where_its_author_may_be_told() {
+    let mail = "Date: Mon, 23 Nov 2026 10:00:00 +0000\nFrom: Ann <ann@stranger.example>\nSubject: A question\nMessage-ID: <a@b.example>\n\nx\n";
+    for (word, outcome) in [("never", "failed"), ("author", "bounced")] {
+        let world = World::new(BOUNCE);
+        world.more(&format!(
+            "[bounce]\nwithout_return_path = \"{word}\"\nmax_age = \"9000d\"\n"
+        ));
+        world.deliver(mail);
+        world.once();
+        assert_eq!(world.only().0, outcome, "{word}: {:?}", world.only());
+    }
+}
+
+#[test]
+fn a_sender_is_told_once_within_the_limit() {
+    let world = World::new(BOUNCE);
+    for number in 1..=4 {
+        world.mail("Ann Lee <ann@stranger.example>", &format!("Question {number}"));
+    }
+    world.once();
+    let told = world.told();
+    assert_eq!(
+        told.iter().filter(|to| *to == "ann@stranger.example").count(),
+        1,
+        "{told:?}"
+    );
+    let mut outcomes: Vec<String> = world.outcomes().into_iter().map(|(_, outcome)| outcome).collect();
+    outcomes.sort();
+    assert_eq!(outcomes, ["bounced", "failed", "failed", "failed"]);
+    assert_eq!(
+        told.iter().filter(|to| *to == "ops@desk.example").count(),
+        1,
+        "one digest for all"
+    );
+}
+
+#[test]
+fn a_dead_smtp_server_defers_the_bounce_and_loses_nothing() {
+    let world = World::new(BOUNCE);
+    world.sink.switch(|switches| switches.down = true);
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    assert_eq!(world.only().0, "deferred");
+
+    world.sink.switch(|switches| switches.down = false);
+    world.once();
+    assert_eq!(world.only().0, "bounced");
+    assert_eq!(world.told(), ["ann@stranger.example"]);
+    assert_eq!(world.folder("Bounced").len(), 1);
+}
+
+#[test]
+fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
+    let world = World::new(BOUNCE);
+    world.sink.switch(|switches| {
+        switches.rcpt = Some((
+            "ann@stranger.example".to_owned(),
+            "550 5.1.1 no such mailbox".to_owned(),
+        ))
+    });
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    world.once();
+    let (outcome, reason) = world.only();
+    assert_eq!(outcome, "failed", "{reason}");
+    assert!(reason.contains("550"), "{reason}");
+    assert_eq!(world.told(), ["ops@desk.example"]);
+}
+
+#[test]
+fn with_bounce_an_outage_bounces_nobody() {
+    use halo_intake::sandbox::{Fault, Mishap};
+    let rules = "[[rule]]\nname = \"r\"\n[[rule.action]]\ntype = \"create_halo_user\"\nclient = 12\nsite = 21\non_error = \"bounce\"\n";
+    let world = World::new(rules);
+    world.sandbox.set(|switches| {
+        switches.faults = vec![
+            Fault::once(
+                "",
+                "/api/users",
+                Mishap::Status {
+                    status: 503,
+                    message: String::new(),
+                },
+            )
+            .times(1000),
+        ]
+    });
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    assert_eq!(world.only().0, "deferred");
+    assert!(world.told().is_empty());
+
+    world.sandbox.set(|switches| switches.faults.clear());
+    world.once();
+    assert_eq!(world.only().0, "completed");
+    assert_eq!(world.users("ann@stranger.example").len(), 1);
+}

@@ -1,0 +1,372 @@
+//! The world of a story: the program as a child process, a mailbox, an emulated Halo, a mail sink, and a folder
+//! that is kept when the story fails.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use halo_intake::sandbox::{Sandbox, smtp_sink::SmtpSink};
+use serde_json::Value;
+
+use crate::dovecot::{Dovecot, PASSWORD};
+
+/// One Dovecot for all stories of this binary; each story has a user of its own.
+pub fn dovecot() -> &'static Dovecot {
+    static DOVECOT: OnceLock<Dovecot> = OnceLock::new();
+    DOVECOT.get_or_init(|| {
+        let dovecot = Dovecot::start();
+        (0..USERS).for_each(|number| dovecot.add_user(&user_name(number)));
+        dovecot
+    })
+}
+
+/// All users are made before the first signs in: Dovecot looks at its users file once a second at most.
+const USERS: usize = 100;
+
+fn user_name(number: usize) -> String {
+    format!("story{number}@example.test")
+}
+
+/// A user of the shared Dovecot that no other story has.
+pub fn next_user() -> String {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    dovecot();
+    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    assert!(number < USERS, "there are more stories than users");
+    user_name(number)
+}
+
+/// Where the mail of a story lies.
+pub enum Inbox {
+    /// A folder of this story.
+    Maildir(PathBuf),
+    /// A user of the shared Dovecot.
+    Imap(String),
+}
+
+/// All that a story needs.
+pub struct World {
+    pub sandbox: Sandbox,
+    pub sink: SmtpSink,
+    pub inbox: Inbox,
+    pub folder: PathBuf,
+    /// The sandbox and the sink live on it.
+    _runtime: tokio::runtime::Runtime,
+    /// Put in the place of `@RULES@`.
+    pub rules: String,
+    /// Put after the defaults: further tables and settings.
+    pub settings: String,
+    /// Further lines of `[mailbox.support]`.
+    pub mailbox: String,
+    /// Further lines of `[halo.main]`.
+    pub halo: String,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl World {
+    /// A world whose mailbox is a Maildir: for stories in which the mailbox plays no part.
+    pub fn new(rules: &str) -> World {
+        let mut world = World::with_inbox(rules, Inbox::Maildir(PathBuf::new()));
+        let path = world.folder.join("Maildir");
+        for part in ["new", "cur", "tmp"] {
+            std::fs::create_dir_all(path.join(part)).unwrap();
+        }
+        world.inbox = Inbox::Maildir(path);
+        world
+    }
+
+    /// A world whose mailbox is on Dovecot, over TLS.
+    pub fn with_dovecot(rules: &str) -> World {
+        World::with_inbox(rules, Inbox::Imap(next_user()))
+    }
+
+    fn with_inbox(rules: &str, inbox: Inbox) -> World {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let folder = std::env::temp_dir().join(format!("hi-story-{}-{:08x}", std::process::id(), fastrand_u64()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let sandbox = runtime.block_on(Sandbox::start(([127, 0, 0, 1], 0).into())).unwrap();
+        let sink = runtime.block_on(SmtpSink::start()).unwrap();
+        let texts = (String::new(), String::new(), String::new());
+        World {
+            sandbox,
+            sink,
+            inbox,
+            folder,
+            _runtime: runtime,
+            rules: rules.to_owned(),
+            settings: texts.0,
+            mailbox: texts.1,
+            halo: texts.2,
+        }
+    }
+
+    /// A mail from `from` with this subject, as an MTA delivers it.
+    pub fn mail(&self, from: &str, subject: &str) {
+        self.mail_with(from, subject, "");
+    }
+
+    /// The same with further header fields, each ended by a newline.
+    pub fn mail_with(&self, from: &str, subject: &str, fields: &str) {
+        let address = from.rsplit('<').next().unwrap_or(from).trim_end_matches('>');
+        let id = fastrand_u64();
+        let date = jiff::Timestamp::now()
+            .strftime("%a, %d %b %Y %H:%M:%S +0000")
+            .to_string();
+        self.deliver(&format!(
+            "Return-Path: <{address}>\nDate: {date}\nFrom: {from}\nTo: support@desk.example\nSubject: {subject}\nMessage-ID: <{id:x}@story.example>\n{fields}\nThe text of this mail.\n"
+        ));
+    }
+
+    /// A message, its lines ended by `\n`.
+    pub fn deliver(&self, text: &str) {
+        let octets = text.replace('\n', "\r\n").into_bytes();
+        match &self.inbox {
+            Inbox::Maildir(path) => {
+                let name = format!("{:08}.{:x}.story", counter(), fastrand_u64());
+                std::fs::write(path.join("tmp").join(&name), octets).unwrap();
+                std::fs::rename(path.join("tmp").join(&name), path.join("new").join(&name)).unwrap();
+            }
+            Inbox::Imap(user) => dovecot().deliver(user, "INBOX", &octets),
+        }
+    }
+
+    /// Writes the configuration as it is now, and gives its path.
+    pub fn configure(&self) -> PathBuf {
+        let source = match &self.inbox {
+            Inbox::Maildir(path) => format!("type = \"maildir\"\npath = {path:?}\n"),
+            Inbox::Imap(user) => format!(
+                "type = \"imap\"\nhost = \"localhost\"\nport = {}\ntls = \"implicit\"\nca_file = {:?}\nusername = \"{user}\"\npassword = \"{PASSWORD}\"\n",
+                dovecot().imaps_port,
+                dovecot().ca_pem,
+            ),
+        };
+        let text = format!(
+            r#"
+state_dir = {state:?}
+
+[mailbox.support]
+{source}addresses = ["support@desk.example"]
+backlog = "process"
+settle.completed = {{ move_to = "Processed" }}
+settle.stopped = {{ move_to = "Stopped" }}
+settle.bounced = {{ move_to = "Bounced" }}
+settle.failed = {{ move_to = "Failed" }}
+{mailbox}
+
+[halo.main]
+url = "{halo_url}"
+client_id = "{client_id}"
+client_secret = "{client_secret}"
+{halo}
+
+[smtp]
+host = "127.0.0.1"
+port = {smtp_port}
+tls = "none"
+
+[bounce]
+from = "Example Desk <support@desk.example>"
+
+[report]
+to = ["ops@desk.example"]
+
+[retry]
+first = "100ms"
+longest = "1s"
+
+{settings}
+{rules}
+"#,
+            state = self.state_dir(),
+            mailbox = self.mailbox,
+            halo_url = self.sandbox.url().as_str().trim_end_matches('/'),
+            client_id = self.sandbox.client_id(),
+            client_secret = self.sandbox.client_secret(),
+            halo = self.halo,
+            smtp_port = self.sink.address().port(),
+            settings = self.settings,
+            rules = self.rules,
+        );
+        let path = self.folder.join("halo-intake.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A layer over the configuration: its values are later and win.
+    pub fn more(&self, text: &str) {
+        let folder = self.folder.join("conf.d");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{:08}.toml", counter())), text).unwrap();
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// The program with these arguments, on this world's configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program();
+        command
+            .arg("--config")
+            .arg(self.configure())
+            .args(arguments)
+            .current_dir(&self.folder);
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        finish(self.command(arguments).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// `run --once`, which must take everything.
+    pub fn once(&self) {
+        let ran = self.run(&["run", "--once"]);
+        assert_eq!(ran.status, 0, "run --once: {ran:?}");
+    }
+
+    /// A command whose output is one object a line.
+    pub fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        let ran = self.run(&[arguments, &["--format", "json"]].concat());
+        assert_eq!(ran.status, 0, "{arguments:?}: {ran:?}");
+        ran.stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The journal's rows, oldest first.
+    pub fn log(&self) -> Vec<Value> {
+        let mut rows = self.json(&["log", "--limit", "all"]);
+        rows.reverse();
+        rows
+    }
+
+    /// Each message's subject with its outcome, oldest first.
+    pub fn outcomes(&self) -> Vec<(String, String)> {
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        self.log()
+            .iter()
+            .map(|row| (text(row, "subject"), text(row, "outcome")))
+            .collect()
+    }
+
+    /// The outcome and reason of the only message.
+    pub fn only(&self) -> (String, String) {
+        let log = self.log();
+        assert_eq!(log.len(), 1, "{log:?}");
+        let text = |name: &str| log[0][name].as_str().unwrap_or_default().to_owned();
+        (text("outcome"), text("reason"))
+    }
+
+    /// Sandbox users with this address.
+    pub fn users(&self, address: &str) -> Vec<Value> {
+        self.sandbox
+            .users()
+            .into_iter()
+            .filter(|user| user["emailaddress"] == address)
+            .collect()
+    }
+
+    /// How many requests of this method went to paths that begin so.
+    pub fn requests(&self, method: &str, path: &str) -> usize {
+        let wanted = |request: &&halo_intake::sandbox::LoggedRequest| {
+            request.method == method && request.path.to_lowercase().starts_with(&path.to_lowercase())
+        };
+        self.sandbox.requests().iter().filter(wanted).count()
+    }
+
+    /// Who was told: envelope recipients of all letters.
+    pub fn told(&self) -> Vec<String> {
+        self.sink.mails().iter().flat_map(|mail| mail.rcpt_to.clone()).collect()
+    }
+
+    /// The messages in a folder: octets.
+    pub fn folder(&self, name: &str) -> Vec<Vec<u8>> {
+        match &self.inbox {
+            Inbox::Imap(user) => dovecot()
+                .folder(user, name)
+                .into_iter()
+                .map(|kept| kept.octets)
+                .collect(),
+            Inbox::Maildir(path) => {
+                let root = if name == "INBOX" {
+                    path.clone()
+                } else {
+                    path.join(format!(".{name}"))
+                };
+                let files = |part: &str| {
+                    std::fs::read_dir(root.join(part))
+                        .map(|read| read.map(|file| file.unwrap().path()).collect::<Vec<_>>())
+                };
+                let files = ["new", "cur"].iter().filter_map(|part| files(part).ok()).flatten();
+                files.map(|file| std::fs::read(file).unwrap()).collect()
+            }
+        }
+    }
+
+    /// Waits until `is_so`, and fails with the journal otherwise.
+    pub fn wait_until(&self, what: &str, is_so: impl Fn(&World) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "{what} did not happen: {:#?}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the story's folder is kept: {}", self.folder.display());
+        } else {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// The program, with an empty environment but for what a terminal needs.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_halo-intake"));
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HALO_INTAKE_LOG", "info");
+    command
+}
+
+pub fn finish(output: Output) -> Ran {
+    Ran {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A file of this repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn counter() -> usize {
+    static COUNTER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+fn fastrand_u64() -> u64 {
+    fastrand::u64(..)
+}
