@@ -4,7 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::OnceLock,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -13,12 +13,15 @@ use serde_json::Value;
 
 use crate::dovecot::{Dovecot, PASSWORD};
 
-/// One Dovecot for all stories of this binary; each story has a user of its own.
-pub fn dovecot() -> &'static Dovecot {
-    static DOVECOT: OnceLock<Dovecot> = OnceLock::new();
-    DOVECOT.get_or_init(|| {
-        let dovecot = Dovecot::start();
+/// One Dovecot for all stories that run at a time; each story has a user of its own. It ends with the last world
+/// that holds it, so that nothing is left running.
+pub fn dovecot() -> Arc<Dovecot> {
+    static SHARED: Mutex<Weak<Dovecot>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let dovecot = Arc::new(Dovecot::start());
         (0..USERS).for_each(|number| dovecot.add_user(&user_name(number)));
+        *shared = Arc::downgrade(&dovecot);
         dovecot
     })
 }
@@ -33,7 +36,6 @@ fn user_name(number: usize) -> String {
 /// A user of the shared Dovecot that no other story has.
 pub fn next_user() -> String {
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    dovecot();
     let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     assert!(number < USERS, "there are more stories than users");
     user_name(number)
@@ -53,6 +55,8 @@ pub struct World {
     pub sink: SmtpSink,
     pub inbox: Inbox,
     pub folder: PathBuf,
+    /// Kept running as long as this story needs it.
+    _dovecot: Option<Arc<Dovecot>>,
     /// The sandbox and the sink live on it.
     _runtime: tokio::runtime::Runtime,
     /// Put in the place of `@RULES@`.
@@ -91,6 +95,7 @@ impl World {
     }
 
     fn with_inbox(rules: &str, inbox: Inbox) -> World {
+        let dovecot = matches!(inbox, Inbox::Imap(_)).then(dovecot);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -106,6 +111,7 @@ impl World {
             sink,
             inbox,
             folder,
+            _dovecot: dovecot,
             _runtime: runtime,
             rules: rules.to_owned(),
             settings: texts.0,
