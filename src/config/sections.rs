@@ -202,6 +202,9 @@ fn retention(table: &Table<'_>) -> Option<RetentionConfig> {
 
 fn http(table: &Table<'_>) -> Option<HttpConfig> {
     let listen = table.need("listen", "\"127.0.0.1:9745\"", listen)?;
+    let problem = "[http] is read and checked, but this version serves nothing there";
+    let remedy = "see halo-intake log, and the status line of systemctl status";
+    table.report(Fault::at(table.path_of("listen"), problem, remedy).as_warning());
     if !listen.ip().is_loopback() {
         let problem = format!(
             "{} is {listen}, which other machines can reach",

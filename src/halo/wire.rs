@@ -192,15 +192,19 @@ pub(super) fn agent(value: &Value) -> Option<Agent> {
 
 /// `POST /Users`: an array of one, whose ids are written without a fraction (Halo refuses `44.0` and `"44"`).
 pub(super) fn new_user(user: &NewUser) -> Value {
-    json!([{
-        "name": user.name,
-        "firstname": user.first_name,
-        "surname": user.surname,
-        "emailaddress": user.emailaddress.as_str(),
-        "client_id": user.client_id.0,
-        "site_id": user.site_id.0,
-        "sendwelcomeemail": user.send_welcome_email,
-    }])
+    let mut body = Map::new();
+    body.insert("name".to_owned(), json!(user.name));
+    // An empty one would be taken for "no first name", where Halo may know better from the name.
+    for (key, text) in [("firstname", &user.first_name), ("surname", &user.surname)] {
+        if !text.is_empty() {
+            body.insert(key.to_owned(), json!(text));
+        }
+    }
+    body.insert("emailaddress".to_owned(), json!(user.emailaddress.as_str()));
+    body.insert("client_id".to_owned(), json!(user.client_id.0));
+    body.insert("site_id".to_owned(), json!(user.site_id.0));
+    body.insert("sendwelcomeemail".to_owned(), json!(user.send_welcome_email));
+    json!([body])
 }
 
 /// `POST /Users` for one that is there.

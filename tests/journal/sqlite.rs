@@ -110,10 +110,7 @@ fn a_reader_says_that_there_is_no_journal_and_makes_none() {
     );
     assert!(!folder.path().join("journal.db").exists());
     fs::write(folder.path().join("journal.db"), b"").unwrap();
-    check(
-        look(folder.path()),
-        "it is just being made by the daemon; try again",
-    );
+    check(look(folder.path()), "it is just being made by the daemon; try again");
 }
 
 #[tokio::test]
