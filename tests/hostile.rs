@@ -204,6 +204,60 @@ fn a_storm_of_boundaries_is_cut() {
 }
 
 #[test]
+fn nested_messages_within_an_encoded_one_do_not_end_the_process() {
+    let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(30_000);
+    let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, nested);
+    for folded in ["message/rfc822", "Message (x)\r\n / RFC822", "message/global"] {
+        let message = check_bomb(format!(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: {folded}\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n--b--"
+        ));
+        assert_eq!(message.attachments.len(), 1);
+    }
+    let digest = format!(
+        "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n--b--"
+    );
+    assert_eq!(check_bomb(digest).attachments[0].content_type, "message/rfc822");
+}
+
+#[test]
+fn multiparts_whose_boundary_never_comes_take_bounded_time() {
+    let part = "--b\r\nContent-Type: multipart/mixed; boundary=none\r\n\r\n";
+    let begin = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+    for count in [2_000, 100_000] {
+        check_bomb(format!("{begin}{}", part.repeat(count)));
+    }
+}
+
+#[test]
+fn odd_fields_of_a_part_take_bounded_time() {
+    for value in [
+        "filename*=x'",
+        "name*=''",
+        "name*0='';",
+        "=?utf-8?q?",
+        "\"=?q?q?",
+        "(",
+        "\\",
+        ";a=b",
+        "'",
+    ] {
+        for name in [
+            "Content-Type: text/plain; name*=",
+            "Content-Disposition: attachment; filename*=",
+            "Content-ID: ",
+        ] {
+            let field = format!("{name}{}", value.repeat(100_000 / value.len()));
+            check_bomb(format!(
+                "Content-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--",
+                format!("--b\r\n{field}\r\n\r\nx\r\n").repeat(5)
+            ));
+        }
+    }
+    let begin = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n";
+    check_bomb(format!("{begin}{}\r\nx\r\n--b--", "a:\n".repeat(1_000_000)));
+}
+
+#[test]
 fn a_hundred_thousand_sections_of_a_parameter_take_bounded_time() {
     let sections: String = (0..100_000)
         .map(|number| format!(";\r\n filename*{number}=x"))
@@ -222,6 +276,8 @@ fn a_header_line_of_a_megabyte_is_cut() {
         "=?utf-8?q?x?= ".repeat(80_000),
         "<".repeat(1 << 20),
         "(".repeat(1 << 20),
+        "\"".to_owned() + &"\\\"".repeat(1 << 19),
+        "@[".repeat(1 << 19),
     ] {
         for name in [
             "Subject",
@@ -294,6 +350,32 @@ fn html_bombs_take_bounded_time() {
                 piece.repeat(size / piece.len())
             ));
         }
+    }
+}
+
+#[test]
+fn html_too_deep_for_a_tree_takes_bounded_time_too() {
+    for piece in [
+        "<a href=x>",
+        "<script>",
+        "<title>",
+        "<style></styl",
+        "<iframe>",
+        "<!--",
+        "<",
+        "</",
+        "<a href='",
+        "&#",
+        "&a",
+        "<li>",
+        "<p>x</p>",
+        "<a href=javascript:x>y</a>",
+        "<td>",
+        "<img alt=x>",
+        "\u{a0}",
+    ] {
+        let html = "<div>".repeat(200) + &piece.repeat((2 << 20) / piece.len());
+        check_bomb(format!("Content-Type: text/html\r\n\r\n{html}"));
     }
 }
 

@@ -1,4 +1,7 @@
 //! The header section: where it ends, and its fields, unfolded, in the order they came.
+//!
+//! mail-parser 0.11.9 does not serve here: it takes the text for fields where no blank line stands before it, and drops
+//! it; it takes the `From ` line of an mbox for a field, and drops lines that were folded badly. The tests below tell.
 
 use super::{charset, word};
 

@@ -1,10 +1,11 @@
 //! HTML as the text a person would read, in bounded time whatever the HTML is.
 
 mod outline;
-mod strip;
 mod token;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, panic::catch_unwind};
+
+use mail_parser::decoders::html::html_to_text;
 
 use super::{charset, transfer};
 
@@ -17,7 +18,9 @@ const MAX_CONTENT_IDS: usize = 1_000;
 /// nesting; of others the tags are taken off.
 pub fn to_text(html: &str) -> String {
     let rendered = outline::of(html).and_then(|outline| rendered(&outline));
-    tidy(&rendered.unwrap_or_else(|| strip::tags(html)))
+    // mail-parser gives poorer text, but in one pass; it knows no lines but those of `<br>`.
+    let plain = || catch_unwind(|| html_to_text(&outline::lines(html))).unwrap_or_default();
+    tidy(&rendered.unwrap_or_else(plain))
 }
 
 /// By html2text, which may panic over what nobody thought of; then the tags are taken off instead.
@@ -26,7 +29,7 @@ fn rendered(outline: &str) -> Option<String> {
         .no_link_wrapping()
         .link_footnotes(false)
         .allow_width_overflow();
-    let text = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let text = catch_unwind(std::panic::AssertUnwindSafe(|| {
         config.string_from_read(outline.as_bytes(), WIDTH)
     }));
     text.ok()?.ok()
@@ -128,6 +131,23 @@ mod tests {
     fn html_beyond_the_bounds_is_stripped_of_its_tags() {
         check(&format!("{}<p>Hi</p>", "<div>".repeat(60_000)), "Hi");
         check(&format!("{}Hi", "<o:p>".repeat(60_000)), "Hi");
+    }
+
+    #[test]
+    fn html_beyond_the_bounds_keeps_its_lines_and_entities() {
+        let deep = "<div>".repeat(300);
+        check(
+            &format!("{deep}<div>one\r\n  two</div><div>three<br>four</div><tr><td>a</td><td>b</td></tr>"),
+            "one two\nthree\nfour\na b",
+        );
+        check(
+            &format!("{deep}a &amp; b &#228; &#xE4; &euro; &unknown; & 1 < 2 <b>3</b> <"),
+            "a & b ä ä € &unknown; & 1 < 2 3 <",
+        );
+        check(
+            &format!("{deep}<style>p{{}}</style><title>t</title><ul><li>a</li><li>b</li></ul>"),
+            "a\nb",
+        );
     }
 
     #[test]

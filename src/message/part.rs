@@ -1,23 +1,17 @@
-//! The parts of a MIME body (RFC 2046): found by their delimiter lines, level by level, to a bounded depth and number.
+//! The parts of a MIME body (RFC 2046), found by mail-parser in a [`disguise`].
 //!
 //! A nested message is one part and is not looked into, so depth can not grow that way.
 
+mod disguise;
+
 use std::ops::Range;
 
-use super::{
-    header::{self, Header},
-    parameter::Parameterized,
-    transfer::TransferEncoding,
-};
+use super::{header::Header, parameter::Parameterized, transfer::TransferEncoding};
 
-/// Deeper nesting is kept as one part. Real mail seldom passes six.
-const MAX_DEPTH: usize = 20;
 /// How many parts are looked at.
 const MAX_PARTS: usize = 2_000;
 /// How much of one part's header is read.
 const MAX_PART_HEADER: usize = 64 * 1024;
-/// The longest boundary; RFC 2046 allows 70.
-const MAX_BOUNDARY: usize = 1_000;
 
 /// A part that is not made of parts, and where its octets lie.
 #[derive(Debug, Clone)]
@@ -40,45 +34,36 @@ pub struct Parts {
     pub cut: Option<&'static str>,
 }
 
-/// Something still to be looked at: a part with its header read.
-struct Found {
-    part: Part,
-    depth: usize,
-}
-
 impl Parts {
     /// Finds the parts of a message whose header was read and whose body is `body`.
     pub fn find(message: &[u8], header: &Header, body: Range<usize>) -> Parts {
-        let mut found = Parts::default();
-        // A stack with the next one on top keeps the order of the message.
-        let mut open = vec![Found {
-            part: Part::of(header, "text/plain", body),
-            depth: 0,
-        }];
-        while let Some(Found { part, depth }) = open.pop() {
-            if found.parts.len() >= MAX_PARTS {
-                found.cut = Some("parts");
-                break;
-            }
-            let Some(pieces) = part.pieces(message).filter(|pieces| !pieces.is_empty()) else {
-                found.parts.push(part);
-                continue;
+        let whole = Part::of(header, "text/plain", body.clone());
+        let places = if whole.content_type.value.starts_with("multipart/") {
+            disguise::places(message, header.raw("Content-Type"), body)
+        } else {
+            Ok(Vec::new())
+        };
+        let (places, mut cut) = match places {
+            Ok(places) => (places, None),
+            Err(bound) => (Vec::new(), Some(bound)),
+        };
+        if places.is_empty() {
+            return Parts {
+                parts: vec![whole],
+                cut,
             };
-            if depth == MAX_DEPTH {
-                found.cut = Some("nesting of parts");
-                found.parts.push(part);
-                continue;
-            }
-            let begun = open.len();
-            for piece in pieces.into_iter().take(MAX_PARTS + 1 - found.parts.len()) {
-                open.push(Found {
-                    part: Part::read(message, piece, &part),
-                    depth: depth + 1,
-                });
-            }
-            open[begun..].reverse();
         }
-        found
+        if places.len() > MAX_PARTS {
+            cut = Some("parts");
+        }
+        let parts = places
+            .into_iter()
+            .take(MAX_PARTS)
+            .map(|place| Part::read(message, place));
+        Parts {
+            parts: parts.collect(),
+            cut,
+        }
     }
 }
 
@@ -96,34 +81,18 @@ impl Part {
         }
     }
 
-    /// Reads the part at `piece` of the multipart `parent`.
-    fn read(message: &[u8], piece: Range<usize>, parent: &Part) -> Part {
-        let window = &message[piece.start..piece.end.min(piece.start + MAX_PART_HEADER)];
-        let section = header::octets(window);
-        let default_type = if parent.content_type.value == "multipart/digest" {
+    fn read(message: &[u8], place: disguise::Place) -> Part {
+        let end = place.header.end.min(place.header.start + MAX_PART_HEADER);
+        let header = Header::read(&message[place.header.start..end]);
+        let default_type = if place.in_digest {
             "message/rfc822"
         } else {
             "text/plain"
         };
-        let mut part = Part::of(
-            &Header::read(section),
-            default_type,
-            piece.start + section.len()..piece.end,
-        );
-        part.alternative = parent.alternative || parent.content_type.value == "multipart/alternative";
-        part
-    }
-
-    /// Where its parts lie, if it is a multipart with a boundary.
-    fn pieces(&self, message: &[u8]) -> Option<Vec<Range<usize>>> {
-        if !self.content_type.value.starts_with("multipart/") {
-            return None;
+        Part {
+            alternative: place.in_alternative,
+            ..Part::of(&header, default_type, place.body)
         }
-        let boundary = self
-            .content_type
-            .parameter("boundary")
-            .filter(|text| !text.is_empty() && text.len() <= MAX_BOUNDARY)?;
-        Some(pieces(message, self.octets.clone(), &boundary))
     }
 
     /// The decoded body, of which at most about `most` octets are read.
@@ -156,60 +125,10 @@ fn media_type(value: &str, default_type: &str) -> String {
     }
 }
 
-/// The pieces between the delimiter lines of `boundary`. A delimiter stands alone on its line, so that neither
-/// `--boundary` within a line nor a longer boundary that begins with this one ends a part.
-fn pieces(message: &[u8], range: Range<usize>, boundary: &str) -> Vec<Range<usize>> {
-    let body = &message[range.clone()];
-    let delimiter = format!("--{boundary}");
-    let mut pieces = Vec::new();
-    let mut begun = None;
-    for at in memchr::memmem::find_iter(body, delimiter.as_bytes()) {
-        let Some(end) = delimiter_end(body, at, delimiter.len()) else {
-            continue;
-        };
-        if let Some(start) = begun {
-            pieces.push(range.start + start..range.start + without_line_end(body, start, at));
-        }
-        let closes = body[at + delimiter.len()..].starts_with(b"--");
-        begun = (!closes).then_some(end);
-        if closes || pieces.len() > MAX_PARTS {
-            return pieces;
-        }
-    }
-    // The closing delimiter is missing: the last part goes to the end.
-    if let Some(start) = begun {
-        pieces.push(range.start + start..range.end);
-    }
-    pieces
-}
-
-/// Where the line of the delimiter at `at` ends, if it is one.
-fn delimiter_end(body: &[u8], at: usize, length: usize) -> Option<usize> {
-    if at > 0 && body[at - 1] != b'\n' {
-        return None;
-    }
-    let rest = &body[at + length..];
-    let rest = rest.strip_prefix(b"--").unwrap_or(rest);
-    let spaces = rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
-    let end = body.len() - rest.len() + spaces;
-    match body.get(end) {
-        None => Some(end),
-        Some(b'\n') => Some(end + 1),
-        Some(_) => None,
-    }
-}
-
-/// The line end before a delimiter belongs to the delimiter (RFC 2046, 5.1.1).
-fn without_line_end(body: &[u8], start: usize, at: usize) -> usize {
-    let piece = &body[start..at];
-    let piece = piece.strip_suffix(b"\n").unwrap_or(piece);
-    let piece = piece.strip_suffix(b"\r").unwrap_or(piece);
-    start + piece.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::header;
 
     #[track_caller]
     fn check(message: &str, expected: &[(&str, &str)]) {
@@ -247,6 +166,36 @@ mod tests {
         check(
             "Content-Type: multipart/mixed; boundary=X\r\n\r\n--X\r\n\r\ntext with --X inside\r\n--Xyz\r\nmore\r\n--X--\r\n",
             &[("text/plain", "text with --X inside\r\n--Xyz\r\nmore")],
+        );
+    }
+
+    #[test]
+    fn the_delimiter_of_an_outer_multipart_ends_the_inner_one() {
+        check(
+            "Content-Type: multipart/mixed; boundary=1\r\n\r\n--1\r\nContent-Type: multipart/alternative; boundary=2\r\n\r\n\
+             --2\r\n\r\none\r\n--2\r\nContent-Type: text/html\r\n\r\ntwo\r\n--1\r\nContent-Type: image/png\r\n\r\nthree\r\n--1\r\n\r\nfour\r\n--1--\r\n",
+            &[
+                ("text/plain", "one"),
+                ("text/html", "two"),
+                ("image/png", "three"),
+                ("text/plain", "four"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_part_that_was_cut_within_its_header_is_there() {
+        check(
+            "Content-Type: multipart/mixed; boundary=1\r\n\r\n--1\r\n\r\none\r\n--1\r\nContent-Type: image/png",
+            &[("text/plain", "one"), ("image/png", "")],
+        );
+    }
+
+    #[test]
+    fn the_parts_of_a_digest_are_messages() {
+        check(
+            "Content-Type: multipart/digest; boundary=1\r\n\r\n--1\r\n\r\nSubject: x\r\n\r\none\r\n--1--\r\n",
+            &[("message/rfc822", "Subject: x\r\n\r\none")],
         );
     }
 

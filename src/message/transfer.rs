@@ -1,9 +1,8 @@
-//! Content transfer encodings (RFC 2045, 6), read as tolerantly as they are written.
+//! Content transfer encodings (RFC 2045, 6), decoded by mail-parser and read as tolerantly as they are written.
 
-use base64::{
-    Engine,
-    alphabet::STANDARD,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+use mail_parser::{
+    decoders::{base64::base64_decode, hex::decode_hex},
+    parsers::MessageStream,
 };
 
 /// How a part's octets were made fit for the way.
@@ -21,15 +20,10 @@ pub enum TransferEncoding {
 impl TransferEncoding {
     /// By the body of a Content-Transfer-Encoding field.
     pub fn parse(text: &str) -> TransferEncoding {
-        let token = text
-            .split([';', ' ', '('])
-            .next()
-            .unwrap_or("")
-            .trim()
-            .trim_matches('"');
+        let token = text.split([';', ' ', '(']).next().unwrap_or("").trim_matches('"');
         match token.to_ascii_lowercase().as_str() {
-            "base64" | "x-base64" => TransferEncoding::Base64,
-            "quoted-printable" | "quotedprintable" => TransferEncoding::QuotedPrintable,
+            "base64" => TransferEncoding::Base64,
+            "quoted-printable" => TransferEncoding::QuotedPrintable,
             _ => TransferEncoding::Identity,
         }
     }
@@ -47,8 +41,7 @@ impl TransferEncoding {
     pub fn size(self, octets: &[u8]) -> usize {
         match self {
             TransferEncoding::Identity => octets.len(),
-            TransferEncoding::Base64 => without_footer(octets).split(|b| *b == b'=').map(base64_size).sum(),
-            TransferEncoding::QuotedPrintable => quoted_printable(octets).len(),
+            _ => self.decode(octets).len(),
         }
     }
 }
@@ -61,103 +54,43 @@ fn without_footer(octets: &[u8]) -> &[u8] {
     footer.map_or(octets, |at| &octets[..at])
 }
 
-/// What a piece without padding decodes to; one letter left over holds no octet.
-fn base64_size(piece: &[u8]) -> usize {
-    let letters = piece.iter().filter(|b| is_base64(**b)).count();
-    letters / 4 * 3 + (letters % 4).saturating_sub(1)
+/// mail-parser 0.11.9 refuses base64 with foreign octets in it; they are taken out then.
+fn base64(octets: &[u8]) -> Vec<u8> {
+    let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    base64_decode(octets)
+        .or_else(|| base64_decode(&octets.iter().copied().filter(is_base64).collect::<Vec<_>>()))
+        .unwrap_or_default()
 }
 
-const TOLERANT: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
-);
-
-fn is_base64(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/')
-}
-
-/// Base64 without regard to line ends and foreign octets; padding within it begins anew, as in texts joined together.
-pub fn base64(octets: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(octets.len() / 4 * 3);
-    let mut letters = Vec::new();
-    for piece in octets.split(|b| *b == b'=') {
-        letters.clear();
-        letters.extend(piece.iter().copied().filter(|b| is_base64(*b)));
-        // One letter alone holds six bits of an octet: it was cut.
-        if letters.len() % 4 == 1 {
-            letters.pop();
-        }
-        if let Ok(octets) = TOLERANT.decode(&letters) {
-            decoded.extend(octets);
-        }
-    }
-    decoded
-}
-
-/// Quoted-printable (RFC 2045, 6.7); an escape that is none stays as it is.
+/// mail-parser 0.11.9 refuses all of a text with `==` in it; line by line, only that line stays as it is.
 fn quoted_printable(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len());
     for line in octets.split_inclusive(|b| *b == b'\n') {
-        let text = line.trim_ascii_end();
-        match text.strip_suffix(b"=") {
-            Some(soft) => unescape(soft, &mut decoded),
-            None => {
-                unescape(text, &mut decoded);
-                decoded.extend_from_slice(line_end(line));
-            }
+        match MessageStream::new(line).decode_quoted_printable_mime(b"") {
+            (usize::MAX, _) => decoded.extend_from_slice(line),
+            (_, text) => decoded.extend_from_slice(&text),
         }
     }
     decoded
 }
 
-fn line_end(line: &[u8]) -> &[u8] {
-    match line {
-        [.., b'\r', b'\n'] => b"\r\n",
-        [.., b'\n'] => b"\n",
-        _ => b"",
-    }
-}
-
-/// The Q encoding of encoded words (RFC 2047, 4.2): `_` is a space.
-pub fn q_encoding(octets: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = octets.iter().map(|b| if *b == b'_' { b' ' } else { *b }).collect();
-    let mut decoded = Vec::with_capacity(spaced.len());
-    unescape(&spaced, &mut decoded);
-    decoded
-}
-
-fn unescape(octets: &[u8], decoded: &mut Vec<u8>) {
-    let mut rest = octets;
-    while let Some(at) = memchr::memchr(b'=', rest) {
-        decoded.extend_from_slice(&rest[..at]);
-        let escaped = rest.get(at + 1..at + 3).and_then(hex_octet);
-        decoded.push(escaped.unwrap_or(b'='));
-        rest = &rest[at + if escaped.is_some() { 3 } else { 1 }..];
-    }
-    decoded.extend_from_slice(rest);
-}
-
-/// Percent encoding, as in RFC 2231 and in `cid:` addresses.
-pub fn percent(octets: &[u8]) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(octets.len());
-    let mut rest = octets;
-    while let Some(at) = memchr::memchr(b'%', rest) {
-        decoded.extend_from_slice(&rest[..at]);
-        let escaped = rest.get(at + 1..at + 3).and_then(hex_octet);
-        decoded.push(escaped.unwrap_or(b'%'));
-        rest = &rest[at + if escaped.is_some() { 3 } else { 1 }..];
-    }
-    decoded.extend_from_slice(rest);
-    decoded
-}
-
-fn hex_octet(digits: &[u8]) -> Option<u8> {
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    match digits {
-        [high, low] => Some(digit(*high)? * 16 + digit(*low)?),
+/// The text of an encoded word (RFC 2047, 4) of encoding B or Q; in Q, `_` is a space.
+pub fn word(encoding: &str, octets: &[u8]) -> Option<Vec<u8>> {
+    match encoding {
+        "B" | "b" => Some(base64(octets)),
+        "Q" | "q" => {
+            let spaced: Vec<u8> = octets.iter().map(|b| if *b == b'_' { b' ' } else { *b }).collect();
+            Some(quoted_printable(&spaced))
+        }
         _ => None,
+    }
+}
+
+/// Percent encoding, as in RFC 2231 and in `cid:` addresses; what is badly encoded stays as it is.
+pub fn percent(octets: &[u8]) -> Vec<u8> {
+    match decode_hex(octets) {
+        (true, decoded) => decoded,
+        (false, _) => octets.to_vec(),
     }
 }
 
@@ -191,8 +124,8 @@ mod tests {
             "Gr=C3=BC=C3=9Fe =\r\nan alle=  \r\n!\r\n",
             "Grüße an alle!\r\n",
         );
-        check("quoted-printable", "a=zzb=c", "a=zzb=c");
         check("quoted-printable", "trailing   \r\nspace", "trailing\r\nspace");
+        check("quoted-printable", "a=zzb\nc==d\n=3D", "a=zzb\nc==d\n=");
         check("quoted-printable", "=", "");
         check("quoted-printable", "a=c3=a4\n", "aä\n");
     }

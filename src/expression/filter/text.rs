@@ -5,7 +5,10 @@ use std::fmt::Write;
 use tera::Value;
 
 use super::{Input, full_text, is_nothing, json};
-use crate::expression::budget::{MOST_TEXT, Stop};
+use crate::{
+    expression::budget::{MOST_TEXT, Stop},
+    message::html,
+};
 
 type Made = Result<Value, Stop>;
 
@@ -152,10 +155,10 @@ pub fn escape_html(input: &mut Input<'_>) -> Made {
     input.made(made)
 }
 
-/// The text of an HTML document, in time linear in its length.
+/// The text of an HTML document, as `email.body` has it.
 pub fn strip_html(input: &mut Input<'_>) -> Made {
     let text = input.text()?;
-    input.made(nanohtml2text::html2text(&text).trim().replace("\r\n", "\n"))
+    input.made(html::to_text(&text).trim().to_owned())
 }
 
 /// Percent-encoded; only what RFC 3986, section 2.3 calls unreserved stays.

@@ -1,32 +1,40 @@
-//! Address lists (RFC 5322, 3.4) as they really come: groups, comments, quotes, semicolons, commas in bare names.
+//! Address lists (RFC 5322, 3.4) as they really come, read by mail-parser.
+//!
+//! Before it reads a list, what mail-parser 0.11.9 would misread is hidden in letters of the private use area: quoted
+//! strings (`"a b"@example.org` becomes a name and `@example.org`, and `Ann "the boss" Miller` loses its spaces), encoded
+//! words (it decodes each alone, and takes quadratic time over those without an end) and IPv6 literals; and what stands
+//! behind an address is left out (`<ann@example.org> <bob@example.org>` becomes one address). Each can go when the tests
+//! below pass without it.
+
+use mail_parser::{Addr, HeaderName, MessageParser};
 
 use super::NameAddr;
 use crate::message::{header::one_line, word};
 
 /// A longer address is none (RFC 5321, 4.5.3.1 allows 64 + 1 + 255).
 const MAX_ADDRESS: usize = 320;
+/// Where in the private use area masked ASCII characters lie.
+const MASK: u32 = 0xe000;
 
 /// The mailboxes of an address list, groups flattened, at most `most`; and whether there were more.
 pub fn parse(raw: &str, most: usize) -> (Vec<NameAddr>, bool) {
     let mut mailboxes = Vec::new();
     // `Miller, Ann <ann@example.org>`: what stood before the comma is a name without an address.
-    let mut nameless = "";
-    for piece in Pieces::of(raw) {
-        let Piece::Mailbox(text) = piece else {
-            nameless = "";
+    let mut nameless = String::new();
+    for (mut mailbox, has_address) in all(raw) {
+        let before = std::mem::take(&mut nameless);
+        if !has_address {
+            nameless = mailbox.name;
             continue;
-        };
-        let mut mailbox = mailbox(text);
+        }
         if mailbox.address.is_empty() {
-            nameless = if text.contains('<') { "" } else { text };
             continue;
         }
-        if !nameless.trim().is_empty() && text.contains('<') && !mailbox.name.is_empty() {
-            mailbox.name = format!("{}, {}", phrase(nameless), mailbox.name);
-        }
-        nameless = "";
         if mailboxes.len() == most {
             return (mailboxes, true);
+        }
+        if !before.is_empty() && !mailbox.name.is_empty() {
+            mailbox.name = format!("{before}, {}", mailbox.name);
         }
         mailboxes.push(mailbox);
     }
@@ -35,240 +43,147 @@ pub fn parse(raw: &str, most: usize) -> (Vec<NameAddr>, bool) {
 
 /// The display name of the first mailbox, even where it has no address.
 pub fn first_name(raw: &str) -> String {
-    let first = Pieces::of(raw).find_map(|piece| match piece {
-        Piece::Mailbox(text) => Some(mailbox(text).name),
-        Piece::Group => None,
-    });
-    first.unwrap_or_default()
+    all(raw)
+        .into_iter()
+        .next()
+        .map(|(mailbox, _)| mailbox.name)
+        .unwrap_or_default()
 }
 
-/// What stands between two commas of the list, or a group's name (which nobody needs).
-enum Piece<'a> {
-    Mailbox(&'a str),
-    Group,
+/// All mailboxes, and whether they had an address at all, be it the empty `<>`.
+fn all(raw: &str) -> Vec<(NameAddr, bool)> {
+    let field = format!("To: {}\n\n", masked(raw));
+    let parser = MessageParser::new().header_address(HeaderName::To);
+    let message = parser.parse_headers(&field);
+    let addresses = message.as_ref().and_then(|message| message.to());
+    addresses.map_or_else(Vec::new, |addresses| addresses.iter().map(mailbox).collect())
 }
 
-/// Cuts a list at its commas, semicolons (Outlook writes them) and group colons.
-struct Pieces<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Pieces<'a> {
-    fn of(raw: &'a str) -> Pieces<'a> {
-        Pieces { rest: raw }
-    }
-}
-
-impl<'a> Iterator for Pieces<'a> {
-    type Item = Piece<'a>;
-
-    fn next(&mut self) -> Option<Piece<'a>> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let octets = self.rest.as_bytes();
-        let mut nesting = Nesting::default();
-        let mut at = 0;
-        while at < octets.len() {
-            let outside = nesting.is_outside_before(octets[at]);
-            if outside && let Some(length) = encoded_word(self.rest, at) {
-                at += length;
-                continue;
-            }
-            let piece = match octets[at] {
-                b',' | b';' if outside => Piece::Mailbox(&self.rest[..at]),
-                b':' if outside => Piece::Group,
-                _ => {
-                    at += 1;
-                    continue;
-                }
-            };
-            self.rest = &self.rest[at + 1..];
-            return Some(piece);
-        }
-        Some(Piece::Mailbox(std::mem::take(&mut self.rest)))
-    }
-}
-
-/// The length of an encoded word at `at`; a comma in it, though it should be encoded, is none of the list's.
-fn encoded_word(text: &str, at: usize) -> Option<usize> {
-    if text.as_bytes()[at..].starts_with(b"=?") {
-        word::length(&text[at..])
+fn mailbox(read: &Addr<'_>) -> (NameAddr, bool) {
+    let name = clean(&unmasked(read.name().unwrap_or("")));
+    let text = read.address().unwrap_or("").replace(" @", "@").replace("@ ", "@");
+    // Without angle brackets: `Ann ann@example.org`.
+    let (before, text) = text.trim().rsplit_once([' ', '\t']).unwrap_or(("", text.trim()));
+    let name = if name.is_empty() {
+        clean(&unmasked(before))
     } else {
-        None
-    }
-}
-
-/// Whether a place lies within quotes, a comment, angle brackets or a domain literal.
-#[derive(Default)]
-struct Nesting {
-    escaped: bool,
-    quoted: bool,
-    comments: u32,
-    angle: bool,
-    literal: bool,
-}
-
-impl Nesting {
-    /// Takes the next octet; true where it lies outside of all of them.
-    fn is_outside_before(&mut self, octet: u8) -> bool {
-        if std::mem::take(&mut self.escaped) {
-            return false;
-        }
-        let outside = !self.quoted && self.comments == 0 && !self.angle && !self.literal;
-        match octet {
-            b'\\' if self.quoted || self.comments > 0 => self.escaped = true,
-            b'"' if self.comments == 0 => self.quoted = !self.quoted,
-            _ if self.quoted => {}
-            b'(' => self.comments += 1,
-            b')' => self.comments = self.comments.saturating_sub(1),
-            _ if self.comments > 0 => {}
-            b'<' => self.angle = true,
-            b'>' => self.angle = false,
-            b'[' => self.literal = true,
-            b']' => self.literal = false,
-            _ => {}
-        }
-        outside
-    }
-}
-
-/// One mailbox: `Ann <ann@example.org>`, `ann@example.org (Ann)`, `ann@example.org`, or nothing usable.
-fn mailbox(text: &str) -> NameAddr {
-    let mut nesting = Nesting::default();
-    let angle = text
-        .bytes()
-        .position(|octet| nesting.is_outside_before(octet) && octet == b'<');
-    match angle {
-        Some(at) => {
-            let (name, rest) = (&text[..at], &text[at + 1..]);
-            let (inside, behind) = until_closing_angle(rest);
-            let name = [name, behind].map(phrase).into_iter().find(|name| !name.is_empty());
-            NameAddr {
-                name: name.or_else(|| comment(text)).unwrap_or_default(),
-                address: address(inside),
-            }
-        }
-        None => bare_mailbox(text),
-    }
-}
-
-fn until_closing_angle(rest: &str) -> (&str, &str) {
-    let mut quoted = false;
-    let end = rest.bytes().position(|octet| {
-        quoted ^= octet == b'"';
-        octet == b'>' && !quoted
-    });
-    let end = end.or_else(|| rest.find('>'));
-    end.map_or((rest, ""), |at| (&rest[..at], &rest[at + 1..]))
-}
-
-/// Without angle brackets: the word with the `@` is the address, a comment is the name.
-fn bare_mailbox(text: &str) -> NameAddr {
-    let plain = without_comments(text);
-    let Some(at) = last_at(&plain) else {
-        return NameAddr {
-            name: phrase(text),
-            address: String::new(),
-        };
+        name
     };
-    let (local, domain) = (plain[..at].trim_end(), plain[at + 1..].trim_start());
-    let begins = match local.strip_suffix('"') {
-        Some(quoted) => quoted.rfind('"').unwrap_or(0),
-        None => local.rfind(char::is_whitespace).map_or(0, |space| space + 1),
-    };
-    let ends = domain.find(char::is_whitespace).unwrap_or(domain.len());
-    let name = comment(text).unwrap_or_else(|| phrase(&local[..begins]));
-    NameAddr {
-        name,
-        address: address(&format!("{}@{}", &local[begins..], &domain[..ends])),
-    }
-}
-
-/// The last `@` outside quotes.
-fn last_at(text: &str) -> Option<usize> {
-    let mut quoted = false;
-    let mut last = None;
-    for (at, octet) in text.bytes().enumerate() {
-        quoted ^= octet == b'"';
-        if octet == b'@' && !quoted {
-            last = Some(at);
-        }
-    }
-    last
-}
-
-/// An address in lower case, without white space outside quotes, without a source route (`@relay:ann@example.org`).
-fn address(text: &str) -> String {
-    let text = without_comments(text);
-    let text = match text.trim().strip_prefix('@').and_then(|route| route.split_once(':')) {
-        Some((_, address)) => address,
-        None => text.trim(),
-    };
-    let text = text.strip_prefix("mailto:").unwrap_or(text);
-    let mut quoted = false;
-    let kept = text.chars().filter(|c| {
-        quoted ^= *c == '"';
-        (quoted || !c.is_whitespace()) && !c.is_control() && *c != '<'
-    });
-    let address: String = kept.take(MAX_ADDRESS + 1).collect();
-    if address.len() > MAX_ADDRESS || address == "@" {
-        String::new()
-    } else {
+    // With a source route: `@relay.example:ann@example.org`.
+    let text = text
+        .strip_prefix('@')
+        .and_then(|route| route.split_once(':'))
+        .map_or(text, |(_, rest)| rest);
+    let address = unmasked(text.strip_prefix("mailto:").unwrap_or(text));
+    let is_address = address.len() <= MAX_ADDRESS && address != "@" && address != "<>";
+    let address = if is_address {
         address.to_lowercase()
-    }
+    } else {
+        String::new()
+    };
+    (NameAddr { name, address }, read.address().is_some())
 }
 
-fn without_comments(text: &str) -> String {
-    let mut nesting = Nesting::default();
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        let mut before = [0; 4];
-        let was = nesting.comments;
-        for octet in c.encode_utf8(&mut before).bytes() {
-            nesting.is_outside_before(octet);
+fn masked(raw: &str) -> String {
+    let mut masked = String::with_capacity(raw.len());
+    let mut around = Around::default();
+    // Where one quote is never closed, no later one is: looking again and again would take quadratic time.
+    let mut closes = true;
+    // A letter that was there already must not turn into another one afterwards, such as a line end.
+    let raw = raw.replace(is_masked, "");
+    let mut rest = raw.as_str();
+    while let Some(c) = rest.chars().next() {
+        let quoted = (c == '"' && closes && around.comments == 0).then(|| quoted_string(rest));
+        closes &= !matches!(quoted, Some(None));
+        let (length, text) = if rest.starts_with("=?") {
+            let length = word::length(rest).unwrap_or(1);
+            (length, hidden(&rest[..length]))
+        } else if let Some(Some((length, text))) = quoted {
+            (length, text)
+        } else if rest.starts_with("<>") {
+            (2, format!("<{}>", hidden("<>")))
+        } else if masked.ends_with('@') && c == '[' {
+            let length = rest.find(']').map_or(1, |at| at + 1);
+            (length, hidden(&rest[..length]))
+        } else {
+            (c.len_utf8(), c.to_string())
+        };
+        if around.keeps(c) {
+            masked.push_str(&text);
         }
-        if was == 0 && nesting.comments == 0 {
-            plain.push(c);
-        }
+        rest = &rest[length..];
     }
-    plain
+    masked
 }
 
-/// The text of the first comment, decoded.
-fn comment(text: &str) -> Option<String> {
-    let mut nesting = Nesting::default();
-    let mut begins = None;
-    for (at, octet) in text.bytes().enumerate() {
-        let was = nesting.comments;
-        nesting.is_outside_before(octet);
-        match (was, nesting.comments) {
-            (0, 1) => begins = Some(at + 1),
-            (1, 0) => {
-                return begins
-                    .map(|begins| clean(&text[begins..at]))
-                    .filter(|name| !name.is_empty());
+/// What a place of a list stands in.
+#[derive(Default)]
+struct Around {
+    comments: u32,
+    in_angle: bool,
+    /// Until the next comma.
+    behind_angle: bool,
+}
+
+impl Around {
+    /// Whether the next character says anything: behind `<…>` only a comment does, and a second `<` never.
+    fn keeps(&mut self, c: char) -> bool {
+        let was_in_comment = self.comments > 0;
+        match c {
+            '(' => self.comments += 1,
+            ')' => self.comments = self.comments.saturating_sub(1),
+            _ if was_in_comment => {}
+            ',' | ';' if !self.in_angle => self.behind_angle = false,
+            '<' if self.in_angle => return false,
+            '<' if !self.behind_angle => self.in_angle = true,
+            '>' if self.in_angle => {
+                (self.in_angle, self.behind_angle) = (false, true);
+                return true;
             }
             _ => {}
         }
+        !self.behind_angle || was_in_comment || self.comments > 0
     }
-    None
 }
 
-/// A display name: comments and quotes off, encoded words decoded, in quotes as well, since people send them so.
-fn phrase(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut characters = without_comments(text).chars().collect::<Vec<_>>().into_iter();
-    while let Some(c) = characters.next() {
-        match c {
-            '\\' => plain.extend(characters.next()),
-            '"' => {}
-            other => plain.push(other),
+/// The length of a quoted string at the beginning of `text`, and its text hidden; with its quotes where it is a local
+/// part.
+fn quoted_string(text: &str) -> Option<(usize, String)> {
+    let mut inside = text.strip_prefix('"')?.char_indices();
+    let mut plain = String::new();
+    let end = loop {
+        match inside.next()? {
+            (at, '"') => break at + 2,
+            (_, '\\') => plain.extend(inside.next().map(|(_, escaped)| escaped)),
+            (_, other) => plain.push(other),
         }
-    }
-    clean(&plain)
+    };
+    let is_local_part = text[end..].starts_with('@');
+    Some((end, hidden(if is_local_part { &text[..end] } else { &plain })))
 }
 
+fn hidden(text: &str) -> String {
+    text.chars().map(mask).collect()
+}
+
+fn mask(c: char) -> char {
+    let masked = c.is_ascii().then(|| char::from_u32(MASK + u32::from(c))).flatten();
+    masked.unwrap_or(c)
+}
+
+fn is_masked(c: char) -> bool {
+    (MASK..MASK + 128).contains(&u32::from(c))
+}
+
+fn unmasked(text: &str) -> String {
+    let unmask = |c: char| {
+        let ascii = u32::from(c).checked_sub(MASK).filter(|_| is_masked(c));
+        ascii.and_then(char::from_u32).unwrap_or(c)
+    };
+    text.chars().map(unmask).collect()
+}
+
+/// A display name with its encoded words decoded, in quotes as well, since people send them so.
 fn clean(text: &str) -> String {
     let line = one_line(&word::decode(text));
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -356,9 +271,49 @@ mod tests {
         check("\"a b\"@example.org", &[("", "\"a b\"@example.org")]);
         check("Ann <\"a@b\"@example.org>", &[("Ann", "\"a@b\"@example.org")]);
         check("root@[192.0.2.1]", &[("", "root@[192.0.2.1]")]);
+        check("root@[IPv6:2001:db8::1]", &[("", "root@[ipv6:2001:db8::1]")]);
         check("ann @ example.org", &[("", "ann@example.org")]);
         check("<@relay.example:ann@example.org>", &[("", "ann@example.org")]);
         check("o'brien@example.org", &[("", "o'brien@example.org")]);
+    }
+
+    #[test]
+    fn quoted_words_keep_their_distance_and_comments_are_part_of_the_name() {
+        check(
+            "Ann \"the boss\" Miller <ann@example.org>",
+            &[("Ann the boss Miller", "ann@example.org")],
+        );
+        check(
+            "\"Ann\" \"Miller\" <ann@example.org>",
+            &[("Ann Miller", "ann@example.org")],
+        );
+        check(
+            "Ann (5\" tall, IT) <ann@example.org>",
+            &[("Ann (5\" tall, IT)", "ann@example.org")],
+        );
+        check("<ann@example.org> (Ann)", &[("Ann", "ann@example.org")]);
+    }
+
+    #[test]
+    fn only_the_first_address_of_a_mailbox_counts() {
+        check(
+            "Ann <ann@example.org> <bob@example.org>, c@example.org",
+            &[("Ann", "ann@example.org"), ("", "c@example.org")],
+        );
+        check("Ann <<ann@example.org>>", &[("Ann", "ann@example.org")]);
+        check("Ann <ann@example.org><.evil.example>", &[("Ann", "ann@example.org")]);
+        check(
+            "\"Ann\" <ann@example.org> for \"Bob\" <bob@example.org>",
+            &[("Ann", "ann@example.org")],
+        );
+    }
+
+    #[test]
+    fn letters_of_the_private_use_area_do_not_become_others() {
+        check(
+            "A\u{e00d}\u{e00a}x <a\u{e00a}nn\u{e020}@example.org>",
+            &[("Ax", "ann@example.org")],
+        );
     }
 
     #[test]

@@ -67,6 +67,23 @@ pub fn of(html: &str) -> Option<String> {
     Some(outline.written)
 }
 
+/// The texts with a line break where an element begins or ends a line: what is left of a document without an outline,
+/// for a reader that knows no other lines. Its work grows with the document alone.
+pub fn lines(html: &str) -> String {
+    let mut lines = String::with_capacity(html.len());
+    for token in Tokens::of(html) {
+        match token {
+            Token::Text(text) => lines.push_str(&text.replace('<', "&lt;")),
+            Token::Open(name, _) | Token::Close(name) => match name.as_str() {
+                "td" | "th" => lines.push(' '),
+                name if !begins_line(name) || lines.ends_with("<br>") => {}
+                _ => lines.push_str("<br>"),
+            },
+        }
+    }
+    lines
+}
+
 #[derive(Default)]
 struct Outline {
     written: String,
@@ -132,6 +149,10 @@ impl Outline {
         self.written.push_str(name);
         self.written.push('>');
     }
+}
+
+fn begins_line(name: &str) -> bool {
+    name == "tr" || known(HOLDING, name).or(known(FLAT, name)).is_some()
 }
 
 fn known(names: &[(&'static str, &'static str)], name: &str) -> Option<(&'static str, &'static str)> {

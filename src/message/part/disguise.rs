@@ -1,0 +1,236 @@
+//! A copy of a multipart body in which mail-parser finds the parts and nothing that harms it or leads it astray.
+//!
+//! The copy serves for the places of the parts alone; what is in them is read from the message itself. Every change is
+//! of one octet for one, so places stay, and is made everywhere, so that a boundary still equals its delimiter lines.
+//! What mail-parser 0.11.9 does, and how to see that a change can go:
+//! - it drops nested messages by recursion: 25,000 of them end the process (`tests/hostile.rs`), in Base64 too. So it
+//!   never sees that a part is a message. It can go when a bound on nesting is its own, as in 1.0.
+//! - it takes quadratic time over encoded words and RFC 2231 sections. So it sees no `?` and no `*`. It can go when
+//!   100,000 sections take milliseconds. The price: a boundary that itself comes in sections is not found.
+//! - it ends a part at `--boundary` within a line (`tests/mail/malformed/boundary_in_the_text.eml`).
+//!
+//! Known limits: a part whose header has no blank line below it swallows the next delimiter line, and of two
+//! Content-Type fields of one part the last one decides whether it is a multipart.
+
+use std::{
+    collections::HashSet,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders, PartType};
+
+/// How often multiparts are searched for a boundary, times octets: what is never found is sought to the end.
+const MAX_WORK: usize = 1 << 31;
+/// Double dashes, each of which may begin a part: a part takes some 200 octets of memory.
+const MAX_DASHES: usize = 200_000;
+/// Short lines with a colon, each of which may be a field of a part's header: a field takes 100 octets.
+const MAX_SHORT_FIELDS: usize = 200_000;
+/// A longer field does not take many times its own memory.
+const SHORT_FIELD: usize = 24;
+/// How often false delimiters are looked for, as blotting some out can bring inner multiparts to light; and how many
+/// multiparts are closed.
+const MAX_ROUNDS: usize = 4;
+
+/// A part that is not made of parts: where its header and its body lie, and what it stands in.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub header: Range<usize>,
+    pub body: Range<usize>,
+    pub in_alternative: bool,
+    pub in_digest: bool,
+}
+
+/// The places of all parts in order; none where there is no telling. `Err` names the bound that was passed.
+pub fn places(message: &[u8], content_type: &str, body: Range<usize>) -> Result<Vec<Place>, &'static str> {
+    let header = format!("Content-Type: {content_type}\r\n\r\n");
+    // The end lets a part that was cut within its header end there.
+    let mut copy = [header.as_bytes(), &message[body.clone()], b"\r\n\r\n"].concat();
+    disguise(&mut copy);
+    within_bounds(&copy)?;
+
+    let mut found = Found::read(&copy)?;
+    for _ in 0..MAX_ROUNDS {
+        let lies = found.false_delimiters(&copy);
+        if lies.is_empty() {
+            break;
+        }
+        lies.into_iter().for_each(|at| copy[at] = b'+');
+        found = Found::read(&copy)?;
+    }
+    found.close_multiparts(&copy)?;
+
+    // What was found beyond the message lies in the end that was added.
+    let moved_to = |offset: usize| Some((offset.checked_sub(header.len())? + body.start).min(body.end));
+    Ok(found
+        .places
+        .into_iter()
+        .filter_map(|place| place.moved(moved_to))
+        .collect())
+}
+
+impl Place {
+    fn moved(self, to: impl Fn(usize) -> Option<usize>) -> Option<Place> {
+        let move_range = |range: Range<usize>| {
+            let start = to(range.start)?;
+            Some(start..to(range.end)?.max(start))
+        };
+        let (header, body) = (move_range(self.header)?, move_range(self.body)?);
+        Some(Place { header, body, ..self })
+    }
+}
+
+fn disguise(copy: &mut [u8]) {
+    for octet in copy.iter_mut() {
+        match *octet {
+            b'?' => *octet = b'!',
+            b'*' => *octet = b'+',
+            _ => {}
+        }
+    }
+    // The type `message/…`, and that of `multipart/digest`, whose parts are messages without saying so.
+    for word in [b"message".as_slice(), b"digest"] {
+        let mut from = 0;
+        while let Some(at) = memchr::memchr2(word[0], word[0].to_ascii_uppercase(), &copy[from..]) {
+            let at = from + at;
+            if copy[at..]
+                .get(..word.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(word))
+            {
+                copy[at] = b'x';
+            }
+            from = at + 1;
+        }
+    }
+}
+
+fn within_bounds(copy: &[u8]) -> Result<(), &'static str> {
+    let boundaries = memchr::memchr2_iter(b'b', b'B', copy)
+        .filter(|at| {
+            copy[*at..]
+                .get(..8)
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"boundary"))
+        })
+        .count();
+    if boundaries.saturating_mul(copy.len()) > MAX_WORK {
+        return Err("nesting of parts");
+    }
+    if memchr::memmem::find_iter(copy, b"--").nth(MAX_DASHES).is_some() {
+        return Err("parts");
+    }
+    let mut short_fields = copy
+        .split(|b| *b == b'\n')
+        .filter(|line| line.len() < SHORT_FIELD && line.contains(&b':'));
+    short_fields
+        .nth(MAX_SHORT_FIELDS)
+        .map_or(Ok(()), |_| Err("header fields"))
+}
+
+/// What mail-parser found in a copy.
+#[derive(Default)]
+struct Found {
+    places: Vec<Place>,
+    /// Of all multiparts.
+    boundaries: HashSet<Vec<u8>>,
+}
+
+impl Found {
+    /// Nothing but Content-Type is read: each other field could bring faults of its own.
+    fn read(copy: &[u8]) -> Result<Found, &'static str> {
+        let parser = MessageParser::new()
+            .default_header_ignore()
+            .header_content_type(HeaderName::ContentType);
+        // In a debug build mail-parser 0.11.9 panics over numbers that overflow.
+        let read = || parser.parse(copy).as_ref().map(Found::of).unwrap_or_default();
+        catch_unwind(AssertUnwindSafe(read)).map_err(|_| "parts")
+    }
+
+    fn of(parsed: &Message<'_>) -> Found {
+        let mut stands_in = vec![(false, false); parsed.parts.len()];
+        let mut found = Found::default();
+        for (index, part) in parsed.parts.iter().enumerate() {
+            let content_type = part.content_type();
+            let boundary = content_type.and_then(|read| read.attribute("boundary"));
+            found
+                .boundaries
+                .extend(boundary.filter(|text| !text.is_empty()).map(Vec::from));
+            let (in_alternative, in_digest) = stands_in[index];
+            let PartType::Multipart(children) = &part.body else {
+                let [header, body, end] = [part.offset_header, part.offset_body, part.offset_end]
+                    .map(|offset| usize::try_from(offset).unwrap_or(usize::MAX));
+                found.places.push(Place {
+                    header: header..body,
+                    body: body..end.max(body),
+                    in_alternative,
+                    in_digest,
+                });
+                continue;
+            };
+            let subtype = content_type.and_then(|read| read.subtype()).unwrap_or("");
+            for child in children.iter().filter_map(|id| usize::try_from(*id).ok()) {
+                if let Some(child) = stands_in.get_mut(child) {
+                    *child = (in_alternative || subtype == "alternative", subtype == "xigest");
+                }
+            }
+        }
+        found
+    }
+
+    /// Where `--boundary` stands that is no delimiter line of any multipart; the place is that of the second dash.
+    fn false_delimiters(&self, copy: &[u8]) -> Vec<usize> {
+        let mut lies = Vec::new();
+        for boundary in &self.boundaries {
+            let delimiter = [b"--", boundary.as_slice()].concat();
+            let all = memchr::memmem::find_iter(copy, &delimiter);
+            lies.extend(
+                all.filter(|at| self.delimiter_line(copy, *at).is_none())
+                    .map(|at| at + 1),
+            );
+        }
+        lies
+    }
+
+    /// The boundary of the delimiter line at `at`, if it is nothing but one; be it of a longer boundary.
+    fn delimiter_line<'a>(&self, copy: &'a [u8], at: usize) -> Option<&'a [u8]> {
+        if at > 0 && copy[at - 1] != b'\n' {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', &copy[at..]).map_or(copy.len(), |length| at + length);
+        let named = copy[at..end].trim_ascii_end().strip_prefix(b"--")?;
+        let known = |named: &&[u8]| self.boundaries.contains(*named);
+        Some(named)
+            .filter(known)
+            .or_else(|| named.strip_suffix(b"--").filter(known))
+    }
+
+    /// mail-parser 0.11.9 overlooks that the delimiter of an outer multipart ends the inner ones too (RFC 2046, 5.1.2):
+    /// the last part goes on to the end. It is cut there, and the rest read as a multipart of its own.
+    fn close_multiparts(&mut self, copy: &[u8]) -> Result<(), &'static str> {
+        for _ in 0..MAX_ROUNDS {
+            let Some(last) = self.places.last() else { break };
+            let body = last.body.start..last.body.end.min(copy.len());
+            let mut dashes = memchr::memmem::find_iter(copy.get(body.clone()).unwrap_or_default(), b"--");
+            let outer = dashes.find_map(|at| Some((body.start + at, self.delimiter_line(copy, body.start + at)?)));
+            let Some((at, boundary)) = outer else { break };
+            let header = [b"Content-Type: multipart/mixed; boundary=\"", boundary, b"\"\r\n\r\n"].concat();
+            let rest = Found::read(&[&header, &copy[at..]].concat())?;
+            if let Some(last) = self.places.last_mut() {
+                last.body.end = at - line_end_before(&copy[body.start..at]);
+            }
+            let moved_to = |offset: usize| Some(offset.checked_sub(header.len())? + at);
+            self.places
+                .extend(rest.places.into_iter().filter_map(|place| place.moved(moved_to)));
+            self.boundaries.extend(rest.boundaries);
+        }
+        Ok(())
+    }
+}
+
+/// The line end before a delimiter belongs to the delimiter (RFC 2046, 5.1.1).
+fn line_end_before(octets: &[u8]) -> usize {
+    match octets {
+        [.., b'\r', b'\n'] => 2,
+        [.., b'\n'] => 1,
+        _ => 0,
+    }
+}
