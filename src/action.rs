@@ -29,6 +29,14 @@ pub enum StepError {
         /// Coming back earlier would be of no use.
         not_before: Option<jiff::Timestamp>,
     },
+    /// A limit that the operator set is reached: the message waits for its turn, and its clock stands still.
+    #[error("{reason}")]
+    Held {
+        /// Which limit.
+        reason: String,
+        /// When its turn comes.
+        until: jiff::Timestamp,
+    },
     /// A fault of the connection: its messages wait as long as it lasts, their clock stands still.
     #[error("{reason}")]
     Connection {

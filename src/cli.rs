@@ -19,6 +19,7 @@ pub mod log;
 mod logging;
 mod print;
 pub mod process;
+pub mod retry;
 pub mod run;
 pub mod sandbox;
 pub mod show;
@@ -94,7 +95,11 @@ impl From<Faults> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
-        Failure::new(Status::Broken, error.to_string())
+        match error.kind() {
+            // Whoever reads the output has seen enough, as `head` has.
+            std::io::ErrorKind::BrokenPipe => Failure::new(Status::Done, ""),
+            _ => Failure::new(Status::Broken, error.to_string()),
+        }
     }
 }
 
@@ -117,7 +122,7 @@ pub struct Common {
     /// The configuration; else $HALO_INTAKE_CONFIG, ./config/halo-intake.toml, /etc/halo-intake/halo-intake.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// error, warn, info, debug or trace
+    /// How much is logged: error, warn, info, debug or trace
     #[arg(long, global = true, value_name = "LEVEL", env = "HALO_INTAKE_LOG")]
     log_level: Option<String>,
     /// How log lines look; under systemd the journal's own form is the default
@@ -147,7 +152,7 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watches the mailboxes
+    /// Watches the mailboxes: the daemon
     Run(run::Run),
     /// Checks the configuration and reports every fault
     Check(check::Check),
@@ -155,15 +160,17 @@ enum Command {
     Explain(explain::Explain),
     /// Takes one message for real, from a file or standard input
     Process(process::Process),
+    /// Runs messages again from their stored octets
+    Retry(retry::Retry),
     /// Lists what became of messages, newest first
     Log(log::Log),
     /// Shows one message in full
     Show(show::Show),
-    /// Lists what a Halo connection sees, to choose from
+    /// Lists the clients, sites or users of Halo with their ids, to choose from
     Halo(halo::Halo),
     /// Serves an emulated Halo on loopback, for trying rules without a tenant
     Sandbox(sandbox::Sandbox),
-    /// The main job on embedded parts alone: nothing to configure, no network
+    /// Runs the main job on embedded parts alone: nothing to configure, no network
     Demo(demo::Demo),
     /// Prints shell completions
     Completions {
@@ -205,6 +212,7 @@ fn dispatch(arguments: &Arguments) -> Ended {
         Command::Check(check) => check.perform(common),
         Command::Explain(explain) => explain.perform(common),
         Command::Process(process) => process.perform(common),
+        Command::Retry(retry) => retry.perform(common),
         Command::Log(log) => log.perform(common),
         Command::Show(show) => show.perform(common),
         Command::Halo(halo) => halo.perform(common),
@@ -231,11 +239,14 @@ impl Common {
             .collect()
     }
 
-    /// Finds, loads and checks the configuration; warnings go to standard error.
+    /// Finds, loads and checks the configuration.
     pub fn generation(&self) -> Result<Generation, Failure> {
-        let (generation, warnings) = Generation::load(&self.config_path()?, &Self::environment())?;
-        warnings.0.iter().for_each(|warning| eprintln!("{warning}"));
-        Ok(generation)
+        self.generation_with_warnings().map(|(generation, _)| generation)
+    }
+
+    /// The same with its warnings, for the commands that check it or run it for long.
+    pub fn generation_with_warnings(&self) -> Result<(Generation, Faults), Failure> {
+        Ok(Generation::load(&self.config_path()?, &Self::environment())?)
     }
 
     /// Which file it is.

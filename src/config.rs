@@ -80,7 +80,7 @@ pub struct Config {
 }
 
 /// A mailbox that is watched. Those with `enabled = false` are kept here and rest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct MailboxConfig {
     pub enabled: bool,
@@ -100,7 +100,7 @@ pub struct MailboxConfig {
 }
 
 /// Where the messages lie.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum MailboxSource {
     Imap(ImapConfig),
@@ -108,7 +108,7 @@ pub enum MailboxSource {
 }
 
 /// How an IMAP server is reached and which folder is watched.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct ImapConfig {
     pub host: String,
@@ -175,7 +175,7 @@ pub enum Settle {
 }
 
 /// One Halo connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct HaloConfig {
     /// The resource server, without `/api`; ends without a slash.

@@ -1,16 +1,22 @@
 //! The service: one task a mailbox, the workers, reload, stop on a signal, systemd.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use tokio::{sync::mpsc, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{MailboxConfig, MailboxName},
     generation::Generation,
     journal::{Change, JournalError},
     pipeline::{
-        World, outbox,
+        World,
+        lane::Lane,
+        outbox,
         receive::Watched,
         report,
         settle::Settler,
@@ -19,91 +25,126 @@ use crate::{
 };
 
 pub mod control;
+pub mod memory;
 pub mod once;
 pub mod reload;
+pub mod signals;
 pub mod systemd;
+
+use reload::Reload;
 
 /// So long what is in hand may take after a stop, before it is handed back; systemd's patience is 90 s, ours 10 s.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
 /// How often old octets and rows are dropped.
 const TRIM_EVERY: Duration = Duration::from_secs(3600);
 /// Between the receive loops and the workers.
-pub(crate) const HANDED: usize = 64;
+const HANDED: usize = 64;
 
-/// Runs until the stop. `reload` gives each new configuration.
-pub async fn run(world: Arc<World>, mut reload: mpsc::Receiver<Generation>) {
+/// Why the daemon ended though nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// What is kept of an earlier process can not be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A fault of the program.
+    #[error("the loop {name} broke off by a fault of the program")]
+    Broken {
+        /// Which one.
+        name: &'static str,
+    },
+}
+
+/// Runs until the stop. `reloads` gives each new configuration.
+pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Result<(), DaemonError> {
+    memory::recall(&world).await?;
     let (hand, handed) = mpsc::channel(HANDED);
     let crew = Crew::new(world.clone());
-    let mut loops = Loops::default();
+    let loops = Loops::new(world.clone());
     loops.start("work", {
         let crew = crew.clone();
         async move { crew.run(handed).await }
     });
-    loops.start("outbox", {
-        let world = world.clone();
-        async move { outbox::run(&world).await }
-    });
-    loops.start("report", {
-        let world = world.clone();
-        async move { report::run(&world).await }
-    });
-    loops.start("retention", {
-        let world = world.clone();
-        async move { trim(&world).await }
-    });
-    loops.start("control", {
-        let (world, crew) = (world.clone(), crew.clone());
-        async move { control::serve(world, crew).await }
-    });
+    let shared = || world.clone();
+    let (of_outbox, of_report, of_retention, of_memory) = (shared(), shared(), shared(), shared());
+    loops.start("outbox", async move { outbox::run(&of_outbox).await });
+    loops.start("report", async move { report::run(&of_report).await });
+    loops.start("retention", async move { trim(&of_retention).await });
+    loops.start("memory", async move { memory::run(&of_memory).await });
+    loops.start("control", control::serve(world.clone(), crew.clone()));
+    loops.start("systemd", systemd::beat(world.clone()));
     let mut mailboxes = Mailboxes {
         world: world.clone(),
         hand,
+        tasks: loops.tasks.clone(),
         running: BTreeMap::new(),
     };
     mailboxes.apply(&world.generation.load_full());
-    let heart = tokio::spawn(systemd::beat(world.clone()));
 
     loop {
         tokio::select! {
             () = world.stop.cancelled() => break,
-            Some(generation) = reload.recv() => {
-                reload::swap(&world, generation);
+            Some(Reload { generation, taken }) = reloads.recv() => {
+                reload::swap(&world, generation).await;
                 mailboxes.apply(&world.generation.load_full());
-            }
-            name = loops.first_end() => {
-                // A loop only ends at a stop: anything else is a fault of the program, and systemd starts it anew.
-                if !world.stop.is_cancelled() {
-                    tracing::error!("the loop {name} ended; the daemon stops");
-                    world.stop.cancel();
-                }
-                break;
+                // Whoever asked may be gone.
+                let _ = taken.send(());
             }
         }
     }
-    mailboxes.stop();
-    crew.stop(PATIENCE).await;
-    // It says that the daemon stops, and may be in the midst of looking at the journal.
-    let _ = tokio::time::timeout(Duration::from_secs(1), heart).await;
+    drop(mailboxes);
+    tokio::join!(crew.stop(PATIENCE), loops.ended());
+    memory::keep(&world).await;
+    match loops.broken.get() {
+        Some(name) => Err(DaemonError::Broken { name }),
+        None => Ok(()),
+    }
 }
 
-/// The loops that are not a mailbox's.
-#[derive(Default)]
-struct Loops(Vec<(&'static str, JoinHandle<()>)>);
+/// When a stop has had all the time that it may take.
+async fn stop_is_over(world: &World) {
+    world.stop.cancelled().await;
+    tokio::select! {
+        () = tokio::time::sleep(PATIENCE) => {}
+        () = world.hurry.cancelled() => {}
+    }
+}
+
+/// The loops; each ends by itself at a stop, and only then.
+struct Loops {
+    world: Arc<World>,
+    tasks: TaskTracker,
+    broken: Arc<OnceLock<&'static str>>,
+}
 
 impl Loops {
-    fn start(&mut self, name: &'static str, run: impl Future<Output = ()> + Send + 'static) {
-        self.0.push((name, tokio::spawn(run)));
+    fn new(world: Arc<World>) -> Loops {
+        Loops {
+            world,
+            tasks: TaskTracker::new(),
+            broken: Arc::default(),
+        }
     }
 
-    async fn first_end(&mut self) -> &'static str {
-        let ends = self.0.iter_mut().map(|(name, task)| {
-            Box::pin(async move {
-                // A panic was printed by its hook.
-                let _ = task.await;
-                *name
-            })
+    /// One that ends before the stop ends the daemon: systemd starts it anew.
+    fn start(&self, name: &'static str, run: impl Future<Output = ()> + Send + 'static) {
+        let (stop, broken) = (self.world.stop.clone(), self.broken.clone());
+        self.tasks.spawn(async move {
+            // A panic was printed by its hook.
+            let _ = tokio::spawn(run).await;
+            if !stop.is_cancelled() {
+                let _ = broken.set(name);
+                stop.cancel();
+            }
         });
-        futures_util::future::select_all(ends).await.0
+    }
+
+    /// Waits for all of them, but not longer than a stop may take: a letter that is leaving goes on for so long.
+    async fn ended(&self) {
+        self.tasks.close();
+        tokio::select! {
+            () = self.tasks.wait() => {}
+            () = stop_is_over(&self.world) => {}
+        }
     }
 }
 
@@ -111,12 +152,12 @@ impl Loops {
 struct Mailboxes {
     world: Arc<World>,
     hand: mpsc::Sender<InHand>,
+    tasks: TaskTracker,
     running: BTreeMap<MailboxName, Running>,
 }
 
 struct Running {
-    /// What it was started from.
-    started_from: String,
+    started_from: MailboxConfig,
     stop: CancellationToken,
 }
 
@@ -127,13 +168,14 @@ impl Mailboxes {
                 .config
                 .mailboxes
                 .get(name)
-                .is_some_and(|config| config.enabled && format!("{config:?}") == running.started_from)
+                .is_some_and(|config| config.enabled && *config == running.started_from)
         };
         self.running.retain(|name, running| {
             let stays = wanted(name, running);
             if !stays {
                 tracing::info!(mailbox = name.0, "is no longer watched as it was");
                 running.stop.cancel();
+                self.world.state.forget(name);
             }
             stays
         });
@@ -152,6 +194,7 @@ impl Mailboxes {
             name: name.clone(),
             config: config.clone(),
             hand: self.hand.clone(),
+            lane: Lane::default(),
             stop: stop.clone(),
         });
         let settler = Arc::new(Settler {
@@ -160,22 +203,18 @@ impl Mailboxes {
             config: config.clone(),
             stop: stop.clone(),
         });
-        tokio::spawn(survive(stop.clone(), move || {
+        self.tasks.spawn(survive(stop.clone(), move || {
             let watched = watched.clone();
             async move { watched.run().await }
         }));
-        tokio::spawn(survive(stop.clone(), move || {
+        self.tasks.spawn(survive(stop.clone(), move || {
             let settler = settler.clone();
             async move { settler.run().await }
         }));
         Running {
-            started_from: format!("{config:?}"),
+            started_from: config.clone(),
             stop,
         }
-    }
-
-    fn stop(&self) {
-        self.running.values().for_each(|running| running.stop.cancel());
     }
 }
 

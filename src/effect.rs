@@ -11,11 +11,16 @@ use serde_json::Value;
 use crate::{
     action::StepError,
     config::ConnectionName,
-    halo::{ClientId, ListQuery, NewClient, NewUser, Reference, UserId, client::Call},
+    halo::{
+        ClientId, ListQuery, NewClient, NewUser, Reference, UserId,
+        client::{Call, Calls},
+    },
     journal::{Claim, CreationKey, Intent},
     message::address::AddrSpec,
 };
 
+mod creatable;
+mod flood;
 pub mod live;
 pub mod simulated;
 
@@ -140,7 +145,7 @@ pub struct Asking<'a> {
     /// Names the effect within the run, for the journal's intents.
     pub step: &'a str,
     /// Where the requests are noted.
-    pub calls: &'a crate::halo::client::Calls,
+    pub calls: &'a Calls,
 }
 
 /// Who performs effects: for real, or simulated.
@@ -152,6 +157,8 @@ pub trait Performer: Send + Sync {
 /// An effect as the trace keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EffectTrace {
+    /// Which Halo.
+    pub connection: ConnectionName,
     /// What was asked, for people.
     pub effect: String,
     /// The requests that went out; none where a cache knew.
@@ -226,7 +233,7 @@ impl<'a> Effects<'a> {
             self.note(&effect, Vec::new(), Some("recorded".to_owned()), answer.clone());
             return read(answer, &effect);
         }
-        let calls = crate::halo::client::Calls::default();
+        let calls = Calls::default();
         let asking = Asking {
             claim: self.claim,
             step: &key,
@@ -253,6 +260,7 @@ impl<'a> Effects<'a> {
 
     fn note(&mut self, effect: &Effect, calls: Vec<Call>, from: Option<String>, answer: Value) {
         self.trace.push(EffectTrace {
+            connection: effect.connection.clone(),
             effect: effect.describe(),
             calls,
             from,

@@ -21,6 +21,7 @@ pub mod registry;
 mod shelf;
 mod times;
 mod token;
+pub mod unsent;
 mod users;
 mod wire;
 

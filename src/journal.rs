@@ -18,6 +18,9 @@ pub mod sqlite;
 pub use change::{Change, CreationKey, Digest, Ended, Intent, Letter, LetterLimit, Notice, Receipt, Received};
 pub use entry::{Attempt, Entry, Row, RowFilter, Totals};
 
+/// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.
+pub const PACKED_APART: usize = 256 << 10;
+
 /// The id of a message in the journal, as `show` and reports print it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -248,8 +248,12 @@ impl Message {
 
     /// What a server named in `trusted` found about the author (RFC 8601).
     pub fn auth(&self, trusted: &[String]) -> Auth {
-        let is_certain = self.author_source == "from" && self.author_count == 1;
-        Auth::read(&self.header_fields, trusted, is_certain.then(|| self.author.domain()))
+        let author = match (self.author_count, self.author_source) {
+            (2.., _) => auth::Author::Several,
+            (_, "from") => auth::Author::One(self.author.domain()),
+            _ => auth::Author::Uncertain,
+        };
+        Auth::read(&self.header_fields, trusted, author)
     }
 }
 

@@ -10,35 +10,43 @@
 //! or something falls due. `run` runs the loops, `run --once` the passes.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    config::{ConnectionName, MailboxName},
+    config::MailboxName,
     effect::live::Live,
     generation::Generation,
     halo::registry::Registry,
-    journal::Journal,
+    journal::{EntryId, Journal},
 };
 
-pub mod ending;
-pub mod handed;
+// The loops.
 pub mod outbox;
 pub mod receive;
-pub mod report;
 pub mod settle;
 pub mod work;
 
-/// So many octets of mail are in memory at once, in KiB; one message larger than that has it for itself.
-const BUDGET_KIB: u32 = 24 * 1024;
+// What they are made of.
+pub mod attempt;
+pub mod ending;
+pub mod handed;
+pub mod lane;
+pub mod report;
+pub mod states;
+
+use states::States;
+
+/// Something that is overdue is nobody's to take up just now (a mailbox at rest, a server that is down), so it is
+/// not asked for all the time.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 /// What all loops share. It outlives every reload.
 pub struct World {
@@ -54,14 +62,16 @@ pub struct World {
     pub live: Live,
     /// Of this machine.
     pub hostname: String,
-    /// Permits are KiB of messages in flight.
-    pub budget: Arc<Semaphore>,
     /// What wakes the loops.
     pub bells: Bells,
     /// How mailboxes and connections are.
     pub state: States,
+    /// Whoever sends letters: two who took up the same one would send it twice.
+    pub outbox: tokio::sync::Mutex<()>,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
+    /// Cancelled when it is to stop at once, without waiting for what is in hand.
+    pub hurry: CancellationToken,
 }
 
 /// What wakes the loops.
@@ -84,73 +94,6 @@ impl Bells {
     }
 }
 
-/// How the mailboxes and connections are, for the status line, `run --once` and the watchdog.
-#[derive(Debug, Default)]
-pub struct States(Mutex<StateMaps>);
-
-#[derive(Debug, Default)]
-struct StateMaps {
-    mailboxes: BTreeMap<MailboxName, MailboxState>,
-    outages: BTreeMap<ConnectionName, String>,
-}
-
-/// How a mailbox is.
-#[derive(Debug, Clone, Default)]
-pub struct MailboxState {
-    /// When it was looked at last without an error.
-    pub last_good: Option<Timestamp>,
-    /// What is wrong now.
-    pub trouble: Option<String>,
-}
-
-impl States {
-    fn maps(&self) -> std::sync::MutexGuard<'_, StateMaps> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The mailbox was looked at and all is well; says whether it was not so before.
-    pub fn mailbox_is_well(&self, name: &MailboxName, now: Timestamp) -> bool {
-        let mut maps = self.maps();
-        let state = maps.mailboxes.entry(name.clone()).or_default();
-        let recovered = state.trouble.take().is_some();
-        state.last_good = Some(now);
-        recovered
-    }
-
-    /// Something is wrong with the mailbox; says whether that is news.
-    pub fn mailbox_has_trouble(&self, name: &MailboxName, trouble: String) -> bool {
-        let mut maps = self.maps();
-        let state = maps.mailboxes.entry(name.clone()).or_default();
-        state.trouble.replace(trouble).is_none()
-    }
-
-    /// Something is wrong with the connection; says whether that is news.
-    pub fn connection_has_trouble(&self, name: &str, trouble: String) -> bool {
-        self.maps()
-            .outages
-            .insert(ConnectionName(name.to_owned()), trouble)
-            .is_none()
-    }
-
-    /// No connection is known to have trouble: called when a message went through.
-    pub fn connections_are_well(&self) -> bool {
-        let mut maps = self.maps();
-        let recovered = !maps.outages.is_empty();
-        maps.outages.clear();
-        recovered
-    }
-
-    /// All mailboxes.
-    pub fn mailboxes(&self) -> BTreeMap<MailboxName, MailboxState> {
-        self.maps().mailboxes.clone()
-    }
-
-    /// What is wrong with connections now.
-    pub fn outages(&self) -> BTreeMap<ConnectionName, String> {
-        self.maps().outages.clone()
-    }
-}
-
 impl World {
     /// A world over this journal and configuration.
     pub fn new(
@@ -168,12 +111,29 @@ impl World {
             generation: ArcSwap::from_pointee(generation),
             halos,
             hostname,
-            budget: Arc::new(Semaphore::new(usize::try_from(BUDGET_KIB).unwrap_or(usize::MAX))),
             bells: Bells::default(),
             state: States::default(),
+            outbox: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
+            hurry: CancellationToken::new(),
         })
     }
+
+    /// How long until something in the journal falls due, at most `longest`.
+    async fn until_due(&self, longest: Duration) -> Duration {
+        match self.journal.next_due().await {
+            Ok(Some(due)) => match Duration::try_from(due.duration_since(self.clock.now())) {
+                Ok(until) if !until.is_zero() => until.min(longest),
+                _ => OVERDUE,
+            },
+            _ => longest,
+        }
+    }
+}
+
+/// One line a message at info, for those that end with their reception; a worker logs the others.
+fn log_reception(entry: EntryId, mailbox: &MailboxName, outcome: &str, reason: &str) {
+    tracing::info!(message_id = entry.0, mailbox = mailbox.0, outcome, reason, "{outcome}");
 }
 
 /// Waits for `bell`, `longest`, or the stop; says whether to go on.

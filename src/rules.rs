@@ -18,6 +18,8 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// `[bounce].message`; sees `email` and `meta`.
     pub bounce_message: Template,
+    /// Every name that a step of any rule stores under `global`, of the rules at rest too.
+    pub globals: Vec<String>,
 }
 
 /// One `[[rule]]`.
@@ -33,7 +35,7 @@ pub struct Rule {
     pub steps: Vec<Step>,
     /// Changes when anything in the rule changes; a deferred message resumes only in the same rule.
     pub digest: String,
-    /// Every name its steps store under `custom`; null until stored.
+    /// Every name its steps store under `custom`; null until stored, and beside each its `…_error`.
     pub stores: Vec<String>,
 }
 

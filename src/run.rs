@@ -1,28 +1,24 @@
 //! The interpreter: takes a message through its rules, for real or simulated, resumed where it stopped.
 
-use std::time::Instant;
-
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    action::{self, Fields, Kind, StepError},
+    action::StepError,
     config::{Config, MailboxName},
     effect::Effects,
-    expression::{RenderError, Scope},
+    expression::Scope,
     outcome::Outcome,
-    rules::{OnError, Rule, RuleEnd, RuleSet, Step, Store, conclude},
+    rules::{Rule, RuleEnd, RuleSet, conclude},
 };
 
+mod for_each;
 pub mod state;
+mod step;
 pub mod trace;
 
-use state::{Loop, Run};
+use state::Run;
 use trace::{StepTrace, Trace};
-
-/// More items than this make a `for_each` fail: it passes its bound.
-const MOST_ITEMS: usize = 1_000;
 
 /// What a message meets: the rules and what they may know of it.
 #[derive(Debug)]
@@ -79,6 +75,15 @@ pub enum End {
         /// Where to resume.
         run: Value,
     },
+    /// It waits for its turn under a limit that the operator set, and its clock stands still.
+    Held {
+        /// Which limit.
+        reason: String,
+        /// When its turn comes.
+        until: Timestamp,
+        /// Where to resume.
+        run: Value,
+    },
     /// Only in a dry run: it depends on what nobody asked.
     Untold {
         /// The question.
@@ -88,20 +93,29 @@ pub enum End {
 
 /// Takes a message through its rules. `resumed` is the `run` of an earlier `End::Deferred`.
 pub async fn through(setting: &Setting<'_>, resumed: Option<Value>, effects: &mut Effects<'_>) -> Through {
-    let run = resumed.and_then(|value| serde_json::from_value(value).ok());
+    let resumed = resumed.and_then(|value| serde_json::from_value(value).ok());
+    let mut run: Run = resumed.unwrap_or_else(|| Run::new(setting.now));
+    let start = Start::of(&run, setting.rules);
+    if !start.in_its_midst {
+        run.leave_rule();
+    }
+    let freemail: Vec<String> = setting
+        .config
+        .halo
+        .values()
+        .flat_map(|halo| halo.freemail_domains.clone())
+        .collect();
     let mut interpreter = Interpreter {
         setting,
         effects,
-        start: run
-            .as_ref()
-            .map_or(Start::default(), |run| Start::of(run, setting.rules)),
-        run: run.unwrap_or_else(|| Run::new(setting.now)),
-        scope: Scope::new(),
+        run,
+        scope: Scope::new().with_freemail(&freemail),
+        variables: Vec::new(),
         trace: Trace::default(),
         steps: Vec::new(),
         last_result: Value::Null,
     };
-    let end = interpreter.rules().await;
+    let end = interpreter.rules(start).await;
     Through {
         end,
         trace: interpreter.trace,
@@ -109,7 +123,7 @@ pub async fn through(setting: &Setting<'_>, resumed: Option<Value>, effects: &mu
 }
 
 /// Which rule an attempt begins with, and whether in its midst.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Start {
     rule: usize,
     in_its_midst: bool,
@@ -117,25 +131,19 @@ struct Start {
 
 impl Start {
     /// The rule it stopped in, where that is as it was; its top, where it has changed; else the rule after the
-    /// last one that ended.
+    /// last of those that have ended.
     fn of(run: &Run, rules: &RuleSet) -> Start {
         let at = |name: &str| rules.rules.iter().position(|rule| rule.name == name);
+        let ended = run.ended.iter().filter_map(|(name, _)| at(name));
         match at(&run.rule) {
             Some(rule) => Start {
                 rule,
                 in_its_midst: rules.rules[rule].digest == run.digest,
             },
-            None => {
-                let after = run
-                    .ended
-                    .last()
-                    .and_then(|(name, _)| at(name))
-                    .map_or(0, |index| index + 1);
-                Start {
-                    rule: after,
-                    in_its_midst: false,
-                }
-            }
+            None => Start {
+                rule: ended.max().map_or(0, |last| last + 1),
+                in_its_midst: false,
+            },
         }
     }
 }
@@ -144,60 +152,39 @@ impl Start {
 enum Flow {
     Next,
     End(RuleEnd),
-    Defer {
-        reason: String,
-        connection: Option<String>,
-        not_before: Option<Timestamp>,
-    },
-    Untold {
-        what: String,
-    },
+    /// The attempt goes no further, and why; never a failure for good.
+    PutOff(StepError),
 }
 
 struct Interpreter<'s, 'f, 'e> {
     setting: &'s Setting<'s>,
     effects: &'f mut Effects<'e>,
-    start: Start,
     run: Run,
     scope: Scope,
+    /// Of the `for_each` steps around, the outermost first.
+    variables: Vec<(String, Value)>,
     trace: Trace,
+    /// Of the rule it is in.
     steps: Vec<StepTrace>,
+    /// What the last step gave.
     last_result: Value,
 }
 
 impl<'s> Interpreter<'s, '_, '_> {
-    async fn rules(&mut self) -> End {
+    async fn rules(&mut self, start: Start) -> End {
         let rules: &'s RuleSet = self.setting.rules;
         self.scope.set("email", self.setting.email);
         self.prepare_globals();
-        for (index, rule) in rules.rules.iter().enumerate().skip(self.start.rule) {
-            let resuming = self.start.in_its_midst && index == self.start.rule;
-            if !resuming && !self.begins(rule) {
-                if self.is_over() {
-                    break;
-                }
+        for (index, rule) in rules.rules.iter().enumerate().skip(start.rule) {
+            let resuming = start.in_its_midst && index == start.rule;
+            // After a reload one that is behind the message may stand before it again.
+            if self.run.has_ended(&rule.name) {
                 continue;
             }
-            match self.rule(rule, resuming).await {
-                Flow::Next => self.ended(rule, RuleEnd::Completed),
-                Flow::End(end) => self.ended(rule, end),
-                Flow::Defer {
-                    reason,
-                    connection,
-                    not_before,
-                } => {
-                    self.keep_trace(rule, format!("deferred: {reason}"));
-                    let run = serde_json::to_value(&self.run).expect("a run is plain data");
-                    return End::Deferred {
-                        reason,
-                        connection,
-                        not_before,
-                        run,
-                    };
-                }
-                Flow::Untold { what } => {
-                    self.keep_trace(rule, format!("can not be told without asking: {what}"));
-                    return End::Untold { what };
+            if resuming || self.begins(rule) {
+                let flow = self.rule(rule, resuming).await;
+                if let Some(end) = self.after_rule(rule, flow) {
+                    return end;
                 }
             }
             if self.is_over() {
@@ -205,6 +192,42 @@ impl<'s> Interpreter<'s, '_, '_> {
             }
         }
         self.conclude()
+    }
+
+    /// Keeps how a rule ended; gives the attempt's end where it comes no further.
+    fn after_rule(&mut self, rule: &Rule, flow: Flow) -> Option<End> {
+        match flow {
+            Flow::Next => self.ended(rule, RuleEnd::Completed),
+            Flow::End(end) => self.ended(rule, end),
+            Flow::PutOff(error) => {
+                let unknown = matches!(error, StepError::Unknown { .. });
+                let state = if unknown {
+                    error.to_string()
+                } else {
+                    format!("deferred: {error}")
+                };
+                self.keep_trace(rule, state);
+                return Some(self.put_off(error));
+            }
+        }
+        None
+    }
+
+    fn put_off(&self, error: StepError) -> End {
+        let run = serde_json::to_value(&self.run).expect("a run is plain data");
+        let (reason, connection, not_before) = match error {
+            StepError::Unknown { what } => return End::Untold { what },
+            StepError::Held { reason, until } => return End::Held { reason, until, run },
+            StepError::Connection { connection, reason } => (reason, Some(connection), None),
+            StepError::Later { reason, not_before } => (reason, None, not_before),
+            StepError::Failed { .. } => unreachable!("on_error decided what this means"),
+        };
+        End::Deferred {
+            reason,
+            connection,
+            not_before,
+            run,
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -232,22 +255,13 @@ impl<'s> Interpreter<'s, '_, '_> {
             .as_ref()
             .is_none_or(|names| names.contains(self.setting.mailbox));
         self.set_meta(&rule.name);
-        let condition = match rule
-            .when
-            .as_ref()
-            .filter(|_| mailbox_matches)
-            .map(|when| when.evaluate(&self.scope))
-        {
-            None => None,
-            Some(Ok(evaluated)) => Some(evaluated),
-            Some(Err(error)) => {
+        let when = rule.when.as_ref().filter(|_| mailbox_matches);
+        let condition = match when.map(|when| when.evaluate(&self.scope)).transpose() {
+            Ok(condition) => condition,
+            Err(error) => {
                 self.trace.begin(rule, mailbox_matches, None);
-                self.ended(
-                    rule,
-                    RuleEnd::Exception {
-                        reason: format!("when: {error}"),
-                    },
-                );
+                let reason = format!("when: {error}");
+                self.ended(rule, RuleEnd::Exception { reason });
                 return false;
             }
         };
@@ -279,261 +293,6 @@ impl<'s> Interpreter<'s, '_, '_> {
         self.trace.end(&rule.name, steps, end);
     }
 
-    fn steps<'a>(&'a mut self, rule: &'s Rule, steps: &'s [Step], above: String, depth: usize) -> BoxFuture<'a, Flow>
-    where
-        's: 'a,
-    {
-        Box::pin(async move {
-            let first = self.run.enter(depth);
-            for (index, step) in steps.iter().enumerate().skip(first) {
-                self.run.frames[depth].step = index;
-                let path = format!("{above}{}", step.number);
-                let flow = self.step(rule, step, path, depth).await;
-                if !matches!(flow, Flow::Next) {
-                    return flow;
-                }
-                self.run.done(depth);
-            }
-            self.run.frames.truncate(depth);
-            Flow::Next
-        })
-    }
-
-    async fn step(&mut self, rule: &'s Rule, step: &'s Step, path: String, depth: usize) -> Flow {
-        let mut trace = StepTrace::new(step, &path);
-        if !self.run.is_in_its_midst(depth) {
-            match step.when.as_ref().map(|when| when.evaluate(&self.scope)) {
-                None => {}
-                Some(Ok(evaluated)) => {
-                    let runs = evaluated.truth;
-                    trace.when = Some(evaluated);
-                    if !runs {
-                        trace.ran = false;
-                        self.steps.push(trace);
-                        return Flow::Next;
-                    }
-                }
-                Some(Err(error)) => return self.fail(step, trace, format!("when: {error}")),
-            }
-        }
-        match step.kind {
-            Kind::ForEach => self.for_each(rule, step, trace, path, depth).await,
-            Kind::Stop => self.end(trace, RuleEnd::Completed),
-            Kind::StopAll => self.end(trace, RuleEnd::CompletedAll),
-            Kind::Bounce => self.bounce(step, trace),
-            _ => self.perform(rule, step, trace, &path).await,
-        }
-    }
-
-    async fn perform(&mut self, rule: &Rule, step: &Step, mut trace: StepTrace, path: &str) -> Flow {
-        let fields = match self.freeze(step) {
-            Ok(fields) => fields,
-            Err(error) => return self.fail(step, trace, error.to_string()),
-        };
-        trace.show_fields(&fields);
-        self.effects.begin(format!("{}/{path}", rule.digest));
-        let began = Instant::now();
-        let acted = self.act(step, &fields).await;
-        trace.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        trace.effects = self.effects.take_trace();
-        match acted {
-            Ok(value) => {
-                trace.result = value.clone();
-                self.store(step, value, String::new());
-                self.steps.push(trace);
-                Flow::Next
-            }
-            Err(StepError::Failed { reason }) => self.fail(step, trace, reason),
-            Err(StepError::Later { reason, not_before }) => self.defer(trace, reason, None, not_before),
-            Err(StepError::Connection { connection, reason }) => self.defer(trace, reason, Some(connection), None),
-            Err(StepError::Unknown { what }) => {
-                trace.error = Some(format!("can not be told without asking: {what}"));
-                self.steps.push(trace);
-                Flow::Untold { what }
-            }
-        }
-    }
-
-    /// The fields as they were rendered when the step first began.
-    fn freeze(&mut self, step: &Step) -> Result<Fields, RenderError> {
-        if let Some(fields) = &self.run.fields {
-            return Ok(fields.clone());
-        }
-        let fields = step.render(&self.scope)?;
-        self.run.fields = Some(fields.clone());
-        Ok(fields)
-    }
-
-    async fn act(&mut self, step: &Step, fields: &Fields) -> Result<Value, StepError> {
-        if step.kind == Kind::Set {
-            let table = fields.value("values");
-            return Ok(if table.is_object() {
-                table
-            } else {
-                fields.value("value")
-            });
-        }
-        let connection = step
-            .connection
-            .as_ref()
-            .expect("a step that asks Halo was given its connection at load");
-        let effects = &mut *self.effects;
-        match step.kind {
-            Kind::CreateHaloUser => action::create_halo_user::perform(fields, connection, effects).await,
-            Kind::CreateHaloClient => action::create_halo_client::perform(fields, connection, effects).await,
-            Kind::QueryHaloUsers => action::query::users(fields, connection, effects).await,
-            Kind::QueryHaloClients => action::query::clients(fields, connection, effects).await,
-            Kind::QueryHaloSites => action::query::sites(fields, connection, effects).await,
-            Kind::FindHaloUserAndClient => {
-                let halo = &self.setting.config.halo[connection];
-                let dmarc_failed = self.setting.email["auth"]["dmarc"] == "fail";
-                action::find_halo_user_and_client::perform(fields, connection, halo, dmarc_failed, effects).await
-            }
-            Kind::Set | Kind::ForEach | Kind::Bounce | Kind::Stop | Kind::StopAll => {
-                unreachable!("the interpreter itself does these")
-            }
-        }
-    }
-
-    async fn for_each(
-        &mut self,
-        rule: &'s Rule,
-        step: &'s Step,
-        mut trace: StepTrace,
-        path: String,
-        depth: usize,
-    ) -> Flow {
-        if self.run.frames[depth].turns.is_none() {
-            let fields = match step.render(&self.scope) {
-                Ok(fields) => fields,
-                Err(error) => return self.fail(step, trace, error.to_string()),
-            };
-            let items = match fields.value("items") {
-                Value::Array(items) if items.len() <= MOST_ITEMS => items,
-                Value::Array(items) => {
-                    return self.fail(
-                        step,
-                        trace,
-                        format!("items has {} items; the bound is {MOST_ITEMS}", items.len()),
-                    );
-                }
-                Value::Null => Vec::new(),
-                _ => {
-                    return self.fail(
-                        step,
-                        trace,
-                        fields.wrong("items", "is no list", "it needs one").to_string(),
-                    );
-                }
-            };
-            self.run.frames[depth].turns = Some(Loop {
-                items,
-                turn: 0,
-                results: Vec::new(),
-            });
-        }
-        while let Some((turn, item)) = self.run.turn(depth) {
-            self.scope.set(step.word("as"), &item);
-            self.scope.set(step.word("index"), &json!(turn));
-            self.last_result = Value::Null;
-            let flow = self
-                .steps(rule, &step.steps, format!("{path}[{turn}]."), depth + 1)
-                .await;
-            if !matches!(flow, Flow::Next) {
-                return flow;
-            }
-            let result = std::mem::take(&mut self.last_result);
-            self.run.turned(depth, result);
-        }
-        let results = self.run.frames[depth]
-            .turns
-            .take()
-            .map(|turns| Value::Array(turns.results))
-            .unwrap_or_default();
-        trace.result = results.clone();
-        self.store(step, results, String::new());
-        self.steps.push(trace);
-        Flow::Next
-    }
-
-    fn bounce(&mut self, step: &Step, mut trace: StepTrace) -> Flow {
-        let written = step.fields.iter().any(|field| field.name == "message" && field.written);
-        let rendered = if written {
-            step.render(&self.scope).map(|fields| {
-                trace.show_fields(&fields);
-                fields.text("message")
-            })
-        } else {
-            self.setting.rules.bounce_message.render(&self.scope)
-        };
-        match rendered {
-            Ok(text) => self.end(
-                trace,
-                RuleEnd::Bounce {
-                    text,
-                    reason: format!("the step {} says so", step.name),
-                },
-            ),
-            Err(error) => self.fail(step, trace, error.to_string()),
-        }
-    }
-
-    fn end(&mut self, trace: StepTrace, end: RuleEnd) -> Flow {
-        self.steps.push(trace);
-        Flow::End(end)
-    }
-
-    fn defer(
-        &mut self,
-        mut trace: StepTrace,
-        reason: String,
-        connection: Option<String>,
-        not_before: Option<Timestamp>,
-    ) -> Flow {
-        trace.error = Some(reason.clone());
-        self.steps.push(trace);
-        Flow::Defer {
-            reason,
-            connection,
-            not_before,
-        }
-    }
-
-    /// The step failed for good: `on_error` decides.
-    fn fail(&mut self, step: &Step, mut trace: StepTrace, reason: String) -> Flow {
-        trace.error = Some(reason.clone());
-        trace.on_error = Some(step.on_error.word().to_owned());
-        self.steps.push(trace);
-        let named = format!("{}: {reason}", step.name);
-        match step.on_error {
-            OnError::Exception => Flow::End(RuleEnd::Exception { reason: named }),
-            OnError::Stop => Flow::End(RuleEnd::Stopped { reason: named }),
-            OnError::StopAll => Flow::End(RuleEnd::StoppedAll { reason: named }),
-            OnError::Bounce => match self.setting.rules.bounce_message.render(&self.scope) {
-                Ok(text) => Flow::End(RuleEnd::Bounce { text, reason: named }),
-                Err(error) => Flow::End(RuleEnd::Exception {
-                    reason: format!("{named}; [bounce].message: {error}"),
-                }),
-            },
-            OnError::Continue => {
-                self.store(step, Value::Null, reason);
-                Flow::Next
-            }
-        }
-    }
-
-    fn store(&mut self, step: &Step, value: Value, error: String) {
-        self.last_result = value.clone();
-        let (map, name) = match &step.store_as {
-            Some(Store::Custom(name)) => (&mut self.run.custom, name),
-            Some(Store::Global(name)) => (&mut self.run.global, name),
-            None => return,
-        };
-        map.insert(name.clone(), value);
-        map.insert(format!("{name}_error"), Value::String(error));
-        self.show_stored();
-    }
-
     fn show_stored(&mut self) {
         self.scope.set("custom", &Value::Object(self.run.custom.clone()));
         self.scope.set("global", &Value::Object(self.run.global.clone()));
@@ -541,26 +300,8 @@ impl<'s> Interpreter<'s, '_, '_> {
 
     /// Every `global` name exists from the start.
     fn prepare_globals(&mut self) {
-        fn names<'a>(steps: &'a [Step], into: &mut Vec<&'a str>) {
-            for step in steps {
-                if let Some(Store::Global(name)) = &step.store_as {
-                    into.push(name);
-                }
-                names(&step.steps, into);
-            }
-        }
-        let mut known = Vec::new();
-        self.setting
-            .rules
-            .rules
-            .iter()
-            .for_each(|rule| names(&rule.steps, &mut known));
-        for name in known {
-            self.run.global.entry(name.to_owned()).or_insert(Value::Null);
-            self.run
-                .global
-                .entry(format!("{name}_error"))
-                .or_insert_with(|| Value::String(String::new()));
+        for (name, empty) in state::empty(&self.setting.rules.globals) {
+            self.run.global.entry(name).or_insert(empty);
         }
         self.scope.set("custom", &Value::Object(Map::new()));
         self.scope.set("global", &Value::Object(self.run.global.clone()));
@@ -576,3 +317,6 @@ impl<'s> Interpreter<'s, '_, '_> {
         self.scope.set("meta", &meta);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,6 +61,19 @@ impl Secret {
     }
 }
 
+/// Two are the same when they are written the same: a reload has to notice a secret that was replaced in the file.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        match (self, other) {
+            (Secret::Literal(one), Secret::Literal(other)) => one.expose_secret() == other.expose_secret(),
+            (Secret::Env(one), Secret::Env(other)) => one == other,
+            (Secret::File(one), Secret::File(other)) => one == other,
+            (Secret::Credential(one), Secret::Credential(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -106,6 +119,15 @@ mod tests {
             let text = secret.open().unwrap_err().to_string();
             assert!(text.starts_with(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_was_replaced_is_another_one() {
+        let literal = |text: &str| Secret::Literal(SecretString::from(text));
+        assert_eq!(literal("hunter2"), literal("hunter2"));
+        assert_ne!(literal("hunter2"), literal("hunter3"));
+        assert_ne!(literal("imap"), Secret::Credential("imap".into()));
+        assert_ne!(Secret::Env("A".into()), Secret::Env("B".into()));
     }
 
     #[test]

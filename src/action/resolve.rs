@@ -69,6 +69,8 @@ pub async fn site(
         })
         .await?;
     let ids = found.iter().map(|site| site.id.to_string()).collect();
+    // Within a client that each message has anew, a name that is not there is this message's matter.
+    let locked = locked && fields.reference("client").is_none_or(|(_, locked)| locked);
     let within = client
         .map(|client| format!(" at the client {:?}", client.name))
         .unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `check`: every fault of the configuration at once; `--online` also tries everything that it names.
 
-use std::sync::Arc;
+use std::{io::Write, sync::Arc};
 
 use super::{Common, Ended, Failure, Status, runtime};
 use crate::{
@@ -29,16 +29,17 @@ pub struct Check {
 impl Check {
     /// Checks; faults go to standard error, one a line.
     pub fn perform(&self, common: &Common) -> Ended {
-        let generation = common.generation()?;
+        let (generation, warnings) = common.generation_with_warnings()?;
+        warnings.0.iter().for_each(|warning| eprintln!("{warning}"));
         common.begin_logging("error")?;
         let config = &generation.config;
-        println!(
+        say(format_args!(
             "{}: {} mailboxes, {} Halo connections, {} rules; no faults",
             generation.path.display(),
             config.mailboxes.len(),
             config.halo.len(),
             generation.rules.rules.len()
-        );
+        ));
         if !self.online {
             return Ok(Status::Done);
         }
@@ -52,6 +53,11 @@ impl Check {
     }
 }
 
+/// Whoever reads the output may have seen enough; the status tells the rest.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 /// What was tried, a line each.
 struct Report {
     wrong: Status,
@@ -59,11 +65,11 @@ struct Report {
 
 impl Report {
     fn good(&self, what: &str, text: &str) {
-        println!("ok    {what}: {text}");
+        say(format_args!("ok    {what}: {text}"));
     }
 
     fn bad(&mut self, what: &str, text: &str, class: Class) {
-        println!("FAULT {what}: {text}");
+        say(format_args!("FAULT {what}: {text}"));
         let status = if class == Class::Transient {
             Status::Unavailable
         } else {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
-use super::{Common, Ended, Failure, Status, hostname, log, print, runtime};
+use super::{Common, Ended, Failure, Format, Status, hostname, log, print, runtime};
 use crate::{
     clock::Clock,
     daemon::once,
@@ -12,7 +12,7 @@ use crate::{
     sandbox::{Sandbox, smtp_sink::SmtpSink},
 };
 
-/// The main job on embedded parts alone: nothing to configure, no network
+/// Runs the main job on embedded parts alone: nothing to configure, no network
 #[derive(Debug, clap::Args)]
 pub struct Demo {
     /// Keeps the folder with configuration, Maildir and journal, to look at afterwards
@@ -24,18 +24,22 @@ pub struct Demo {
 const MAILS: &[(&str, &str)] = &[
     ("01-known", include_str!("demo/01-known.eml")),
     (
-        "02-new-at-a-known-domain",
-        include_str!("demo/02-new-at-a-known-domain.eml"),
+        "02-new-at-a-known-client",
+        include_str!("demo/02-new-at-a-known-client.eml"),
     ),
     (
-        "03-new-at-a-known-domain-again",
-        include_str!("demo/03-new-at-a-known-domain-again.eml"),
+        "03-the-same-sender-again",
+        include_str!("demo/03-the-same-sender-again.eml"),
     ),
-    ("04-freemail", include_str!("demo/04-freemail.eml")),
-    ("05-out-of-office", include_str!("demo/05-out-of-office.eml")),
-    ("06-no-author", include_str!("demo/06-no-author.eml")),
-    ("07-copy", include_str!("demo/07-copy.eml")),
-    ("08-agent", include_str!("demo/08-agent.eml")),
+    (
+        "04-new-at-one-of-its-sites",
+        include_str!("demo/04-new-at-one-of-its-sites.eml"),
+    ),
+    ("05-freemail", include_str!("demo/05-freemail.eml")),
+    ("06-out-of-office", include_str!("demo/06-out-of-office.eml")),
+    ("07-no-author", include_str!("demo/07-no-author.eml")),
+    ("08-copy", include_str!("demo/08-copy.eml")),
+    ("09-agent", include_str!("demo/09-agent.eml")),
 ];
 
 /// What is in a configuration for the demo; the addresses of its parts are put in.
@@ -70,7 +74,7 @@ impl Demo {
 
             let mut rows = journal.rows(RowFilter::default()).await?;
             rows.reverse();
-            log::print_rows(&rows)?;
+            log::print(&rows, Format::Table)?;
             show_users(&sandbox, &before)?;
             show_mails(&sink);
             if let Folder { keep: true, path } = &folder {
@@ -94,7 +98,7 @@ fn ids(sandbox: &Sandbox) -> Vec<i64> {
 
 fn show_users(sandbox: &Sandbox, before: &[i64]) -> Result<(), Failure> {
     println!("\nThe users in the sandbox now:");
-    let mut table = print::table(&["ID", "USER", "ADDRESS", "CLIENT", "SITE", ""]);
+    let mut table = print::Screen::of_stdout().table(&["ID", "USER", "ADDRESS", "CLIENT", "SITE", ""]);
     for user in sandbox.users() {
         let text = |name: &str| print::plain(user[name].as_str().unwrap_or_default());
         let id = user["id"].as_i64().unwrap_or_default();

@@ -1,6 +1,10 @@
 //! `explain`: a dry run. It uses the code of a real one, with a performer that changes nothing.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::ValueEnum;
 use serde_json::json;
@@ -8,7 +12,7 @@ use serde_json::json;
 use super::{Common, Ended, Failure, Format, Status, hostname, print, runtime};
 use crate::{
     clock::Clock,
-    config::MailboxName,
+    config::{MailboxName, Settle},
     effect::{
         Effects,
         simulated::{Assume, Lookups, Simulated},
@@ -16,16 +20,15 @@ use crate::{
     generation::Generation,
     halo::registry::Registry,
     journal::{Change, Claim, EntryId, Place, Spot, Work},
-    message::Message,
     outcome::{Outcome, Reason},
-    pipeline::{ending::Attempted, work::email_of},
-    run::{self, End, Setting, Through},
+    pipeline::attempt::Reading,
+    run::{self, End, Through, trace::Trace},
 };
 
 /// Shows what the rules would do with messages, without doing it
 #[derive(Debug, clap::Args)]
 pub struct Explain {
-    /// The messages
+    /// The messages, each a file as it came
     #[arg(required = true, value_name = "FILE.eml")]
     files: Vec<PathBuf>,
     /// Whose rules; may be left out when there is one mailbox
@@ -34,10 +37,10 @@ pub struct Explain {
     /// Reads Halo for real; still writes nothing
     #[arg(long, conflicts_with = "assume")]
     online: bool,
-    /// Whether senders are taken for users of Halo
+    /// Without --online: whether senders are taken for users of Halo
     #[arg(long, value_enum, default_value = "unknown")]
     assume: Assumption,
-    /// How it looks
+    /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
@@ -59,7 +62,7 @@ impl Explain {
             let mut status = Status::Done;
             for file in &self.files {
                 match std::fs::read(file) {
-                    Ok(octets) => self.explain(file, &octets, &mailbox, &generation, &lookups).await?,
+                    Ok(octets) => self.explain(file, &octets, &mailbox, &generation, lookups()).await?,
                     Err(error) => {
                         eprintln!("{}: {error}", file.display());
                         status = Status::Unreadable;
@@ -95,79 +98,87 @@ impl Explain {
 
     async fn explain(
         &self,
-        file: &std::path::Path,
+        file: &Path,
         octets: &[u8],
         mailbox: &MailboxName,
         generation: &Generation,
-        lookups: &impl Fn() -> Lookups,
+        lookups: Lookups,
     ) -> Result<(), Failure> {
-        let message = Message::read(octets);
-        let work = imagined(mailbox);
-        let email = email_of(&message, &work.place, work.internal_date, octets.len(), generation);
-        let hostname = hostname();
-        let setting = Setting {
-            rules: &generation.rules,
-            config: &generation.config,
-            mailbox,
-            email: &email,
-            id: 0,
-            attempt: 1,
-            hostname: &hostname,
-            now: work.internal_date,
-        };
-        let simulated = Simulated::new(lookups());
-        let mut effects = Effects::new(&simulated, None, Vec::new(), work.internal_date);
-        let Through { end, trace } = run::through(&setting, None, &mut effects).await;
-        let dmarc = email["auth"]["dmarc"].as_str().unwrap_or("none");
-        let attempted = Attempted {
-            work: &work,
-            generation,
-            message: &message,
-            octets,
-            dmarc,
-            hostname: &hostname,
-            now: work.internal_date,
-            spread: 0.0,
-        };
-        let verdict = Verdict::of(
-            end,
-            &attempted,
-            &trace,
-            mailbox,
-            u64::try_from(octets.len()).unwrap_or(u64::MAX),
-        );
-        match self.format {
-            Format::Json => print::json_line(&json!({
-                "file": file.display().to_string(), "mailbox": mailbox, "email": email, "rules": trace.rules,
-                "outcome": verdict.outcome, "reason": verdict.reason, "rule": verdict.rule, "told": verdict.told,
-                "settle": verdict.settle,
-            })),
-            Format::Table => {
-                println!("{}", file.display());
-                println!(
-                    "  from     {} (by its {} field)",
-                    print::plain(&message.author.address),
-                    message.author_source
-                );
-                println!("  subject  {}", print::plain(&message.subject));
-                println!("  mailbox  {mailbox}");
-                print::print_trace(&trace)?;
-                println!("\noutcome  {}", verdict.outcome);
-                if !verdict.reason.is_empty() {
-                    println!("reason   {}", print::plain(&verdict.reason));
+        let (work, hostname) = (imagined(mailbox), hostname());
+        let reading = Reading::of(&work, octets, generation, &hostname);
+        let explained = match ends_unread(&reading) {
+            Some(reason) => Explained {
+                verdict: Verdict::of_change(reading.attempted(work.internal_date, 0.0).failed(reason, ""), &reading),
+                trace: Trace::default(),
+            },
+            None => {
+                let simulated = Simulated::new(lookups);
+                let mut effects = Effects::new(&simulated, None, Vec::new(), work.internal_date);
+                let Through { end, trace } =
+                    run::through(&reading.setting(work.internal_date), None, &mut effects).await;
+                Explained {
+                    verdict: Verdict::of(end, &reading, &trace),
+                    trace,
                 }
-                println!(
-                    "told     {}",
-                    if verdict.told.is_empty() {
-                        "nobody".to_owned()
-                    } else {
-                        verdict.told.join(", ")
-                    }
-                );
-                println!("settled  {}\n", verdict.settle);
-                Ok(())
             }
+        };
+        match self.format {
+            Format::Json => explained.print_json(file, &reading),
+            Format::Table => explained.print(file, &reading),
         }
+    }
+}
+
+/// Why the message would end before its rules see it, where it would.
+fn ends_unread(reading: &Reading<'_>) -> Option<Reason> {
+    let size = u64::try_from(reading.octets.len()).unwrap_or(u64::MAX);
+    let mailbox = reading.generation.config.mailboxes.get(&reading.work.place.mailbox);
+    if mailbox.is_some_and(|mailbox| size > mailbox.max_message_size) {
+        return Some(Reason::TooLarge);
+    }
+    reading.message.author.address.is_empty().then_some(Reason::NoAuthor)
+}
+
+/// All that `explain` says of a message.
+struct Explained {
+    verdict: Verdict,
+    trace: Trace,
+}
+
+impl Explained {
+    fn print_json(&self, file: &Path, reading: &Reading<'_>) -> Result<(), Failure> {
+        let Explained { verdict, trace } = self;
+        print::json_line(&json!({
+            "file": file.display().to_string(), "mailbox": reading.work.place.mailbox, "email": reading.email,
+            "rules": trace.rules, "outcome": verdict.outcome, "reason": verdict.reason, "rule": verdict.rule,
+            "told": verdict.told, "settle": verdict.settle,
+        }))
+    }
+
+    fn print(&self, file: &Path, reading: &Reading<'_>) -> Result<(), Failure> {
+        let Explained { verdict, trace } = self;
+        let mut out = std::io::stdout().lock();
+        let author = print::plain(&reading.message.author.address);
+        writeln!(out, "{}", file.display())?;
+        writeln!(
+            out,
+            "  from     {author} (by its {} field)",
+            reading.message.author_source
+        )?;
+        writeln!(out, "  subject  {}", print::plain(&reading.message.subject))?;
+        writeln!(out, "  mailbox  {}", reading.work.place.mailbox)?;
+        print::print_trace(&mut out, trace)?;
+        writeln!(out, "\noutcome  {}", print::outcome(&verdict.outcome))?;
+        if !verdict.reason.is_empty() {
+            writeln!(out, "reason   {}", print::plain(&verdict.reason))?;
+        }
+        let told = if verdict.told.is_empty() {
+            "nobody".to_owned()
+        } else {
+            verdict.told.join(", ")
+        };
+        writeln!(out, "told     {told}\nsettled  {}\n", verdict.settle)?;
+        Ok(())
     }
 }
 
@@ -181,9 +192,7 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn of(end: End, attempted: &Attempted<'_>, trace: &run::trace::Trace, mailbox: &MailboxName, size: u64) -> Verdict {
-        let config = &attempted.generation.config;
-        let mailbox_config = config.mailboxes.get(mailbox);
+    fn of(end: End, reading: &Reading<'_>, trace: &Trace) -> Verdict {
         let nobody = |outcome: &str, reason: String| Verdict {
             outcome: outcome.to_owned(),
             reason,
@@ -191,34 +200,32 @@ impl Verdict {
             told: Vec::new(),
             settle: "not yet".to_owned(),
         };
-        let change = match end {
-            End::Untold { what } => return nobody("can not be told", format!("it depends on {what}; try --online")),
-            End::Deferred { reason, .. } => return nobody("deferred", reason),
-            _ if mailbox_config.is_some_and(|mailbox| size > mailbox.max_message_size) => {
-                attempted.failed(Reason::TooLarge, "")
-            }
-            _ if attempted.message.author.address.is_empty() => attempted.failed(Reason::NoAuthor, ""),
-            end => attempted.change(end, trace),
-        };
+        match end {
+            End::Untold { what } => nobody("can not be told", format!("it depends on {what}; try --online")),
+            End::Deferred { reason, .. } | End::Held { reason, .. } => nobody("deferred", reason),
+            end => Verdict::of_change(
+                reading.attempted(reading.work.internal_date, 0.0).change(end, trace),
+                reading,
+            ),
+        }
+    }
+
+    fn of_change(change: Change, reading: &Reading<'_>) -> Verdict {
         let Change::Ended { ended, .. } = change else {
             unreachable!("a concluded run ends")
         };
-        let mut told: Vec<String> = ended
-            .bounce
-            .iter()
-            .flat_map(|(letter, _)| letter.recipients.clone())
-            .collect();
+        let config = &reading.generation.config;
+        let bounce = ended.bounce.iter();
+        let mut told: Vec<String> = bounce.flat_map(|(letter, _)| letter.recipients.clone()).collect();
         if ended.outcome == Outcome::Failed {
             told.extend(config.report.to.iter().map(ToString::to_string));
         }
-        let settle = mailbox_config
-            .and_then(|mailbox| mailbox.settle.get(&ended.outcome))
-            .unwrap_or(&crate::config::Settle::Keep);
-        let settle = match settle {
-            crate::config::Settle::MoveTo(folder) => format!("moved to {folder:?}"),
-            crate::config::Settle::Seen => "marked as seen".to_owned(),
-            crate::config::Settle::Delete => "deleted".to_owned(),
-            crate::config::Settle::Keep => "kept where it is".to_owned(),
+        let mailbox = config.mailboxes.get(&reading.work.place.mailbox);
+        let settle = match mailbox.and_then(|mailbox| mailbox.settle.get(&ended.outcome)) {
+            Some(Settle::MoveTo(folder)) => format!("moved to {folder:?}"),
+            Some(Settle::Seen) => "marked as seen".to_owned(),
+            Some(Settle::Delete) => "deleted".to_owned(),
+            Some(Settle::Keep) | None => "kept where it is".to_owned(),
         };
         Verdict {
             outcome: ended.outcome.word().to_owned(),

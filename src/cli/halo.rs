@@ -7,12 +7,12 @@ use super::{Common, Ended, Failure, Format, Status, print, runtime};
 use crate::{
     config::{Config, ConnectionName, fault::suggest},
     halo::{
-        Client, ClientId, Reference,
+        Client, ClientId, Reference, Site, User,
         client::{Calls, Halo as Connection, HaloError},
     },
 };
 
-/// Lists what a Halo connection sees, to choose from
+/// Lists the clients, sites or users of Halo with their ids, to choose from
 #[derive(Debug, Args)]
 pub struct Halo {
     #[command(subcommand)]
@@ -34,7 +34,7 @@ struct Listing {
     /// Which connection; may be left out when there is one
     #[arg(long, value_name = "NAME")]
     halo: Option<String>,
-    /// How the listing looks
+    /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
@@ -71,27 +71,15 @@ impl Halo {
                 What::Clients(_) => clients(&halo.every_client(&calls).await?, listing.format),
                 What::Sites(of) => {
                     let client = of.client(&halo, &calls).await?;
-                    let sites = halo.every_site(client, &calls).await?;
-                    let rows = sites.iter().map(|site| [site.id.to_string(), site.name.clone(), site.client_name.clone(), yes(site.inactive)]);
-                    let objects = sites.iter().map(|site| json!({
-                        "id": site.id, "name": site.name, "client_id": site.client_id, "client_name": site.client_name, "inactive": site.inactive,
-                    }));
-                    list(listing.format, &["ID", "SITE", "CLIENT", "INACTIVE"], rows, objects)
+                    sites(&halo.every_site(client, &calls).await?, listing.format)
                 }
                 What::Users(of) => {
                     let client = of.client(&halo, &calls).await?;
-                    let users = halo.every_user(client, &calls).await?;
-                    let rows = users.iter().map(|user| [
-                        user.id.to_string(), user.name.clone(), user.emailaddress.clone(), user.client_name.clone(), user.site_name.clone(), yes(user.inactive),
-                    ]);
-                    let objects = users.iter().map(|user| json!({
-                        "id": user.id, "name": user.name, "emailaddress": user.emailaddress, "client_id": user.client_id,
-                        "client_name": user.client_name, "site_id": user.site_id, "site_name": user.site_name, "inactive": user.inactive,
-                    }));
-                    list(listing.format, &["ID", "USER", "ADDRESS", "CLIENT", "SITE", "INACTIVE"], rows, objects)
+                    users(&halo.every_user(client, &calls).await?, listing.format)
                 }
             }
-        })
+        })?;
+        Ok(Status::Done)
     }
 }
 
@@ -144,41 +132,64 @@ impl OfClient {
     }
 }
 
-fn clients(clients: &[Client], format: Format) -> Ended {
-    let rows = clients.iter().map(|client| {
+fn clients(clients: &[Client], format: Format) -> Result<(), Failure> {
+    let row = |client: &Client| {
         [
             client.id.to_string(),
             client.name.clone(),
             client.website.clone(),
             yes(client.inactive),
         ]
-    });
-    let objects = clients.iter().map(|client| json!({
-        "id": client.id, "name": client.name, "website": client.website, "main_site_id": client.main_site_id, "inactive": client.inactive,
-    }));
-    list(format, &["ID", "CLIENT", "WEBSITE", "INACTIVE"], rows, objects)
+    };
+    let object = |client: &Client| {
+        json!({
+            "id": client.id, "name": client.name, "website": client.website, "main_site_id": client.main_site_id,
+            "inactive": client.inactive,
+        })
+    };
+    print::list(format, &["ID", "CLIENT", "WEBSITE", "INACTIVE"], clients, row, object)
+}
+
+fn sites(sites: &[Site], format: Format) -> Result<(), Failure> {
+    let row = |site: &Site| {
+        [
+            site.id.to_string(),
+            site.name.clone(),
+            site.client_name.clone(),
+            yes(site.inactive),
+        ]
+    };
+    let object = |site: &Site| {
+        json!({
+            "id": site.id, "name": site.name, "client_id": site.client_id, "client_name": site.client_name,
+            "inactive": site.inactive,
+        })
+    };
+    print::list(format, &["ID", "SITE", "CLIENT", "INACTIVE"], sites, row, object)
+}
+
+fn users(users: &[User], format: Format) -> Result<(), Failure> {
+    let row = |user: &User| {
+        [
+            user.id.to_string(),
+            user.name.clone(),
+            user.emailaddress.clone(),
+            user.client_name.clone(),
+            user.site_name.clone(),
+            yes(user.inactive),
+        ]
+    };
+    let object = |user: &User| {
+        json!({
+            "id": user.id, "name": user.name, "emailaddress": user.emailaddress, "client_id": user.client_id,
+            "client_name": user.client_name, "site_id": user.site_id, "site_name": user.site_name,
+            "inactive": user.inactive,
+        })
+    };
+    let header = ["ID", "USER", "ADDRESS", "CLIENT", "SITE", "INACTIVE"];
+    print::list(format, &header, users, row, object)
 }
 
 fn yes(truth: bool) -> String {
     if truth { "yes".to_owned() } else { String::new() }
-}
-
-/// A listing in either form.
-pub fn list<const N: usize>(
-    format: Format,
-    header: &[&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-    mut objects: impl Iterator<Item = serde_json::Value>,
-) -> Ended {
-    match format {
-        Format::Json => objects.try_for_each(|object| print::json_line(&object))?,
-        Format::Table => {
-            let mut table = print::table(header);
-            rows.for_each(|row| {
-                table.add_row(row.map(|text| print::plain(&text)));
-            });
-            print::print_table(&table)?;
-        }
-    }
-    Ok(Status::Done)
 }

@@ -1,24 +1,45 @@
 //! `log`: what became of messages, newest first.
 
+use comfy_table::{Cell, Table};
 use jiff::Timestamp;
 
-use super::{Common, Ended, Failure, Format, Status, print, runtime};
+use super::{
+    Common, Ended, Failure, Format, Status,
+    print::{self, Screen},
+    runtime,
+};
 use crate::{
     clock::Clock,
     config::MailboxName,
     journal::{Journal, Row, RowFilter, sqlite::Sqlite},
 };
 
+/// On a screen with fewer columns mailbox and rule are left out.
+const NARROW: u16 = 100;
+
 /// Lists what became of messages, newest first
 #[derive(Debug, clap::Args)]
 pub struct Log {
+    #[command(flatten)]
+    selection: Selection,
+    /// How many rows at most, or all
+    #[arg(long, default_value = "100", value_name = "N|all")]
+    limit: String,
+    /// How it is printed
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// Which messages are meant
+#[derive(Debug, clap::Args)]
+pub struct Selection {
     /// Only of this mailbox
     #[arg(long, value_name = "NAME")]
     mailbox: Option<String>,
     /// Only from this author; a part of the address is enough
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
-    /// completed, stopped, bounced, failed, duplicate, ignored, pending or deferred
+    /// Only with this outcome, or still without one (pending, deferred)
     #[arg(long, value_parser = ["completed", "stopped", "bounced", "failed", "duplicate", "ignored", "pending", "deferred"])]
     outcome: Option<String>,
     /// Only since then: a time (2026-11-23T09:00Z) or how long ago (2h, 7d)
@@ -27,12 +48,6 @@ pub struct Log {
     /// Only with this text in author, subject, rule, reason or Message-ID
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
-    /// So many rows, or all
-    #[arg(long, default_value = "100", value_name = "N|all")]
-    limit: String,
-    /// How the listing looks
-    #[arg(long, value_enum, default_value = "table")]
-    format: Format,
 }
 
 impl Log {
@@ -41,26 +56,26 @@ impl Log {
         let generation = common.generation()?;
         common.begin_logging("warn")?;
         let clock = Clock::system();
-        let filter = self.filter(clock.now())?;
+        let filter = self.selection.filter(clock.now(), self.limit()?)?;
         let journal = Sqlite::open(&generation.config.state_dir, clock, false)?;
-        let rows = runtime()?.block_on(journal.rows(filter))?;
-        match self.format {
-            Format::Json => rows.iter().try_for_each(print::json_line)?,
-            Format::Table => print_rows(&rows)?,
-        }
+        print(&runtime()?.block_on(journal.rows(filter))?, self.format)?;
         Ok(Status::Done)
     }
 
-    fn filter(&self, now: Timestamp) -> Result<RowFilter, Failure> {
-        let limit = match self.limit.as_str() {
-            "all" => None,
-            number => Some(number.parse().map_err(|_| {
-                Failure::new(
-                    Status::Usage,
-                    format!("--limit {number:?} is no number; it needs a number or all"),
-                )
-            })?),
-        };
+    fn limit(&self) -> Result<Option<usize>, Failure> {
+        if self.limit == "all" {
+            return Ok(None);
+        }
+        self.limit.parse().map(Some).map_err(|_| {
+            let text = format!("--limit {:?} is no number; it needs a number or all", self.limit);
+            Failure::new(Status::Usage, text)
+        })
+    }
+}
+
+impl Selection {
+    /// What the journal is asked for.
+    pub fn filter(&self, now: Timestamp, limit: Option<usize>) -> Result<RowFilter, Failure> {
         Ok(RowFilter {
             mailbox: self.mailbox.clone().map(MailboxName),
             from: self.from.clone(),
@@ -86,26 +101,104 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
         })
 }
 
-/// The listing for people; `demo` shows the same.
-pub fn print_rows(rows: &[Row]) -> Result<(), Failure> {
-    let mut table = print::table(&["ID", "TIME", "MAILBOX", "FROM", "SUBJECT", "OUTCOME", "RULE", "REASON"]);
-    for row in rows {
-        let time = row.time.strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let outcome = if row.attempts > 1 {
-            format!("{} ({})", row.outcome, row.attempts)
-        } else {
-            row.outcome.clone()
-        };
-        let texts = [
-            &row.mailbox.0,
-            &row.from,
-            &row.subject,
-            &outcome,
-            &row.rule,
-            &row.reason,
-        ];
-        let texts = texts.map(|text| print::plain(text));
-        table.add_row([row.id.to_string(), time].into_iter().chain(texts));
+/// The listing; `retry` and `demo` show the same.
+pub fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Json => rows.iter().try_for_each(print::json_line),
+        Format::Table => print::print_table(&table(rows, &Screen::of_stdout())),
     }
-    print::print_table(&table)
+}
+
+/// One line a message. Where the screen is narrow, what can be looked up by `show` is left out.
+fn table(rows: &[Row], screen: &Screen) -> Table {
+    let is_narrow = screen.width.is_some_and(|width| width < NARROW);
+    let time = if is_narrow { "%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
+    let (mut header, mut cuts) = (vec!["ID", "TIME (UTC)"], vec![false, false]);
+    if !is_narrow {
+        header.push("MAILBOX");
+        cuts.push(false);
+    }
+    header.extend(["FROM", "SUBJECT", "OUTCOME"]);
+    cuts.extend([true, true, false]);
+    if !is_narrow {
+        header.push("RULE");
+        cuts.push(true);
+    }
+    header.push("REASON");
+    cuts.push(true);
+    let mut table = screen.table(&header);
+    screen.cut(&mut table, &cuts);
+    for row in rows {
+        let text = |text: &str| Cell::new(print::plain(text));
+        let mut cells = vec![Cell::new(row.id), Cell::new(row.time.strftime(time))];
+        cells.extend((!is_narrow).then(|| text(&row.mailbox.0)));
+        cells.extend([
+            text(&row.from),
+            text(&row.subject),
+            screen.outcome(&row.outcome, row.attempts),
+        ]);
+        cells.extend((!is_narrow).then(|| text(&row.rule)));
+        cells.push(text(&row.reason));
+        screen.add(&mut table, cells);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::EntryId;
+
+    fn rows() -> Vec<Row> {
+        let row = |id: i64, subject: &str, outcome: &str, reason: &str| Row {
+            id: EntryId(id),
+            time: "2026-11-23T09:00:07Z".parse().unwrap(),
+            mailbox: MailboxName("support".into()),
+            from: "ann.lee@stranger.example".into(),
+            subject: subject.into(),
+            outcome: outcome.into(),
+            rule: "Unknown senders become users".into(),
+            reason: reason.into(),
+            attempts: 1,
+        };
+        vec![
+            row(17, "A question", "completed", ""),
+            row(
+                18,
+                "The printer on the second floor does not print anything any more since this morning",
+                "failed",
+                "create_halo_user: site is a site of client 13 (\"Globex\"), not of client 12 (\"Acme Ltd\"); it needs a site of that client",
+            ),
+        ]
+    }
+
+    fn lines(width: Option<u16>) -> Vec<String> {
+        let screen = Screen { width, colours: false };
+        table(&rows(), &screen)
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_message_is_one_line_on_every_screen() {
+        for width in [80, 120, 200] {
+            let lines = lines(Some(width));
+            assert_eq!(lines.len(), 3, "{lines:#?}");
+            for line in &lines {
+                assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+            }
+            assert!(lines[1].contains("17") && lines[1].contains("completed"), "{lines:#?}");
+            assert!(lines[2].contains('…'), "{lines:#?}");
+        }
+        assert!(lines(Some(200))[0].contains("RULE") && !lines(Some(80))[0].contains("RULE"));
+    }
+
+    #[test]
+    fn a_program_that_reads_it_gets_everything() {
+        let lines = lines(None);
+        assert_eq!(lines.len(), 3, "{lines:#?}");
+        assert!(lines[2].contains("since this morning") && lines[2].ends_with("it needs a site of that client"));
+        assert!(lines[0].contains("TIME (UTC)") && lines[1].contains("2026-11-23 09:00:07"));
+    }
 }

@@ -1,57 +1,102 @@
 //! Where log lines go: text or JSON on standard error, or the systemd journal with its fields.
 
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, registry, util::SubscriberInitExt};
+use std::{
+    io::IsTerminal,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+};
+
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use super::{Common, Failure, LogFormat, Status};
 
+/// The levels that can be asked for.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 impl Common {
-    /// Begins to log. Under systemd the journal is the default.
+    /// Begins to log. Where standard error is the systemd journal, its own form is the default.
     pub fn begin_logging(&self, default_level: &str) -> Result<(), Failure> {
-        let level = self.log_level.as_deref().unwrap_or(default_level);
-        let words = ["off", "error", "warn", "info", "debug", "trace"];
-        if !words.contains(&level) && !level.contains('=') {
-            let text = format!("log level {level:?} is not known; known are {}", words.join(", "));
-            return Err(Failure::new(Status::Usage, text));
-        }
-        // The libraries below speak up at warn unless the operator asks for them by name.
-        let directives = if level.contains('=') {
-            level.to_owned()
-        } else {
-            format!("warn,halo_intake={level}")
-        };
-        let filter = EnvFilter::try_new(directives)
-            .map_err(|error| Failure::new(Status::Usage, format!("log level: {error}")))?;
-        let under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
-        let format = self.log_format.unwrap_or(if under_systemd {
-            LogFormat::Journald
-        } else {
-            LogFormat::Text
-        });
-        let layer = match format {
-            LogFormat::Journald => tracing_journald::layer()
-                .map_err(|error| {
-                    Failure::new(
-                        Status::Unavailable,
-                        format!("the systemd journal can not be reached: {error}; use --log-format text"),
-                    )
-                })?
-                .boxed(),
-            LogFormat::Json => tracing_subscriber::fmt::layer()
+        let filter = filter(self.log_level.as_deref().unwrap_or(default_level))?;
+        let layer = match self.log_format {
+            Some(LogFormat::Journald) => journald().map_err(|error| {
+                let text = format!("the systemd journal can not be reached: {error}; use --log-format text");
+                Failure::new(Status::Unavailable, text)
+            })?,
+            Some(LogFormat::Json) => fmt::layer()
                 .json()
                 .flatten_event(true)
                 .with_writer(std::io::stderr)
                 .boxed(),
-            LogFormat::Text => {
-                let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-                tracing_subscriber::fmt::layer()
-                    .with_target(false)
-                    .with_ansi(ansi)
-                    .with_writer(std::io::stderr)
-                    .boxed()
-            }
+            Some(LogFormat::Text) => text(),
+            None if is_stderr(std::env::var("JOURNAL_STREAM").ok().as_deref()) => journald().unwrap_or_else(|_| text()),
+            None => text(),
         };
         // A second call, as in a test, keeps the first.
         let _ = registry().with(layer.with_filter(filter)).try_init();
         Ok(())
+    }
+}
+
+type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn journald() -> std::io::Result<AnyLayer> {
+    Ok(tracing_journald::layer()?.boxed())
+}
+
+fn text() -> AnyLayer {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    fmt::layer()
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal() && !no_color)
+        .with_writer(std::io::stderr)
+        .boxed()
+}
+
+/// The libraries below speak up at warn unless the operator asks for them by name.
+fn filter(level: &str) -> Result<EnvFilter, Failure> {
+    let directives = if level.contains('=') {
+        level.to_owned()
+    } else if LEVELS.contains(&level) {
+        format!("warn,halo_intake={level}")
+    } else {
+        let text = format!("log level {level:?} is not known; known are {}", LEVELS.join(", "));
+        return Err(Failure::new(Status::Usage, text));
+    };
+    EnvFilter::try_new(directives).map_err(|error| Failure::new(Status::Usage, format!("log level: {error}")))
+}
+
+/// Whether standard error is the stream that `$JOURNAL_STREAM` names (systemd.exec(5)): whatever a service starts
+/// inherits the variable, also where its output goes elsewhere.
+fn is_stderr(journal_stream: Option<&str>) -> bool {
+    let Some((device, inode)) = journal_stream.and_then(|stream| stream.split_once(':')) else {
+        return false;
+    };
+    let stderr = std::io::stderr().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let metadata = stderr.and_then(|file| file.metadata());
+    metadata.is_ok_and(|found| device == found.dev().to_string() && inode == found.ino().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_was_inherited_does_not_make_standard_error_the_journal() {
+        let stderr = std::fs::File::from(std::io::stderr().as_fd().try_clone_to_owned().unwrap());
+        let metadata = stderr.metadata().unwrap();
+        assert!(is_stderr(Some(&format!("{}:{}", metadata.dev(), metadata.ino()))));
+        for other in [None, Some(""), Some("8:12"), Some("nonsense")] {
+            assert!(!is_stderr(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_level_that_is_not_known_is_named_with_those_that_are() {
+        assert!(filter("info").is_ok() && filter("halo_intake=debug,warn").is_ok());
+        let failure = filter("loud").unwrap_err();
+        assert_eq!(failure.status, Status::Usage);
+        assert!(
+            failure.text.contains("\"loud\"") && failure.text.contains("debug"),
+            "{failure}"
+        );
     }
 }

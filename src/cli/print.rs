@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Failure;
+use super::{Failure, Format};
 use crate::{
+    effect::EffectTrace,
     expression::Evaluated,
     pipeline::World,
     run::trace::{RuleTrace, StepTrace, Trace},
@@ -21,19 +22,92 @@ use crate::{
 /// Values longer than this are cut in a trace for people; `--format json` has them whole.
 const LONGEST_VALUE: usize = 400;
 
-/// A table for people: no lines, one row a line, as wide as the terminal.
-pub fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
-    if !std::io::stdout().is_terminal() {
-        table
-            .force_no_tty()
-            .set_content_arrangement(ContentArrangement::Disabled);
+/// Where a listing is shown: a terminal, or a file or program that reads it.
+pub struct Screen {
+    /// Columns of the terminal; `None`: it is none, and nothing is cut.
+    pub width: Option<u16>,
+    /// Whether outcomes are coloured.
+    pub colours: bool,
+}
+
+impl Screen {
+    /// Standard output. `NO_COLOR` is respected.
+    pub fn of_stdout() -> Screen {
+        let is_terminal = std::io::stdout().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Screen {
+            width: is_terminal.then(|| Table::new().width()).flatten(),
+            colours: is_terminal && !no_color,
+        }
     }
-    table
+
+    /// A table for people: no lines, as wide as the terminal.
+    pub fn table(&self, header: &[&str]) -> Table {
+        let mut table = Table::new();
+        table
+            .load_style(comfy_table::presets::NOTHING)
+            .set_truncation_indicator("…");
+        match self.width {
+            Some(width) => table
+                .set_width(width)
+                .set_content_arrangement(ContentArrangement::Dynamic),
+            None => table.set_content_arrangement(ContentArrangement::Disabled),
+        };
+        if self.colours {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        table.set_header(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+        table
+    }
+
+    /// Says of each column whether it may be cut so that a row fits into a line.
+    pub fn cut(&self, table: &mut Table, columns: &[bool]) {
+        for (column, _) in table.column_iter_mut().zip(columns).filter(|(_, cut)| !**cut) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+
+    /// Adds a row, which takes one line.
+    pub fn add(&self, table: &mut Table, cells: Vec<Cell>) {
+        let mut row = comfy_table::Row::from(cells);
+        if self.width.is_some() {
+            row.max_height(1);
+        }
+        table.add_row(row);
+    }
+
+    /// An outcome's word, with the number of attempts where there was more than one.
+    pub fn outcome(&self, word: &str, attempts: u32) -> Cell {
+        let text = if attempts > 1 {
+            format!("{word} ({attempts})")
+        } else {
+            word.to_owned()
+        };
+        match colour(word).filter(|_| self.colours) {
+            Some((colour, _)) => Cell::new(text).fg(colour),
+            None => Cell::new(text),
+        }
+    }
+}
+
+/// What a glance should tell: green is well, red wants somebody, yellow is not over. With its code (ECMA-48, 8.3.117).
+fn colour(outcome: &str) -> Option<(Color, u8)> {
+    match outcome {
+        "completed" => Some((Color::Green, 32)),
+        "failed" => Some((Color::Red, 31)),
+        "bounced" | "deferred" | "pending" | "can not be told" => Some((Color::Yellow, 33)),
+        _ => None,
+    }
+}
+
+/// An outcome's word in a text on standard output.
+pub fn outcome(word: &str) -> String {
+    match colour(word).filter(|_| Screen::of_stdout().colours) {
+        Some((_, code)) => format!("\x1b[{code}m{word}\x1b[0m"),
+        None => word.to_owned(),
+    }
 }
 
 /// Prints a finished table without trailing blanks.
@@ -43,6 +117,24 @@ pub fn print_table(table: &Table) -> Result<(), Failure> {
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+/// A listing in either form: a row of texts, or an object of each record.
+pub fn list<T, const N: usize>(
+    format: Format,
+    header: &[&str; N],
+    records: &[T],
+    row: impl Fn(&T) -> [String; N],
+    object: impl Fn(&T) -> Value,
+) -> Result<(), Failure> {
+    if format == Format::Json {
+        return records.iter().try_for_each(|record| json_line(&object(record)));
+    }
+    let mut table = Screen::of_stdout().table(header);
+    for record in records {
+        table.add_row(row(record).map(|text| plain(&text)));
+    }
+    print_table(&table)
 }
 
 /// One object a line.
@@ -55,15 +147,23 @@ pub fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
 /// A value of a message or of Halo, in one line and without control characters: it may try to write on the terminal.
 pub fn plain(text: &str) -> String {
     let calm = |c: char| if c == '\n' || c == '\t' { ' ' } else { c };
-    text.chars().map(calm).filter(|c| !c.is_control()).collect()
+    // They turn the direction of what follows (Unicode's bidirectional algorithm), and with it the sense of a line.
+    let turns = |c: &char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .map(calm)
+        .filter(|c| !c.is_control() && !turns(c))
+        .collect()
 }
 
 /// A value in one line, cut where it is long.
 pub fn short(value: &Value) -> String {
-    let text = match value {
+    cut(match value {
         Value::String(text) => format!("{:?}", plain(text)),
         other => plain(&other.to_string()),
-    };
+    })
+}
+
+fn cut(text: String) -> String {
     match text.char_indices().nth(LONGEST_VALUE) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
         None => text,
@@ -113,12 +213,21 @@ pub fn progress(world: &Arc<World>) -> Option<Progress> {
 }
 
 /// What happened, or would happen, rule by rule.
-pub fn print_trace(trace: &Trace) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    for rule in &trace.rules {
-        print_rule(&mut out, rule)?;
+pub fn print_trace(out: &mut impl Write, trace: &Trace) -> std::io::Result<()> {
+    trace.rules.iter().try_for_each(|rule| print_rule(out, rule))
+}
+
+/// A value with all that lies in it, a line each; what is empty is left out.
+pub fn print_value(out: &mut impl Write, name: &str, value: &Value) -> std::io::Result<()> {
+    match value {
+        Value::Null | Value::Bool(false) => Ok(()),
+        Value::String(text) if text.is_empty() => Ok(()),
+        Value::Array(list) if list.is_empty() => Ok(()),
+        Value::Object(fields) => fields
+            .iter()
+            .try_for_each(|(field, value)| print_value(out, &format!("{name}.{field}"), value)),
+        other => writeln!(out, "  {name} = {}", short(other)),
     }
-    Ok(())
 }
 
 fn print_rule(out: &mut impl Write, rule: &RuleTrace) -> std::io::Result<()> {
@@ -177,25 +286,7 @@ fn print_step(out: &mut impl Write, step: &StepTrace) -> std::io::Result<()> {
     for (name, value) in &step.fields {
         writeln!(out, "      {name:width$} = {}", short(value))?;
     }
-    for effect in &step.effects {
-        let from = effect
-            .from
-            .as_ref()
-            .map(|from| format!("   [{from}]"))
-            .unwrap_or_default();
-        writeln!(out, "      asks {}{from}", plain(&effect.effect))?;
-        for call in &effect.calls {
-            let status = if call.http_status == 0 {
-                String::new()
-            } else {
-                format!(" → {} in {} ms", call.http_status, call.took_ms)
-            };
-            writeln!(out, "        {} {}{status}", call.method, plain(&call.path))?;
-            if !call.body.is_null() {
-                writeln!(out, "          {}", short(&call.body))?;
-            }
-        }
-    }
+    step.effects.iter().try_for_each(|effect| print_effect(out, effect))?;
     match &step.error {
         Some(error) => {
             writeln!(out, "      fails: {}", plain(error))?;
@@ -205,6 +296,36 @@ fn print_step(out: &mut impl Write, step: &StepTrace) -> std::io::Result<()> {
         }
         None if !step.result.is_null() => writeln!(out, "      gives {}", short(&without_raw(&step.result)))?,
         None => {}
+    }
+    Ok(())
+}
+
+fn print_effect(out: &mut impl Write, effect: &EffectTrace) -> std::io::Result<()> {
+    let from = effect
+        .from
+        .as_ref()
+        .map(|from| format!("   [{from}]"))
+        .unwrap_or_default();
+    writeln!(out, "      asks {}{from}", plain(&effect.effect))?;
+    for call in &effect.calls {
+        let status = if call.http_status == 0 {
+            "no answer".to_owned()
+        } else {
+            call.http_status.to_string()
+        };
+        writeln!(
+            out,
+            "        {} {} → {status} in {} ms",
+            call.method,
+            plain(&call.path),
+            call.took_ms
+        )?;
+        if !call.body.is_null() {
+            writeln!(out, "          sent     {}", short(&call.body))?;
+        }
+        if !call.answer.is_empty() {
+            writeln!(out, "          answered {}", cut(plain(&call.answer)))?;
+        }
     }
     Ok(())
 }
@@ -221,5 +342,35 @@ fn without_raw(value: &Value) -> Value {
         ),
         Value::Array(items) => Value::Array(items.iter().map(without_raw).collect()),
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_mail_says_can_not_write_on_the_terminal() {
+        for (text, expected) in [
+            ("a\nb\tc", "a b c"),
+            ("red \x1b[31mtext\x07", "red [31mtext"),
+            ("invoice\u{202e}fdp.exe", "invoicefdp.exe"),
+        ] {
+            assert_eq!(plain(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_value_is_shown_a_line_for_each_thing_that_is_not_empty() {
+        let value = json!({
+            "from": { "address": "ann@stranger.example", "name": "" }, "cc": [], "report": null, "automatic": false,
+            "size": 12, "ticket_ids": [7],
+        });
+        let mut out = Vec::new();
+        print_value(&mut out, "email", &value).unwrap();
+        let expected = "  email.from.address = \"ann@stranger.example\"\n  email.size = 12\n  email.ticket_ids = [7]\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -1,6 +1,11 @@
 //! `process`: one message for real, from a file or standard input, as the pipe transport of an MTA calls it.
 
-use std::{io::Read, path::PathBuf, sync::Arc};
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -11,10 +16,15 @@ use crate::{
     daemon::{
         PATIENCE,
         control::{self, Processed},
+        memory,
     },
+    generation::Generation,
     journal::{JournalError, sqlite::Sqlite},
-    pipeline::{World, handed, outbox, work::Crew},
+    pipeline::{World, handed, lane::Held, outbox, report, work::Crew},
 };
+
+/// While another process has the journal it is asked for so often.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Takes one message for real, from a file or standard input
 #[derive(Debug, clap::Args)]
@@ -33,28 +43,7 @@ impl Process {
         common.begin_logging("warn")?;
         let mailbox = mailbox(self.mailbox.as_deref(), &generation.config)?;
         let octets = self.octets()?;
-        let clock = Clock::system();
-        let state_dir = generation.config.state_dir.clone();
-        let processed = runtime()?.block_on(async {
-            if let Some(processed) = control::hand_over(&state_dir, &mailbox, &octets).await? {
-                return Ok(processed);
-            }
-            let journal = match Sqlite::open(&state_dir, clock.clone(), true) {
-                Ok(journal) => Arc::new(journal),
-                // A daemon that just starts or stops holds it and does not listen: the caller comes again.
-                Err(error @ JournalError::InUse { .. }) => {
-                    return Err(Failure::new(Status::TryAgain, error.to_string()));
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let world = World::new(journal, clock, generation, hostname());
-            let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
-            let crew = Crew::new(world.clone());
-            let processed = handed::process(&world, &crew, &mailbox, Bytes::from(octets)).await;
-            crew.stop(PATIENCE).await;
-            outbox::pass(&world, false).await?;
-            Ok(processed)
-        })?;
+        let processed = runtime()?.block_on(process(generation, &mailbox, octets))?;
         said(&processed)
     }
 
@@ -65,9 +54,44 @@ impl Process {
         } else {
             std::fs::read(&self.file).map(|read| octets = read)
         };
-        read.map_err(|error| Failure::new(Status::Unreadable, format!("{}: {error}", self.file.display())))?;
+        let unreadable =
+            |reason: String| Failure::new(Status::Unreadable, format!("{}: {reason}", self.file.display()));
+        read.map_err(|error| unreadable(error.to_string()))?;
+        if octets.is_empty() {
+            return Err(unreadable("there is no message in it".to_owned()));
+        }
         Ok(octets)
     }
+}
+
+/// By the daemon, else here. Whoever calls keeps the message until it has been taken, so whatever is wrong on the
+/// way there is worth another try.
+async fn process(generation: Generation, mailbox: &MailboxName, octets: Vec<u8>) -> Result<Processed, Failure> {
+    let state_dir = generation.config.state_dir.clone();
+    let again = |error: &dyn std::fmt::Display| Failure::new(Status::TryAgain, error.to_string());
+    let until = Instant::now() + PATIENCE;
+    let journal = loop {
+        let handed_over = control::hand_over(&state_dir, mailbox, &octets).await;
+        if let Some(processed) = handed_over.map_err(|error| again(&error))? {
+            return Ok(processed);
+        }
+        match Sqlite::open(&state_dir, Clock::system(), true) {
+            Ok(journal) => break Arc::new(journal),
+            // Another one does the same just now, or a daemon starts or stops.
+            Err(JournalError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(error) => return Err(again(&error)),
+        }
+    };
+    let world = World::new(journal, Clock::system(), generation, hostname());
+    let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
+    memory::recall(&world).await?;
+    let crew = Crew::new(world.clone());
+    let processed = handed::process(&world, &crew, mailbox, (Bytes::from(octets), Held::default())).await;
+    crew.stop(PATIENCE).await;
+    memory::keep(&world).await;
+    report::pass(&world, false).await?;
+    outbox::pass(&world, false).await?;
+    Ok(processed)
 }
 
 /// The mailbox of that name, or the only one.
@@ -106,11 +130,11 @@ fn said(processed: &Processed) -> Ended {
             format!("the message was not taken{reason}"),
         )),
         "deferred" => {
-            println!("{id} deferred{reason}");
+            writeln!(std::io::stdout(), "{id} deferred{reason}")?;
             Ok(Status::TryAgain)
         }
         outcome => {
-            println!("{id} {outcome}{reason}");
+            writeln!(std::io::stdout(), "{id} {outcome}{reason}")?;
             Ok(Status::Done)
         }
     }

@@ -1,21 +1,20 @@
 //! `run`: the daemon, or with `--once` everything in hand once.
 
-use std::sync::Arc;
-
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{Common, Ended, Failure, Status, hostname, runtime};
 use crate::{
     clock::Clock,
-    daemon::{self, once, reload, systemd},
+    daemon::{self, once, signals},
+    generation::Generation,
     journal::sqlite::Sqlite,
     pipeline::World,
 };
 
-/// Watches the mailboxes
+/// What still runs when all is done, a name that is being looked up for one, is not waited for any longer.
+const LEFT_OVERS: Duration = Duration::from_millis(500);
+
+/// Watches the mailboxes: the daemon
 #[derive(Debug, clap::Args)]
 pub struct Run {
     /// Takes all that is in hand once and exits: 0 nothing is left, 75 something stays deferred, 69 a mailbox or
@@ -27,31 +26,40 @@ pub struct Run {
 impl Run {
     /// Runs until a signal, or once.
     pub fn perform(&self, common: &Common) -> Ended {
-        let generation = common.generation()?;
         common.begin_logging("info")?;
+        log_panics();
+        let (generation, warnings) = common.generation_with_warnings()?;
+        warnings.0.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let runtime = runtime()?;
+        let ended = runtime.block_on(self.run(generation));
+        runtime.shutdown_timeout(LEFT_OVERS);
+        ended
+    }
+
+    async fn run(&self, generation: Generation) -> Ended {
         let clock = Clock::system();
         let journal = Arc::new(Sqlite::open(&generation.config.state_dir, clock.clone(), true)?);
-        let path = generation.path.clone();
-        runtime()?.block_on(async {
-            let world = World::new(journal, clock, generation, hostname());
-            let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
-            let reloads = spawn_signals(world.clone(), path)?;
-            if self.once {
-                run_once(&world).await
-            } else {
-                run(world, reloads).await
-            }
-        })
+        let world = World::new(journal, clock, generation, hostname());
+        let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
+        signals::stop_on_signals(world.clone())?;
+        if self.once {
+            run_once(&world).await
+        } else {
+            serve(world).await
+        }
     }
 }
 
-async fn run(world: Arc<World>, reloads: mpsc::Receiver<crate::generation::Generation>) -> Ended {
+async fn serve(world: Arc<World>) -> Ended {
+    let reloads = signals::reload_on_signal(world.clone(), Common::environment())?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config = world.generation.load().digest,
         "begins"
     );
-    daemon::run(world, reloads).await;
+    daemon::run(world, reloads)
+        .await
+        .map_err(|error| Failure::new(Status::Broken, error.to_string()))?;
     tracing::info!("ended");
     Ok(Status::Done)
 }
@@ -63,39 +71,21 @@ async fn run_once(world: &Arc<World>) -> Ended {
     match left {
         once::Left::Nothing => Ok(Status::Done),
         once::Left::Deferred { count } => {
-            tracing::warn!("{count} messages come again later");
+            tracing::warn!("{count} messages or letters come again later");
             Ok(Status::TryAgain)
         }
-        once::Left::Unavailable { troubles } => Err(Failure::new(Status::Unavailable, troubles.join("\n"))),
+        once::Left::Unavailable { troubles } => {
+            troubles.iter().for_each(|trouble| tracing::error!("{trouble}"));
+            Ok(Status::Unavailable)
+        }
     }
 }
 
-/// SIGTERM and SIGINT stop; SIGHUP loads the configuration again.
-fn spawn_signals(
-    world: Arc<World>,
-    path: std::path::PathBuf,
-) -> Result<mpsc::Receiver<crate::generation::Generation>, Failure> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hangup = signal(SignalKind::hangup())?;
-    let (loaded, reloads) = mpsc::channel(1);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => {
-                    systemd::reloading();
-                    let path = path.clone();
-                    let generation = tokio::task::spawn_blocking(move || reload::load(&path, &Common::environment())).await;
-                    if let Ok(Some(generation)) = generation {
-                        let _ = loaded.send(generation).await;
-                    }
-                    systemd::reloaded();
-                }
-            }
-        }
-        tracing::info!("stops");
-        world.stop.cancel();
-    });
-    Ok(reloads)
+/// A fault of the program is a log line like any other, with its place. What it says may hold a piece of a mail.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a fault of the program");
+        tracing::debug!(place, "{panic}");
+    }));
 }

@@ -1,24 +1,27 @@
 //! `show`: one message in full.
 
+use std::io::Write;
+
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Common, Ended, Failure, Format, Status, print, runtime};
 use crate::{
     clock::Clock,
     generation::Generation,
-    journal::{Entry, EntryId, Journal, sqlite::Sqlite},
+    journal::{Attempt, Entry, EntryId, Journal, Spot, sqlite::Sqlite},
     message::Message,
-    pipeline::work::email_of,
+    pipeline::attempt::email_of,
     run::trace::Trace,
 };
 
 /// Shows one message in full
 #[derive(Debug, clap::Args)]
 pub struct Show {
-    /// As log lists it
+    /// The ID of the message, as log lists it
     id: i64,
-    /// How it looks
+    /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     /// Writes the message as it came, and nothing else
@@ -43,12 +46,12 @@ impl Show {
         })?;
         if self.raw {
             let octets = octets.ok_or_else(|| Failure::new(Status::Unavailable, "its octets are no longer kept"))?;
-            std::io::Write::write_all(&mut std::io::stdout().lock(), &octets)?;
+            std::io::stdout().lock().write_all(&octets)?;
             return Ok(Status::Done);
         }
         match self.format {
             Format::Json => print::json_line(&as_json(&entry, octets.as_ref(), &generation))?,
-            Format::Table => print_entry(&entry, octets.as_ref())?,
+            Format::Table => print_entry(&entry, octets.as_ref(), &generation)?,
         }
         Ok(Status::Done)
     }
@@ -94,52 +97,96 @@ fn as_json(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Va
     value
 }
 
-fn print_entry(entry: &Entry, octets: Option<&Bytes>) -> Result<(), Failure> {
-    let row = &entry.row;
-    let line = |name: &str, text: &str| {
-        if !text.is_empty() {
-            println!("{name:<10} {}", print::plain(text));
+fn print_entry(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    print_summary(&mut out, entry)?;
+    if let Some(octets) = octets {
+        let message = Message::read(octets);
+        writeln!(out, "\nheader")?;
+        for field in &message.header_fields {
+            writeln!(out, "  {}: {}", print::plain(&field.name), print::plain(&field.value))?;
         }
-    };
-    println!("message {}", row.id);
-    line("outcome", &row.outcome);
-    line("reason", &row.reason);
-    line("rule", &row.rule);
-    line("mailbox", &format!("{} {}", row.mailbox, entry.place.folder));
-    line("from", &row.from);
-    line("subject", &row.subject);
-    line("message-id", &entry.message_id);
-    line("arrived", &entry.internal_date.to_string());
-    line("received", &row.time.to_string());
-    line("size", &format!("{} octets", entry.size));
-    line("due", &entry.due.map(|due| due.to_string()).unwrap_or_default());
-    let settled = entry.settled.as_ref().map(|(at, how)| format!("{how}, {at}"));
-    line("settled", settled.as_deref().unwrap_or("not yet"));
+        writeln!(out, "\ncontext")?;
+        print::print_value(&mut out, "email", &context(entry, octets, &message, generation))?;
+    }
+    for attempt in &entry.attempts {
+        print_attempt(&mut out, attempt)?;
+    }
+    Ok(())
+}
+
+fn print_summary(out: &mut impl Write, entry: &Entry) -> std::io::Result<()> {
+    let row = &entry.row;
+    writeln!(out, "message {}", row.id)?;
+    line(out, "outcome", &print::outcome(&row.outcome))?;
+    line(out, "reason", &print::plain(&row.reason))?;
+    line(out, "rule", &print::plain(&row.rule))?;
+    line(
+        out,
+        "mailbox",
+        &print::plain(&format!("{} {}", row.mailbox, entry.place.folder)),
+    )?;
+    line(out, "from", &print::plain(&row.from))?;
+    line(out, "subject", &print::plain(&row.subject))?;
+    line(out, "message-id", &print::plain(&entry.message_id))?;
+    line(out, "arrived", &utc(entry.internal_date))?;
+    line(out, "received", &utc(row.time))?;
+    line(out, "size", &format!("{} octets", entry.size))?;
+    line(out, "due", &entry.due.map(utc).unwrap_or_default())?;
+    line(out, "settled", &print::plain(&settled(entry)))?;
     for (id, to, state, reason) in &entry.letters {
         let reason = if reason.is_empty() {
             String::new()
         } else {
             format!(": {reason}")
         };
-        line("letter", &format!("{} to {}, {state}{reason}", id.0, to.join(", ")));
-    }
-    if let Some(octets) = octets {
-        println!("\nheader");
-        Message::read(octets)
-            .header_fields
-            .iter()
-            .for_each(|field| println!("  {}: {}", print::plain(&field.name), print::plain(&field.value)));
-    }
-    for attempt in &entry.attempts {
-        let took = attempt.ended.duration_since(attempt.began);
-        println!(
-            "\nattempt {} at {}, {took:#}: {}",
-            attempt.number, attempt.began, attempt.result
-        );
-        line("reason", &attempt.reason);
-        if let Ok(trace) = serde_json::from_value::<Trace>(attempt.trace.clone()) {
-            print::print_trace(&trace)?;
-        }
+        let text = format!("{} to {}, {state}{reason}", id.0, to.join(", "));
+        line(out, "letter", &print::plain(&text))?;
     }
     Ok(())
+}
+
+fn line(out: &mut impl Write, name: &str, text: &str) -> std::io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{name:<10} {}", text.trim_end())
+}
+
+fn settled(entry: &Entry) -> String {
+    match (&entry.settled, &entry.settle_again, &entry.place.spot) {
+        (Some((at, how)), ..) => format!("{how}, {}", utc(*at)),
+        (None, _, Spot::Handed { .. }) => "it lies in no mailbox".to_owned(),
+        (None, Some((at, reason)), _) if !reason.is_empty() => format!("not yet: {reason}; again {}", utc(*at)),
+        _ => "not yet".to_owned(),
+    }
+}
+
+fn print_attempt(out: &mut impl Write, attempt: &Attempt) -> std::io::Result<()> {
+    let took = attempt.ended.duration_since(attempt.began);
+    let result = print::outcome(&attempt.result);
+    writeln!(
+        out,
+        "\nattempt {} at {}, {took:#}: {result}",
+        attempt.number,
+        utc(attempt.began)
+    )?;
+    line(out, "reason", &print::plain(&attempt.reason))?;
+    match serde_json::from_value::<Trace>(attempt.trace.clone()) {
+        Ok(trace) => print::print_trace(out, &trace),
+        Err(_no_longer_kept) => Ok(()),
+    }
+}
+
+fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The value of `email`, without what is printed as the header already.
+fn context(entry: &Entry, octets: &Bytes, message: &Message, generation: &Generation) -> Value {
+    let mut email = email_of(message, &entry.place, entry.internal_date, octets.len(), generation);
+    if let Some(fields) = email.as_object_mut() {
+        fields.retain(|name, _| !["headers", "header_list"].contains(&name.as_str()));
+    }
+    email
 }

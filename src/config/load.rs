@@ -87,7 +87,7 @@ pub fn find(explicit: Option<&Path>, environment: &[(String, String)]) -> Result
         .find(|path| path.exists())
         .ok_or_else(|| {
             format!(
-                "there is no configuration at {}; name one with --config FILE, or write one with init",
+                "there is no configuration at {}; name one with --config FILE; README.md shows a first one",
                 USUAL.join(" or ")
             )
         })

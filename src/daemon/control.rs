@@ -1,14 +1,17 @@
-//! The socket in `state_dir` by which `process` hands a message to a running daemon, and hears what became of it.
+//! The socket in `state_dir` by which `process` and `retry` hand their work to a running daemon, and hear what
+//! became of it.
 //!
-//! One request a connection: a line of JSON, then the octets; the answer is a line of JSON.
+//! One request a connection: a line of JSON, for a message then its octets; the answer is a line of JSON.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -16,28 +19,32 @@ use tokio::{
 
 use crate::{
     config::MailboxName,
-    pipeline::{World, work::Crew},
+    journal::{Change, EntryId, JournalError, Receipt},
+    pipeline::{World, handed, lane::Held, work::Crew},
 };
 
 /// The socket's name below `state_dir`.
-pub const SOCKET: &str = "control.sock";
+const SOCKET: &str = "control.sock";
 /// A handed message is not larger than this, whatever its mailbox allows.
 const LARGEST: u64 = 1 << 30;
+/// A request line is not longer: some hundred thousand ids.
+const LONGEST_LINE: u64 = 4 << 20;
+/// Whoever connects has to say all that he wants within this time.
+const REQUEST_WITHIN: Duration = Duration::from_secs(60);
+/// After a connection that could not be accepted.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// What is asked of the daemon.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Request {
+enum Request {
     /// One message; its octets follow.
-    Process {
-        /// Whose rules.
-        mailbox: MailboxName,
-        /// In octets.
-        size: u64,
-    },
+    Process { mailbox: MailboxName, size: u64 },
+    /// Ended messages that shall run again.
+    Retry { ids: Vec<EntryId> },
 }
 
-/// What became of it.
+/// What became of a message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Processed {
     /// In the journal; 0 where it did not come so far.
@@ -48,15 +55,33 @@ pub struct Processed {
     pub reason: String,
 }
 
+impl Processed {
+    /// The message was not taken.
+    pub fn refused(reason: impl Into<String>) -> Processed {
+        Processed {
+            id: 0,
+            outcome: "refused".to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Which messages run again: the others have not ended, or their octets are no longer kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Reopened {
+    /// In the order in which they were asked for.
+    pub ids: Vec<EntryId>,
+}
+
 /// Serves the socket until the stop.
-pub async fn serve(world: Arc<World>, crew: Crew) {
+pub(super) async fn serve(world: Arc<World>, crew: Crew) {
     let path = socket(&world.generation.load().config.state_dir);
     // The lock on state_dir is ours, so what lies there is a dead process's.
     let _ = std::fs::remove_file(&path);
     let listener = match UnixListener::bind(&path) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!("{}: {error}; process can not hand messages over", path.display());
+            tracing::error!("{}: {error}; process and retry can not hand work over", path.display());
             return world.stop.cancelled().await;
         }
     };
@@ -67,13 +92,13 @@ pub async fn serve(world: Arc<World>, crew: Crew) {
                     let (world, crew) = (world.clone(), crew.clone());
                     tokio::spawn(async move {
                         if let Err(error) = answer(&world, &crew, stream).await {
-                            tracing::warn!("a message that was handed over: {error}");
+                            tracing::warn!("{SOCKET}: {error}");
                         }
                     });
                 }
                 Err(error) => {
                     tracing::warn!("{}: {error}", path.display());
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             },
             () = world.stop.cancelled() => {
@@ -84,43 +109,89 @@ pub async fn serve(world: Arc<World>, crew: Crew) {
     }
 }
 
-async fn answer(world: &Arc<World>, crew: &Crew, stream: UnixStream) -> std::io::Result<()> {
+async fn answer(world: &Arc<World>, crew: &Crew, stream: UnixStream) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
-    (&mut stream).take(4096).read_line(&mut line).await?;
-    let Request::Process { mailbox, size } = serde_json::from_str(&line)?;
-    let mut octets = Vec::new();
-    (&mut stream).take(size.min(LARGEST)).read_to_end(&mut octets).await?;
-    let processed = if u64::try_from(octets.len()).is_ok_and(|read| read == size) {
-        crate::pipeline::handed::process(world, crew, &mailbox, Bytes::from(octets)).await
-    } else {
-        Processed {
-            id: 0,
-            outcome: "refused".to_owned(),
-            reason: "the message broke off".to_owned(),
+    let read = (&mut stream).take(LONGEST_LINE);
+    tokio::time::timeout(REQUEST_WITHIN, { read }.read_line(&mut line)).await??;
+    let answer = match serde_json::from_str(&line)? {
+        Request::Process { mailbox, size } => {
+            let processed = process(world, crew, &mut stream, &mailbox, size).await?;
+            serde_json::to_vec(&processed)?
         }
+        Request::Retry { ids } => serde_json::to_vec(&reopen(world, ids).await.map_err(io::Error::other)?)?,
     };
-    let mut answer = serde_json::to_vec(&processed)?;
-    answer.push(b'\n');
-    stream.get_mut().write_all(&answer).await
+    let stream = stream.get_mut();
+    stream.write_all(&answer).await?;
+    stream.write_all(b"\n").await
+}
+
+/// Its octets are read when there is a worker and the memory for them; until then whoever hands them over waits.
+async fn process(
+    world: &Arc<World>,
+    crew: &Crew,
+    stream: &mut BufReader<UnixStream>,
+    mailbox: &MailboxName,
+    size: u64,
+) -> io::Result<Processed> {
+    if size > LARGEST {
+        return Ok(Processed::refused(format!("it is larger than {LARGEST} octets")));
+    }
+    let held = Held {
+        place: Some(crew.handed.place().await),
+        memory: Some(crew.handed.memory(usize::try_from(size).into_iter()).await),
+    };
+    let mut octets = Vec::new();
+    tokio::time::timeout(REQUEST_WITHIN, stream.take(size).read_to_end(&mut octets)).await??;
+    if u64::try_from(octets.len()).is_ok_and(|read| read == size) {
+        Ok(handed::process(world, crew, mailbox, (Bytes::from(octets), held)).await)
+    } else {
+        Ok(Processed::refused("it broke off"))
+    }
+}
+
+/// Lets ended messages run again.
+pub async fn reopen(world: &World, ids: Vec<EntryId>) -> Result<Reopened, JournalError> {
+    let mut reopened = Reopened::default();
+    for entry in ids {
+        if matches!(world.journal.write(Change::Reopened { entry }).await?, Receipt::Done) {
+            reopened.ids.push(entry);
+        }
+    }
+    world.bells.work.notify_one();
+    Ok(reopened)
 }
 
 /// Hands a message to the daemon that runs on this `state_dir`; `None` where none does.
-pub async fn hand_over(state_dir: &Path, mailbox: &MailboxName, octets: &[u8]) -> std::io::Result<Option<Processed>> {
+pub async fn hand_over(state_dir: &Path, mailbox: &MailboxName, octets: &[u8]) -> io::Result<Option<Processed>> {
+    let request = Request::Process {
+        mailbox: mailbox.clone(),
+        size: u64::try_from(octets.len()).unwrap_or(u64::MAX),
+    };
+    ask(state_dir, &request, octets).await
+}
+
+/// Has the daemon that runs on this `state_dir` run messages again; `None` where none does.
+pub async fn retry(state_dir: &Path, ids: Vec<EntryId>) -> io::Result<Option<Reopened>> {
+    ask(state_dir, &Request::Retry { ids }, b"").await
+}
+
+async fn ask<T: DeserializeOwned>(state_dir: &Path, request: &Request, octets: &[u8]) -> io::Result<Option<T>> {
     let Ok(mut stream) = UnixStream::connect(socket(state_dir)).await else {
         return Ok(None);
     };
-    let size = u64::try_from(octets.len()).unwrap_or(u64::MAX);
-    let mut request = serde_json::to_vec(&Request::Process {
-        mailbox: mailbox.clone(),
-        size,
-    })?;
-    request.push(b'\n');
-    stream.write_all(&request).await?;
-    stream.write_all(octets).await?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).await?;
-    serde_json::from_str(&line).map(Some).map_err(Into::into)
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    // A daemon that refuses a message need not read it all.
+    let sent = stream.write_all(octets).await;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).await?;
+    if answer.is_empty() {
+        sent?;
+        return Err(io::Error::other("the daemon ended before it answered"));
+    }
+    serde_json::from_str(&answer).map(Some).map_err(Into::into)
 }
 
 fn socket(state_dir: &Path) -> PathBuf {

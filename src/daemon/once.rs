@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
-use super::HANDED;
+use super::{HANDED, PATIENCE, memory, stop_is_over};
 use crate::{
     config::{MailboxConfig, MailboxName},
-    journal::JournalError,
-    mailbox::Mailbox,
-    pipeline::{World, outbox, receive::Watched, report, settle::Settler, work::Crew},
+    journal::{JournalError, Totals},
+    pipeline::{
+        World,
+        lane::Lane,
+        outbox,
+        receive::Watched,
+        report,
+        settle::Settler,
+        work::{Crew, InHand},
+    },
 };
 
 /// What is left after everything in hand was taken once.
@@ -29,121 +37,119 @@ pub enum Left {
     },
 }
 
-/// Takes all that is in hand once: new messages, deferred ones whether due or not, the outbox, reports.
+/// Takes all that is in hand once: new messages, deferred ones whether due or not, the outbox, reports. At a stop
+/// it hands back what is in hand.
 pub async fn run(world: &Arc<World>) -> Result<Left, JournalError> {
-    let begun = world.clock.now();
-    let generation = world.generation.load_full();
-    let mailboxes: Vec<(MailboxName, MailboxConfig)> = generation
-        .config
-        .mailboxes
-        .iter()
-        .filter(|(_, config)| config.enabled)
-        .map(|(name, config)| (name.clone(), config.clone()))
-        .collect();
+    memory::recall(world).await?;
+    let once = Once::of(world);
     let crew = Crew::new(world.clone());
-    let (hand, handed) = mpsc::channel(HANDED);
+    let passed = tokio::select! {
+        passed = once.passes(&crew) => passed,
+        () = stop_is_over(world) => Ok(0),
+    };
+    crew.stop(PATIENCE).await;
+    memory::keep(world).await;
+    left(world, passed?).await
+}
 
-    let receiving: Vec<_> = mailboxes
-        .iter()
-        .map(|(name, config)| {
-            let stop = world.stop.child_token();
+/// The mailboxes of one run.
+struct Once {
+    world: Arc<World>,
+    mailboxes: Vec<(MailboxName, MailboxConfig)>,
+}
+
+impl Once {
+    fn of(world: &Arc<World>) -> Once {
+        let generation = world.generation.load_full();
+        let enabled = generation.config.mailboxes.iter().filter(|(_, config)| config.enabled);
+        Once {
+            world: world.clone(),
+            mailboxes: enabled.map(|(name, config)| (name.clone(), config.clone())).collect(),
+        }
+    }
+
+    /// Says how many letters are still waiting.
+    async fn passes(&self, crew: &Crew) -> Result<usize, JournalError> {
+        let world = &self.world;
+        let (hand, handed) = mpsc::channel(HANDED);
+        let receiving = self.receive(hand);
+        let settled = world.stop.child_token();
+        let settling = self.settle_meanwhile(&settled);
+        crew.drain(handed, Some(world.clock.now())).await?;
+        for task in receiving {
+            if let Err(error) = task.await {
+                tracing::error!("a mailbox's reading broke off: {error}");
+            }
+        }
+        settled.cancel();
+        for task in settling {
+            // What it did not come to is settled below.
+            let _ = task.await;
+        }
+
+        outbox::pass(world, true).await?;
+        futures_util::future::join_all(self.settlers(&world.stop).iter().map(Settler::once)).await;
+        report::pass(world, true).await?;
+        let letters = outbox::pass(world, true).await?;
+        super::trim_once(world).await?;
+        Ok(letters.waiting)
+    }
+
+    /// Each in a task of its own: what a server sends may break off this one alone.
+    fn receive(&self, hand: mpsc::Sender<InHand>) -> Vec<JoinHandle<()>> {
+        let receive = |(name, config): &(MailboxName, MailboxConfig)| {
             let watched = Watched {
-                world: world.clone(),
+                world: self.world.clone(),
                 name: name.clone(),
                 config: config.clone(),
                 hand: hand.clone(),
-                stop,
+                lane: Lane::default(),
+                stop: self.world.stop.child_token(),
             };
-            // A task of its own: what a server sends may break off this one alone.
-            tokio::spawn(async move {
-                let taken = watched.once().await;
-                if let Err(error) = &taken {
-                    watched
-                        .world
-                        .state
-                        .mailbox_has_trouble(&watched.name, error.to_string());
-                }
-            })
-        })
-        .collect();
-    let settling = settlers(world, &mailboxes);
-    let stop_settling = world.stop.child_token();
-    let running: Vec<_> = settling
-        .into_iter()
-        .map(|settler| {
-            let settler = Settler {
-                stop: stop_settling.clone(),
-                ..settler
-            };
-            tokio::spawn(async move { settler.run().await })
-        })
-        .collect();
-    drop(hand);
-    crew.drain(handed, begun).await?;
-    for task in receiving {
-        if let Err(error) = task.await {
-            tracing::error!("a mailbox's reading broke off: {error}");
-        }
-    }
-    stop_settling.cancel();
-    for task in running {
-        let _ = task.await;
+            tokio::spawn(async move { watched.once().await })
+        };
+        self.mailboxes.iter().map(receive).collect()
     }
 
-    outbox::pass(world, true).await?;
-    settle_all(world, &mailboxes).await;
-    report::pass(world, true).await?;
-    let waiting = outbox::pass(world, true).await?;
-    super::trim_once(world).await?;
-    left(world, waiting).await
-}
+    /// Many messages take a while: what has ended is settled while others are worked on.
+    fn settle_meanwhile(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
+        let settlers = self.settlers(stop).into_iter();
+        settlers
+            .map(|settler| tokio::spawn(async move { settler.run().await }))
+            .collect()
+    }
 
-fn settlers(world: &Arc<World>, mailboxes: &[(MailboxName, MailboxConfig)]) -> Vec<Settler> {
-    let settler = |(name, config): &(MailboxName, MailboxConfig)| Settler {
-        world: world.clone(),
-        name: name.clone(),
-        config: config.clone(),
-        stop: world.stop.child_token(),
-    };
-    mailboxes.iter().map(settler).collect()
-}
-
-async fn settle_all(world: &Arc<World>, mailboxes: &[(MailboxName, MailboxConfig)]) {
-    let passes = settlers(world, mailboxes).into_iter().map(|settler| async move {
-        let mut session: Option<Box<dyn Mailbox>> = None;
-        if let Err(error) = settler.pass(&mut session).await {
-            world
-                .state
-                .mailbox_has_trouble(&settler.name, format!("settling waits: {error}"));
-        }
-    });
-    futures_util::future::join_all(passes).await;
+    fn settlers(&self, stop: &CancellationToken) -> Vec<Settler> {
+        let settler = |(name, config): &(MailboxName, MailboxConfig)| Settler {
+            world: self.world.clone(),
+            name: name.clone(),
+            config: config.clone(),
+            stop: stop.clone(),
+        };
+        self.mailboxes.iter().map(settler).collect()
+    }
 }
 
 async fn left(world: &World, letters: usize) -> Result<Left, JournalError> {
-    let mailboxes = world.state.mailboxes();
-    let mailboxes = mailboxes.iter().filter_map(|(name, state)| {
-        state
-            .trouble
-            .as_ref()
-            .map(|trouble| format!("mailbox {name}: {trouble}"))
-    });
-    let outages = world.state.outages();
-    let troubles: Vec<String> = mailboxes
-        .chain(outages.iter().map(|(name, reason)| format!("{name}: {reason}")))
+    let troubles = world.state.troubles();
+    let unavailable: Vec<String> = troubles
+        .iter()
+        .filter(|(_, trouble)| trouble.is_unavailable)
+        .map(|(thing, trouble)| format!("{thing}: {}", trouble.reason))
         .collect();
-    if !troubles.is_empty() {
-        return Ok(Left::Unavailable { troubles });
+    if !unavailable.is_empty() {
+        return Ok(Left::Unavailable { troubles: unavailable });
     }
     let totals = world.journal.totals().await?;
-    let unfinished = |totals: &crate::journal::Totals| {
-        ["pending", "deferred"]
+    let unfinished = |totals: &Totals| {
+        let states = ["pending", "deferred"];
+        states
             .iter()
             .filter_map(|state| totals.by_state.get(*state))
             .sum::<u64>()
     };
     let count = totals.values().map(unfinished).sum::<u64>() + u64::try_from(letters).unwrap_or(u64::MAX);
-    Ok(if count == 0 {
+    Ok(if count == 0 && troubles.is_empty() {
         Left::Nothing
     } else {
         Left::Deferred { count }

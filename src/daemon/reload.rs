@@ -3,10 +3,27 @@
 
 use std::{path::Path, sync::Arc};
 
-use crate::{generation::Generation, pipeline::World};
+use tokio::sync::oneshot;
 
-/// Loads the file again; a bad one is logged, fault by fault.
-pub fn load(path: &Path, environment: &[(String, String)]) -> Option<Generation> {
+use crate::{
+    generation::Generation,
+    pipeline::{
+        World, report,
+        states::{Thing, Urgency},
+    },
+};
+
+/// A configuration that is to take the place of the current one.
+pub struct Reload {
+    /// The new one.
+    pub generation: Generation,
+    /// Answered when it has been done.
+    pub taken: oneshot::Sender<()>,
+}
+
+/// Loads the file again; a bad one is logged, fault by fault, and operators hear of it.
+pub(super) async fn load(world: &World, path: &Path, environment: &[(String, String)]) -> Option<Generation> {
+    // A few small files: nothing waits long for them.
     match Generation::load(path, environment) {
         Ok((generation, warnings)) => {
             warnings.0.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -14,19 +31,25 @@ pub fn load(path: &Path, environment: &[(String, String)]) -> Option<Generation>
         }
         Err(faults) => {
             faults.0.iter().for_each(|fault| tracing::error!("{fault}"));
-            tracing::error!("the configuration was not reloaded; the one before goes on");
+            refuse(world, &faults.to_string()).await;
             None
         }
     }
 }
 
 /// Puts `generation` in the place of the current one. Attempts that are under way keep the one they began with.
-pub fn swap(world: &World, generation: Generation) {
+pub(super) async fn swap(world: &World, generation: Generation) {
     if let Err(error) = world.halos.update(&generation.config) {
-        tracing::error!("the configuration was not reloaded; the one before goes on: {error}");
-        return;
+        tracing::error!("{error}");
+        return refuse(world, &error).await;
     }
-    let before = world.generation.load();
+    let before = world.generation.load_full();
+    if before.config.state_dir != generation.config.state_dir {
+        tracing::warn!(
+            "state_dir stays {} until the next start",
+            before.config.state_dir.display()
+        );
+    }
     if before.digest == generation.digest {
         tracing::info!("the configuration is as it was");
     } else {
@@ -37,8 +60,14 @@ pub fn swap(world: &World, generation: Generation) {
             "the configuration was reloaded"
         );
     }
-    drop(before);
     world.generation.store(Arc::new(generation));
+    report::well(world, Thing::Configuration).await;
     world.bells.work.notify_one();
     world.bells.outbox.notify_one();
+}
+
+async fn refuse(world: &World, faults: &str) {
+    tracing::error!("the configuration was not reloaded; the one before goes on");
+    let reason = format!("the new configuration was not taken, the one before goes on: {faults}");
+    report::trouble(world, Thing::Configuration, reason, false, Urgency::Now).await;
 }

@@ -3,23 +3,31 @@
 use std::{sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
+use serde_json::json;
 
-use crate::pipeline::World;
+use crate::{
+    journal::Change,
+    pipeline::{World, states::Thing},
+};
 
 /// The status line is brought up to date so often.
 const LOOK: Duration = Duration::from_secs(1);
-/// A journal that has not answered after so long feeds no watchdog.
+/// A journal that has not taken a change after so long feeds no watchdog.
 const JOURNAL_PATIENCE: Duration = Duration::from_secs(10);
+/// The loop that takes up work makes a turn four times as often.
+const TURN_PATIENCE: Duration = Duration::from_secs(60);
+/// A status line names so many troubles, and so much of each.
+const TROUBLES: usize = 3;
+const LONGEST_TROUBLE: usize = 160;
 
 /// Tells systemd how things are until the daemon stops.
-pub async fn beat(world: Arc<World>) {
+pub(super) async fn beat(world: Arc<World>) {
     let watchdog = sd_notify::watchdog_enabled();
-    let (mut ready, mut said) = (false, String::new());
+    let mut said = String::new();
     let mut fed = tokio::time::Instant::now();
     loop {
-        let (status, settled) = status(&world);
-        if !ready && settled {
-            ready = true;
+        let (status, is_settled) = status(&world);
+        if is_settled && world.state.becomes_ready() {
             tell(&[NotifyState::Ready]);
         }
         if status != said {
@@ -43,16 +51,20 @@ pub async fn beat(world: Arc<World>) {
     }
 }
 
-/// A reload begins; readiness is told again when it is over.
-pub fn reloading() {
-    if let Ok(at) = NotifyState::monotonic_usec_now() {
+/// A reload begins; readiness is told again when it is over. Before the first readiness there is none to tell.
+pub(super) fn reloading(world: &World) {
+    if world.state.is_ready()
+        && let Ok(at) = NotifyState::monotonic_usec_now()
+    {
         tell(&[NotifyState::Reloading, at]);
     }
 }
 
 /// A reload is over.
-pub fn reloaded() {
-    tell(&[NotifyState::Ready]);
+pub(super) fn reloaded(world: &World) {
+    if world.state.is_ready() {
+        tell(&[NotifyState::Ready]);
+    }
 }
 
 fn tell(states: &[NotifyState<'_>]) {
@@ -61,40 +73,30 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// A line for people, and whether every mailbox has had its first sign-in or said why not.
+/// A line for people, and whether a mailbox is well or every one of them has said why not.
 fn status(world: &World) -> (String, bool) {
     let generation = world.generation.load();
-    let watched: Vec<_> = generation
-        .config
-        .mailboxes
-        .iter()
-        .filter(|(_, config)| config.enabled)
-        .map(|(name, _)| name)
+    let watched = generation.config.mailboxes.iter().filter(|(_, config)| config.enabled);
+    let known: Vec<Option<bool>> = watched
+        .map(|(name, _)| world.state.is_well(&Thing::Mailbox(name.clone())))
         .collect();
-    let states = world.state.mailboxes();
-    let known = watched.iter().filter_map(|name| states.get(name)).collect::<Vec<_>>();
-    let well = known
-        .iter()
-        .filter(|state| state.trouble.is_none() && state.last_good.is_some())
-        .count();
-    let mut line = format!("{well} of {} mailboxes are well", watched.len());
-    let troubles = states
-        .iter()
-        .filter_map(|(name, state)| state.trouble.as_ref().map(|trouble| format!("{name}: {trouble}")));
-    let outages = world.state.outages();
-    let outages = outages.iter().map(|(name, reason)| format!("{name}: {reason}"));
-    for trouble in troubles.chain(outages).take(3) {
-        line.push_str("; ");
-        line.extend(trouble.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160));
+    let well = known.iter().filter(|well| **well == Some(true)).count();
+    let mut line = format!("{well} of {} mailboxes are well", known.len());
+    for (thing, trouble) in world.state.troubles().iter().take(TROUBLES) {
+        let text = format!("; {thing}: {}", trouble.reason);
+        let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        line.extend(printable.take(LONGEST_TROUBLE));
     }
-    (line, well > 0 || known.len() == watched.len())
+    (line, well > 0 || known.iter().all(Option::is_some))
 }
 
-/// Progress is what the journal does: a daemon whose journal answers can take, end and settle messages. A Halo or
-/// a mailbox that is down is no reason to be restarted.
+/// Progress is that the journal takes changes and the loop that takes up work turns. A Halo or a mailbox that is
+/// down is no reason to be started again.
 async fn is_alive(world: &World) -> bool {
-    matches!(
-        tokio::time::timeout(JOURNAL_PATIENCE, world.journal.next_due()).await,
-        Ok(Ok(_))
-    )
+    let change = Change::Kept {
+        name: "alive".to_owned(),
+        value: json!(world.clock.now()),
+    };
+    let written = tokio::time::timeout(JOURNAL_PATIENCE, world.journal.write(change)).await;
+    matches!(written, Ok(Ok(_))) && world.state.since_turn() < TURN_PATIENCE
 }

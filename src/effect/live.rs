@@ -11,12 +11,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Answer, Ask, Asking, Effect, Ensured, Performer};
+use super::{
+    Answer, Ask, Asking, Effect, Ensured, Performer,
+    creatable::Creatable,
+    flood::{self, Flood},
+};
 use crate::{
-    action::{LARGEST_PAGE, StepError},
+    action::StepError,
     clock::Clock,
     halo::{
-        Client, ListQuery, NewClient, NewUser, Reference, User,
+        User, UserId,
         client::{Calls, Freshness, Halo, HaloError},
         registry::Registry,
     },
@@ -34,6 +38,7 @@ pub struct Live {
     clock: Clock,
     halos: Arc<Registry>,
     creations: Creations,
+    flood: Flood,
 }
 
 /// One creation of a thing at a time, within this process; the journal's row does the same across restarts.
@@ -77,7 +82,7 @@ impl Performer for Live {
             let value = match &effect.ask {
                 Ask::EnsureUser { user } => value(&turn.ensure(user).await?),
                 Ask::EnsureClient { client } => value(&turn.ensure(client).await?),
-                Ask::ReactivateUser { .. } => turn.reactivate().await?,
+                Ask::ReactivateUser { user } => value(&turn.reactivate(*user).await?),
                 _ => turn.read_with_repeats().await?,
             };
             Ok(Answer { value, assumed: None })
@@ -93,6 +98,7 @@ impl Live {
             clock,
             halos,
             creations: Creations::default(),
+            flood: Flood::default(),
         }
     }
 }
@@ -133,6 +139,8 @@ impl Turn<'_> {
         if let Some(record) = self.look(new, freshness).await? {
             let ensured = Ensured { record, existed: true };
             if open_since.is_some() {
+                // The request without an answer may be another message's, and only an intent can be answered.
+                self.intend(Some(key.clone())).await?;
                 self.answered(value(&ensured), Some(key)).await?;
             }
             return Ok(ensured);
@@ -140,14 +148,72 @@ impl Turn<'_> {
         if let Some(since) = open_since {
             self.wait_out(since, &key)?;
         }
+        let turn = self.turn::<C>().await?;
         self.intend(Some(key.clone())).await?;
-        match new.create(self.halo, self.asking.calls).await {
+        let ensured = match new.create(self.halo, self.asking.calls).await {
             Ok(record) => {
+                let record = self.look_again(new, record, open_since).await;
                 let ensured = Ensured { record, existed: false };
                 self.answered(value(&ensured), Some(key)).await?;
-                Ok(ensured)
+                return Ok(ensured);
             }
             Err(error) => self.after_refusal(new, error, key).await,
+        };
+        let was_created = match &ensured {
+            Ok(ensured) => !ensured.existed,
+            // Nobody knows: it counts.
+            Err(error) => matches!(error, StepError::Later { .. }),
+        };
+        if let (Some(created), false) = (turn, was_created) {
+            let given_back = self
+                .live
+                .flood
+                .give_back(&*self.live.journal, &self.effect.connection, created);
+            given_back.await.map_err(later)?;
+        }
+        ensured
+    }
+
+    /// A flood of spam makes no flood of users: beyond the operator's limit the message waits for its turn.
+    async fn turn<C: Creatable>(&self) -> Result<Option<Timestamp>, StepError> {
+        let connection = &self.effect.connection;
+        let Some(rate) = self.live.halos.new_users(connection).filter(|_| C::IS_LIMITED) else {
+            return Ok(None);
+        };
+        let (journal, now) = (&*self.live.journal, self.live.clock.now());
+        let turn = self
+            .live
+            .flood
+            .turn(journal, connection, rate, now)
+            .await
+            .map_err(later)?;
+        let (until, is_news) = match turn {
+            flood::Turn::Now(created) => return Ok(Some(created)),
+            flood::Turn::Later { until, is_news } => (until, is_news),
+        };
+        let limit = format!("[halo.{connection}] new_users allows {} in {:?}", rate.count, rate.per);
+        if is_news {
+            let text = format!(
+                "{limit}, and more are wanted: their messages wait; `halo-intake log --outcome deferred` shows from \
+                 whom they are"
+            );
+            self.notice(format!("new_users {connection}"), text).await?;
+        }
+        Err(StepError::Held {
+            reason: format!("{limit}; the message waits for its turn"),
+            until,
+        })
+    }
+
+    /// After a creation whose forerunner had no answer: that one may have come about meanwhile as well, and then
+    /// the older one of both is used.
+    async fn look_again<C: Creatable>(&self, new: &C, record: C::Record, open_since: Option<Timestamp>) -> C::Record {
+        if open_since.is_none() {
+            return record;
+        }
+        match self.look(new, Freshness::Fresh).await {
+            Ok(Some(first)) => first,
+            _ => record,
         }
     }
 
@@ -160,9 +226,12 @@ impl Turn<'_> {
     ) -> Result<Ensured<C::Record>, StepError> {
         let uncertain = matches!(error, HaloError::NoAnswer { uncertain: true, .. });
         let refused = matches!(error, HaloError::Refused { .. });
-        if (uncertain || refused)
-            && let Ok(Some(record)) = self.look(new, Freshness::Fresh).await
-        {
+        let found = if uncertain || refused {
+            self.look(new, Freshness::Fresh).await
+        } else {
+            Ok(None)
+        };
+        if let Ok(Some(record)) = found {
             let ensured = Ensured {
                 record,
                 existed: refused,
@@ -178,6 +247,8 @@ impl Turn<'_> {
             });
         }
         self.answered(Value::Null, Some(key)).await?;
+        // Where it could not be looked for, nobody knows whether it was refused because it is there.
+        found?;
         Err(self.step_error(error))
     }
 
@@ -203,34 +274,44 @@ impl Turn<'_> {
             .await
             .map_err(|error| self.step_error(error))?;
         if found.len() > 1 && freshness == Freshness::Fresh {
+            let ids: Vec<String> = found.iter().map(|record| C::id(record).to_string()).collect();
             let text = format!(
-                "{}: Halo has {} of them; the first is used",
+                "{}: Halo has several (ids {}), maybe since a request was carried out after its time; {} is used, \
+                 merge the others with it",
                 self.effect.describe(),
-                found.len()
+                ids.join(", "),
+                ids[0],
             );
             let topic = format!("created twice {}", self.effect.connection);
-            let notice = Notice {
-                entry: self.asking.claim.map(|claim| claim.entry),
-                topic,
-                text,
-                at: self.live.clock.now(),
-            };
-            self.write(Change::Noticed(notice)).await?;
+            self.notice(topic, text).await?;
         }
         Ok(if found.is_empty() { None } else { Some(found.remove(0)) })
     }
 
-    async fn reactivate(&self) -> Result<Value, StepError> {
-        let Ask::ReactivateUser { user } = self.effect.ask else {
-            unreachable!("asked for this effect alone")
+    /// Something that operators shall hear of.
+    async fn notice(&self, topic: String, text: String) -> Result<(), StepError> {
+        let notice = Notice {
+            entry: self.asking.claim.map(|claim| claim.entry),
+            topic,
+            text,
+            at: self.live.clock.now(),
         };
+        self.write(Change::Noticed(notice)).await
+    }
+
+    async fn reactivate(&self, user: UserId) -> Result<User, StepError> {
         self.intend(None).await?;
         match self.halo.reactivate_user(user, self.asking.calls).await {
             Ok(user) => {
                 self.answered(value(&user), None).await?;
-                Ok(value(&user))
+                Ok(user)
             }
-            Err(error) => Err(self.step_error(error)),
+            Err(error) => {
+                if !matches!(error, HaloError::NoAnswer { .. }) {
+                    self.answered(Value::Null, None).await?;
+                }
+                Err(self.step_error(error))
+            }
         }
     }
 
@@ -288,61 +369,6 @@ impl Turn<'_> {
                 }
             }
         }
-    }
-}
-
-/// What can be looked for and created: a user by its address, a client by its name.
-trait Creatable: Sync {
-    type Record: Serialize + Send;
-    async fn look(&self, halo: &Halo, freshness: Freshness, calls: &Calls) -> Result<Vec<Self::Record>, HaloError>;
-    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Self::Record, HaloError>;
-}
-
-impl Creatable for NewUser {
-    type Record = User;
-
-    async fn look(&self, halo: &Halo, freshness: Freshness, calls: &Calls) -> Result<Vec<User>, HaloError> {
-        halo.users_with_address(&self.emailaddress, freshness, calls).await
-    }
-
-    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<User, HaloError> {
-        halo.create_user(self, calls).await
-    }
-}
-
-impl Creatable for NewClient {
-    type Record = Client;
-
-    async fn look(&self, halo: &Halo, freshness: Freshness, calls: &Calls) -> Result<Vec<Client>, HaloError> {
-        if freshness == Freshness::Cached {
-            return halo.clients_by(&Reference::Name(self.name.clone()), calls).await;
-        }
-        let page = halo.query_clients(&by_name(&self.name), calls).await?;
-        Ok(page
-            .rows
-            .into_iter()
-            .filter(|client| client.name.trim() == self.name.trim())
-            .collect())
-    }
-
-    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Client, HaloError> {
-        halo.create_client(self, calls).await
-    }
-}
-
-/// Asks Halo itself for clients whose name holds `name`.
-fn by_name(name: &str) -> ListQuery {
-    ListQuery {
-        search: name.to_owned(),
-        client: None,
-        site: None,
-        domain: String::new(),
-        include_active: true,
-        include_inactive: true,
-        page_size: LARGEST_PAGE,
-        page_no: 1,
-        order_by: "id".to_owned(),
-        order_descending: false,
     }
 }
 

@@ -182,6 +182,11 @@ impl Halo {
         self.timeout
     }
 
+    /// Whether Halo asked to slow down (429), and the time it asked for has not passed.
+    pub fn is_held(&self) -> bool {
+        self.api.http.pace.is_held()
+    }
+
     /// Signs in if there is no token, and asks one cheap question.
     pub async fn check(&self, calls: &Calls) -> Result<()> {
         let query = vec![("count", "1".to_owned())];

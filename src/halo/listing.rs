@@ -54,19 +54,24 @@ pub(super) async fn one(api: &Api, route: Route, query: Query, calls: &Calls) ->
 pub(super) async fn every(api: &Api, route: Route, query: Query, calls: &Calls) -> Result<Vec<Value>, HaloError> {
     let mut pages = Pages::default();
     for page_no in 1..=MOST_PAGES {
-        let mut query = query.clone();
-        query.extend([
-            // Without an order of its own a row can slip from one page to another.
-            ("order", "id".to_owned()),
-            ("pageinate", "true".to_owned()),
-            ("page_size", PAGE_SIZE.to_string()),
-            ("page_no", page_no.to_string()),
-        ]);
+        let query = page(query.clone(), page_no);
         if !pages.take(one(api, route, query, calls).await?) {
             break;
         }
     }
     Ok(pages.rows)
+}
+
+/// The query of one page of a whole listing.
+pub(super) fn page(mut query: Query, page_no: usize) -> Query {
+    query.extend([
+        // Without an order of its own a row can slip from one page to another.
+        ("order", "id".to_owned()),
+        ("pageinate", "true".to_owned()),
+        ("page_size", PAGE_SIZE.to_string()),
+        ("page_no", page_no.to_string()),
+    ]);
+    query
 }
 
 /// What came so far. `record_count` isn't always the total, so it may prolong a listing and never ends a full page.

@@ -75,6 +75,11 @@ impl Pace {
         held
     }
 
+    /// Whether the connection holds still.
+    pub(super) fn is_held(&self) -> bool {
+        self.window().held(Instant::now()).is_some()
+    }
+
     /// Halo answered something else than 429.
     pub(super) fn flows(&self) {
         self.window().flows(Instant::now());

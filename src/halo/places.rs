@@ -41,7 +41,7 @@ impl Places<'_> {
     }
 
     async fn client(&self, id: ClientId, calls: &Calls) -> Result<Option<Client>> {
-        let request = Request::get(format!("/Client/{id}"));
+        let request = client_by_id(id);
         let Some(value) = self.api.ask_record(&request, calls).await? else {
             return Ok(None);
         };
@@ -51,8 +51,7 @@ impl Places<'_> {
     }
 
     async fn clients_named(&self, name: &str, calls: &Calls) -> Result<Vec<Client>> {
-        let query = vec![("search", name.trim().to_owned())];
-        let rows = listing::every(self.api, CLIENTS, query, calls).await?;
+        let rows = listing::every(self.api, CLIENTS, search_query(None, name), calls).await?;
         Ok(named(rows.iter().filter_map(wire::client).collect(), name, |client| {
             &client.name
         }))
@@ -78,7 +77,7 @@ impl Places<'_> {
     }
 
     async fn site(&self, id: SiteId, calls: &Calls) -> Result<Option<Site>> {
-        let request = Request::get(format!("/Site/{id}"));
+        let request = site_by_id(id);
         let Some(value) = self.api.ask_record(&request, calls).await? else {
             return Ok(None);
         };
@@ -88,9 +87,7 @@ impl Places<'_> {
     }
 
     async fn sites_named(&self, client: Option<ClientId>, name: &str, calls: &Calls) -> Result<Vec<Site>> {
-        let mut query = of_client(client);
-        query.push(("search", name.trim().to_owned()));
-        let sites = self.sites(client, query, calls).await?;
+        let sites = self.sites(client, search_query(client, name), calls).await?;
         Ok(named(sites, name, |site| &site.name))
     }
 
@@ -211,12 +208,32 @@ impl Places<'_> {
 
     /// One POST of a client with its first site.
     pub(super) async fn create_client(&self, client: &NewClient, calls: &Calls) -> Result<Client> {
-        let request = Request::post(CLIENTS.path, wire::new_client(client));
+        let request = creation(client);
         let result = self.api.ask(&request, calls).await;
         self.directory.forget_places();
         let client = wire::single(result?).as_ref().and_then(wire::client);
         client.ok_or_else(|| unusable(&request, "the answer holds no client with an id".into()))
     }
+}
+
+/// The request that creates a client with its first site.
+pub(super) fn creation(client: &NewClient) -> Request {
+    Request::post(CLIENTS.path, wire::new_client(client))
+}
+
+pub(super) fn client_by_id(id: ClientId) -> Request {
+    Request::get(format!("{}/{id}", CLIENTS.path))
+}
+
+pub(super) fn site_by_id(id: SiteId) -> Request {
+    Request::get(format!("{}/{id}", SITES.path))
+}
+
+/// Clients, or the sites of a client, whose name holds this one.
+pub(super) fn search_query(client: Option<ClientId>, name: &str) -> Query {
+    let mut query = of_client(client);
+    query.push(("search", name.trim().to_owned()));
+    query
 }
 
 pub(super) fn of_client(client: Option<ClientId>) -> Query {
@@ -238,6 +255,13 @@ fn named<T>(rows: Vec<T>, name: &str, name_of: impl Fn(&T) -> &str) -> Vec<T> {
         .into_iter()
         .filter(|row| name_of(row).trim().to_lowercase() == folded)
         .collect()
+}
+
+impl Client {
+    /// Whether this is its mail domain, or the host of its website.
+    pub fn is_of_domain(&self, domain: &str) -> bool {
+        domains_of_client(self).contains(&domain::folded(domain))
+    }
 }
 
 fn domains_of_client(client: &Client) -> Vec<String> {

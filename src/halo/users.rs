@@ -10,7 +10,7 @@ use super::{
     directory::{Directory, kept},
     listing::{self, USERS},
     times::Times,
-    wire,
+    wire::{self, Query},
 };
 use crate::message::address::AddrSpec;
 
@@ -30,13 +30,7 @@ pub(super) async fn with_address(
 }
 
 async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Result<Vec<User>, HaloError> {
-    let query = vec![
-        ("search", address.as_str().to_owned()),
-        ("includeactive", "true".to_owned()),
-        ("includeinactive", "true".to_owned()),
-        ("exclude_generaluser", "true".to_owned()),
-    ];
-    let rows = listing::every(api, USERS, query, calls).await?;
+    let rows = listing::every(api, USERS, search_query(address), calls).await?;
     let hits = rows.iter().filter_map(wire::user).collect();
     let (mut found, others) = by_main_address(hits, address);
     // Only where no active user bears it as the main address can a further address decide.
@@ -45,6 +39,16 @@ async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Result<Vec<User
         found.sort_by_key(rank);
     }
     Ok(found)
+}
+
+/// Whose main or further address holds this one, as far as Halo's search looks at them.
+pub(super) fn search_query(address: &AddrSpec) -> Query {
+    vec![
+        ("search", address.as_str().to_owned()),
+        ("includeactive", "true".to_owned()),
+        ("includeinactive", "true".to_owned()),
+        ("exclude_generaluser", "true".to_owned()),
+    ]
 }
 
 fn rank(user: &User) -> (bool, UserId) {
@@ -92,10 +96,20 @@ async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, Ha
     Ok(value.as_ref().and_then(wire::user))
 }
 
+/// The request that creates a user.
+pub(super) fn creation(user: &NewUser) -> Request {
+    Request::post(USERS.path, wire::new_user(user))
+}
+
+/// The request that makes an inactive user active.
+pub(super) fn reactivation(user: UserId) -> Request {
+    Request::post(USERS.path, wire::active_user(user))
+}
+
 /// One POST. The look before it, and the look after an uncertain answer, are the caller's.
 pub(super) async fn create(api: &Api, directory: &Directory, user: &NewUser, calls: &Calls) -> Result<User, HaloError> {
     let _stale = directory.users.forgets(user.emailaddress.clone());
-    let request = Request::post(USERS.path, wire::new_user(user));
+    let request = creation(user);
     written(&request, api.ask(&request, calls).await?)
 }
 
@@ -106,7 +120,7 @@ pub(super) async fn reactivate(
     user: UserId,
     calls: &Calls,
 ) -> Result<User, HaloError> {
-    let request = Request::post(USERS.path, wire::active_user(user));
+    let request = reactivation(user);
     let result = api.ask(&request, calls).await;
     // Under which addresses this user is known isn't known.
     directory.users.clear();

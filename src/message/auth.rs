@@ -18,6 +18,18 @@ pub struct Auth {
     pub aligned: String,
 }
 
+/// Whom the results are to vouch for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author<'a> {
+    /// From names one author, of this domain.
+    One(&'a str),
+    /// From names several: what passed may have been found about another one than we read, and many servers look
+    /// at none (RFC 7489, 6.6.1).
+    Several,
+    /// From names nobody, and another field stands in.
+    Uncertain,
+}
+
 impl Default for Auth {
     fn default() -> Auth {
         let none = || "none".to_owned();
@@ -31,8 +43,8 @@ impl Default for Auth {
 }
 
 impl Auth {
-    /// Reads the topmost field of a trusted authserv-id. `author_domain` is nothing where the author is uncertain.
-    pub fn read(fields: &[HeaderField], trusted: &[String], author_domain: Option<&str>) -> Auth {
+    /// Reads the topmost field of a trusted authserv-id.
+    pub fn read(fields: &[HeaderField], trusted: &[String], author: Author<'_>) -> Auth {
         let mut reported = fields
             .iter()
             .filter(|field| field.is("Authentication-Results"))
@@ -41,7 +53,7 @@ impl Auth {
         let is_trusted = |id: &str| believes_topmost || trusted.iter().any(|trusted| trusted.eq_ignore_ascii_case(id));
         reported
             .find(|reported| is_trusted(&reported.authserv_id))
-            .map_or_else(Auth::default, |reported| reported.judge(author_domain))
+            .map_or_else(Auth::default, |reported| reported.judge(author))
     }
 }
 
@@ -82,7 +94,7 @@ impl Reported {
         of_method.find(|result| result.result == "pass").or(first)
     }
 
-    fn judge(&self, author_domain: Option<&str>) -> Auth {
+    fn judge(&self, author: Author<'_>) -> Auth {
         let result = |method: &str| {
             self.find(method)
                 .map_or_else(|| "none".to_owned(), |result| result.result.clone())
@@ -93,14 +105,17 @@ impl Reported {
             dmarc: result("dmarc"),
             ..Auth::default()
         };
-        if [&auth.spf, &auth.dkim, &auth.dmarc]
+        let found = [&auth.spf, &auth.dkim, &auth.dmarc]
             .into_iter()
-            .all(|result| result == "none")
-        {
+            .any(|result| result != "none");
+        if !found && author != Author::Several {
             return auth;
         }
-        if let Some(domain) = author_domain {
-            auth.aligned = if self.vouches_for(domain) { "pass" } else { "fail" }.to_owned();
+        let vouched = matches!(author, Author::One(domain) if self.vouches_for(domain));
+        auth.aligned = if vouched { "pass" } else { "fail" }.to_owned();
+        // A pass of somebody else's is none of this author's.
+        if author == Author::Several || (auth.dmarc == "pass" && !vouched) {
+            "fail".clone_into(&mut auth.dmarc);
         }
         auth
     }
@@ -215,8 +230,47 @@ mod tests {
         };
         let fields: Vec<_> = results.iter().map(field).collect();
         let trusted: Vec<_> = trusted.iter().map(|id| (*id).to_owned()).collect();
-        let auth = Auth::read(&fields, &trusted, Some("mail.example.org"));
+        let auth = Auth::read(&fields, &trusted, Author::One("mail.example.org"));
         assert_eq!([&auth.spf, &auth.dkim, &auth.dmarc, &auth.aligned], expected.each_ref());
+    }
+
+    /// The same for another author, by one trusted field.
+    #[track_caller]
+    fn check_author(author: Author<'_>, results: &str, expected: [&str; 2]) {
+        let field = HeaderField {
+            name: "Authentication-Results".into(),
+            raw: format!("mx.example.com; {results}"),
+            value: String::new(),
+        };
+        let auth = Auth::read(&[field], &["mx.example.com".into()], author);
+        assert_eq!(
+            [auth.dmarc.as_str(), auth.aligned.as_str()],
+            expected,
+            "{author:?}: {results}"
+        );
+    }
+
+    #[test]
+    fn a_pass_of_somebody_elses_is_a_failure_of_this_author() {
+        let pass = "dmarc=pass header.from=mail.example.org";
+        check_author(Author::One("mail.example.org"), pass, ["pass", "pass"]);
+        check_author(Author::One("acme.example"), pass, ["fail", "fail"]);
+        check_author(Author::Uncertain, pass, ["fail", "fail"]);
+        check_author(Author::Uncertain, "dmarc=none; spf=pass", ["none", "fail"]);
+        check_author(Author::Uncertain, "none", ["none", "none"]);
+    }
+
+    #[test]
+    fn of_several_authors_none_is_vouched_for() {
+        check_author(
+            Author::Several,
+            "dmarc=pass header.from=mail.example.org",
+            ["fail", "fail"],
+        );
+        check_author(Author::Several, "dmarc=permerror", ["fail", "fail"]);
+        check_author(Author::Several, "none", ["fail", "fail"]);
+        let auth = Auth::read(&[], &["mx.example.com".into()], Author::Several);
+        assert_eq!(auth, Auth::default(), "nobody looked at it");
     }
 
     #[test]
@@ -266,7 +320,7 @@ mod tests {
         check(
             &["mx.example.com; dmarc=pass header.from=evil.example"],
             trusted,
-            ["none", "none", "pass", "fail"],
+            ["none", "none", "fail", "fail"],
         );
         check(&["mx.example.com; none"], trusted, ["none"; 4]);
     }

@@ -130,13 +130,10 @@ impl Part {
                 .then(|| html::meta_charset(octets))
                 .flatten()
         });
-        let text = charset::decoded(octets, &label.unwrap_or_default())
+        let mut text = charset::decoded(octets, &label.unwrap_or_default())
             .replace("\r\n", "\n")
             .replace('\r', "\n");
-        let text: String = text
-            .chars()
-            .filter(|c| matches!(c, '\n' | '\t') || !c.is_control())
-            .collect();
+        text.retain(|c| matches!(c, '\n' | '\t') || !c.is_control());
         let spaces_go = || {
             self.content_type
                 .parameter("delsp")

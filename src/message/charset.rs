@@ -38,6 +38,9 @@ pub fn is_known(label: &str) -> bool {
 /// Text in UTF-8 where it is that, else in windows-1252; a few bad octets do not unmake UTF-8.
 pub fn guessed(octets: &[u8]) -> String {
     let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
+    if let Ok(text) = std::str::from_utf8(octets) {
+        return text.to_owned();
+    }
     let lossy = String::from_utf8_lossy(octets);
     let foreign = lossy.chars().filter(|c| !c.is_ascii());
     let broken = foreign.clone().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();

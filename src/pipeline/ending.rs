@@ -60,6 +60,7 @@ impl Attempted<'_> {
                 not_before,
                 run,
             } => self.deferred(reason, connection, not_before, run, trace),
+            End::Held { reason, until, run } => self.put_off(reason, false, Some(until), run, trace),
             End::Untold { what } => unreachable!("a real run asks: {what}"),
         }
     }
@@ -200,9 +201,7 @@ impl Attempted<'_> {
         run: Value,
         trace: Value,
     ) -> Change {
-        let retry = &self.generation.config.retry;
-        let waited = self.waited();
-        if connection.is_none() && waited >= retry.give_up_after {
+        if connection.is_none() && self.waited() >= self.generation.config.retry.give_up_after {
             let reason = format!("{}: {reason}", Reason::GaveUp.word());
             let ended = self.ended(Outcome::Failed, reason, String::new(), trace);
             return Change::Ended {
@@ -210,13 +209,19 @@ impl Attempted<'_> {
                 ended: Box::new(ended),
             };
         }
+        self.put_off(reason, connection.is_none(), not_before, run, trace)
+    }
+
+    /// The message comes again; `counts`: the wait is its own fault.
+    fn put_off(&self, reason: String, counts: bool, not_before: Option<Timestamp>, run: Value, trace: Value) -> Change {
+        let retry = &self.generation.config.retry;
         let due = self.now + retry.backoff.delay(self.work.attempt, self.spread);
         Change::Deferred {
             claim: self.work.claim,
             due: not_before.map_or(due, |earliest| due.max(earliest)),
             reason,
-            counts: connection.is_none(),
-            waited,
+            counts,
+            waited: self.waited(),
             run,
             trace,
             notices: Vec::new(),

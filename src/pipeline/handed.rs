@@ -7,13 +7,15 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::{
-    World, outbox,
+    World,
+    lane::Held,
+    log_reception, outbox,
     work::{Crew, InHand},
 };
 use crate::{
     config::{Deduplicate, MailboxName},
     daemon::control::Processed,
-    journal::{Change, EntryId, JournalError, Place, Receipt, Received, Spot, Work},
+    journal::{Change, Entry, EntryId, JournalError, Place, Receipt, Received, Spot, Work},
     message::Message,
     outcome::{Outcome, Reason},
 };
@@ -22,53 +24,65 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Takes the message through its rules, and says what became of it.
-pub async fn process(world: &Arc<World>, crew: &Crew, mailbox: &MailboxName, octets: Bytes) -> Processed {
-    let refused = |reason: String| Processed {
-        id: 0,
-        outcome: "refused".to_owned(),
-        reason,
-    };
+pub async fn process(
+    world: &Arc<World>,
+    crew: &Crew,
+    mailbox: &MailboxName,
+    (octets, held): (Bytes, Held),
+) -> Processed {
     if !world.generation.load().config.mailboxes.contains_key(mailbox) {
-        return refused(format!("there is no [mailbox.{mailbox}]"));
+        return Processed::refused(format!("there is no [mailbox.{mailbox}]"));
     }
-    match take(world, crew, mailbox, octets).await {
-        Ok(entry) => became(world, entry)
-            .await
-            .unwrap_or_else(|error| refused(error.to_string())),
-        Err(error) => refused(error.to_string()),
-    }
+    let processed = async { became(world, take(world, crew, mailbox, (octets, held)).await?).await };
+    processed
+        .await
+        .unwrap_or_else(|error: JournalError| Processed::refused(error.to_string()))
 }
 
-async fn take(world: &Arc<World>, crew: &Crew, mailbox: &MailboxName, octets: Bytes) -> Result<EntryId, JournalError> {
+async fn take(
+    world: &Arc<World>,
+    crew: &Crew,
+    mailbox: &MailboxName,
+    (octets, held): (Bytes, Held),
+) -> Result<EntryId, JournalError> {
     let message = Message::read(&octets);
     let received = received(world, mailbox, &message, octets.clone());
     let (place, internal_date) = (received.place.clone(), received.internal_date);
+    let end = received.end.clone();
     match world.journal.write(Change::Received(Box::new(received))).await? {
-        Receipt::New(entry, Some(claim)) => {
-            let work = Work {
-                claim,
-                place,
-                internal_date,
-                received: internal_date,
-                attempt: 1,
-                waited: Duration::ZERO,
-                deferred: None,
-                run: None,
-                intents: Vec::new(),
-            };
-            crew.take(InHand {
-                work,
-                octets,
-                share: None,
-            })
-            .await;
+        Receipt::New(entry, claim) => {
+            if let Some((outcome, reason)) = end {
+                log_reception(entry, mailbox, outcome.word(), &reason);
+                world.bells.report.notify_one();
+            } else if let Some(claim) = claim {
+                let work = Work {
+                    claim,
+                    place,
+                    internal_date,
+                    received: internal_date,
+                    attempt: 1,
+                    waited: Duration::ZERO,
+                    deferred: None,
+                    run: None,
+                    intents: Vec::new(),
+                };
+                let message = Some(message);
+                crew.take(InHand {
+                    work,
+                    octets,
+                    message,
+                    held,
+                });
+            } else {
+                world.bells.work.notify_one();
+            }
             Ok(entry)
         }
-        Receipt::New(entry, None) => {
-            world.bells.work.notify_one();
+        Receipt::Duplicate { entry, of } => {
+            log_reception(entry, mailbox, "duplicate", &format!("a copy of message {of}"));
             Ok(entry)
         }
-        Receipt::Known(entry) | Receipt::Moved(entry) | Receipt::Duplicate { entry, .. } => Ok(entry),
+        Receipt::Known(entry) | Receipt::Moved(entry) => Ok(entry),
         other => unreachable!("no answer to a reception: {other:?}"),
     }
 }
@@ -113,37 +127,34 @@ fn received(world: &World, mailbox: &MailboxName, message: &Message, octets: Byt
 }
 
 /// Waits until the message has an outcome or comes again later.
-async fn became(world: &Arc<World>, entry: EntryId) -> Result<Processed, JournalError> {
+async fn became(world: &Arc<World>, id: EntryId) -> Result<Processed, JournalError> {
     let until = Instant::now() + PATIENCE;
     let mut wait = Duration::from_millis(2);
-    let mut told = false;
+    let mut was_sent = false;
     loop {
-        let row = world.journal.entry(entry).await?.map(|entry| entry.row);
-        let Some(row) = row else {
-            return Ok(Processed {
-                id: entry.0,
-                outcome: "deferred".to_owned(),
-                reason: String::new(),
-            });
-        };
-        let waits_for_its_bounce = row.outcome == "deferred" && row.attempts > 0 && !told;
-        if waits_for_its_bounce {
+        let entry = world.journal.entry(id).await?;
+        let waits_for_its_bounce = |entry: &Entry| entry.letters.iter().any(|(_, _, state, _)| state == "waiting");
+        if !was_sent && entry.as_ref().is_some_and(waits_for_its_bounce) {
             outbox::pass(world, false).await?;
-            told = true;
+            was_sent = true;
             continue;
         }
-        let over = row.outcome != "pending" || Instant::now() >= until;
-        if over {
-            let outcome = if row.outcome == "pending" {
-                "deferred".to_owned()
-            } else {
-                row.outcome
-            };
-            return Ok(Processed {
-                id: entry.0,
-                outcome,
-                reason: row.reason,
-            });
+        match entry.map(|entry| entry.row) {
+            Some(row) if row.outcome == "pending" && Instant::now() < until => {}
+            Some(row) if row.outcome != "pending" => {
+                return Ok(Processed {
+                    id: id.0,
+                    outcome: row.outcome,
+                    reason: row.reason,
+                });
+            }
+            _ => {
+                return Ok(Processed {
+                    id: id.0,
+                    outcome: "deferred".to_owned(),
+                    reason: String::new(),
+                });
+            }
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(Duration::from_millis(200));

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{World, pause, report};
+use super::{
+    World, pause, report,
+    states::{Thing, Urgency},
+};
 use crate::{
     class::Class,
     generation::Generation,
@@ -12,7 +15,6 @@ use crate::{
         Reason,
         smtp::{Smtp, SmtpError},
     },
-    retry::Backoff,
 };
 
 /// So many letters are taken up at a time.
@@ -22,33 +24,49 @@ const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// A letter that the server puts off is tried again for so long (RFC 5321, 4.5.4.1: 4 to 5 days).
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5 * 24 * 3600);
 
+/// What a pass left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Letters that were to leave and are still waiting.
+    pub waiting: usize,
+    /// The server takes nothing at all just now.
+    pub no_way_out: bool,
+}
+
 /// The loop.
 pub async fn run(world: &World) {
+    let mut failures = 0;
     loop {
-        if let Err(error) = pass(world, false).await {
+        let left = pass(world, false).await.unwrap_or_else(|error| {
             tracing::error!("{error}");
-        }
-        let wait = match world.journal.next_due().await {
-            Ok(Some(due)) => {
-                let until = Duration::try_from(due.duration_since(world.clock.now())).unwrap_or_default();
-                until.clamp(Duration::from_millis(200), LOOK_AGAIN)
+            Left::default()
+        });
+        if left.no_way_out {
+            failures += 1;
+            let backoff = world.generation.load().config.retry.backoff;
+            // New letters would find no way out either, so no bell is heard.
+            tokio::select! {
+                () = tokio::time::sleep(backoff.delay(failures, fastrand::f64())) => continue,
+                () = world.stop.cancelled() => return,
             }
-            _ => LOOK_AGAIN,
-        };
+        }
+        failures = 0;
+        let wait = world.until_due(LOOK_AGAIN).await;
         if !pause(&world.bells.outbox, wait, &world.stop).await {
             return;
         }
     }
 }
 
-/// Sends what is due, or with `all` everything once; says how many letters are still waiting after it.
-pub async fn pass(world: &World, all: bool) -> Result<usize, JournalError> {
-    let mut waiting = 0;
+/// Sends what is due, or with `all` everything once.
+pub async fn pass(world: &World, all: bool) -> Result<Left, JournalError> {
+    let _one_at_a_time = world.outbox.lock().await;
+    let mut left = Left::default();
     let begun = world.clock.now();
     loop {
         let letters = world.journal.letters(BATCH, all.then_some(begun)).await?;
         if letters.is_empty() {
-            return Ok(waiting);
+            return Ok(left);
         }
         let generation = world.generation.load_full();
         let smtp = generation
@@ -57,12 +75,20 @@ pub async fn pass(world: &World, all: bool) -> Result<usize, JournalError> {
             .as_ref()
             .map(|smtp| Smtp::new(smtp).map(|smtp| smtp.named(&world.hostname)));
         let count = letters.len();
-        for (sent, letter) in letters.into_iter().enumerate() {
+        for (number, letter) in letters.into_iter().enumerate() {
+            // A letter that has begun to leave is not broken off: nobody would know whether it was taken.
+            if world.stop.is_cancelled() {
+                left.waiting += count - number;
+                return Ok(left);
+            }
             match send(world, &generation, smtp.as_ref(), letter).await? {
                 Sent::Done => {}
-                Sent::PutOff => waiting += 1,
-                // Nothing else will leave now: the rest waits with it.
-                Sent::NoWayOut => return Ok(waiting + count - sent),
+                Sent::PutOff => left.waiting += 1,
+                Sent::NoWayOut => {
+                    left.waiting += count - number;
+                    left.no_way_out = true;
+                    return Ok(left);
+                }
             }
         }
     }
@@ -80,68 +106,71 @@ async fn send(
     smtp: Option<&Result<Smtp, SmtpError>>,
     due: DueLetter,
 ) -> Result<Sent, JournalError> {
-    let sent = match smtp {
+    let error = match smtp {
         None => {
             tracing::warn!("letters wait: there is no [smtp]");
             return Ok(Sent::NoWayOut);
         }
-        Some(Err(error)) => Err((error.class(), error.to_string())),
-        Some(Ok(smtp)) => smtp
-            .send(&due.letter)
-            .await
-            .map_err(|error| (error.class(), error.to_string())),
+        Some(Err(error)) => error,
+        Some(Ok(smtp)) => match smtp.send(&due.letter).await {
+            Ok(_) => return taken(world, &due).await,
+            Err(error) => &{ error },
+        },
     };
     let waited = Duration::try_from(world.clock.now().duration_since(due.since)).unwrap_or_default();
-    match sent {
-        Ok(_) => {
-            tracing::info!(
-                letter = due.id.0,
-                message_id = due.entry.map(|entry| entry.0),
-                to = due.letter.recipients.join(", "),
-                "sent"
-            );
-            world.journal.write(Change::LetterTaken { letter: due.id }).await?;
-            ring(world, &due).await?;
-            Ok(Sent::Done)
-        }
-        Err((class, reason)) if class == Class::Permanent || waited > GIVE_UP_AFTER => {
-            tracing::warn!(
-                letter = due.id.0,
-                message_id = due.entry.map(|entry| entry.0),
-                reason,
-                "refused"
-            );
-            let reason = format!("{}: {reason}", Reason::BounceRefused.word());
-            world
-                .journal
-                .write(Change::LetterRefused { letter: due.id, reason })
-                .await?;
-            world.bells.report.notify_one();
-            ring(world, &due).await?;
-            Ok(Sent::Done)
-        }
-        Err((class, reason)) => {
-            let backoff: Backoff = generation.config.retry.backoff;
-            let at = world.clock.now() + backoff.delay(due.attempts + 1, fastrand::f64());
-            tracing::warn!(letter = due.id.0, reason, due = %at, "put off");
-            if class == Class::Credentials && world.state.connection_has_trouble("smtp", reason.clone()) {
-                report::note(world, None, "smtp".to_owned(), reason.clone()).await;
-            }
-            world
-                .journal
-                .write(Change::LetterDeferred {
-                    letter: due.id,
-                    due: at,
-                    reason,
-                })
-                .await?;
-            Ok(if class == Class::Permanent {
-                Sent::PutOff
-            } else {
-                Sent::NoWayOut
-            })
-        }
+    if error.class() == Class::Permanent || waited > GIVE_UP_AFTER {
+        return refused(world, &due, error).await;
     }
+    put_off(world, generation, &due, error).await
+}
+
+async fn taken(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
+    world.journal.write(Change::LetterTaken { letter: due.id }).await?;
+    let message_id = due.entry.map(|entry| entry.0);
+    tracing::info!(
+        letter = due.id.0,
+        message_id,
+        to = due.letter.recipients.join(", "),
+        "sent"
+    );
+    report::well(world, Thing::Smtp).await;
+    ring(world, due).await?;
+    Ok(Sent::Done)
+}
+
+async fn refused(world: &World, due: &DueLetter, error: &SmtpError) -> Result<Sent, JournalError> {
+    let message_id = due.entry.map(|entry| entry.0);
+    tracing::warn!(letter = due.id.0, message_id, reason = %error, "refused");
+    let (letter, reason) = (due.id, format!("{}: {error}", Reason::BounceRefused.word()));
+    world.journal.write(Change::LetterRefused { letter, reason }).await?;
+    world.bells.report.notify_one();
+    ring(world, due).await?;
+    Ok(Sent::Done)
+}
+
+async fn put_off(
+    world: &World,
+    generation: &Generation,
+    letter: &DueLetter,
+    error: &SmtpError,
+) -> Result<Sent, JournalError> {
+    let backoff = generation.config.retry.backoff;
+    let due = world.clock.now() + backoff.delay(letter.attempts + 1, fastrand::f64());
+    let (id, reason) = (letter.id, error.to_string());
+    tracing::warn!(letter = id.0, reason, due = %due, "put off");
+    let change = Change::LetterDeferred {
+        letter: id,
+        due,
+        reason: reason.clone(),
+    };
+    world.journal.write(change).await?;
+    if error.is_of_this_letter() {
+        return Ok(Sent::PutOff);
+    }
+    let is_refused = error.class() == Class::Credentials;
+    let urgency = if is_refused { Urgency::Now } else { Urgency::IfItLasts };
+    report::trouble(world, Thing::Smtp, reason, is_refused, urgency).await;
+    Ok(Sent::NoWayOut)
 }
 
 /// The message that the letter bounced has ended now.

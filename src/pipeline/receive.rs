@@ -10,11 +10,17 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{BUDGET_KIB, World, report, work::InHand};
+use super::{
+    World,
+    lane::{Held, Lane, kib},
+    log_reception, report,
+    states::{Thing, Urgency},
+    work::{self, InHand},
+};
 use crate::{
     class::Class,
     config::{Backlog, Deduplicate, MailboxConfig, MailboxName, MailboxSource, Watch},
-    journal::{Change, JournalError, Place, Position, Receipt, Received, Spot, Work},
+    journal::{Change, JournalError, PACKED_APART, Place, Position, Receipt, Received, Spot, Work},
     mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Selected, Woke, position},
     message::Message,
     outcome::{Outcome, Reason},
@@ -27,10 +33,13 @@ const BATCH: usize = 500;
 const BATCH_OCTETS: u64 = 4 * 1024 * 1024;
 /// So many receptions wait for the disk at once; they share commits.
 const IN_FLIGHT: usize = 256;
-/// From this size on a message is written alone, so that packing it can not let a later one pass.
-const LARGE: usize = 256 * 1024;
 /// With more than this at the first start an operator has to say what the backlog means.
 const LARGEST_UNASKED_BACKLOG: u32 = 500;
+/// What is read of a header at most, for the memory that many of them take.
+const HEADER: usize = 16 * 1024;
+/// Where no worker is free within this time, messages go by way of the journal instead: workers who wait for Halo
+/// shall not keep the server waiting in the midst of its answer.
+const WORKER_WITHIN: Duration = Duration::from_millis(500);
 /// Reconnecting after errors; every mailbox with its own spread.
 const RECONNECT: Backoff = Backoff {
     first: Duration::from_secs(1),
@@ -84,13 +93,10 @@ pub struct Watched {
     pub config: MailboxConfig,
     /// To the workers.
     pub hand: mpsc::Sender<InHand>,
+    /// What of this mailbox may be in hand at once.
+    pub lane: Lane,
     /// Cancelled when this mailbox is no longer watched.
     pub stop: CancellationToken,
-}
-
-/// KiB that a message takes of the memory budget; never more than there is.
-pub fn kib(octets: usize) -> u32 {
-    u32::try_from(octets / 1024 + 1).unwrap_or(u32::MAX).min(BUDGET_KIB)
 }
 
 impl Watched {
@@ -116,14 +122,15 @@ impl Watched {
     }
 
     /// The pass of `run --once`.
-    pub async fn once(&self) -> Result<(), ReceiveError> {
-        let mut session = mailbox::open(&self.name, &self.config).await?;
-        let taken = self.pass(session.as_mut()).await;
-        match &taken {
+    pub async fn once(&self) {
+        let taken = async {
+            let mut session = mailbox::open(&self.name, &self.config).await?;
+            self.pass(session.as_mut()).await
+        };
+        match taken.await {
             Ok(()) => self.note_well().await,
-            Err(error) => self.note_trouble(error).await,
+            Err(error) => self.note_trouble(&error).await,
         }
-        taken
     }
 
     async fn session(&self, failures: &mut u32) -> Result<(), ReceiveError> {
@@ -277,23 +284,15 @@ impl Watched {
     ) -> Result<(), ReceiveError> {
         let size = |listed: &Listed| {
             if header_only {
-                16 * 1024
+                HEADER
             } else {
                 usize::try_from(listed.size).unwrap_or(usize::MAX)
             }
         };
-        let wanted: u32 = batch
-            .iter()
-            .map(|listed| kib(size(listed)))
-            .fold(0, u32::saturating_add)
-            .min(BUDGET_KIB);
-        let share = self
-            .world
-            .budget
-            .clone()
-            .acquire_many_owned(wanted)
-            .await
-            .expect("the budget is never closed");
+        let share = tokio::select! {
+            share = self.lane.memory(batch.iter().map(size)) => share,
+            () = self.stop.cancelled() => return Ok(()),
+        };
         let (to, fetched) = mpsc::channel(16);
         let (fetching, keeping) = tokio::join!(
             session.fetch(batch, header_only, to),
@@ -313,45 +312,55 @@ impl Watched {
         skipping: Option<Skipping>,
     ) -> Result<(), ReceiveError> {
         let mut writes = FuturesOrdered::new();
+        let mut kept = Ok(());
+        let (mut place, mut is_crowded) = (None, header_only);
         loop {
             tokio::select! {
-                received = fetched.recv(), if writes.len() < IN_FLIGHT => {
+                free = self.lane.place(), if place.is_none() && !header_only => (place, is_crowded) = (Some(free), false),
+                () = tokio::time::sleep(WORKER_WITHIN), if place.is_none() && !is_crowded => is_crowded = true,
+                received = fetched.recv(), if writes.len() < IN_FLIGHT && kept.is_ok() && (place.is_some() || is_crowded) => {
                     let Some(fetched) = received else { break };
-                    let is_large = fetched.octets.len() >= LARGE;
+                    // Written alone, so that packing it can not let a later one pass.
+                    let is_large = fetched.octets.len() >= PACKED_APART;
                     if is_large {
-                        while let Some(done) = writes.next().await {
-                            self.hand_over(done).await?;
-                        }
+                        kept = self.hand_over_all(&mut writes, kept).await;
                     }
-                    let part = share.split(usize::try_from(kib(fetched.octets.len())).unwrap_or(0));
-                    writes.push_back(self.write(fetched, part, header_only, skipping));
-                    if is_large && let Some(done) = writes.next().await {
-                        self.hand_over(done).await?;
+                    let memory = share.split(usize::try_from(kib(fetched.octets.len())).unwrap_or(0));
+                    let held = Held { place: place.take(), memory };
+                    writes.push_back(self.write(fetched, held, header_only, skipping));
+                    if is_large {
+                        kept = self.hand_over_all(&mut writes, kept).await;
                     }
                 }
-                Some(done) = writes.next(), if !writes.is_empty() => self.hand_over(done).await?,
+                Some(done) = writes.next() => kept = kept.and(self.hand_over(done).await),
+                else => break,
             }
         }
-        while let Some(done) = writes.next().await {
-            self.hand_over(done).await?;
-        }
-        Ok(())
+        self.hand_over_all(&mut writes, kept).await
     }
 
-    async fn write(
+    /// Hands over what is still to be written. One that can not be written does not stop the others, which may be
+    /// in hand by now: nobody would work on them before the next start.
+    async fn hand_over_all(
         &self,
-        fetched: Fetched,
-        share: Option<OwnedSemaphorePermit>,
-        header_only: bool,
-        skipping: Option<Skipping>,
-    ) -> Kept {
+        writes: &mut FuturesOrdered<impl Future<Output = Kept>>,
+        before: Result<(), ReceiveError>,
+    ) -> Result<(), ReceiveError> {
+        let mut kept = before;
+        while let Some(done) = writes.next().await {
+            kept = kept.and(self.hand_over(done).await);
+        }
+        kept
+    }
+
+    async fn write(&self, fetched: Fetched, held: Held, header_only: bool, skipping: Option<Skipping>) -> Kept {
         let message = Message::read(&fetched.octets);
         let octets = fetched.octets.clone();
         let end = header_only.then(|| match skipping {
             Some(_) => (Outcome::Ignored, Reason::Backlog.word().to_owned()),
             None => (Outcome::Failed, Reason::TooLarge.word().to_owned()),
         });
-        let received = self.received(&message, fetched, end.clone());
+        let received = self.received(&message, fetched, end.clone(), held.place.is_some());
         let place = received.place.clone();
         let internal_date = received.internal_date;
         let receipt = self.world.journal.write(Change::Received(Box::new(received))).await;
@@ -360,12 +369,13 @@ impl Watched {
             place,
             internal_date,
             octets,
-            share,
+            message,
+            held,
             end,
         }
     }
 
-    fn received(&self, message: &Message, fetched: Fetched, end: Option<(Outcome, String)>) -> Received {
+    fn received(&self, message: &Message, fetched: Fetched, end: Option<(Outcome, String)>, claim: bool) -> Received {
         let header_only = end.is_some();
         Received {
             place: Place {
@@ -389,7 +399,7 @@ impl Watched {
                 self.config.deduplicate
             },
             end,
-            claim: true,
+            claim,
         }
     }
 
@@ -409,22 +419,24 @@ impl Watched {
                     run: None,
                     intents: Vec::new(),
                 };
-                let in_hand = InHand {
-                    work,
-                    octets: kept.octets,
-                    share: kept.share,
-                };
-                // Where the workers are gone the daemon stops: the next start finds it in the journal.
-                let _ = self.hand.send(in_hand).await;
+                let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
+                if self
+                    .hand
+                    .send(InHand {
+                        work,
+                        octets,
+                        message,
+                        held,
+                    })
+                    .await
+                    .is_err()
+                {
+                    // The workers are gone, since the daemon stops.
+                    work::release(&self.world, claim).await;
+                }
             }
             Receipt::Duplicate { entry, of } => {
-                tracing::info!(
-                    message_id = entry.0,
-                    mailbox = self.name.0,
-                    outcome = "duplicate",
-                    of = of.0,
-                    "duplicate"
-                );
+                log_reception(entry, &self.name, "duplicate", &format!("a copy of message {of}"));
                 bells.settle(&self.name).notify_one();
             }
             Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),
@@ -440,14 +452,7 @@ impl Watched {
         end: &Option<(Outcome, String)>,
     ) -> Result<(), ReceiveError> {
         let Some((outcome, reason)) = end else { return Ok(()) };
-        tracing::info!(
-            message_id = entry.0,
-            mailbox = self.name.0,
-            outcome = outcome.word(),
-            reason,
-            "{}",
-            outcome.word()
-        );
+        log_reception(entry, &self.name, outcome.word(), reason);
         if *outcome == Outcome::Ignored {
             self.world
                 .journal
@@ -470,24 +475,24 @@ impl Watched {
         }
     }
 
+    fn thing(&self) -> Thing {
+        Thing::Mailbox(self.name.clone())
+    }
+
     async fn note_well(&self) {
-        let now = self.world.clock.now();
-        if self.world.state.mailbox_is_well(&self.name, now) {
-            tracing::info!(mailbox = self.name.0, "the mailbox is well again");
-            let text = "the mailbox is well again".to_owned();
-            report::note(&self.world, None, format!("mailbox {}", self.name), text).await;
-        }
+        report::well(&self.world, self.thing()).await;
     }
 
     async fn note_trouble(&self, error: &ReceiveError) {
         if self.stop.is_cancelled() {
             return;
         }
-        let is_news = self.world.state.mailbox_has_trouble(&self.name, error.to_string());
         tracing::warn!(mailbox = self.name.0, "{error}");
-        if is_news && error.class() != Class::Transient {
-            report::note(&self.world, None, format!("mailbox {}", self.name), error.to_string()).await;
-        }
+        let urgency = match error.class() {
+            Class::Transient => Urgency::IfItLasts,
+            _ => Urgency::Now,
+        };
+        report::trouble(&self.world, self.thing(), error.to_string(), true, urgency).await;
     }
 
     async fn note_changed_validity(&self, before: Position, now: Selected) {
@@ -498,7 +503,7 @@ impl Watched {
             now.validity
         );
         tracing::warn!(mailbox = self.name.0, "{text}");
-        report::note(&self.world, None, format!("mailbox {}", self.name), text).await;
+        report::note(&self.world, self.thing().to_string(), text).await;
     }
 }
 
@@ -508,7 +513,8 @@ struct Kept {
     place: Place,
     internal_date: jiff::Timestamp,
     octets: Bytes,
-    share: Option<OwnedSemaphorePermit>,
+    message: Message,
+    held: Held,
     end: Option<(Outcome, String)>,
 }
 

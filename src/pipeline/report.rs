@@ -4,9 +4,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{World, pause};
+use super::{
+    World, pause,
+    states::{Thing, Urgency},
+};
 use crate::{
     journal::{Change, EntryId, JournalError, Letter, Notice, Row},
     outcome::report::Digest,
@@ -18,17 +21,70 @@ const LAST: &str = "report last";
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Notes something that operators shall hear of.
-pub async fn note(world: &World, entry: Option<EntryId>, topic: String, text: String) {
+pub async fn note(world: &World, topic: String, text: String) {
     let notice = Notice {
-        entry,
+        entry: None,
         topic,
         text,
         at: world.clock.now(),
     };
-    if let Err(error) = world.journal.write(Change::Noticed(notice)).await {
+    keep(world, Change::Noticed(notice)).await;
+    world.bells.report.notify_one();
+}
+
+/// Something is wrong with a thing. Operators hear of it once, also across restarts.
+pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
+    let now = world.clock.now();
+    let tell = world
+        .state
+        .trouble(&thing, reason.clone(), is_unavailable, urgency, now);
+    if !tell || was_told(world, &thing).await {
+        return;
+    }
+    tracing::error!("{thing}: {reason}");
+    keep_told(world, &thing, json!(now)).await;
+    note(world, thing.to_string(), reason).await;
+}
+
+/// A thing is well. Operators hear of it where they have heard of the trouble; says whether there was one.
+pub async fn well(world: &World, thing: Thing) -> bool {
+    let had_trouble = world.state.is_well(&thing) == Some(false);
+    if !world.state.well(&thing) || !was_told(world, &thing).await {
+        return had_trouble;
+    }
+    let text = match thing {
+        Thing::Mailbox(_) => "the mailbox is well again",
+        Thing::Settling(_) => "messages are settled again",
+        Thing::Connection(_) => "Halo answers again; the messages that waited are taken up",
+        Thing::Writing(_) => "Halo takes writes again; the messages that waited are taken up",
+        Thing::Smtp => "the SMTP server takes letters again",
+        Thing::Configuration => "a new configuration was taken",
+    };
+    tracing::info!("{thing}: {text}");
+    keep_told(world, &thing, Value::Null).await;
+    note(world, thing.to_string(), text.to_owned()).await;
+    true
+}
+
+async fn was_told(world: &World, thing: &Thing) -> bool {
+    let told = world.journal.kept(&told_name(thing)).await;
+    told.is_ok_and(|told| told.is_some_and(|at| !at.is_null()))
+}
+
+async fn keep_told(world: &World, thing: &Thing, value: Value) {
+    let name = told_name(thing);
+    keep(world, Change::Kept { name, value }).await;
+}
+
+/// Under this name the journal keeps since when operators know of a trouble.
+fn told_name(thing: &Thing) -> String {
+    format!("told {thing}")
+}
+
+async fn keep(world: &World, change: Change) {
+    if let Err(error) = world.journal.write(change).await {
         tracing::error!("{error}");
     }
-    world.bells.report.notify_one();
 }
 
 /// The loop.

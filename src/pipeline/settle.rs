@@ -1,13 +1,16 @@
 //! The third loop, one for each mailbox: the mailbox shows what the journal says. Last of all, and repeated until
 //! it has been done. It has a connection of its own, so that a slow fetch holds nothing up.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::World;
+use super::{
+    World, report,
+    states::{Thing, Urgency},
+};
 use crate::{
-    config::{MailboxConfig, MailboxName, Settle},
+    config::{MailboxConfig, MailboxName, MailboxSource, Settle},
     journal::{Change, JournalError, Spot, Unsettled},
     mailbox::{self, Mailbox, MailboxError},
     retry::Backoff,
@@ -15,6 +18,8 @@ use crate::{
 
 /// So many messages are settled by one command.
 const BATCH: usize = 500;
+/// What ends within this time is settled together: each command makes the server look through the whole folder.
+const GATHER: Duration = Duration::from_millis(200);
 /// Without any bell the loop looks so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A connection that was not needed for so long is closed.
@@ -48,6 +53,19 @@ pub struct Settler {
     pub stop: CancellationToken,
 }
 
+/// A connection to a mailbox, for one of its folders.
+struct Session {
+    folder: String,
+    mailbox: Box<dyn Mailbox>,
+}
+
+/// Messages of one folder that are settled in the same way.
+struct Batch {
+    folder: String,
+    how: Settle,
+    messages: Vec<Unsettled>,
+}
+
 impl Settler {
     /// The loop.
     pub async fn run(&self) {
@@ -55,11 +73,11 @@ impl Settler {
         let (mut session, mut failures) = (None, 0);
         loop {
             match self.pass(&mut session).await {
-                Ok(_) => failures = 0,
+                Ok(()) => failures = 0,
                 Err(error) => {
                     failures += 1;
                     session = None;
-                    tracing::warn!(mailbox = self.name.0, "settling waits: {error}");
+                    self.note_trouble(&error).await;
                     tokio::select! {
                         () = tokio::time::sleep(AGAIN.delay(failures, fastrand::f64())) => continue,
                         () = self.stop.cancelled() => return,
@@ -68,70 +86,98 @@ impl Settler {
             }
             let longest = if session.is_some() { KEEP_OPEN } else { LOOK_AGAIN };
             let rang = tokio::time::timeout(longest, bell.notified());
+            let rang = async {
+                let rang = rang.await.is_ok();
+                if rang {
+                    tokio::time::sleep(GATHER).await;
+                }
+                rang
+            };
             tokio::select! {
-                rang = rang => if rang.is_err() { session = None },
+                rang = rang => if !rang { session = None },
                 () = self.stop.cancelled() => return,
             }
         }
     }
 
-    /// Settles everything that has ended; says how many.
-    pub async fn pass(&self, session: &mut Option<Box<dyn Mailbox>>) -> Result<usize, SettleError> {
-        let mut settled = 0;
+    /// The pass of `run --once`.
+    pub async fn once(&self) {
+        if let Err(error) = self.pass(&mut None).await {
+            self.note_trouble(&error).await;
+        }
+    }
+
+    /// Settles everything that has ended.
+    async fn pass(&self, session: &mut Option<Session>) -> Result<(), SettleError> {
         loop {
             let unsettled = self.world.journal.unsettled(&self.name, BATCH).await?;
             if unsettled.is_empty() {
-                return Ok(settled);
+                return Ok(());
             }
-            settled += unsettled.len();
-            for (how, those) in self.by_way(unsettled) {
-                self.settle(session, &how, &those).await?;
+            for batch in self.batches(unsettled) {
+                self.settle(session, &batch).await?;
             }
         }
     }
 
-    /// Each way of settling with its messages.
-    fn by_way(&self, unsettled: Vec<Unsettled>) -> Vec<(Settle, Vec<Unsettled>)> {
-        let mut by_outcome: BTreeMap<_, Vec<Unsettled>> = BTreeMap::new();
+    /// By folder and way of settling. What was received from a folder that is no longer the configured one lies
+    /// there still; it comes last.
+    fn batches(&self, unsettled: Vec<Unsettled>) -> Vec<Batch> {
+        let mut batches: Vec<Batch> = Vec::new();
         for one in unsettled {
-            by_outcome.entry(one.outcome).or_default().push(one);
-        }
-        let mut ways: Vec<(Settle, Vec<Unsettled>)> = Vec::new();
-        for (outcome, those) in by_outcome {
-            let how = self.config.settle.get(&outcome).cloned().unwrap_or(Settle::Keep);
-            match ways.iter_mut().find(|(known, _)| *known == how) {
-                Some((_, all)) => all.extend(those),
-                None => ways.push((how, those)),
+            let how = self.config.settle.get(&one.outcome).unwrap_or(&Settle::Keep);
+            let known = batches
+                .iter_mut()
+                .find(|batch| batch.how == *how && batch.folder == one.place.folder);
+            match known {
+                Some(batch) => batch.messages.push(one),
+                None => batches.push(Batch {
+                    folder: one.place.folder.clone(),
+                    how: how.clone(),
+                    messages: vec![one],
+                }),
             }
         }
-        ways
+        batches.sort_by_key(|batch| self.was_folder(&batch.folder).is_some());
+        batches
     }
 
-    async fn settle(
-        &self,
-        session: &mut Option<Box<dyn Mailbox>>,
-        how: &Settle,
-        those: &[Unsettled],
-    ) -> Result<(), SettleError> {
-        let done = if *how == Settle::Keep {
+    /// The configuration under which this folder is reached, where it is not the configured one.
+    fn was_folder(&self, folder: &str) -> Option<MailboxConfig> {
+        match &self.config.source {
+            MailboxSource::Imap(imap) if imap.folder != folder => {
+                let mut imap = imap.clone();
+                imap.folder = folder.to_owned();
+                let source = MailboxSource::Imap(imap);
+                Some(MailboxConfig {
+                    source,
+                    ..self.config.clone()
+                })
+            }
+            _ => None,
+        }
+    }
+
+    async fn settle(&self, session: &mut Option<Session>, batch: &Batch) -> Result<(), SettleError> {
+        let done = if batch.how == Settle::Keep {
             "kept".to_owned()
         } else {
-            let spots: Vec<Spot> = those.iter().map(|one| one.place.spot.clone()).collect();
-            let open = match session {
-                Some(open) => open,
-                None => {
-                    let mut opened = mailbox::open(&self.name, &self.config).await?;
-                    opened.select().await?;
-                    session.insert(opened)
-                }
+            let spots: Vec<Spot> = batch.messages.iter().map(|one| one.place.spot.clone()).collect();
+            let was_folder = self.was_folder(&batch.folder);
+            let settled = async {
+                let open = self.open(session, &batch.folder, was_folder.as_ref()).await?;
+                open.settle(&spots, &batch.how).await
             };
-            match open.settle(&spots, how).await {
+            match settled.await {
                 Ok(done) => done,
-                Err(error @ MailboxError::Refused { .. }) => return self.refused(those, &error).await,
+                Err(error @ MailboxError::Refused { .. }) => return self.refused(&batch.messages, &error).await,
+                Err(error @ MailboxError::Folder { .. }) if was_folder.is_some() => {
+                    return self.refused(&batch.messages, &error).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         };
-        let changes = those.iter().map(|one| {
+        let changes = batch.messages.iter().map(|one| {
             self.world.journal.write(Change::Settled {
                 entry: one.entry,
                 how: done.clone(),
@@ -140,31 +186,53 @@ impl Settler {
         for written in futures_util::future::join_all(changes).await {
             written?;
         }
+        if batch.how != Settle::Keep {
+            report::well(&self.world, self.thing()).await;
+        }
         Ok(())
+    }
+
+    async fn open<'a>(
+        &self,
+        session: &'a mut Option<Session>,
+        folder: &str,
+        was_folder: Option<&MailboxConfig>,
+    ) -> Result<&'a mut dyn Mailbox, MailboxError> {
+        if session.as_ref().is_none_or(|open| open.folder != folder) {
+            *session = None;
+            let mut mailbox = mailbox::open(&self.name, was_folder.unwrap_or(&self.config)).await?;
+            mailbox.select().await?;
+            let folder = folder.to_owned();
+            *session = Some(Session { folder, mailbox });
+        }
+        let open = session.as_mut().expect("it was opened just now");
+        Ok(open.mailbox.as_mut())
+    }
+
+    fn thing(&self) -> Thing {
+        Thing::Settling(self.name.clone())
+    }
+
+    async fn note_trouble(&self, error: &SettleError) {
+        tracing::warn!(mailbox = self.name.0, "settling waits: {error}");
+        if !self.stop.is_cancelled() {
+            let reason = error.to_string();
+            report::trouble(&self.world, self.thing(), reason, true, Urgency::IfItLasts).await;
+        }
     }
 
     /// The server takes the command and says no (a quota, a right that is missing): these come again later, and
     /// the others go on.
     async fn refused(&self, those: &[Unsettled], error: &MailboxError) -> Result<(), SettleError> {
-        tracing::warn!(
-            mailbox = self.name.0,
-            messages = those.len(),
-            "settling is refused: {error}"
-        );
-        let topic = format!("mailbox {}", self.name);
-        super::report::note(
-            &self.world,
-            None,
-            topic,
-            format!("messages can not be settled: {error}"),
-        )
-        .await;
+        let (messages, reason) = (those.len(), error.to_string());
+        tracing::warn!(mailbox = self.name.0, messages, "settling is refused: {error}");
+        report::trouble(&self.world, self.thing(), reason.clone(), false, Urgency::Now).await;
         let due = self.world.clock.now() + AGAIN.longest;
         for one in those {
             let change = Change::SettleDeferred {
                 entry: one.entry,
                 due,
-                reason: error.to_string(),
+                reason: reason.clone(),
             };
             self.world.journal.write(change).await?;
         }

@@ -1,34 +1,35 @@
-//! The second loop: takes runnable messages in hand, runs them through their rules, writes what came of it.
+//! The second loop: messages in hand go through their rules, many at a time. They come from two sides: handed over
+//! by whoever received them, with their octets, and claimed from the journal, where nobody has them in memory.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    task::AbortHandle,
+};
 use tokio_util::task::TaskTracker;
 
-use super::{World, ending::Attempted};
+use super::{
+    World,
+    attempt::{after_panic, attempt, poisonous, without_octets},
+    lane::{Held, Lane},
+    pause,
+};
 use crate::{
-    config::MailboxConfig,
-    context::{self, Arrival},
-    effect::Effects,
-    generation::Generation,
-    journal::{Change, Claim, JournalError, Place, Receipt, Spot, Work},
+    journal::{Change, Claim, JournalError, Receipt, Work},
     message::Message,
-    outcome::Reason,
-    run::{self, End, Setting},
 };
 
-/// So many messages run at once; they mostly wait for Halo.
-const WORKERS: usize = 64;
-/// A message that makes the program panic this often is set aside.
-const MOST_PANICS: u32 = 3;
 /// Without any bell the loop looks so often; it only matters where a bell was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// A journal that can not be used is asked again after this time.
+const JOURNAL_AGAIN: Duration = Duration::from_secs(1);
 
 /// A message in hand, with its octets.
 pub struct InHand {
@@ -36,17 +37,24 @@ pub struct InHand {
     pub work: Work,
     /// As it came.
     pub octets: Bytes,
-    /// Its share of the memory; given back when the attempt ends.
-    pub share: Option<OwnedSemaphorePermit>,
+    /// As it was read, where somebody has read it already.
+    pub message: Option<Message>,
+    /// Its place and its share of the memory.
+    pub held: Held,
 }
 
 /// The workers and what they have in hand.
 #[derive(Clone)]
 pub struct Crew {
     world: Arc<World>,
-    places: Arc<Semaphore>,
+    /// Of what is claimed from the journal.
+    lane: Lane,
+    /// Of what `process` hands over.
+    pub handed: Lane,
+    /// Whoever loads a message, of which nobody knows how much memory it takes before it is there.
+    loading: Arc<tokio::sync::Mutex<()>>,
     tasks: TaskTracker,
-    in_hand: Arc<Mutex<HashMap<Claim, tokio::task::AbortHandle>>>,
+    in_hand: Arc<Mutex<HashMap<Claim, AbortHandle>>>,
 }
 
 impl Crew {
@@ -54,239 +62,253 @@ impl Crew {
     pub fn new(world: Arc<World>) -> Crew {
         Crew {
             world,
-            places: Arc::new(Semaphore::new(WORKERS)),
+            lane: Lane::default(),
+            handed: Lane::default(),
+            loading: Arc::default(),
             tasks: TaskTracker::new(),
             in_hand: Arc::default(),
         }
     }
 
-    /// The loop: what `receive` hands over, and what the journal has runnable.
-    pub async fn run(&self, mut handed: mpsc::Receiver<InHand>) {
-        let world = self.world.clone();
-        let mut open = true;
+    /// The loop: what `receive` hands over, and what the journal has runnable. Neither waits for the other.
+    pub async fn run(&self, handed: mpsc::Receiver<InHand>) {
+        tokio::join!(self.take_handed(handed), self.take_runnable());
+    }
+
+    async fn take_handed(&self, mut handed: mpsc::Receiver<InHand>) {
         loop {
-            let longest = self.until_next_due().await;
             tokio::select! {
-                received = handed.recv(), if open => match received {
-                    Some(in_hand) => self.take(in_hand).await,
-                    None => open = false,
+                biased;
+                () = self.world.stop.cancelled() => break,
+                received = handed.recv() => match received {
+                    Some(in_hand) => self.take(in_hand),
+                    None => return,
                 },
-                () = world.bells.work.notified() => self.pass_reporting(None).await,
-                () = tokio::time::sleep(longest) => self.pass_reporting(None).await,
-                () = world.stop.cancelled() => return,
+            }
+        }
+        handed.close();
+        while let Some(in_hand) = handed.recv().await {
+            release(&self.world, in_hand.work.claim).await;
+        }
+    }
+
+    async fn take_runnable(&self) {
+        let world = &self.world;
+        loop {
+            let longest = match self.pass(None).await {
+                Ok(_) => world.until_due(LOOK_AGAIN).await,
+                Err(error) => {
+                    tracing::error!("{error}");
+                    JOURNAL_AGAIN
+                }
+            };
+            if !pause(&world.bells.work, longest, &world.stop).await {
+                return;
             }
         }
     }
 
     /// Works on what is handed over until the senders are gone, then on everything runnable and on every message
-    /// that was deferred before `now`; returns when nothing is left to do.
-    pub async fn drain(&self, mut handed: mpsc::Receiver<InHand>, now: Timestamp) -> Result<(), JournalError> {
-        while let Some(in_hand) = handed.recv().await {
-            self.take(in_hand).await;
-        }
+    /// that was deferred before that time, or is due where there is none; returns when nothing is left to do, or at the stop.
+    pub async fn drain(
+        &self,
+        mut handed: mpsc::Receiver<InHand>,
+        deferred_before: Option<Timestamp>,
+    ) -> Result<(), JournalError> {
+        let mut open = true;
         loop {
-            let taken = self.pass(Some(now)).await?;
-            self.idle().await;
-            if taken == 0 && self.pass(Some(now)).await? == 0 {
+            let taken = self.pass(deferred_before).await?;
+            let is_idle = self.in_hand().is_empty();
+            // What ended between that look and this one may have let another one go.
+            if !open && taken == 0 && is_idle && self.pass(deferred_before).await? == 0 {
                 return Ok(());
             }
+            tokio::select! {
+                received = handed.recv(), if open => match received {
+                    Some(in_hand) => self.take(in_hand),
+                    None => open = false,
+                },
+                () = self.world.bells.work.notified(), if open || !is_idle => {}
+                () = self.world.stop.cancelled() => {
+                    self.take_handed(handed).await;
+                    return Ok(());
+                }
+                else => {}
+            }
+            while let Ok(in_hand) = handed.try_recv() {
+                self.take(in_hand);
+            }
         }
-    }
-
-    /// Waits until nothing is in hand.
-    pub async fn idle(&self) {
-        let all = u32::try_from(WORKERS).unwrap_or(u32::MAX);
-        drop(self.places.acquire_many(all).await);
     }
 
     /// At a stop: lets what is in hand finish for so long, then hands it back.
     pub async fn stop(&self, patience: Duration) {
         self.tasks.close();
-        if tokio::time::timeout(patience, self.tasks.wait()).await.is_ok() {
-            return;
+        tokio::select! {
+            () = self.tasks.wait() => return,
+            () = tokio::time::sleep(patience) => {}
+            () = self.world.hurry.cancelled() => {}
         }
-        let in_hand: Vec<_> = self.lock().drain().collect();
-        for (claim, task) in in_hand {
-            task.abort();
-            if let Err(error) = self.world.journal.write(Change::Released { claim }).await {
-                tracing::error!(
-                    message_id = claim.entry.0,
-                    "the message could not be handed back: {error}"
-                );
-            }
-        }
-    }
-
-    async fn pass_reporting(&self, deferred_before: Option<Timestamp>) {
-        if let Err(error) = self.pass(deferred_before).await {
-            tracing::error!("{error}");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
+        let in_hand: Vec<_> = self.in_hand().drain().collect();
+        in_hand.iter().for_each(|(_, task)| task.abort());
+        let releases = in_hand.iter().map(|(claim, _)| release(&self.world, *claim));
+        futures_util::future::join_all(releases).await;
     }
 
     /// Takes in hand what is runnable, as far as there are places; says how many.
     async fn pass(&self, deferred_before: Option<Timestamp>) -> Result<usize, JournalError> {
         let mut taken = 0;
         loop {
-            let free = self.places.available_permits();
-            if free == 0 {
-                // A message that ends rings the bell again.
+            self.world.state.turned();
+            let free = self.lane.free();
+            // A message that ends rings the bell again; at a stop nothing more is begun.
+            if free == 0 || self.world.stop.is_cancelled() {
                 return Ok(taken);
             }
-            let works = self.world.journal.claim(free, deferred_before).await?;
-            if works.is_empty() {
-                return Ok(taken);
-            }
+            let catching_up = self.world.state.catching_up();
+            let works = self.world.journal.claim(free, deferred_before.or(catching_up)).await?;
             taken += works.len();
+            match catching_up.filter(|_| works.is_empty() && deferred_before.is_none()) {
+                Some(time) => self.world.state.caught_up(time),
+                None if works.is_empty() => return Ok(taken),
+                None => {}
+            }
             for work in works {
-                let octets = self.world.journal.octets(work.claim.entry).await?;
-                let Some(octets) = octets else {
-                    self.without_octets(work).await;
-                    continue;
-                };
-                let share = self.share_of(octets.len()).await;
-                self.take(InHand { work, octets, share }).await;
+                let place = self.lane.place().await;
+                self.take_claimed(work, place);
             }
         }
     }
 
-    async fn share_of(&self, octets: usize) -> Option<OwnedSemaphorePermit> {
-        let kib = super::receive::kib(octets);
-        self.world.budget.clone().acquire_many_owned(kib).await.ok()
-    }
-
-    async fn without_octets(&self, work: Work) {
-        let generation = self.world.generation.load_full();
-        let attempted = Attempted {
-            work: &work,
-            generation: &generation,
-            message: &Message::default(),
-            octets: b"",
-            dmarc: "none",
-            hostname: &self.world.hostname,
-            now: self.world.clock.now(),
-            spread: fastrand::f64(),
-        };
-        self.finish(&work, attempted.failed(Reason::OctetsGone, "")).await;
-    }
-
-    /// A worker takes the message; waits for a free one.
-    pub async fn take(&self, in_hand: InHand) {
-        let place = self
-            .places
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the places are never closed");
+    /// A worker takes a message that was handed over.
+    pub(super) fn take(&self, in_hand: InHand) {
         let (crew, claim) = (self.clone(), in_hand.work.claim);
+        self.spawn(claim, async move { crew.attempt_guarded(in_hand).await });
+    }
+
+    /// A worker takes a message that only the journal has. It loads it itself: the loop waits for nothing.
+    fn take_claimed(&self, work: Work, place: OwnedSemaphorePermit) {
+        let crew = self.clone();
+        self.spawn(work.claim, async move {
+            match crew.load(&work).await {
+                Ok(Some((octets, memory))) => {
+                    let held = Held {
+                        place: Some(place),
+                        memory: Some(memory),
+                    };
+                    let message = None;
+                    crew.attempt_guarded(InHand {
+                        work,
+                        octets,
+                        message,
+                        held,
+                    })
+                    .await;
+                }
+                Ok(None) => crew.finish(&work, without_octets(&crew.world, &work)).await,
+                Err(error) => {
+                    tracing::error!(message_id = work.claim.entry.0, "{error}");
+                    tokio::time::sleep(JOURNAL_AGAIN).await;
+                    release(&crew.world, work.claim).await;
+                }
+            }
+        });
+    }
+
+    async fn load(&self, work: &Work) -> Result<Option<(Bytes, OwnedSemaphorePermit)>, JournalError> {
+        let _one_at_a_time = self.loading.lock().await;
+        let Some(octets) = self.world.journal.octets(work.claim.entry).await? else {
+            return Ok(None);
+        };
+        let memory = self.lane.memory([octets.len()].into_iter()).await;
+        Ok(Some((octets, memory)))
+    }
+
+    fn spawn(&self, claim: Claim, work: impl Future<Output = ()> + Send + 'static) {
+        let crew = self.clone();
+        // Held until the handle is in its place, so that the task finds it there however soon it ends.
+        let mut in_hand = self.in_hand();
         let task = self.tasks.spawn(async move {
-            crew.attempt_guarded(in_hand).await;
-            crew.lock().remove(&claim);
-            drop(place);
+            work.await;
+            crew.in_hand().remove(&claim);
             crew.world.bells.work.notify_one();
         });
-        self.lock().insert(claim, task.abort_handle());
-        if task.is_finished() {
-            self.lock().remove(&claim);
-        }
+        in_hand.insert(claim, task.abort_handle());
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Claim, tokio::task::AbortHandle>> {
+    fn in_hand(&self) -> MutexGuard<'_, HashMap<Claim, AbortHandle>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One attempt in a task of its own: a panic ends this message's attempt and nothing else.
     async fn attempt_guarded(&self, in_hand: InHand) {
-        let InHand { work, octets, share } = in_hand;
-        let (world, attempted) = (self.world.clone(), work.clone());
-        let change = tokio::spawn(async move { attempt(&world, &attempted, &octets).await });
-        let abort = AbortOnDrop(change.abort_handle());
-        let change = match change.await {
-            Ok(change) => change,
-            Err(error) => self.after_panic(&work, &error.to_string()),
-        };
-        drop(abort);
-        self.finish(&work, change).await;
-        drop(share);
-    }
-
-    fn after_panic(&self, work: &Work, error: &str) -> Change {
-        tracing::error!(message_id = work.claim.entry.0, "the attempt broke off: {error}");
-        let generation = self.world.generation.load_full();
-        let attempted = Attempted {
+        let InHand {
             work,
-            generation: &generation,
-            message: &Message::default(),
-            octets: b"",
-            dmarc: "none",
-            hostname: &self.world.hostname,
-            now: self.world.clock.now(),
-            spread: fastrand::f64(),
-        };
-        if work.attempt >= MOST_PANICS {
-            return attempted.failed(Reason::Bound, "");
+            octets,
+            message,
+            held,
+        } = in_hand;
+        if let Some(change) = poisonous(&self.world, &work).await {
+            return self.finish(&work, change).await;
         }
-        let run = work.run.clone().unwrap_or_default();
-        let end = End::Deferred {
-            reason: Reason::Bound.word().to_owned(),
-            connection: None,
-            not_before: None,
-            run,
+        let (world, attempted) = (self.world.clone(), work.clone());
+        let task = tokio::spawn(async move { attempt(&world, &attempted, &octets, message).await });
+        let _aborted_with_this_one = AbortOnDrop(task.abort_handle());
+        let change = match task.await {
+            Ok(change) => change,
+            Err(_panic) => {
+                tracing::error!(
+                    message_id = work.claim.entry.0,
+                    "the attempt broke off by a fault of the program"
+                );
+                after_panic(&self.world, &work).await
+            }
         };
-        attempted.change(end, &run::trace::Trace::default())
+        self.finish(&work, change).await;
+        drop(held);
     }
 
     /// Writes the end of an attempt, and rings for who comes next. It is written until it is on disk: the message
     /// stays in hand as long.
     async fn finish(&self, work: &Work, change: Change) {
         let world = &self.world;
-        log_end(work, &change);
-        let writes = (
-            matches!(&change, Change::Ended { ended, .. } if ended.bounce.is_some()),
-            has_notices(&change),
-        );
-        loop {
+        let receipt = loop {
             match world.journal.write(change.clone()).await {
-                Ok(Receipt::Stale) => tracing::warn!(message_id = work.claim.entry.0, "the message was taken over"),
-                Ok(Receipt::Suppressed) => {
-                    tracing::warn!(
-                        message_id = work.claim.entry.0,
-                        "failed: the sender was told of another message just now"
-                    );
-                    world.bells.report.notify_one();
-                }
-                Ok(_) => {}
+                Ok(receipt) => break receipt,
                 Err(error) => {
                     tracing::error!(message_id = work.claim.entry.0, "{error}");
-                    if !super::pause(&tokio::sync::Notify::new(), Duration::from_secs(1), &world.stop).await {
-                        return;
+                    tokio::select! {
+                        () = tokio::time::sleep(JOURNAL_AGAIN) => {}
+                        () = world.stop.cancelled() => return,
                     }
-                    continue;
                 }
             }
-            break;
-        }
+        };
+        log_end(work, &change, &receipt);
         world.bells.settle(&work.place.mailbox).notify_one();
-        if writes.0 {
-            world.bells.outbox.notify_one();
-        }
-        if writes.1 {
-            world.bells.report.notify_one();
-        }
-    }
-
-    async fn until_next_due(&self) -> Duration {
-        match self.world.journal.next_due().await {
-            Ok(Some(due)) => {
-                let until = Duration::try_from(due.duration_since(self.world.clock.now())).unwrap_or_default();
-                until.clamp(Duration::from_millis(20), LOOK_AGAIN)
+        if let Change::Ended { ended, .. } = &change {
+            if ended.bounce.is_some() {
+                world.bells.outbox.notify_one();
             }
-            _ => LOOK_AGAIN,
+            if !ended.notices.is_empty() || matches!(receipt, Receipt::Suppressed) {
+                world.bells.report.notify_one();
+            }
         }
     }
 }
 
-struct AbortOnDrop(tokio::task::AbortHandle);
+/// Gives a message back untouched: it is runnable at once, and no attempt is counted.
+pub(super) async fn release(world: &World, claim: Claim) {
+    if let Err(error) = world.journal.write(Change::Released { claim }).await {
+        // The next start takes it up all the same.
+        tracing::error!(
+            message_id = claim.entry.0,
+            "the message can not be handed back: {error}"
+        );
+    }
+}
+
+struct AbortOnDrop(AbortHandle);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
@@ -294,134 +316,32 @@ impl Drop for AbortOnDrop {
     }
 }
 
-fn has_notices(change: &Change) -> bool {
-    match change {
-        Change::Ended { ended, .. } => !ended.notices.is_empty(),
-        Change::Deferred { notices, .. } => !notices.is_empty(),
-        _ => false,
-    }
-}
-
 /// One line a message at info.
-fn log_end(work: &Work, change: &Change) {
+fn log_end(work: &Work, change: &Change, receipt: &Receipt) {
     let (id, mailbox, attempt) = (work.claim.entry.0, &work.place.mailbox.0, work.attempt);
-    match change {
-        Change::Ended { ended, .. } => tracing::info!(
-            message_id = id,
-            mailbox,
-            attempt,
-            outcome = ended.outcome.word(),
-            rule = ended.rule,
-            reason = ended.reason,
-            "{}",
-            ended.outcome.word()
-        ),
-        Change::Deferred { reason, due, .. } => {
-            tracing::info!(message_id = id, mailbox, attempt, reason, due = %due, "deferred");
+    match (change, receipt) {
+        (_, Receipt::Stale) => tracing::warn!(message_id = id, "the message was taken over"),
+        (Change::Ended { ended, .. }, receipt) => {
+            let (outcome, reason) = match receipt {
+                Receipt::Suppressed => ("failed", "bounce_limit"),
+                _ => (ended.outcome.word(), ended.reason.as_str()),
+            };
+            tracing::info!(
+                message_id = id,
+                mailbox,
+                attempt,
+                outcome,
+                rule = ended.rule,
+                reason,
+                "{outcome}"
+            );
+        }
+        (Change::Deferred { reason, due, .. }, _) => {
+            tracing::info!(message_id = id, mailbox, attempt, outcome = "deferred", reason, due = %due, "deferred");
         }
         _ => {}
     }
 }
 
-/// Takes one message through its rules and says what the journal shall keep.
-async fn attempt(world: &World, work: &Work, octets: &Bytes) -> Change {
-    let generation = world.generation.load_full();
-    let message = Message::read(octets);
-    let email = email_of(&message, &work.place, work.internal_date, octets.len(), &generation);
-    let now = world.clock.now();
-    let dmarc = email["auth"]["dmarc"].as_str().unwrap_or("none").to_owned();
-    let attempted = Attempted {
-        work,
-        generation: &generation,
-        message: &message,
-        octets,
-        dmarc: &dmarc,
-        hostname: &world.hostname,
-        now,
-        spread: fastrand::f64(),
-    };
-    if message.author.address.is_empty() {
-        return attempted.failed(Reason::NoAuthor, "");
-    }
-    let setting = Setting {
-        rules: &generation.rules,
-        config: &generation.config,
-        mailbox: &work.place.mailbox,
-        email: &email,
-        id: work.claim.entry.0,
-        attempt: work.attempt,
-        hostname: &world.hostname,
-        now,
-    };
-    let mut effects = Effects::new(&world.live, Some(work.claim), work.intents.clone(), now);
-    let through = run::through(&setting, work.run.clone(), &mut effects).await;
-    note_connection(world, &through.end, &through.trace).await;
-    attempted.change(through.end, &through.trace)
-}
-
-/// The value of `email` for a message at its place.
-pub fn email_of(
-    message: &Message,
-    place: &Place,
-    internal_date: Timestamp,
-    size: usize,
-    generation: &Generation,
-) -> serde_json::Value {
-    let mailbox: Option<&MailboxConfig> = generation.config.mailboxes.get(&place.mailbox);
-    let tags: Vec<(String, String)> = generation
-        .config
-        .halo
-        .values()
-        .flat_map(|halo| halo.subject_tags.clone())
-        .collect();
-    let arrival = Arrival {
-        mailbox: &place.mailbox.0,
-        folder: &place.folder,
-        uid: match place.spot {
-            Spot::Uid { uid, .. } => uid,
-            Spot::File { .. } | Spot::Handed { .. } => 0,
-        },
-        received: internal_date,
-        size: u64::try_from(size).unwrap_or(u64::MAX),
-        trusted_authserv_ids: mailbox.map_or(&[][..], |mailbox| &mailbox.trusted_authserv_ids),
-        subject_tags: &tags,
-    };
-    context::email(message, &arrival)
-}
-
-/// Operators hear once of a connection that has trouble, and once that it is well again.
-async fn note_connection(world: &World, end: &End, trace: &run::trace::Trace) {
-    let (topic, text) = match end {
-        End::Deferred {
-            connection: Some(connection),
-            reason,
-            ..
-        } => {
-            if !world.state.connection_has_trouble(connection, reason.clone()) {
-                return;
-            }
-            tracing::error!(connection, "messages wait: {reason}");
-            (
-                format!("connection {connection}"),
-                format!("messages wait until this is mended: {reason}"),
-            )
-        }
-        End::Concluded { .. } if asked_halo(trace) && world.state.connections_are_well() => {
-            tracing::info!("Halo answers again");
-            (
-                "connection".to_owned(),
-                "Halo answers again; the messages that waited are taken up".to_owned(),
-            )
-        }
-        _ => return,
-    };
-    super::report::note(world, None, topic, text).await;
-}
-
-fn asked_halo(trace: &run::trace::Trace) -> bool {
-    let steps = trace.rules.iter().flat_map(|rule| &rule.steps);
-    steps
-        .flat_map(|step| &step.effects)
-        .flat_map(|effect| &effect.calls)
-        .any(|call| (200..300).contains(&call.http_status))
-}
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,7 @@ impl RuleSet {
             faults,
             globals: Vec::new(),
             custom: Vec::new(),
+            stores: (Vec::new(), Vec::new()),
             variables: Vec::new(),
         };
         let bounce_message = compiler.bounce_message();
@@ -42,7 +43,11 @@ impl RuleSet {
             .filter(|(enabled, _)| *enabled)
             .map(|(_, rule)| rule)
             .collect();
-        RuleSet { rules, bounce_message }
+        RuleSet {
+            rules,
+            bounce_message,
+            globals: compiler.stores.1,
+        }
     }
 }
 
@@ -55,6 +60,8 @@ struct Compiler<'a> {
     globals: Vec<(String, Shape)>,
     /// What earlier steps of this rule store.
     custom: Vec<(String, Shape)>,
+    /// The names under which steps store: of this rule under `custom`, of all rules under `global`.
+    stores: (Vec<String>, Vec<String>),
     /// The variables of the `for_each` steps around.
     variables: Vec<(String, Shape)>,
 }
@@ -94,7 +101,7 @@ impl Compiler<'_> {
             when,
             steps,
             digest: digest(source),
-            stores: self.custom.iter().map(|(name, _)| name.clone()).collect(),
+            stores: std::mem::take(&mut self.stores.0),
         }
     }
 
@@ -402,6 +409,11 @@ impl Compiler<'_> {
                 _ => name.to_owned(),
             }
         };
+        if variable("as") == variable("index") {
+            let problem = format!("as and index are both {:?}", variable("as"));
+            let remedy = "give the item and its number different names";
+            self.faults.push(Fault::at(&source.path, problem, remedy));
+        }
         let outer = self.variables.len();
         self.variables.push((variable("as"), item.unwrap_or(Shape::Any)));
         self.variables.push((variable("index"), Shape::Number));
@@ -439,10 +451,13 @@ impl Compiler<'_> {
                 .push(Fault::at(path, format!("store_as {text:?} is no name"), remedy));
             return None;
         }
-        let known = match store {
-            Store::Custom(_) => &mut self.custom,
-            Store::Global(_) => &mut self.globals,
+        let (known, stores) = match store {
+            Store::Custom(_) => (&mut self.custom, &mut self.stores.0),
+            Store::Global(_) => (&mut self.globals, &mut self.stores.1),
         };
+        if !stores.iter().any(|stored| stored == name) {
+            stores.push(name.to_owned());
+        }
         keep(known, name.to_owned(), Shape::nullable(shape));
         keep(known, format!("{name}_error"), Shape::Text);
         Some(store)

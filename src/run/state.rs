@@ -28,6 +28,8 @@ pub struct Run {
     pub global: Map<String, Value>,
     /// The fields of the step it is in, once they were rendered.
     pub fields: Option<Fields>,
+    /// By all `for_each` steps of the rule it is in.
+    pub turns_taken: usize,
 }
 
 /// A place in a list of steps.
@@ -50,6 +52,25 @@ pub struct Loop {
     pub results: Vec<Value>,
 }
 
+impl Loop {
+    /// The first turn of a loop.
+    pub fn over(items: Vec<Value>) -> Loop {
+        Loop {
+            items,
+            ..Loop::default()
+        }
+    }
+}
+
+/// These names before anything was stored under them: null, and beside each the empty text of its `…_error`.
+pub fn empty(stores: &[String]) -> impl Iterator<Item = (String, Value)> {
+    let errors = stores
+        .iter()
+        .map(|name| (format!("{name}_error"), Value::String(String::new())));
+    // A step may store under a name that looks like an error's: it comes last and wins.
+    errors.chain(stores.iter().map(|name| (name.clone(), Value::Null)))
+}
+
 impl Run {
     /// A run that begins.
     pub fn new(now: Timestamp) -> Run {
@@ -62,7 +83,13 @@ impl Run {
             custom: Map::new(),
             global: Map::new(),
             fields: None,
+            turns_taken: 0,
         }
+    }
+
+    /// Whether that rule is behind it.
+    pub fn has_ended(&self, rule: &str) -> bool {
+        self.ended.iter().any(|(name, _)| name == rule)
     }
 
     /// A matching rule begins, with every name that its steps store.
@@ -70,14 +97,7 @@ impl Run {
         self.leave_rule();
         self.rule = rule.name.clone();
         self.digest = rule.digest.clone();
-        for name in &rule.stores {
-            let empty = if name.ends_with("_error") {
-                Value::String(String::new())
-            } else {
-                Value::Null
-            };
-            self.custom.insert(name.clone(), empty);
-        }
+        self.custom.extend(empty(&rule.stores));
     }
 
     /// Between rules.
@@ -87,6 +107,7 @@ impl Run {
         self.frames.clear();
         self.custom.clear();
         self.fields = None;
+        self.turns_taken = 0;
     }
 
     /// Enters a list of steps; gives the step to begin with.
@@ -119,6 +140,7 @@ impl Run {
     /// The turn is over.
     pub fn turned(&mut self, depth: usize, result: Value) {
         self.frames.truncate(depth + 1);
+        self.turns_taken += 1;
         if let Some(turns) = &mut self.frames[depth].turns {
             turns.turn += 1;
             turns.results.push(result);

@@ -37,6 +37,8 @@ pub struct Switches {
     pub data: Option<String>,
     /// Takes the mail and hangs up before it says so: the gap of SMTP.
     pub drops_before_answer: bool,
+    /// Takes the mail and says so only after this time.
+    pub slow_answer: Option<Duration>,
     /// Hangs up before the greeting.
     pub down: bool,
     /// Takes connections and says nothing.

@@ -115,6 +115,58 @@ fn explain_says_what_would_happen_and_does_nothing() {
 }
 
 #[test]
+fn explain_takes_several_files_and_goes_on_after_one_that_can_not_be_read() {
+    let mut world = World::new(RULES);
+    world.mailbox = "max_message_size = \"1 KiB\"".to_owned();
+    let write = |name: &str, text: &str| {
+        std::fs::write(world.folder.join(name), text).unwrap();
+        name.to_owned()
+    };
+    let names = [
+        write(
+            "first.eml",
+            "From: Ann <ann@stranger.example>\r\nSubject: First\r\n\r\nx\r\n",
+        ),
+        "missing.eml".to_owned(),
+        write(
+            "large.eml",
+            &format!(
+                "From: Ann <ann@stranger.example>\r\nSubject: Large\r\n\r\n{}",
+                "x".repeat(2000)
+            ),
+        ),
+        write("nobody.eml", "Subject: Nobody\r\n\r\nx\r\n"),
+    ];
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let ran = world.run(&[&["explain"], names.as_slice()].concat());
+    assert_eq!(ran.status, 65, "{ran:?}");
+    assert!(ran.stderr.contains("missing.eml"), "{}", ran.stderr);
+    let ran = world.run(&["explain", "--format", "json", "first.eml", "large.eml", "nobody.eml"]);
+    let lines: Vec<serde_json::Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let ends: Vec<_> = lines
+        .iter()
+        .map(|line| (line["outcome"].as_str(), line["reason"].as_str()))
+        .collect();
+    assert_eq!(
+        ends[1..],
+        [(Some("failed"), Some("too_large")), (Some("failed"), Some("no_author"))]
+    );
+    // No rule sees them, so none is shown.
+    assert_eq!(
+        (
+            lines[1]["rules"].as_array().unwrap().len(),
+            lines[2]["rules"].as_array().unwrap().len()
+        ),
+        (0, 0)
+    );
+    assert_eq!(lines[0]["outcome"], "completed");
+}
+
+#[test]
 fn explain_agrees_with_what_a_run_does() {
     for from in [
         "Jane Doe <jane@acme.example>",
@@ -163,7 +215,15 @@ fn log_filters_and_show_tells_everything() {
     let id = row["id"].to_string();
     let shown = world.run(&["show", &id]);
     assert_eq!(shown.status, 0, "{shown:?}");
-    for part in ["POST /Users", "attempt 1", "From: Ann Lee", "gives", "Processed"] {
+    for part in [
+        "POST /Users",
+        "answered",
+        "attempt 1",
+        "From: Ann Lee",
+        "email.from.address = \"ann@stranger.example\"",
+        "gives",
+        "Processed",
+    ] {
         assert!(shown.stdout.contains(part), "{part:?} is not in {}", shown.stdout);
     }
     assert!(

@@ -5,11 +5,21 @@
 
 #[path = "../servers/dovecot.rs"]
 mod dovecot;
+mod running;
 mod world;
 
 mod commands;
+mod flood;
+mod handing;
+mod killed;
 mod on_error;
+mod once;
 mod order;
+mod reloading;
+mod resumed;
 mod senders;
 mod service;
+mod stopping;
+mod systemd;
 mod telling;
+mod uncertain;

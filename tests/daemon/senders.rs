@@ -213,6 +213,26 @@ name = "r"
 }
 
 #[test]
+fn of_several_authors_none_is_taken_for_authenticated() {
+    let mut world = World::new(RULES);
+    world.mailbox = "trusted_authserv_ids = [\"mx.desk.example\"]".to_owned();
+    // The filter looked at the second author, who is who he says; we read the first.
+    let passed = "Authentication-Results: mx.desk.example; dmarc=pass header.from=stranger.example\n";
+    world.mail_with("jane@acme.example, eve@stranger.example", "Two authors", passed);
+    world.mail_with("max@acme.example", "Another one's pass", passed);
+    world.once();
+    assert_eq!(created(&world, "max@acme.example")["client_id"].as_f64(), Some(16.0));
+    let show = |row: usize| world.json(&["show", &world.log()[row]["id"].to_string()]).remove(0);
+    for row in 0..2 {
+        let found = &show(row)["attempts_made"][0]["trace"]["rules"][0]["steps"][0]["result"];
+        assert_eq!(
+            (&found["matched_by"], &found["user"]),
+            (&Value::from("default"), &Value::Null)
+        );
+    }
+}
+
+#[test]
 fn for_each_walks_a_list_and_a_query_lists_what_halo_has() {
     let rules = r#"
 [[rule]]

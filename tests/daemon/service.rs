@@ -1,88 +1,11 @@
-//! The daemon as a service: it watches, reloads, stops, is alone on its state, takes what is handed to it.
+//! The daemon as a service: it watches, is alone on its state, and what it can not reach holds nothing else up.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    os::unix::net::UnixDatagram,
-    process::{Child, Stdio},
-    sync::mpsc,
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use crate::{
+    running::{Daemon, USERS},
+    world::{World, dovecot, finish, next_user},
 };
-
-use crate::world::{World, dovecot, finish, next_user};
-
-const USERS: &str = r#"
-[[rule]]
-name = "users"
-
-  [[rule.action]]
-  type = "create_halo_user"
-  client = "Acme Ltd"
-  site = "Warehouse"
-"#;
-
-/// A running daemon; stopped when the story ends.
-struct Daemon {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Daemon {
-    fn start(world: &World, environment: &[(&str, &str)]) -> Daemon {
-        let mut command = world.command(&["run"]);
-        command
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (send, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            stderr
-                .lines()
-                .map_while(Result::ok)
-                .for_each(|line| drop(send.send(line)))
-        });
-        Daemon { child, lines }
-    }
-
-    /// Waits for a line with this text.
-    fn says(&self, text: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let mut said = Vec::new();
-        loop {
-            match self
-                .lines
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            {
-                Ok(line) if line.contains(text) => return line,
-                Ok(line) => said.push(line),
-                Err(error) => panic!("{text:?} was not said ({error}): {said:#?}"),
-            }
-        }
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).unwrap();
-    }
-
-    /// SIGTERM; gives the exit status and how long it took.
-    fn stop(mut self) -> (i32, Duration) {
-        let began = Instant::now();
-        self.signal(rustix::process::Signal::TERM);
-        let status = self.child.wait().unwrap();
-        (status.code().unwrap_or(-1), began.elapsed())
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It is our own child; after `stop` it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn mail_that_comes_while_it_watches_becomes_a_user_at_once() {
@@ -123,154 +46,6 @@ fn a_second_daemon_on_the_same_state_says_so_and_exits() {
     let second = world.run(&["run"]);
     assert_eq!(second.status, 69, "{second:?}");
     assert!(second.stderr.contains("in use by another process"), "{}", second.stderr);
-}
-
-#[test]
-fn process_hands_its_message_to_the_daemon_that_runs() {
-    let world = World::new(USERS);
-    let daemon = Daemon::start(&world, &[]);
-    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
-    let ran = process(
-        &world,
-        b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n",
-    );
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.stdout.contains("completed"), "{ran:?}");
-    assert_eq!(world.users("ann@stranger.example").len(), 1);
-    drop(daemon);
-}
-
-#[test]
-fn process_does_its_work_alone_where_no_daemon_runs() {
-    let world = World::new(USERS);
-    let ran = process(
-        &world,
-        b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n",
-    );
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert_eq!(world.only().0, "completed");
-}
-
-#[test]
-fn process_exits_75_when_the_message_is_deferred() {
-    use halo_intake::sandbox::{Fault, Mishap};
-    let world = World::new(USERS);
-    world.sandbox.set(|switches| {
-        switches.faults = vec![
-            Fault::once(
-                "",
-                "/api/users",
-                Mishap::Status {
-                    status: 503,
-                    message: String::new(),
-                },
-            )
-            .times(1000),
-        ]
-    });
-    let ran = process(
-        &world,
-        b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n",
-    );
-    assert_eq!(ran.status, 75, "{ran:?}");
-    assert_eq!(world.only().0, "deferred");
-}
-
-fn process(world: &World, octets: &[u8]) -> crate::world::Ran {
-    let mut child = world
-        .command(&["process", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(octets).unwrap();
-    finish(child.wait_with_output().unwrap())
-}
-
-#[test]
-fn sighup_loads_a_new_configuration_and_keeps_the_old_one_when_the_new_is_bad() {
-    let mut world = World::with_dovecot(USERS);
-    world.mailbox = "poll_interval = \"5m\"".to_owned();
-    let daemon = Daemon::start(&world, &[]);
-    daemon.says("is watched");
-
-    world.rules =
-        "[[rule]]\nname = \"broken\"\nwhen = \"emial.subject\"\n[[rule.action]]\ntype = \"stop\"\n".to_owned();
-    world.configure();
-    daemon.signal(rustix::process::Signal::HUP);
-    daemon.says("did you mean \"email\"?");
-    daemon.says("the one before goes on");
-    world.rules = USERS.to_owned();
-    world.mail("Ann <ann@stranger.example>", "Under the old one");
-    // Written again only for the commands that the story itself runs.
-    daemon.says("completed");
-
-    world.rules = USERS
-        .replace("Warehouse", "Main")
-        .replace("\"users\"", "\"users anew\"");
-    world.configure();
-    daemon.signal(rustix::process::Signal::HUP);
-    daemon.says("the configuration was reloaded");
-    world.mail("Bob <bob@stranger.example>", "Under the new one");
-    daemon.says("completed");
-    let rules: Vec<_> = world
-        .log()
-        .iter()
-        .map(|row| row["rule"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(rules, ["users", "users anew"]);
-}
-
-#[test]
-fn systemd_is_told_when_it_is_ready_how_it_is_and_that_it_lives() {
-    let world = World::with_dovecot(USERS);
-    let path = world.folder.join("notify.sock");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let daemon = Daemon::start(
-        &world,
-        &[("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "3000000")],
-    );
-    let mut told = String::new();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !(told.contains("READY=1")
-        && told.contains("WATCHDOG=1")
-        && told.contains("STATUS=1 of 1 mailboxes are well"))
-    {
-        assert!(Instant::now() < deadline, "{told}");
-        let mut buffer = [0; 4096];
-        let read = socket.recv(&mut buffer).unwrap();
-        told.push_str(&String::from_utf8_lossy(&buffer[..read]));
-        told.push('\n');
-    }
-    let (status, _) = daemon.stop();
-    assert_eq!(status, 0);
-    let mut buffer = [0; 4096];
-    let mut last = String::new();
-    while !last.contains("STOPPING=1") {
-        let read = socket.recv(&mut buffer).unwrap();
-        last = String::from_utf8_lossy(&buffer[..read]).into_owned();
-    }
-}
-
-#[test]
-fn a_stop_hands_back_what_hangs_and_the_next_start_takes_it_up() {
-    let mut world = World::with_dovecot(USERS);
-    world.halo = "timeout = \"60s\"".to_owned();
-    world.sandbox.set(|switches| switches.latency_ms = 40_000);
-    world.mail("Ann <ann@stranger.example>", "Slow");
-    let daemon = Daemon::start(&world, &[]);
-    world.wait_until("the request", |world| !world.sandbox.requests().is_empty());
-    let (status, took) = daemon.stop();
-    assert_eq!(status, 0);
-    assert!(took < Duration::from_secs(10), "{took:?}");
-    assert_eq!(world.only().0, "pending");
-
-    world.sandbox.set(|switches| switches.latency_ms = 0);
-    world.once();
-    assert_eq!(world.only().0, "completed");
-    assert_eq!(world.users("ann@stranger.example").len(), 1);
 }
 
 #[test]
@@ -316,16 +91,100 @@ fn an_untrusted_certificate_is_named_with_what_to_do() {
     assert!(ran.stderr.contains("ca_file"), "{}", ran.stderr);
 }
 
+/// A mail of so many octets.
+fn large(number: usize, octets: usize) -> String {
+    let line = "0123456789".repeat(7) + "\n";
+    let head =
+        format!("From: ann{number}@stranger.example\nSubject: Large {number}\nMessage-ID: <{number}@s.example>\n\n");
+    head + &line.repeat(octets / line.len() + 1)
+}
+
 #[test]
-fn what_another_program_puts_at_the_socket_is_answered_or_dropped() {
-    let world = World::new(USERS);
+fn many_large_messages_that_were_deferred_and_many_new_ones_do_not_wait_for_each_other() {
+    use halo_intake::sandbox::{Fault, Mishap};
+    const EACH: usize = 12;
+    const OCTETS: usize = 3_500_000;
+    let mut world = World::new(USERS);
+    world.halo = "rate = \"100000 per 1m\"".to_owned();
+    let unavailable = Mishap::Status {
+        status: 503,
+        message: String::new(),
+    };
+    world
+        .sandbox
+        .set(|switches| switches.faults = vec![Fault::once("", "/api/users", unavailable).times(100_000)]);
+    (0..EACH).for_each(|number| world.deliver(&large(number, OCTETS)));
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    (EACH..2 * EACH).for_each(|number| world.deliver(&large(number, OCTETS)));
+    world.sandbox.set(|switches| switches.faults.clear());
     let daemon = Daemon::start(&world, &[]);
-    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
-    let mut stream = std::os::unix::net::UnixStream::connect(world.state_dir().join("control.sock")).unwrap();
-    stream.write_all(b"this is no request\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert_eq!(answer, "");
-    world.mail("Ann <ann@stranger.example>", "It lives");
+    for _ in 0..2 * EACH {
+        daemon.says("completed");
+    }
+    assert_eq!(world.log().len(), 2 * EACH);
+}
+
+#[test]
+fn a_slow_halo_holds_up_no_other_mailbox() {
+    let mut world = World::new(USERS);
+    let (slow, rules) = (World::new(""), &mut world.rules);
+    slow.sandbox.set(|switches| switches.latency_ms = 15_000);
+    *rules = format!(
+        "{}mailboxes = [\"support\"]\n{}\n{}mailboxes = [\"slow\"]\n{}",
+        "[[rule]]\nname = \"quick\"\n",
+        "[[rule.action]]\ntype = \"create_halo_user\"\nhalo = \"main\"\nclient = 12\nsite = 21\n",
+        "[[rule]]\nname = \"slow\"\n",
+        "[[rule.action]]\ntype = \"create_halo_user\"\nhalo = \"slow\"\nclient = 12\nsite = 21\n",
+    );
+    let path = world.folder.join("Slow");
+    for part in ["new", "cur", "tmp"] {
+        std::fs::create_dir_all(path.join(part)).unwrap();
+    }
+    for number in 0..200 {
+        let mail = format!("From: ann{number}@stranger.example\r\nSubject: Slow {number}\r\n\r\nx\r\n");
+        std::fs::write(path.join("new").join(format!("{number}.slow")), mail).unwrap();
+    }
+    world.settings = format!(
+        "[mailbox.slow]\ntype = \"maildir\"\npath = {path:?}\n[halo.slow]\nurl = {:?}\nclient_id = {:?}\nclient_secret = {:?}\n",
+        slow.sandbox.url().as_str().trim_end_matches('/'),
+        slow.sandbox.client_id(),
+        slow.sandbox.client_secret(),
+    );
+    world.mailbox = "poll_interval = \"1s\"".to_owned();
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the journal", |world| world.state_dir().join("control.sock").exists());
+    world.wait_until("the slow ones", |world| world.log().len() == 200);
+    world.mail("Bob <bob@stranger.example>", "Quick");
+    let began = Instant::now();
     daemon.says("completed");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let pending = world.log().iter().filter(|row| row["outcome"] == "pending").count();
+    assert_eq!(pending, 200, "the slow ones were not slow");
+}
+
+#[test]
+fn log_lines_are_json_where_that_is_asked_for_and_tell_each_message_once() {
+    let world = World::new(USERS);
+    world.mail("Ann <ann@stranger.example>", "First");
+    world.mail("Bob <bob@stranger.example>", "Second");
+    let ran = world.run(&["--log-format", "json", "run", "--once"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let lines: Vec<serde_json::Value> = ran
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for id in [1, 2] {
+        let about: Vec<_> = lines.iter().filter(|line| line["message_id"] == id).collect();
+        assert_eq!(about.len(), 1, "{about:#?}");
+        for (name, value) in [
+            ("level", "INFO"),
+            ("outcome", "completed"),
+            ("mailbox", "support"),
+            ("rule", "users"),
+        ] {
+            assert_eq!(about[0][name], value, "{name} of {}", about[0]);
+        }
+    }
+    assert!(!ran.stderr.contains("First"), "a subject was logged");
 }

@@ -161,3 +161,18 @@ fn with_bounce_an_outage_bounces_nobody() {
     assert_eq!(world.only().0, "completed");
     assert_eq!(world.users("ann@stranger.example").len(), 1);
 }
+
+#[test]
+fn a_recipient_that_is_put_off_holds_up_no_other_letter() {
+    let world = World::new(BOUNCE);
+    world.sink.switch(|switches| {
+        switches.rcpt = Some(("ann@stranger.example".to_owned(), "450 4.2.0 greylisted".to_owned()))
+    });
+    world.mail("Ann Lee <ann@stranger.example>", "Put off");
+    world.mail("Bob Lee <bob@stranger.example>", "Sent");
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    assert_eq!(world.told(), ["bob@stranger.example"]);
+    world.sink.switch(|switches| switches.rcpt = None);
+    world.once();
+    assert_eq!(world.told(), ["bob@stranger.example", "ann@stranger.example"]);
+}

@@ -237,6 +237,11 @@ impl Dovecot {
         names
     }
 
+    /// Where the account's mail lies: INBOX itself, the folders in it.
+    pub fn maildir(&self, user: &str) -> PathBuf {
+        self.path.join("mail").join(user).join("Maildir")
+    }
+
     /// Commands as they are, for what the other methods do not say: `command("ann", &["SELECT INBOX", …])`.
     pub fn commands(&self, user: &str, commands: &[&str]) {
         let mut raw = self.raw(user);

@@ -1,18 +1,18 @@
 //! What is large in a change is compressed before the writer sees it, so that the writer only inserts.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use serde_json::Value;
+use zstd::bulk::Compressor;
 
-use crate::journal::{Change, JournalError, Letter};
+use crate::journal::{Change, JournalError, Letter, PACKED_APART};
 
 /// Octets are kept in chunks of this many, so that none is held whole more than once on the way to the disk.
 const CHUNK: usize = 1 << 20;
 
 /// The fastest level: a mail shrinks to about a half, and the disk is waited for anyway.
 const LEVEL: i32 = 1;
-
-/// From here on compressing takes long enough (about 0.2 ms) to leave the runtime's threads for it.
-const LARGE: usize = 64 << 10;
 
 /// A change whose large parts have been taken out and compressed.
 pub(super) struct Packed {
@@ -32,9 +32,9 @@ impl Packed {
     }
 }
 
-/// Packs a change, on a thread of its own where it is large.
+/// Packs a change, on a thread of its own where that takes long (about a millisecond).
 pub(super) async fn pack(change: Change) -> Result<Packed, JournalError> {
-    if size(&change) < LARGE {
+    if size(&change) < PACKED_APART {
         return Ok(packed(change));
     }
     tokio::task::spawn_blocking(|| packed(change))
@@ -89,7 +89,17 @@ fn pack_letter(letter: &mut Letter) -> Vec<u8> {
 }
 
 fn compress(data: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(data, LEVEL).expect("compressing into memory of the size it asks for cannot fail")
+    thread_local! {
+        // Made once a thread: making one takes longer than compressing a small message.
+        static COMPRESSOR: RefCell<Compressor<'static>> =
+            RefCell::new(Compressor::new(LEVEL).expect("the level is one that Zstandard has"));
+    }
+    let mut packed = COMPRESSOR
+        .with_borrow_mut(|compressor| compressor.compress(data))
+        .expect("compressing into memory of the size it asks for cannot fail");
+    // It waits for its commit; the room was for data that can not be compressed.
+    packed.shrink_to_fit();
+    packed
 }
 
 /// The octets of a message from its chunks, in order.

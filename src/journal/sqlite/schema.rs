@@ -28,7 +28,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, JournalError> {
     }
     db.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864;",
+         PRAGMA cache_size = -4096; PRAGMA journal_size_limit = 67108864;",
     )
     .map_err(unusable)?;
     migrate(&mut db, version).map_err(unusable)?;

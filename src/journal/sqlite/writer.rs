@@ -19,7 +19,7 @@ use crate::{clock::Clock, journal::JournalError};
 /// No commit holds more jobs than this, nor begins another one beyond so many octets: a commit stays well below
 /// a second, and so does the wait of whoever comes next.
 const JOBS: usize = 512;
-const OCTETS: usize = 16 << 20;
+const OCTETS: usize = 4 << 20;
 
 /// So many jobs may wait before those that bring more have to.
 const WAITING: usize = 2 * JOBS;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A larger message comes in pieces, so that no more than a piece is held twice.
-const LARGE: u64 = 8 << 20;
+const LARGE: u64 = 1 << 20;
 const PIECE: u64 = 1 << 20;
 /// No header that a person's mail has is longer.
 const LONGEST_HEADER: u64 = 1 << 20;

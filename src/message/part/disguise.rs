@@ -82,11 +82,12 @@ impl Place {
 
 fn disguise(copy: &mut [u8]) {
     for octet in copy.iter_mut() {
-        match *octet {
-            b'?' => *octet = b'!',
-            b'*' => *octet = b'+',
-            _ => {}
-        }
+        // Written always: so it takes many octets at once.
+        *octet = match *octet {
+            b'?' => b'!',
+            b'*' => b'+',
+            other => other,
+        };
     }
     // The type `message/…`, and that of `multipart/digest`, whose parts are messages without saying so.
     for word in [b"message".as_slice(), b"digest"] {

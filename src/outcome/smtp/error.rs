@@ -115,6 +115,14 @@ impl SmtpError {
         }
     }
 
+    /// Whether another letter may leave all the same: the server said this to the letter or to its recipient.
+    pub fn is_of_this_letter(&self) -> bool {
+        match self {
+            SmtpError::Deferred { step, .. } => !matches!(step, Step::Greeting | Step::SignIn(_)),
+            error => error.class() == Class::Permanent,
+        }
+    }
+
     /// An answer that is no yes, or a dialogue that broke.
     pub(super) fn of(server: String, step: &Step, error: &lettre::transport::smtp::Error) -> SmtpError {
         let reason = field::line(

@@ -213,6 +213,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         if switches.drops_before_answer {
             return Ok(Next::Ends);
         }
+        if let Some(wait) = switches.slow_answer {
+            tokio::time::sleep(wait).await;
+        }
         self.answer("250 2.0.0 taken").await?;
         Ok(Next::Goes)
     }

@@ -1,0 +1,125 @@
+//! `retry`: messages run again from their stored octets, as they came.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::{
+    Common, Ended, Failure, Format, Status, hostname,
+    log::{self, Selection},
+    runtime,
+};
+use crate::{
+    clock::Clock,
+    daemon::{PATIENCE, control, memory},
+    generation::Generation,
+    journal::{EntryId, Journal, JournalError, Row, sqlite::Sqlite},
+    pipeline::{World, outbox, report, work::Crew},
+};
+
+/// Runs messages again from their stored octets
+#[derive(Debug, clap::Args)]
+pub struct Retry {
+    /// The IDs of the messages, as log lists them
+    #[arg(value_name = "ID", required_unless_present = "outcome")]
+    ids: Vec<i64>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Lists them, and runs none
+    #[arg(long)]
+    dry_run: bool,
+    /// How it is printed
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+impl Retry {
+    /// Has a running daemon do it, else does it here.
+    pub fn perform(&self, common: &Common) -> Ended {
+        let generation = common.generation()?;
+        common.begin_logging("warn")?;
+        runtime()?.block_on(self.retry(generation))
+    }
+
+    async fn retry(&self, generation: Generation) -> Ended {
+        let state_dir = generation.config.state_dir.clone();
+        let reader = Sqlite::open(&state_dir, Clock::system(), false)?;
+        let chosen = self.chosen(&reader).await?;
+        if self.dry_run {
+            log::print(&chosen, self.format)?;
+            return Ok(Status::Done);
+        }
+        let ids: Vec<EntryId> = chosen.iter().map(|row| row.id).collect();
+        let handed_over = control::retry(&state_dir, ids.clone()).await;
+        let handed_over = handed_over.map_err(|error| Failure::new(Status::TryAgain, error.to_string()))?;
+        if let Some(reopened) = handed_over {
+            let again = rows(&reader, &reopened.ids).await?;
+            log::print(&again, self.format)?;
+            return said(&chosen, &reopened.ids, Status::Done);
+        }
+        drop(reader);
+        let (again, status) = run_here(generation, ids).await?;
+        log::print(&again, self.format)?;
+        said(&chosen, &again.iter().map(|row| row.id).collect::<Vec<_>>(), status)
+    }
+
+    /// Those that were named, or that match what was said of them.
+    async fn chosen(&self, journal: &Sqlite) -> Result<Vec<Row>, Failure> {
+        if self.ids.is_empty() {
+            return Ok(journal
+                .rows(self.selection.filter(Clock::system().now(), None)?)
+                .await?);
+        }
+        let ids: Vec<EntryId> = self.ids.iter().copied().map(EntryId).collect();
+        let known = rows(journal, &ids).await?;
+        match ids.iter().find(|id| !known.iter().any(|row| row.id == **id)) {
+            Some(id) => Err(Failure::new(
+                Status::Usage,
+                format!("there is no message {id}; halo-intake log lists them"),
+            )),
+            None => Ok(known),
+        }
+    }
+}
+
+async fn rows(journal: &dyn Journal, ids: &[EntryId]) -> Result<Vec<Row>, JournalError> {
+    let mut rows = Vec::new();
+    for id in ids {
+        rows.extend(journal.entry(*id).await?.map(|entry| entry.row));
+    }
+    Ok(rows)
+}
+
+/// Runs them in this process, with whatever else is due just now.
+async fn run_here(generation: Generation, ids: Vec<EntryId>) -> Result<(Vec<Row>, Status), Failure> {
+    let clock = Clock::system();
+    let journal: Arc<dyn Journal> = Arc::new(Sqlite::open(&generation.config.state_dir, clock.clone(), true)?);
+    let world = World::new(journal.clone(), clock, generation, hostname());
+    let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
+    memory::recall(&world).await?;
+    let reopened = control::reopen(&world, ids).await?;
+    let crew = Crew::new(world.clone());
+    let (_, nothing_else) = mpsc::channel(1);
+    crew.drain(nothing_else, None).await?;
+    crew.stop(PATIENCE).await;
+    memory::keep(&world).await;
+    report::pass(&world, false).await?;
+    outbox::pass(&world, false).await?;
+    let again = rows(journal.as_ref(), &reopened.ids).await?;
+    let comes_again = again.iter().any(|row| row.outcome == "deferred");
+    Ok((again, if comes_again { Status::TryAgain } else { Status::Done }))
+}
+
+/// Names those that do not run again.
+fn said(chosen: &[Row], reopened: &[EntryId], status: Status) -> Ended {
+    let mut status = status;
+    for row in chosen.iter().filter(|row| !reopened.contains(&row.id)) {
+        if ["pending", "deferred"].contains(&row.outcome.as_str()) {
+            eprintln!("message {} is {}: it comes again by itself", row.id, row.outcome);
+        } else {
+            eprintln!("message {} can not run again: its octets are no longer kept", row.id);
+            status = Status::Broken;
+        }
+    }
+    Ok(status)
+}

@@ -1,0 +1,59 @@
+//! What the Halo connections know and a restart should not forget: what was sent lately, which Halo counts towards
+//! the rate whoever asks, and the mail domains of sites, which cost a request each.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    halo::client::Halo,
+    journal::{Change, JournalError},
+    pipeline::World,
+};
+
+/// How often it is kept while the daemon runs.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// The loop: keeps what has changed, now and then.
+pub(super) async fn run(world: &World) {
+    let mut kept = HashMap::new();
+    loop {
+        keep_changed(world, &mut kept).await;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = world.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Gives every connection what an earlier process kept.
+pub async fn recall(world: &World) -> Result<(), JournalError> {
+    for halo in world.halos.all() {
+        if let Some(snapshot) = world.journal.kept(&name(&halo)).await? {
+            halo.restore(snapshot);
+        }
+    }
+    Ok(())
+}
+
+/// Keeps all of it, at the end of a process.
+pub async fn keep(world: &World) {
+    keep_changed(world, &mut HashMap::new()).await;
+}
+
+async fn keep_changed(world: &World, kept: &mut HashMap<String, Value>) {
+    for halo in world.halos.all() {
+        let (name, value) = (name(&halo), halo.snapshot());
+        if kept.get(&name) == Some(&value) {
+            continue;
+        }
+        kept.insert(name.clone(), value.clone());
+        if let Err(error) = world.journal.write(Change::Kept { name, value }).await {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+fn name(halo: &Halo) -> String {
+    format!("halo {}", halo.name())
+}

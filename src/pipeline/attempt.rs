@@ -1,0 +1,272 @@
+//! One attempt at one message: read, taken through its rules, and made into what the journal shall keep of it.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    World,
+    ending::Attempted,
+    report,
+    states::{Thing, Urgency},
+};
+use crate::{
+    config::ConnectionName,
+    context::{self, Arrival},
+    effect::{EffectTrace, Effects},
+    generation::Generation,
+    halo::client::Call,
+    journal::{Attempt, Change, Place, Spot, Work},
+    message::Message,
+    outcome::Reason,
+    run::{self, End, Setting, trace::Trace},
+};
+
+/// A message that makes the program panic this often in a row is set aside.
+const MOST_PANICS: usize = 3;
+/// And one in whose hands the whole process ended so often.
+const MOST_INTERRUPTIONS: usize = 5;
+
+/// A message as an attempt sees it, a real one or a dry one.
+pub struct Reading<'a> {
+    /// What the journal knows of it.
+    pub work: &'a Work,
+    /// The configuration that the attempt began with.
+    pub generation: &'a Generation,
+    /// As it came.
+    pub octets: &'a [u8],
+    /// As it was read.
+    pub message: Message,
+    /// The value of `email`.
+    pub email: Value,
+    /// Of this machine.
+    pub hostname: &'a str,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads the message.
+    pub fn of(work: &'a Work, octets: &'a [u8], generation: &'a Generation, hostname: &'a str) -> Reading<'a> {
+        Reading::read_before(work, octets, Message::read(octets), generation, hostname)
+    }
+
+    fn read_before(
+        work: &'a Work,
+        octets: &'a [u8],
+        message: Message,
+        generation: &'a Generation,
+        hostname: &'a str,
+    ) -> Reading<'a> {
+        let email = email_of(&message, &work.place, work.internal_date, octets.len(), generation);
+        Reading {
+            work,
+            generation,
+            octets,
+            message,
+            email,
+            hostname,
+        }
+    }
+
+    /// What it meets in its rules.
+    pub fn setting(&self, now: Timestamp) -> Setting<'_> {
+        Setting {
+            rules: &self.generation.rules,
+            config: &self.generation.config,
+            mailbox: &self.work.place.mailbox,
+            email: &self.email,
+            id: self.work.claim.entry.0,
+            attempt: self.work.attempt,
+            hostname: self.hostname,
+            now,
+        }
+    }
+
+    /// What its ending is made from.
+    pub fn attempted(&self, now: Timestamp, spread: f64) -> Attempted<'_> {
+        Attempted {
+            work: self.work,
+            generation: self.generation,
+            message: &self.message,
+            octets: self.octets,
+            dmarc: self.email["auth"]["dmarc"].as_str().unwrap_or("none"),
+            hostname: self.hostname,
+            now,
+            spread,
+        }
+    }
+}
+
+/// Takes the message through its rules and says what the journal shall keep. Reads it where nobody has yet.
+pub(super) async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Message>) -> Change {
+    let generation = world.generation.load_full();
+    let message = message.unwrap_or_else(|| Message::read(octets));
+    let reading = Reading::read_before(work, octets, message, &generation, &world.hostname);
+    #[cfg(test)]
+    assert!(reading.message.subject != tests::PANICS, "the test wants it so");
+    let began = world.clock.now();
+    if reading.message.author.address.is_empty() {
+        return reading.attempted(began, 0.0).failed(Reason::NoAuthor, "");
+    }
+    let mut effects = Effects::new(&world.live, Some(work.claim), work.intents.clone(), began);
+    let through = run::through(&reading.setting(began), work.run.clone(), &mut effects).await;
+    note_connections(world, &generation, &through.end, &through.trace).await;
+    let attempted = reading.attempted(world.clock.now(), fastrand::f64());
+    attempted.change(through.end, &through.trace)
+}
+
+/// The value of `email` for a message at its place.
+pub fn email_of(
+    message: &Message,
+    place: &Place,
+    internal_date: Timestamp,
+    size: usize,
+    generation: &Generation,
+) -> Value {
+    let mailbox = generation.config.mailboxes.get(&place.mailbox);
+    let connections = generation.config.halo.values();
+    let tags: Vec<(String, String)> = connections.flat_map(|halo| halo.subject_tags.clone()).collect();
+    let arrival = Arrival {
+        mailbox: &place.mailbox.0,
+        folder: &place.folder,
+        uid: match place.spot {
+            Spot::Uid { uid, .. } => uid,
+            Spot::File { .. } | Spot::Handed { .. } => 0,
+        },
+        received: internal_date,
+        size: u64::try_from(size).unwrap_or(u64::MAX),
+        trusted_authserv_ids: mailbox.map_or(&[][..], |mailbox| &mailbox.trusted_authserv_ids),
+        subject_tags: &tags,
+    };
+    context::email(message, &arrival)
+}
+
+/// The end of a message whose octets are no longer kept.
+pub(super) fn without_octets(world: &World, work: &Work) -> Change {
+    unread(world, work, |attempted| attempted.failed(Reason::OctetsGone, ""))
+}
+
+/// What becomes of a message whose attempt panicked: it comes again, but not for ever.
+pub(super) async fn after_panic(world: &World, work: &Work) -> Change {
+    let panicked = |earlier: &Attempt| earlier.reason == Reason::Bound.word();
+    if in_a_row(world, work, panicked).await + 1 >= MOST_PANICS {
+        let detail = format!("{MOST_PANICS} attempts at it broke off by a fault of the program");
+        return unread(world, work, |attempted| attempted.failed(Reason::Bound, &detail));
+    }
+    let end = End::Deferred {
+        reason: Reason::Bound.word().to_owned(),
+        connection: None,
+        not_before: None,
+        run: work.run.clone().unwrap_or_default(),
+    };
+    unread(world, work, |attempted| attempted.change(end, &Trace::default()))
+}
+
+/// The end of a message that has ended the process each time it was in hand, where this is one.
+pub(super) async fn poisonous(world: &World, work: &Work) -> Option<Change> {
+    let attempts = usize::try_from(work.attempt).unwrap_or(usize::MAX);
+    let interrupted = |earlier: &Attempt| earlier.result == "interrupted";
+    if attempts <= MOST_INTERRUPTIONS || in_a_row(world, work, interrupted).await < MOST_INTERRUPTIONS {
+        return None;
+    }
+    let detail = format!("the process ended {MOST_INTERRUPTIONS} times while it had the message in hand");
+    Some(unread(world, work, |attempted| {
+        attempted.failed(Reason::Bound, &detail)
+    }))
+}
+
+/// How many of the newest attempts were such, without another between them.
+async fn in_a_row(world: &World, work: &Work, is_such: impl Fn(&Attempt) -> bool) -> usize {
+    match world.journal.entry(work.claim.entry).await {
+        Ok(Some(entry)) => entry
+            .attempts
+            .iter()
+            .rev()
+            .take_while(|attempt| is_such(attempt))
+            .count(),
+        _ => 0,
+    }
+}
+
+/// A change for a message that was not read.
+fn unread(world: &World, work: &Work, change: impl FnOnce(&Attempted<'_>) -> Change) -> Change {
+    change(&Attempted {
+        work,
+        generation: &world.generation.load_full(),
+        message: &Message::default(),
+        octets: b"",
+        dmarc: "none",
+        hostname: &world.hostname,
+        now: world.clock.now(),
+        spread: fastrand::f64(),
+    })
+}
+
+/// Operators hear once of a connection that has trouble, and once that it is well again.
+async fn note_connections(world: &World, generation: &Generation, end: &End, trace: &Trace) {
+    let mut at_fault = None;
+    if let End::Deferred {
+        connection: Some(connection),
+        reason,
+        ..
+    } = end
+    {
+        let name = ConnectionName(connection.clone());
+        // It answers where it asks to slow down, and where what was asked last was answered: then a client or a
+        // site is missing that the configuration names.
+        let is_held = world.halos.find(&name).is_some_and(|halo| halo.is_held());
+        let was_answered = effects(trace).last().is_some_and(|effect| !effect.answer.is_null());
+        let thing = thing_at_fault(trace, &name);
+        report::trouble(world, thing, reason.clone(), !is_held && !was_answered, Urgency::Now).await;
+        at_fault = Some(name);
+    }
+    for name in generation
+        .config
+        .halo
+        .keys()
+        .filter(|name| at_fault.as_ref() != Some(name))
+    {
+        let mut is_news = false;
+        if has_answered(trace, name, |_| true) {
+            is_news = report::well(world, Thing::Connection(name.clone())).await;
+        }
+        // A read that is answered says nothing of a permission to write.
+        let writing = Thing::Writing(name.clone());
+        if world.state.is_well(&writing) == Some(false) && has_answered(trace, name, |call| call.method != "GET") {
+            is_news |= report::well(world, writing).await;
+        }
+        if is_news {
+            world.state.catch_up(world.clock.now());
+            world.bells.work.notify_one();
+        }
+    }
+}
+
+/// The connection, or where it refuses a write, its writing.
+fn thing_at_fault(trace: &Trace, connection: &ConnectionName) -> Thing {
+    let last_call = effects(trace).flat_map(|effect| &effect.calls).last();
+    match last_call {
+        Some(call) if call.method != "GET" && matches!(call.http_status, 401 | 403) => {
+            Thing::Writing(connection.clone())
+        }
+        _ => Thing::Connection(connection.clone()),
+    }
+}
+
+fn effects(trace: &Trace) -> impl DoubleEndedIterator<Item = &EffectTrace> {
+    let steps = trace.rules.iter().flat_map(|rule| &rule.steps);
+    steps.flat_map(|step| &step.effects)
+}
+
+/// Whether a request to this connection was answered well. The text of an effect begins with its connection.
+fn has_answered(trace: &Trace, connection: &ConnectionName, counts: impl Fn(&Call) -> bool) -> bool {
+    let begin = format!("{connection}: ");
+    effects(trace)
+        .filter(|effect| effect.effect.starts_with(&begin))
+        .flat_map(|effect| &effect.calls)
+        .any(|call| (200..300).contains(&call.http_status) && counts(call))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    /// A message with this subject makes its attempt panic.
+    pub(in super::super) const PANICS: &str = "make it panic";
+}

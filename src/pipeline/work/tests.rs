@@ -1,0 +1,203 @@
+//! Messages that break the program, and the way back of what is in hand.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::{
+    clock::Clock,
+    config::{Deduplicate, MailboxName},
+    generation::Generation,
+    journal::{Entry, EntryId, Place, Received, Spot, sqlite::Sqlite},
+    message::Message,
+    pipeline::attempt::tests::PANICS,
+};
+
+/// A world on the journal in this folder, without any Halo.
+fn world(folder: &Path) -> Arc<World> {
+    let path = folder.join("halo-intake.toml");
+    let text = format!(
+        "state_dir = {folder:?}\n[mailbox.support]\ntype = \"maildir\"\npath = {folder:?}\n[retry]\nfirst = \"1ms\"\n\
+         longest = \"1ms\"\n[[rule]]\nname = \"r\"\n[[rule.action]]\ntype = \"set\"\nvalue = \"x\"\nstore_as = \"x\"\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let (generation, _) = Generation::load(&path, &[]).unwrap();
+    let journal = Arc::new(Sqlite::open(folder, Clock::system(), true).unwrap());
+    let world = World::new(journal, Clock::system(), generation, "desk.example".to_owned());
+    Arc::new(world.unwrap())
+}
+
+/// A message with this subject, received but not in hand.
+async fn receive(world: &World, subject: &str) -> EntryId {
+    let octets = Bytes::from(format!("From: ann@stranger.example\r\nSubject: {subject}\r\n\r\nx\r\n"));
+    let message = Message::read(&octets);
+    let received = Received {
+        place: Place {
+            mailbox: MailboxName("support".to_owned()),
+            folder: String::new(),
+            spot: Spot::File {
+                name: subject.to_owned(),
+            },
+        },
+        internal_date: world.clock.now(),
+        size: 1,
+        digest: Sha256::digest(&octets).into(),
+        octets,
+        from: message.author.address.clone(),
+        subject: subject.to_owned(),
+        message_id: String::new(),
+        fingerprint: message.fingerprint(),
+        author_key: String::new(),
+        thread_key: String::new(),
+        deduplicate: Deduplicate::Off,
+        end: None,
+        claim: false,
+    };
+    match world.journal.write(Change::Received(Box::new(received))).await.unwrap() {
+        Receipt::New(entry, None) => entry,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn entry(world: &World, id: EntryId) -> Entry {
+    world.journal.entry(id).await.unwrap().unwrap()
+}
+
+/// Takes up all that is runnable, due or not, once.
+async fn drain(world: &Arc<World>) {
+    let (_, handed) = mpsc::channel(1);
+    let now = world.clock.now();
+    Crew::new(world.clone()).drain(handed, Some(now)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_makes_the_program_panic_is_set_aside_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world(folder.path());
+    let (broken, sound) = (receive(&world, PANICS).await, receive(&world, "sound").await);
+    for attempts in 1..=3 {
+        drain(&world).await;
+        let expected = if attempts < 3 { "deferred" } else { "failed" };
+        let row = entry(&world, broken).await.row;
+        assert_eq!((row.outcome.as_str(), row.attempts), (expected, attempts), "{row:?}");
+    }
+    assert!(entry(&world, broken).await.row.reason.starts_with("bound: "));
+    assert_eq!(entry(&world, sound).await.row.outcome, "completed");
+    assert_eq!(world.journal.notices().await.unwrap().len(), 1, "operators hear of it");
+}
+
+#[tokio::test]
+async fn earlier_deferrals_for_other_reasons_do_not_count_as_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world(folder.path());
+    let id = receive(&world, PANICS).await;
+    for _ in 0..4 {
+        let work = world.journal.claim(1, Some(world.clock.now())).await.unwrap();
+        let deferred = Change::Deferred {
+            claim: work[0].claim,
+            due: world.clock.now(),
+            reason: "Halo answers 503".to_owned(),
+            counts: true,
+            waited: Duration::ZERO,
+            run: serde_json::Value::Null,
+            trace: serde_json::Value::Null,
+            notices: Vec::new(),
+        };
+        world.journal.write(deferred).await.unwrap();
+    }
+    drain(&world).await;
+    assert_eq!(entry(&world, id).await.row.outcome, "deferred");
+}
+
+#[tokio::test]
+async fn a_message_that_ends_the_process_each_time_is_set_aside_after_five() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut id = EntryId(0);
+    for number in 0..5 {
+        let world = world(folder.path());
+        if number == 0 {
+            id = receive(&world, "deadly").await;
+        }
+        assert_eq!(world.journal.claim(1, None).await.unwrap().len(), 1);
+        // The process ends here, with the message in hand.
+    }
+    let world = world(folder.path());
+    drain(&world).await;
+    let row = entry(&world, id).await.row;
+    assert_eq!(row.outcome, "failed", "{row:?}");
+    assert!(
+        row.reason.starts_with("bound: the process ended 5 times"),
+        "{}",
+        row.reason
+    );
+}
+
+#[tokio::test]
+async fn four_starts_in_its_midst_are_no_fault_of_the_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut id = EntryId(0);
+    for number in 0..4 {
+        let world = world(folder.path());
+        if number == 0 {
+            id = receive(&world, "unlucky").await;
+        }
+        assert_eq!(world.journal.claim(1, None).await.unwrap().len(), 1);
+    }
+    let world = world(folder.path());
+    drain(&world).await;
+    assert_eq!(entry(&world, id).await.row.outcome, "completed");
+}
+
+#[tokio::test]
+async fn at_a_stop_what_was_handed_over_and_not_begun_goes_back_without_an_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world(folder.path());
+    let id = receive(&world, "handed").await;
+    let work = world.journal.claim(1, None).await.unwrap().remove(0);
+    let (hand, handed) = mpsc::channel(1);
+    let in_hand = InHand {
+        work,
+        octets: Bytes::new(),
+        message: None,
+        held: Held::default(),
+    };
+    hand.send(in_hand).await.ok().unwrap();
+    world.stop.cancel();
+    let crew = Crew::new(world.clone());
+    crew.run(handed).await;
+    crew.stop(Duration::from_secs(5)).await;
+    let row = entry(&world, id).await.row;
+    assert_eq!((row.outcome.as_str(), row.attempts), ("pending", 0), "{row:?}");
+    assert_eq!(
+        world.journal.claim(1, None).await.unwrap().len(),
+        1,
+        "nobody has it in hand"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_that_answers_again_wakes_what_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world(folder.path());
+    let id = receive(&world, "waits").await;
+    let work = world.journal.claim(1, None).await.unwrap();
+    let deferred = Change::Deferred {
+        claim: work[0].claim,
+        due: world.clock.now() + Duration::from_secs(3600),
+        reason: "Halo can not be reached".to_owned(),
+        counts: false,
+        waited: Duration::ZERO,
+        run: serde_json::Value::Null,
+        trace: serde_json::Value::Null,
+        notices: Vec::new(),
+    };
+    world.journal.write(deferred).await.unwrap();
+    let crew = Crew::new(world.clone());
+    assert_eq!(crew.pass(None).await.unwrap(), 0);
+    world.state.catch_up(world.clock.now());
+    assert_eq!(crew.pass(None).await.unwrap(), 1);
+    crew.stop(Duration::from_secs(5)).await;
+    assert_eq!(entry(&world, id).await.row.outcome, "completed");
+    assert_eq!(world.state.catching_up(), None);
+}

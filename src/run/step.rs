@@ -1,0 +1,195 @@
+//! One step: its condition, its frozen fields, what it asks, and what its failure means.
+
+use std::time::Instant;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::{Flow, Interpreter, trace::StepTrace};
+use crate::{
+    action::{self, Fields, Kind, StepError},
+    expression::RenderError,
+    rules::{OnError, Rule, RuleEnd, Step, Store},
+};
+
+impl<'s> Interpreter<'s, '_, '_> {
+    pub(super) fn steps<'a>(
+        &'a mut self,
+        rule: &'s Rule,
+        steps: &'s [Step],
+        above: String,
+        depth: usize,
+    ) -> BoxFuture<'a, Flow>
+    where
+        's: 'a,
+    {
+        Box::pin(async move {
+            let first = self.run.enter(depth);
+            for (index, step) in steps.iter().enumerate().skip(first) {
+                self.run.frames[depth].step = index;
+                let path = format!("{above}{}", step.number);
+                let flow = self.step(rule, step, path, depth).await;
+                if !matches!(flow, Flow::Next) {
+                    return flow;
+                }
+                self.run.done(depth);
+            }
+            self.run.frames.truncate(depth);
+            Flow::Next
+        })
+    }
+
+    async fn step(&mut self, rule: &'s Rule, step: &'s Step, path: String, depth: usize) -> Flow {
+        let mut trace = StepTrace::new(step, &path);
+        // A step that an earlier attempt began is not asked again whether it runs.
+        let when = step.when.as_ref().filter(|_| !self.run.is_in_its_midst(depth));
+        match when.map(|when| when.evaluate(&self.scope)).transpose() {
+            Ok(evaluated) => {
+                trace.ran = evaluated.as_ref().is_none_or(|evaluated| evaluated.truth);
+                trace.when = evaluated;
+            }
+            Err(error) => return self.fail(step, trace, format!("when: {error}")),
+        }
+        if !trace.ran {
+            self.steps.push(trace);
+            return Flow::Next;
+        }
+        match step.kind {
+            Kind::ForEach => self.for_each(rule, step, trace, depth).await,
+            Kind::Stop => self.end(trace, RuleEnd::Completed),
+            Kind::StopAll => self.end(trace, RuleEnd::CompletedAll),
+            Kind::Bounce => self.bounce(step, trace),
+            _ => self.perform(rule, step, trace).await,
+        }
+    }
+
+    async fn perform(&mut self, rule: &Rule, step: &Step, mut trace: StepTrace) -> Flow {
+        let fields = match self.freeze(step) {
+            Ok(fields) => fields,
+            Err(error) => return self.fail(step, trace, error.to_string()),
+        };
+        trace.show_fields(&fields);
+        self.effects.begin(format!("{}/{}", rule.digest, trace.path));
+        let began = Instant::now();
+        let acted = self.act(step, &fields).await;
+        trace.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        trace.effects = self.effects.take_trace();
+        let error = match acted {
+            Ok(value) => return self.worked(step, trace, value),
+            Err(StepError::Failed { reason }) => return self.fail(step, trace, reason),
+            Err(error) => error,
+        };
+        trace.error = Some(error.to_string());
+        self.steps.push(trace);
+        Flow::PutOff(error)
+    }
+
+    /// The fields as they were rendered when the step first began.
+    fn freeze(&mut self, step: &Step) -> Result<Fields, RenderError> {
+        if let Some(fields) = &self.run.fields {
+            return Ok(fields.clone());
+        }
+        let fields = step.render(&self.scope)?;
+        self.run.fields = Some(fields.clone());
+        Ok(fields)
+    }
+
+    async fn act(&mut self, step: &Step, fields: &Fields) -> Result<Value, StepError> {
+        if step.kind == Kind::Set {
+            let table = fields.value("values");
+            return Ok(if table.is_object() {
+                table
+            } else {
+                fields.value("value")
+            });
+        }
+        let connection = step
+            .connection
+            .as_ref()
+            .expect("a step that asks Halo was given its connection at load");
+        let effects = &mut *self.effects;
+        match step.kind {
+            Kind::CreateHaloUser => action::create_halo_user::perform(fields, connection, effects).await,
+            Kind::CreateHaloClient => action::create_halo_client::perform(fields, connection, effects).await,
+            Kind::QueryHaloUsers => action::query::users(fields, connection, effects).await,
+            Kind::QueryHaloClients => action::query::clients(fields, connection, effects).await,
+            Kind::QueryHaloSites => action::query::sites(fields, connection, effects).await,
+            Kind::FindHaloUserAndClient => {
+                let halo = &self.setting.config.halo[connection];
+                let dmarc_failed = self.setting.email["auth"]["dmarc"] == "fail";
+                action::find_halo_user_and_client::perform(fields, connection, halo, dmarc_failed, effects).await
+            }
+            Kind::Set | Kind::ForEach | Kind::Bounce | Kind::Stop | Kind::StopAll => {
+                unreachable!("the interpreter itself does these")
+            }
+        }
+    }
+
+    fn bounce(&mut self, step: &Step, mut trace: StepTrace) -> Flow {
+        let own = match step.render(&self.scope) {
+            Ok(fields) => {
+                trace.show_fields(&fields);
+                fields.text("message")
+            }
+            Err(error) => return self.fail(step, trace, error.to_string()),
+        };
+        // A message that comes to nothing says nothing to its reader.
+        let text = if own.is_empty() {
+            self.setting.rules.bounce_message.render(&self.scope)
+        } else {
+            Ok(own)
+        };
+        let reason = format!("the step {} says so", step.name);
+        match text {
+            Ok(text) => self.end(trace, RuleEnd::Bounce { text, reason }),
+            Err(error) => self.fail(step, trace, format!("[bounce].message: {error}")),
+        }
+    }
+
+    fn end(&mut self, trace: StepTrace, end: RuleEnd) -> Flow {
+        self.steps.push(trace);
+        Flow::End(end)
+    }
+
+    pub(super) fn worked(&mut self, step: &Step, mut trace: StepTrace, value: Value) -> Flow {
+        trace.result = value.clone();
+        self.steps.push(trace);
+        self.store(step, value, String::new());
+        Flow::Next
+    }
+
+    /// The step failed for good: `on_error` decides.
+    pub(super) fn fail(&mut self, step: &Step, mut trace: StepTrace, reason: String) -> Flow {
+        trace.error = Some(reason.clone());
+        trace.on_error = Some(step.on_error.word().to_owned());
+        self.steps.push(trace);
+        let named = format!("{}: {reason}", step.name);
+        match step.on_error {
+            OnError::Exception => Flow::End(RuleEnd::Exception { reason: named }),
+            OnError::Stop => Flow::End(RuleEnd::Stopped { reason: named }),
+            OnError::StopAll => Flow::End(RuleEnd::StoppedAll { reason: named }),
+            OnError::Bounce => match self.setting.rules.bounce_message.render(&self.scope) {
+                Ok(text) => Flow::End(RuleEnd::Bounce { text, reason: named }),
+                Err(error) => Flow::End(RuleEnd::Exception {
+                    reason: format!("{named}; [bounce].message: {error}"),
+                }),
+            },
+            OnError::Continue => {
+                self.store(step, Value::Null, reason);
+                Flow::Next
+            }
+        }
+    }
+
+    fn store(&mut self, step: &Step, value: Value, error: String) {
+        self.last_result = value.clone();
+        let (map, name) = match &step.store_as {
+            Some(Store::Custom(name)) => (&mut self.run.custom, name),
+            Some(Store::Global(name)) => (&mut self.run.global, name),
+            None => return,
+        };
+        map.insert(name.clone(), value);
+        map.insert(format!("{name}_error"), Value::String(error));
+        self.show_stored();
+    }
+}

@@ -1,0 +1,209 @@
+//! `process` and `retry`: a message from a pipe, and messages once more, by the daemon or without one.
+
+use std::{
+    io::{Read, Write},
+    process::{Child, Stdio},
+};
+
+use crate::{
+    running::{Daemon, USERS},
+    world::{Ran, World, finish},
+};
+
+#[test]
+fn process_hands_its_message_to_the_daemon_that_runs() {
+    let world = World::new(USERS);
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
+    let ran = process(
+        &world,
+        b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n",
+    );
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stdout.contains("completed"), "{ran:?}");
+    assert_eq!(world.users("ann@stranger.example").len(), 1);
+    drop(daemon);
+}
+
+#[test]
+fn process_does_its_work_alone_where_no_daemon_runs() {
+    let world = World::new(USERS);
+    let ran = process(
+        &world,
+        b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n",
+    );
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(world.only().0, "completed");
+}
+
+#[test]
+fn process_exits_75_when_the_message_is_deferred() {
+    use halo_intake::sandbox::{Fault, Mishap};
+    let world = World::new(USERS);
+    world.sandbox.set(|switches| {
+        switches.faults = vec![
+            Fault::once(
+                "",
+                "/api/users",
+                Mishap::Status {
+                    status: 503,
+                    message: String::new(),
+                },
+            )
+            .times(1000),
+        ]
+    });
+    let ran = process(
+        &world,
+        b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n",
+    );
+    assert_eq!(ran.status, 75, "{ran:?}");
+    assert_eq!(world.only().0, "deferred");
+}
+
+/// `process -`, with these octets on its standard input.
+fn process(world: &World, octets: &[u8]) -> Ran {
+    let mut child = begin(world);
+    // One that refuses to run reads nothing.
+    let _ = child.stdin.take().unwrap().write_all(octets);
+    finish(child.wait_with_output().unwrap())
+}
+
+fn begin(world: &World) -> Child {
+    world
+        .command(&["process", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// A mail of so many octets or a little more.
+fn large(from: &str, octets: usize) -> Vec<u8> {
+    let line = "0123456789".repeat(7) + "\r\n";
+    let head = format!("From: {from}\r\nSubject: Large\r\nMessage-ID: <{from}>\r\n\r\n");
+    (head + &line.repeat(octets / line.len() + 1)).into_bytes()
+}
+
+#[test]
+fn a_message_of_20_mb_is_handed_over_whole() {
+    let world = World::new(USERS);
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
+    let mail = large("ann@stranger.example", 20_000_000);
+    let ran = process(&world, &mail);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(world.only().0, "completed");
+    let raw = world.command(&["show", "1", "--raw"]).output().unwrap();
+    assert!(raw.stdout == mail, "the octets differ");
+    drop(daemon);
+}
+
+#[test]
+fn two_at_once_without_a_daemon_wait_for_each_other() {
+    let world = World::new(USERS);
+    world.sandbox.set(|switches| switches.latency_ms = 200);
+    let mut children = [begin(&world), begin(&world), begin(&world)];
+    for (number, child) in children.iter_mut().enumerate() {
+        let mail = format!("From: ann{number}@stranger.example\r\nSubject: Piped\r\n\r\nx\r\n");
+        child.stdin.take().unwrap().write_all(mail.as_bytes()).unwrap();
+    }
+    for child in children {
+        let ran = finish(child.wait_with_output().unwrap());
+        assert_eq!(ran.status, 0, "{ran:?}");
+    }
+    assert_eq!(world.log().len(), 3);
+}
+
+#[test]
+fn nothing_on_standard_input_is_65() {
+    let world = World::new(USERS);
+    let ran = process(&world, b"");
+    assert_eq!(ran.status, 65, "{ran:?}");
+    assert!(ran.stderr.contains("there is no message in it"), "{}", ran.stderr);
+    assert_eq!(world.run(&["process", "no-such-file.eml"]).status, 65);
+}
+
+#[test]
+fn a_message_that_is_too_large_is_failed_and_kept_for_its_caller_has_let_it_go() {
+    let mut world = World::new(USERS);
+    world.mailbox = "max_message_size = \"10 KiB\"".to_owned();
+    let mail = large("ann@stranger.example", 20_000);
+    let ran = process(&world, &mail);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(world.only(), ("failed".to_owned(), "too_large".to_owned()));
+    assert_eq!(world.told(), ["ops@desk.example"]);
+    let raw = world.command(&["show", "1", "--raw"]).output().unwrap();
+    assert!(raw.stdout == mail, "the octets differ");
+}
+
+/// A world with a message that failed, since its rule was wrong, and a rule that is right now.
+fn failed() -> World {
+    let mut world = World::new(&USERS.replace("\"Acme Ltd\"", "12").replace("\"Warehouse\"", "24"));
+    world.mail("Ann <ann@stranger.example>", "Fails");
+    world.mail("Bob <bob@stranger.example>", "Fails too");
+    world.once();
+    assert!(
+        world.log().iter().all(|row| row["outcome"] == "failed"),
+        "{:?}",
+        world.log()
+    );
+    world.rules = USERS.to_owned();
+    world
+}
+
+#[test]
+fn retry_runs_a_failed_message_again_without_a_daemon() {
+    let world = failed();
+    let listed = world.json(&["retry", "--outcome", "failed", "--since", "1h", "--dry-run"]);
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert!(listed.iter().all(|row| row["outcome"] == "failed"));
+
+    let again = world.json(&["retry", "1"]);
+    assert_eq!((again.len(), again[0]["outcome"].as_str()), (1, Some("completed")));
+    assert_eq!(world.users("ann@stranger.example").len(), 1);
+    assert!(world.users("bob@stranger.example").is_empty());
+
+    let unknown = world.run(&["retry", "4711"]);
+    assert_eq!(unknown.status, 2, "{unknown:?}");
+    assert_eq!(world.run(&["retry"]).status, 2);
+}
+
+#[test]
+fn retry_has_the_daemon_run_messages_again() {
+    let world = failed();
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
+    assert_eq!(world.json(&["retry", "--outcome", "failed"]).len(), 2);
+    daemon.says("completed");
+    daemon.says("completed");
+    assert_eq!(world.users("bob@stranger.example").len(), 1);
+}
+
+#[test]
+fn retry_leaves_alone_what_comes_again_by_itself() {
+    let world = World::new(USERS);
+    world.sandbox.set(|switches| switches.reject_credentials = true);
+    world.mail("Ann <ann@stranger.example>", "Waits");
+    assert_eq!(world.run(&["run", "--once"]).status, 69);
+    let ran = world.run(&["retry", "1"]);
+    assert!(
+        ran.stderr.contains("message 1 is deferred: it comes again by itself"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn what_another_program_puts_at_the_socket_is_answered_or_dropped() {
+    let world = World::new(USERS);
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
+    let mut stream = std::os::unix::net::UnixStream::connect(world.state_dir().join("control.sock")).unwrap();
+    stream.write_all(b"this is no request\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "");
+    world.mail("Ann <ann@stranger.example>", "It lives");
+    daemon.says("completed");
+}
