@@ -34,11 +34,11 @@ impl Check {
         common.begin_logging("error")?;
         let config = &generation.config;
         say(format_args!(
-            "{}: {} mailboxes, {} Halo connections, {} rules; no faults",
+            "{}: {}, {}, {}; no faults",
             generation.path.display(),
-            config.mailboxes.len(),
-            config.halo.len(),
-            generation.rules.rules.len()
+            counted(config.mailboxes.len(), "mailbox", "mailboxes"),
+            counted(config.halo.len(), "Halo connection", "Halo connections"),
+            counted(generation.rules.rules.len(), "rule", "rules")
         ));
         if !self.online {
             return Ok(Status::Done);
@@ -213,6 +213,11 @@ impl Report {
             }
         }
     }
+}
+
+/// `1 rule`, `2 rules`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn flatten<'a>(steps: &'a [Step], into: &mut Vec<&'a Step>) {
