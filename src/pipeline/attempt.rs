@@ -230,7 +230,7 @@ async fn note_connections(world: &World, generation: &Generation, end: &End, tra
         }
         // A read that is answered says nothing of a permission to write.
         let writing = Thing::Writing(name.clone());
-        if world.state.is_well(&writing) == Some(false) && has_answered(trace, name, |call| call.method != "GET") {
+        if has_answered(trace, name, is_write) {
             is_news |= report::well(world, writing).await;
         }
         if is_news {
@@ -240,13 +240,16 @@ async fn note_connections(world: &World, generation: &Generation, end: &End, tra
     }
 }
 
+/// A sign-in is a POST as well, but its body is never noted.
+fn is_write(call: &Call) -> bool {
+    call.method != "GET" && !call.body.is_null()
+}
+
 /// The connection, or where it refuses a write, its writing.
 fn thing_at_fault(trace: &Trace, connection: &ConnectionName) -> Thing {
     let last_call = effects(trace).flat_map(|effect| &effect.calls).last();
     match last_call {
-        Some(call) if call.method != "GET" && matches!(call.http_status, 401 | 403) => {
-            Thing::Writing(connection.clone())
-        }
+        Some(call) if is_write(call) && matches!(call.http_status, 401 | 403) => Thing::Writing(connection.clone()),
         _ => Thing::Connection(connection.clone()),
     }
 }

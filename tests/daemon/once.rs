@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halo_intake::sandbox::{Fault, Mishap, RateLimit};
+use halo_intake::sandbox::{Fault, Mishap, Pattern, RateLimit};
 
 use crate::{
     running::{Daemon, USERS},
@@ -132,4 +132,27 @@ fn the_rate_is_kept_across_runs() {
     std::thread::park_timeout(Duration::from_secs(1));
     second.stop();
     assert_eq!(world.sandbox.requests().len(), 4, "the second run began the count anew");
+}
+
+#[test]
+fn a_missing_permission_to_write_is_told_once_while_reads_are_answered() {
+    let rules = "[[rule]]\nname = \"r\"\n\
+        [[rule.action]]\ntype = \"find_halo_user_and_client\"\nstore_as = \"sender\"\n\
+        [[rule.action]]\ntype = \"create_halo_user\"\nwhen = \"not custom.sender.user\"\nclient = 12\nsite = 21\n";
+    let world = World::new(rules);
+    world
+        .sandbox
+        .set(|switches| switches.forbidden = vec![Pattern::of("POST", "/api/users")]);
+    world.mail("Ann <ann@stranger.example>", "Unknown");
+    assert_eq!(status(&world), 69);
+    for number in 1..=3 {
+        world.mail("Jane Doe <jane@acme.example>", &format!("Known {number}"));
+        assert_eq!(status(&world), 69);
+    }
+    assert_eq!(world.told(), ["ops@desk.example"]);
+    world.sandbox.set(|switches| switches.forbidden.clear());
+    world.once();
+    let mails = world.sink.mails();
+    assert_eq!(mails.len(), 2);
+    assert!(String::from_utf8_lossy(&mails[1].octets).contains("Halo takes writes again"));
 }
