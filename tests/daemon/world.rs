@@ -208,7 +208,10 @@ longest = "1s"
             rules = self.rules,
         );
         let path = self.folder.join("halo-intake.toml");
-        std::fs::write(&path, text).unwrap();
+        // Renamed into its place: a program that was started before may be about to read it.
+        let whole = self.folder.join(format!("halo-intake.toml.{:08}", counter()));
+        std::fs::write(&whole, text).unwrap();
+        std::fs::rename(&whole, &path).unwrap();
         path
     }
 
