@@ -17,7 +17,7 @@ use crate::{
         World,
         lane::Lane,
         outbox,
-        receive::Watched,
+        receive::{Doubts, Watched},
         report,
         settle::Settler,
         work::{Crew, InHand},
@@ -195,6 +195,7 @@ impl Mailboxes {
             config: config.clone(),
             hand: self.hand.clone(),
             lane: Lane::default(),
+            doubts: Doubts::default(),
             stop: stop.clone(),
         });
         let settler = Arc::new(Settler {

@@ -50,6 +50,15 @@ pub struct Fetched {
     pub octets: Bytes,
 }
 
+/// A message that lies there and is not given: the server refuses it or leaves it out, a file can not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// Which one.
+    pub spot: Spot,
+    /// What the server says, or does instead.
+    pub reason: String,
+}
+
 /// Why a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woke {
@@ -142,8 +151,14 @@ pub trait Mailbox: Send {
     fn select(&mut self) -> Answer<'_, Selected>;
     /// What lies there, by ascending UID, with sizes.
     fn list(&mut self, range: Range) -> Answer<'_, Vec<Listed>>;
-    /// Sends each of `wanted` that is still there, whole or its header alone, without setting `\Seen`.
-    fn fetch<'a>(&'a mut self, wanted: &'a [Listed], header_only: bool, to: mpsc::Sender<Fetched>) -> Answer<'a, ()>;
+    /// Sends each of `wanted` that is still there, whole or its header alone, without setting `\Seen`. Gives those
+    /// that are there and did not come; they hold up no other.
+    fn fetch<'a>(
+        &'a mut self,
+        wanted: &'a [Listed],
+        header_only: bool,
+        to: mpsc::Sender<Fetched>,
+    ) -> Answer<'a, Vec<Withheld>>;
     /// Waits for news: IDLE where `idle` and the server can, else until the deadline.
     fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke>;
     /// Does `how` to the messages at `spots`, in one go; those that are gone count as settled. Says what was done.

@@ -63,6 +63,8 @@ impl Outcome {
 pub enum Reason {
     /// Larger than the mailbox's `max_message_size`; only its header was read.
     TooLarge,
+    /// The mailbox lists it and does not give it.
+    Withheld,
     /// Neither From nor Sender, Reply-To or Return-Path names a usable address.
     NoAuthor,
     /// It was there before the first start, and `backlog = "skip"`.
@@ -86,6 +88,7 @@ impl Reason {
     pub fn word(&self) -> &'static str {
         match self {
             Reason::TooLarge => "too_large",
+            Reason::Withheld => "withheld",
             Reason::NoAuthor => "no_author",
             Reason::Backlog => "backlog",
             Reason::GaveUp => "gave_up",
@@ -102,6 +105,7 @@ impl Reason {
         let fixed = match self {
             Reason::NotTold(forbids) => return format!("its sender is not told: {forbids}"),
             Reason::TooLarge => "it is larger than max_message_size of its mailbox",
+            Reason::Withheld => "the mailbox lists it and does not give it; look at it there",
             Reason::NoAuthor => "no field names an author that can be used",
             Reason::Backlog => "it was there before the first start, and backlog is \"skip\"",
             Reason::GaveUp => "its attempts went on for longer than [retry] give_up_after",

@@ -13,7 +13,7 @@ use crate::{
         World,
         lane::Lane,
         outbox,
-        receive::Watched,
+        receive::{Doubts, Watched},
         report,
         settle::Settler,
         work::{Crew, InHand},
@@ -104,6 +104,7 @@ impl Once {
                 config: config.clone(),
                 hand: hand.clone(),
                 lane: Lane::default(),
+                doubts: Doubts::default(),
                 stop: self.world.stop.child_token(),
             };
             tokio::spawn(async move { watched.once().await })

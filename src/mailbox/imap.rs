@@ -9,7 +9,7 @@ use imap_proto::{AttributeValue, MailboxDatum, NameAttribute, Response, Response
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Woke};
+use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Withheld, Woke};
 use crate::{
     config::{ImapConfig, Settle},
     journal::Spot,
@@ -157,8 +157,7 @@ impl Imap {
     }
 
     fn folder_error(&self, answer: Completion) -> MailboxError {
-        let passing = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"].contains(&answer.code.as_str());
-        if passing {
+        if answer.is_passing() || answer.code == "SERVERBUG" {
             answer.refused()
         } else {
             MailboxError::Folder {
@@ -293,7 +292,12 @@ impl Mailbox for Imap {
         Box::pin(self.list_uids(from, to))
     }
 
-    fn fetch<'a>(&'a mut self, wanted: &'a [Listed], header_only: bool, to: mpsc::Sender<Fetched>) -> Answer<'a, ()> {
+    fn fetch<'a>(
+        &'a mut self,
+        wanted: &'a [Listed],
+        header_only: bool,
+        to: mpsc::Sender<Fetched>,
+    ) -> Answer<'a, Vec<Withheld>> {
         Box::pin(self.fetch_all(wanted, header_only, to))
     }
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Woke};
+use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Withheld, Woke};
 use crate::{
     config::{MailboxName, Settle},
     journal::Spot,
@@ -105,18 +105,27 @@ impl Maildir {
         wanted: &[Listed],
         header_only: bool,
         to: mpsc::Sender<Fetched>,
-    ) -> Result<(), MailboxError> {
-        let mut places = Places::default();
+    ) -> Result<Vec<Withheld>, MailboxError> {
+        let (mut places, mut withheld) = (Places::default(), Vec::new());
         for listed in wanted {
             let Spot::File { name } = &listed.spot else { continue };
             let (root, name, limit) = (self.root.clone(), name.clone(), longest(listed.size, header_only));
             let read = blocking(move || {
-                let octets = places.visit(&root, &name, |path| read(path, limit))?;
+                let octets = places.visit(&root, &name, |path| read(path, limit));
                 Ok((octets, places))
             });
             let (message, again) = read.await?;
             places = again;
-            let Some((octets, modified)) = message else { continue };
+            let (octets, modified) = match message {
+                Ok(Some(message)) => message,
+                Ok(None) => continue,
+                // A right that is missing, a bad sector: the next file is another one.
+                Err(error) => {
+                    let (spot, reason) = (listed.spot.clone(), error.to_string());
+                    withheld.push(Withheld { spot, reason });
+                    continue;
+                }
+            };
             let octets = if header_only { header_of(octets) } else { octets };
             let internal_date = Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH);
             let fetched = Fetched {
@@ -130,7 +139,7 @@ impl Maildir {
             };
             to.send(fetched).await.map_err(gone)?;
         }
-        Ok(())
+        Ok(withheld)
     }
 }
 
@@ -267,7 +276,12 @@ impl Mailbox for Maildir {
         })
     }
 
-    fn fetch<'a>(&'a mut self, wanted: &'a [Listed], header_only: bool, to: mpsc::Sender<Fetched>) -> Answer<'a, ()> {
+    fn fetch<'a>(
+        &'a mut self,
+        wanted: &'a [Listed],
+        header_only: bool,
+        to: mpsc::Sender<Fetched>,
+    ) -> Answer<'a, Vec<Withheld>> {
         Box::pin(self.fetch_all(wanted, header_only, to))
     }
 

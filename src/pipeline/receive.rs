@@ -1,45 +1,38 @@
 //! The first loop, one for each mailbox: what is new there comes into the journal, and from there at once to the
 //! workers. New is what the journal does not know, never what is unseen.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream::FuturesOrdered};
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     World,
-    lane::{Held, Lane, kib},
-    log_reception, report,
+    lane::Lane,
+    report,
     states::{Thing, Urgency},
-    work::{self, InHand},
+    work::InHand,
 };
 use crate::{
     class::Class,
-    config::{Backlog, Deduplicate, MailboxConfig, MailboxName, MailboxSource, Watch},
-    journal::{Change, JournalError, PACKED_APART, Place, Position, Receipt, Received, Spot, Work},
-    mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Selected, Woke, position},
-    message::Message,
-    outcome::{Outcome, Reason},
+    config::{Backlog, MailboxConfig, MailboxName, MailboxSource, Watch},
+    journal::{Change, JournalError, Position, Spot},
+    mailbox::{self, Listed, Mailbox, MailboxError, Selected, Woke, position},
     retry::Backoff,
 };
+
+mod doubts;
+mod keep;
+
+pub use doubts::Doubts;
 
 /// So many messages are fetched by one command at most.
 const BATCH: usize = 500;
 /// And so many octets, unless one message alone is larger.
 const BATCH_OCTETS: u64 = 4 * 1024 * 1024;
-/// So many receptions wait for the disk at once; they share commits.
-const IN_FLIGHT: usize = 256;
 /// With more than this at the first start an operator has to say what the backlog means.
 const LARGEST_UNASKED_BACKLOG: u32 = 500;
-/// What is read of a header at most, for the memory that many of them take.
-const HEADER: usize = 16 * 1024;
-/// Where no worker is free within this time, messages go by way of the journal instead: workers who wait for Halo
-/// shall not keep the server waiting in the midst of its answer.
-const WORKER_WITHIN: Duration = Duration::from_millis(500);
 /// Reconnecting after errors; every mailbox with its own spread.
 const RECONNECT: Backoff = Backoff {
     first: Duration::from_secs(1),
@@ -70,6 +63,14 @@ pub enum ReceiveError {
         /// How many messages.
         count: u32,
     },
+    /// Everything else was received.
+    #[error("{count} messages lie there and do not come; the first of them: {reason}")]
+    Withheld {
+        /// How many messages.
+        count: usize,
+        /// Why the first of them does not come.
+        reason: String,
+    },
 }
 
 impl ReceiveError {
@@ -79,6 +80,7 @@ impl ReceiveError {
             ReceiveError::Mailbox(error) => error.class(),
             ReceiveError::Journal(error) => error.class(),
             ReceiveError::Backlog { .. } => Class::Credentials,
+            ReceiveError::Withheld { .. } => Class::Transient,
         }
     }
 }
@@ -95,6 +97,8 @@ pub struct Watched {
     pub hand: mpsc::Sender<InHand>,
     /// What of this mailbox may be in hand at once.
     pub lane: Lane,
+    /// The messages that did not come, though they lie there.
+    pub doubts: Doubts,
     /// Cancelled when this mailbox is no longer watched.
     pub stop: CancellationToken,
 }
@@ -150,10 +154,12 @@ impl Watched {
         }
     }
 
-    /// Takes everything that is new.
+    /// Takes everything that is new. Messages that would not come before are asked for last, so that they hold up
+    /// no other; the watermark waits before the first of them.
     async fn pass(&self, session: &mut dyn Mailbox) -> Result<(), ReceiveError> {
         let selected = session.select().await?;
         let journal = &self.world.journal;
+        self.recall_doubts().await?;
         let before = journal.position(&self.name, self.folder()).await?;
         let skipping = match before {
             Some(position) if position.validity == selected.validity => None,
@@ -164,28 +170,36 @@ impl Watched {
             None => self.backlog(selected).await?,
         };
         let plan = position::plan(before.as_ref(), &selected);
+        let (mut doubtful, mut withheld): (Vec<Listed>, Vec<Listed>) = Default::default();
         for range in position::windows(&plan, &selected) {
             let listed = session.list(range).await?;
             let highest = listed.iter().filter_map(|listed| uid(&listed.spot)).max().unwrap_or(0);
-            let spots = listed.iter().map(|listed| listed.spot.clone()).collect();
-            let unknown = journal.unknown(&self.name, self.folder(), spots).await?;
-            let unknown: std::collections::HashSet<Spot> = unknown.into_iter().collect();
-            let wanted: Vec<Listed> = listed
-                .into_iter()
-                .filter(|listed| unknown.contains(&listed.spot))
-                .collect();
-            self.take(session, wanted, skipping).await?;
+            let wanted = self.unknown(listed).await?;
+            let (late, wanted) = self.doubts.apart(wanted);
+            doubtful.extend(late);
+            withheld.extend(self.take(session, wanted, skipping).await?);
             let next_uid = match range {
                 mailbox::Range::Uids { to: u32::MAX, .. } => highest.saturating_add(1),
                 mailbox::Range::Uids { to, .. } => to,
                 mailbox::Range::Everything => 0,
             };
+            let next_uid = below(next_uid, doubtful.iter().chain(&withheld));
             self.position(selected.validity, next_uid).await?;
         }
         if before.is_none() {
-            self.position(selected.validity, selected.uid_next.max(1)).await?;
+            let next_uid = below(selected.uid_next.max(1), doubtful.iter().chain(&withheld));
+            self.position(selected.validity, next_uid).await?;
         }
-        Ok(())
+        self.take_doubtful(session, doubtful, withheld, skipping).await
+    }
+
+    /// What the journal does not know.
+    async fn unknown(&self, listed: Vec<Listed>) -> Result<Vec<Listed>, JournalError> {
+        let spots = listed.iter().map(|listed| listed.spot.clone()).collect();
+        let unknown = self.world.journal.unknown(&self.name, self.folder(), spots).await?;
+        let unknown: HashSet<Spot> = unknown.into_iter().collect();
+        let is_unknown = |listed: &Listed| unknown.contains(&listed.spot);
+        Ok(listed.into_iter().filter(is_unknown).collect())
     }
 
     async fn position(&self, validity: u32, next_uid: u32) -> Result<(), JournalError> {
@@ -243,17 +257,17 @@ impl Watched {
         Ok(Some(skipping))
     }
 
-    /// Fetches in batches bounded by number and octets.
+    /// Fetches in batches bounded by number and octets. Gives those that are there and did not come.
     async fn take(
         &self,
         session: &mut dyn Mailbox,
         wanted: Vec<Listed>,
         skipping: Option<Skipping>,
-    ) -> Result<(), ReceiveError> {
+    ) -> Result<Vec<Listed>, ReceiveError> {
         let is_header_only = |listed: &Listed| {
             listed.size > self.config.max_message_size || skipping.is_some_and(|skipping| skipping.covers(&listed.spot))
         };
-        let mut rest = wanted.as_slice();
+        let (mut rest, mut withheld) = (wanted.as_slice(), Vec::new());
         while let Some(first) = rest.first() {
             let header_only = is_header_only(first);
             let mut octets = 0;
@@ -264,7 +278,7 @@ impl Watched {
             let length = rest.iter().take(BATCH).take_while(belongs).count().max(1);
             let (batch, later) = rest.split_at(length);
             rest = later;
-            self.batch(session, batch, header_only, skipping).await?;
+            withheld.extend(self.batch(session, batch, header_only, skipping).await?);
             if self.stop.is_cancelled() {
                 return Err(MailboxError::Lost {
                     reason: "the daemon stops".to_owned(),
@@ -272,200 +286,7 @@ impl Watched {
                 .into());
             }
         }
-        Ok(())
-    }
-
-    async fn batch(
-        &self,
-        session: &mut dyn Mailbox,
-        batch: &[Listed],
-        header_only: bool,
-        skipping: Option<Skipping>,
-    ) -> Result<(), ReceiveError> {
-        let size = |listed: &Listed| {
-            if header_only {
-                HEADER
-            } else {
-                usize::try_from(listed.size).unwrap_or(usize::MAX)
-            }
-        };
-        let share = tokio::select! {
-            share = self.lane.memory(batch.iter().map(size)) => share,
-            () = self.stop.cancelled() => return Ok(()),
-        };
-        let (to, fetched) = mpsc::channel(16);
-        let (fetching, keeping) = tokio::join!(
-            session.fetch(batch, header_only, to),
-            self.keep(fetched, share, header_only, skipping)
-        );
-        keeping?;
-        fetching?;
-        Ok(())
-    }
-
-    /// Writes what is fetched, in its order, many in one commit, and hands over what is runnable.
-    async fn keep(
-        &self,
-        mut fetched: mpsc::Receiver<Fetched>,
-        mut share: OwnedSemaphorePermit,
-        header_only: bool,
-        skipping: Option<Skipping>,
-    ) -> Result<(), ReceiveError> {
-        let mut writes = FuturesOrdered::new();
-        let mut kept = Ok(());
-        let (mut place, mut is_crowded) = (None, header_only);
-        loop {
-            tokio::select! {
-                free = self.lane.place(), if place.is_none() && !header_only => (place, is_crowded) = (Some(free), false),
-                () = tokio::time::sleep(WORKER_WITHIN), if place.is_none() && !is_crowded => is_crowded = true,
-                received = fetched.recv(), if writes.len() < IN_FLIGHT && kept.is_ok() && (place.is_some() || is_crowded) => {
-                    let Some(fetched) = received else { break };
-                    // Written alone, so that packing it can not let a later one pass.
-                    let is_large = fetched.octets.len() >= PACKED_APART;
-                    if is_large {
-                        kept = self.hand_over_all(&mut writes, kept).await;
-                    }
-                    let memory = share.split(usize::try_from(kib(fetched.octets.len())).unwrap_or(0));
-                    let held = Held { place: place.take(), memory };
-                    writes.push_back(self.write(fetched, held, header_only, skipping));
-                    if is_large {
-                        kept = self.hand_over_all(&mut writes, kept).await;
-                    }
-                }
-                Some(done) = writes.next() => kept = kept.and(self.hand_over(done).await),
-                else => break,
-            }
-        }
-        self.hand_over_all(&mut writes, kept).await
-    }
-
-    /// Hands over what is still to be written. One that can not be written does not stop the others, which may be
-    /// in hand by now: nobody would work on them before the next start.
-    async fn hand_over_all(
-        &self,
-        writes: &mut FuturesOrdered<impl Future<Output = Kept>>,
-        before: Result<(), ReceiveError>,
-    ) -> Result<(), ReceiveError> {
-        let mut kept = before;
-        while let Some(done) = writes.next().await {
-            kept = kept.and(self.hand_over(done).await);
-        }
-        kept
-    }
-
-    async fn write(&self, fetched: Fetched, held: Held, header_only: bool, skipping: Option<Skipping>) -> Kept {
-        let message = Message::read(&fetched.octets);
-        let octets = fetched.octets.clone();
-        let end = header_only.then(|| match skipping {
-            Some(_) => (Outcome::Ignored, Reason::Backlog.word().to_owned()),
-            None => (Outcome::Failed, Reason::TooLarge.word().to_owned()),
-        });
-        let received = self.received(&message, fetched, end.clone(), held.place.is_some());
-        let place = received.place.clone();
-        let internal_date = received.internal_date;
-        let receipt = self.world.journal.write(Change::Received(Box::new(received))).await;
-        Kept {
-            receipt,
-            place,
-            internal_date,
-            octets,
-            message,
-            held,
-            end,
-        }
-    }
-
-    fn received(&self, message: &Message, fetched: Fetched, end: Option<(Outcome, String)>, claim: bool) -> Received {
-        let header_only = end.is_some();
-        Received {
-            place: Place {
-                mailbox: self.name.clone(),
-                folder: self.folder().to_owned(),
-                spot: fetched.spot,
-            },
-            internal_date: fetched.internal_date,
-            size: fetched.size,
-            digest: Sha256::digest(&fetched.octets).into(),
-            octets: if header_only { Bytes::new() } else { fetched.octets },
-            from: message.author.address.clone(),
-            subject: message.subject.clone(),
-            message_id: message.message_id.clone(),
-            fingerprint: message.fingerprint(),
-            author_key: message.author_key(),
-            thread_key: message.thread_key(),
-            deduplicate: if header_only {
-                Deduplicate::Off
-            } else {
-                self.config.deduplicate
-            },
-            end,
-            claim,
-        }
-    }
-
-    async fn hand_over(&self, kept: Kept) -> Result<(), ReceiveError> {
-        let bells = &self.world.bells;
-        match kept.receipt? {
-            Receipt::New(entry, _) if kept.end.is_some() => self.ended_at_once(entry, &kept.end).await?,
-            Receipt::New(_, Some(claim)) => {
-                let work = Work {
-                    claim,
-                    place: kept.place,
-                    internal_date: kept.internal_date,
-                    received: self.world.clock.now(),
-                    attempt: 1,
-                    waited: Duration::ZERO,
-                    deferred: None,
-                    run: None,
-                    intents: Vec::new(),
-                };
-                let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
-                if self
-                    .hand
-                    .send(InHand {
-                        work,
-                        octets,
-                        message,
-                        held,
-                    })
-                    .await
-                    .is_err()
-                {
-                    // The workers are gone, since the daemon stops.
-                    work::release(&self.world, claim).await;
-                }
-            }
-            Receipt::Duplicate { entry, of } => {
-                log_reception(entry, &self.name, "duplicate", &format!("a copy of message {of}"));
-                bells.settle(&self.name).notify_one();
-            }
-            Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),
-            _ => bells.work.notify_one(),
-        }
-        Ok(())
-    }
-
-    /// What ends with its reception: a skipped backlog is left where it lies, what is too large is reported.
-    async fn ended_at_once(
-        &self,
-        entry: crate::journal::EntryId,
-        end: &Option<(Outcome, String)>,
-    ) -> Result<(), ReceiveError> {
-        let Some((outcome, reason)) = end else { return Ok(()) };
-        log_reception(entry, &self.name, outcome.word(), reason);
-        if *outcome == Outcome::Ignored {
-            self.world
-                .journal
-                .write(Change::Settled {
-                    entry,
-                    how: "left alone".to_owned(),
-                })
-                .await?;
-        } else {
-            self.world.bells.report.notify_one();
-            self.world.bells.settle(&self.name).notify_one();
-        }
-        Ok(())
+        Ok(withheld)
     }
 
     fn folder(&self) -> &str {
@@ -507,15 +328,10 @@ impl Watched {
     }
 }
 
-/// A message whose reception is on disk, or is not.
-struct Kept {
-    receipt: Result<Receipt, JournalError>,
-    place: Place,
-    internal_date: jiff::Timestamp,
-    octets: Bytes,
-    message: Message,
-    held: Held,
-    end: Option<(Outcome, String)>,
+/// The watermark that `next_uid` may become while these are still to come.
+fn below<'a>(next_uid: u32, late: impl Iterator<Item = &'a Listed>) -> u32 {
+    let lowest = late.filter_map(|listed| uid(&listed.spot)).min();
+    lowest.map_or(next_uid, |lowest| lowest.min(next_uid))
 }
 
 /// What counts as backlog: by UID, or in a Maildir everything of the first look.

@@ -26,7 +26,7 @@ fn wanted() -> Vec<Listed> {
         .into()
 }
 
-async fn fetch_from(steps: Vec<Step>, wanted: &[Listed]) -> (Vec<(u32, String)>, Result<(), MailboxError>) {
+async fn fetch_from(steps: Vec<Step>, wanted: &[Listed]) -> (Vec<(u32, String)>, Result<Vec<Withheld>, MailboxError>) {
     let script = Script::of_folder(4, 3, "", steps);
     let mut imap = in_time(Imap::open(&scripted(script.port), SHORT)).await.unwrap();
     let (fetched, ended) = try_fetch(&mut imap, wanted, false).await;
@@ -133,23 +133,77 @@ async fn silence_is_told_and_slow_octets_are_waited_for() {
     assert_eq!(fetched, both());
 }
 
-#[tokio::test]
-async fn one_message_that_the_server_can_not_give_holds_up_no_other() {
-    let steps = vec![
-        Step::Expect("UID FETCH 1:2 "),
-        say("TAG NO [SERVERBUG] something in there is broken\r\n"),
-        Step::Expect("UID FETCH 1 "),
-        say("TAG NO [SERVERBUG] message 1 is broken\r\n"),
+/// Messages 1 and 2 are asked for together and answered so; both are still listed then; each is asked for by itself.
+fn asked_again(together: &str, first: &str) -> Vec<Step> {
+    vec![
+        Step::Expect("UID FETCH 1:2 (UID INTERNALDATE"),
+        say(together),
+        Step::Expect("UID FETCH 1:2 (UID)"),
+        say("* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\nTAG OK done\r\n"),
+        Step::Expect("UID FETCH 1 (UID INTERNALDATE RFC822.SIZE BODY.PEEK[]<0.1048576>)"),
+        say(first),
+        Step::Expect("UID FETCH 1 (UID)"),
+        say("* 1 FETCH (UID 1)\r\nTAG OK done\r\n"),
         Step::Expect("UID FETCH 2 "),
         say("* 2 FETCH (UID 2 BODY[] {12}\r\nSubject: b\r\n)\r\nTAG OK done\r\n"),
-    ];
+    ]
+}
+
+async fn check_withheld(steps: Vec<Step>, reason: &str) {
     let (fetched, ended) = fetch_from(steps, &wanted()).await;
     assert_eq!(fetched, both()[1..]);
+    let spot = Spot::Uid { validity: 7, uid: 1 };
+    let reason = reason.to_owned();
+    assert_eq!(ended.unwrap(), [Withheld { spot, reason }]);
+}
+
+#[tokio::test]
+async fn one_message_that_the_server_refuses_holds_up_no_other() {
+    let steps = asked_again(
+        "TAG NO [SERVERBUG] something in there is broken\r\n",
+        "TAG NO [SERVERBUG] message 1 is broken\r\n",
+    );
+    let reason = "the server answers UID FETCH with NO: [SERVERBUG] message 1 is broken";
+    check_withheld(steps, reason).await;
+}
+
+#[tokio::test]
+async fn one_message_that_the_server_leaves_out_is_asked_for_again_and_not_taken_for_gone() {
+    let reason = "the server lists it and sends no octets of it";
+    check_withheld(asked_again("TAG OK done\r\n", "TAG OK done\r\n"), reason).await;
+    let (together, alone) = (
+        "* 1 FETCH (UID 1 BODY[] NIL)\r\nTAG OK done\r\n",
+        "* 1 FETCH (FLAGS (\\Seen) UID 1)\r\nTAG OK done\r\n",
+    );
+    check_withheld(asked_again(together, alone), reason).await;
+}
+
+#[tokio::test]
+async fn a_server_that_can_do_nothing_just_now_says_nothing_about_a_message() {
+    let steps = vec![
+        Step::Expect("UID FETCH 1:2 (UID INTERNALDATE"),
+        say("TAG NO [UNAVAILABLE] the disk is away\r\n"),
+    ];
+    let (_, ended) = fetch_from(steps, &wanted()).await;
     let text = ended.unwrap_err().to_string();
     assert_eq!(
         text,
-        "the server answers UID FETCH with NO: [SERVERBUG] message 1 is broken"
+        "the server answers UID FETCH with NO: [UNAVAILABLE] the disk is away"
     );
+}
+
+#[tokio::test]
+async fn a_server_that_caps_its_pieces_gives_the_message_whole() {
+    let piece = |had: &'static str, answer: &str| {
+        let asked: &'static str = Box::leak(format!("BODY.PEEK[]<{had}.1048576>").into_boxed_str());
+        [Step::Expect(asked), say(&format!("{answer}TAG OK done\r\n"))]
+    };
+    let steps = [
+        piece("0", "* 1 FETCH (UID 1 RFC822.SIZE 12 BODY[]<0> {7}\r\nSubject)\r\n"),
+        piece("7", "* 1 FETCH (UID 1 BODY[]<7> {5}\r\n: a\r\n)\r\n"),
+    ];
+    let (fetched, ended) = fetch_from(steps.into_iter().flatten().collect(), &wanted()[..1]).await;
+    assert_eq!((fetched, ended.unwrap()), (both()[..1].to_vec(), vec![]));
 }
 
 #[tokio::test]
@@ -171,10 +225,10 @@ async fn a_large_message_whose_server_never_ends_is_given_up() {
     };
     let (fetched, ended) = fetch_from(steps, &[listed]).await;
     assert_eq!(fetched, []);
-    let text = ended.unwrap_err().to_string();
-    assert!(
-        text.contains("UID 1 was listed with 9437184 octets, and the server goes on beyond"),
-        "{text}"
+    let withheld = ended.unwrap();
+    assert_eq!(
+        withheld[0].reason,
+        "it was listed with 9437184 octets, and the server goes on beyond 14680064"
     );
 }
 

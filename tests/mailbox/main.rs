@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
 use halo_intake::{
     config::{Deduplicate, ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle, Tls, Watch},
     journal::Spot,
-    mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Range},
+    mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Range, Withheld},
     outcome::Outcome,
     secret::{Secret, SecretString},
 };
@@ -113,7 +113,7 @@ async fn try_fetch(
     mailbox: &mut dyn Mailbox,
     wanted: &[Listed],
     header_only: bool,
-) -> (Vec<Fetched>, Result<(), MailboxError>) {
+) -> (Vec<Fetched>, Result<Vec<Withheld>, MailboxError>) {
     // Small on purpose: the reader is slower than the server.
     let (to, mut from) = mpsc::channel(2);
     let arrive = async {
@@ -129,7 +129,7 @@ async fn try_fetch(
 
 async fn fetch(mailbox: &mut dyn Mailbox, wanted: &[Listed], header_only: bool) -> Vec<Fetched> {
     let (fetched, ended) = try_fetch(mailbox, wanted, header_only).await;
-    ended.unwrap();
+    assert_eq!(ended.unwrap(), [], "everything that is there comes");
     fetched
 }
 

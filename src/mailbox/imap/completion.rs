@@ -27,6 +27,11 @@ impl Completion {
         }
     }
 
+    /// RFC 5530, 3: the server can not do anything of the kind just now, whatever was asked.
+    pub(super) fn is_passing(&self) -> bool {
+        ["UNAVAILABLE", "INUSE", "LIMIT"].contains(&self.code.as_str())
+    }
+
     /// As an error, whatever it says.
     pub(super) fn refused(self) -> MailboxError {
         MailboxError::Refused {

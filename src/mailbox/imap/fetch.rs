@@ -1,6 +1,6 @@
 //! Fetching messages without setting `\Seen`: small ones many to a command, large ones piece by piece.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
 use imap_proto::{AttributeValue, Response};
@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{Imap, completion::Completion, size_of, uid_of, uid_set::sets, wire::Reply};
 use crate::{
     journal::Spot,
-    mailbox::{Fetched, Listed, MailboxError},
+    mailbox::{Fetched, Listed, MailboxError, Withheld},
 };
 
 /// A larger message comes in pieces, so that no more than a piece is held twice.
@@ -30,144 +30,168 @@ struct Shown {
 }
 
 impl Imap {
+    /// Many small messages by one command, large ones by themselves. What did not come that way, and is still
+    /// there, is asked for by itself: one message that a server can't give holds up no other.
     pub(super) async fn fetch_all(
         &mut self,
         wanted: &[Listed],
         header_only: bool,
         to: mpsc::Sender<Fetched>,
-    ) -> Result<(), MailboxError> {
-        let current = self.opened().await?.validity;
+    ) -> Result<Vec<Withheld>, MailboxError> {
+        let validity = self.opened().await?.validity;
         let of_now = |listed: &Listed| match listed.spot {
-            Spot::Uid { validity, uid } if validity == current => Some((uid, listed.size)),
+            Spot::Uid { validity: of, uid } if of == validity => Some((uid, listed.size)),
             _ => None,
         };
-        let mut sizes: BTreeMap<u32, u64> = wanted.iter().filter_map(of_now).collect();
-        let large = sizes
+        let mut left: BTreeMap<u32, u64> = wanted.iter().filter_map(of_now).collect();
+        let mut alone: BTreeMap<u32, u64> = left
             .extract_if(.., |_, size| !header_only && *size > LARGE)
-            .collect::<Vec<_>>();
-        let mut refused = self.fetch_small(current, &mut sizes, header_only, &to).await?;
-        for (uid, size) in large {
-            refused = self.fetch_in_pieces(current, uid, size, &to).await?.or(refused);
+            .collect::<BTreeMap<_, _>>();
+        if left.len() > 1 {
+            self.fetch_together(validity, &mut left, header_only, &to).await?;
+            left = self.still_there(left).await?;
         }
-        // Told last, so that one message that the server can't give holds up no other.
-        refused.map_or(Ok(()), |completion| Err(completion.refused()))
-    }
-
-    /// Takes what came out of `left`. A batch that the server refuses is asked for one by one.
-    async fn fetch_small(
-        &mut self,
-        validity: u32,
-        left: &mut BTreeMap<u32, u64>,
-        header_only: bool,
-        to: &mpsc::Sender<Fetched>,
-    ) -> Result<Option<Completion>, MailboxError> {
-        let uids: Vec<u32> = left.keys().copied().collect();
-        let mut refused = None;
-        for set in sets(&uids) {
-            if self.fetch_set(validity, &set, left, header_only, to).await?.is_some() {
-                let again: Vec<u32> = uids.iter().copied().filter(|uid| left.contains_key(uid)).collect();
-                for uid in again {
-                    refused = self
-                        .fetch_set(validity, &uid.to_string(), left, header_only, to)
-                        .await?
-                        .or(refused);
-                    left.remove(&uid);
-                }
+        alone.append(&mut left);
+        let mut withheld = Vec::new();
+        for (uid, size) in alone {
+            if let Some(reason) = self.fetch_alone(validity, (uid, size), header_only, &to).await? {
+                let spot = Spot::Uid { validity, uid };
+                withheld.push(Withheld { spot, reason });
             }
         }
-        Ok(refused)
+        Ok(withheld)
     }
 
-    /// `Some`: the server refused; what came before that was sent nevertheless.
-    async fn fetch_set(
+    /// Takes what came out of `left`. A refusal is no news here: who did not come is asked for by itself.
+    async fn fetch_together(
         &mut self,
         validity: u32,
-        set: &str,
         left: &mut BTreeMap<u32, u64>,
         header_only: bool,
         to: &mpsc::Sender<Fetched>,
-    ) -> Result<Option<Completion>, MailboxError> {
-        let (section, longest) = if header_only {
-            (format!("BODY.PEEK[HEADER]<0.{LONGEST_HEADER}>"), LONGEST_HEADER)
-        } else {
-            ("BODY.PEEK[]".to_owned(), left.values().copied().max().unwrap_or(0))
-        };
-        self.wire.expect_literals(tolerated(longest));
-        let sent = self
-            .wire
-            .send(
-                &format!("UID FETCH {set} (UID INTERNALDATE RFC822.SIZE {section})"),
-                None,
-            )
-            .await?;
-        loop {
-            let shown = match self.wire.reply(&sent, shown).await? {
-                Reply::Done(completion) if completion.status == "OK" || is_gone(&completion) => return Ok(None),
-                Reply::Done(completion) => return Ok(Some(completion)),
-                Reply::Untagged(Some(shown)) => shown,
-                Reply::Untagged(None) | Reply::Continue => continue,
+    ) -> Result<(), MailboxError> {
+        let uids: Vec<u32> = left.keys().copied().collect();
+        for set in sets(&uids) {
+            let (section, longest) = if header_only {
+                (format!("BODY.PEEK[HEADER]<0.{LONGEST_HEADER}>"), LONGEST_HEADER)
+            } else {
+                ("BODY.PEEK[]".to_owned(), left.values().copied().max().unwrap_or(0))
             };
-            // Without octets it is news about flags, or a message that is just being expunged (RFC 2180, 4.1.3).
-            let (Some(octets), Some(listed)) = (shown.octets, left.remove(&shown.uid)) else {
-                continue;
-            };
-            let size = shown.size.unwrap_or(listed);
-            deliver(to, validity, shown.uid, shown.internal_date, size, octets).await?;
+            self.wire.expect_literals(tolerated(longest));
+            let command = format!("UID FETCH {set} (UID INTERNALDATE RFC822.SIZE {section})");
+            let sent = self.wire.send(&command, None).await?;
+            loop {
+                let shown = match self.wire.reply(&sent, shown).await? {
+                    Reply::Done(completion) if completion.is_passing() => return Err(completion.refused()),
+                    Reply::Done(_) => break,
+                    Reply::Untagged(Some(shown)) => shown,
+                    Reply::Untagged(None) | Reply::Continue => continue,
+                };
+                // Without octets it is news about flags, or a message that is just being expunged (RFC 2180, 4.1.3).
+                let Some(octets) = shown.octets else { continue };
+                let Some(listed) = left.remove(&shown.uid) else {
+                    continue;
+                };
+                let size = shown.size.unwrap_or(listed);
+                deliver(to, validity, shown.uid, shown.internal_date, size, octets).await?;
+            }
         }
+        Ok(())
     }
 
-    /// `Some`: the server refused.
-    async fn fetch_in_pieces(
+    /// Those of `left` that the server still lists; the others were expunged by somebody else.
+    async fn still_there(&mut self, left: BTreeMap<u32, u64>) -> Result<BTreeMap<u32, u64>, MailboxError> {
+        let uids: Vec<u32> = left.keys().copied().collect();
+        let mut there = BTreeSet::new();
+        for set in sets(&uids) {
+            let note = |response: &Response<'_>| {
+                if let Response::Fetch(_, attributes) = response {
+                    there.extend(uid_of(attributes));
+                }
+            };
+            let answer = self.wire.ask(&format!("UID FETCH {set} (UID)"), note).await?;
+            if answer.status != "OK" && !is_gone(&answer) {
+                return Err(answer.refused());
+            }
+        }
+        Ok(left.into_iter().filter(|(uid, _)| there.contains(uid)).collect())
+    }
+
+    /// One message, piece by piece: whatever size the server claims, no more than a piece is waited for.
+    /// Gives the reason where it is there and does not come.
+    async fn fetch_alone(
         &mut self,
         validity: u32,
-        uid: u32,
-        listed: u64,
+        (uid, listed): (u32, u64),
+        header_only: bool,
         to: &mpsc::Sender<Fetched>,
-    ) -> Result<Option<Completion>, MailboxError> {
+    ) -> Result<Option<String>, MailboxError> {
         self.wire.expect_literals(tolerated(PIECE));
+        let section = if header_only { "HEADER" } else { "" };
+        let longest = if header_only { LONGEST_HEADER } else { tolerated(listed) };
         let mut whole = BytesMut::new();
         let (mut internal_date, mut size) = (None, listed);
         loop {
             let had = octets_in(&whole);
-            if had > tolerated(listed) {
-                let reason = format!("UID {uid} was listed with {listed} octets, and the server goes on beyond {had}");
-                return Err(MailboxError::Lost { reason });
-            }
             let items = if had == 0 {
                 "UID INTERNALDATE RFC822.SIZE"
             } else {
                 "UID"
             };
-            let command = format!("UID FETCH {uid} ({items} BODY.PEEK[]<{had}.{PIECE}>)");
+            let command = format!("UID FETCH {uid} ({items} BODY.PEEK[{section}]<{had}.{PIECE}>)");
             let piece = match self.fetch_piece(&command, uid).await? {
                 Piece::Octets(shown) => shown,
                 Piece::Gone => return Ok(None),
-                Piece::Refused(completion) => return Ok(Some(completion)),
+                Piece::Refused(reason) => return Ok(Some(reason)),
             };
             internal_date = internal_date.or(piece.internal_date);
             size = piece.size.unwrap_or(size);
             // Beyond the end some servers say "" and others NIL.
             let octets = piece.octets.unwrap_or_default();
             whole.extend_from_slice(&octets);
-            if octets_in(&octets) < PIECE {
+            let had = octets_in(&whole);
+            // A piece may be shorter than what was asked for, since some servers cap it: the end is where nothing
+            // comes, or where the size is reached.
+            let is_whole = if header_only {
+                octets_in(&octets) < PIECE || had >= longest
+            } else {
+                octets.is_empty() || (octets_in(&octets) < PIECE && had >= size)
+            };
+            if is_whole {
                 deliver(to, validity, uid, internal_date, size, whole.freeze()).await?;
                 return Ok(None);
+            }
+            if had > longest {
+                let reason = format!("it was listed with {listed} octets, and the server goes on beyond {had}");
+                return Ok(Some(reason));
             }
         }
     }
 
     async fn fetch_piece(&mut self, command: &str, uid: u32) -> Result<Piece, MailboxError> {
         let sent = self.wire.send(command, None).await?;
-        let mut piece = Piece::Gone;
-        loop {
+        let mut piece = None;
+        let completion = loop {
             match self.wire.reply(&sent, shown).await? {
-                Reply::Done(completion) if completion.status == "OK" => return Ok(piece),
-                Reply::Done(completion) if is_gone(&completion) => return Ok(Piece::Gone),
-                Reply::Done(completion) => return Ok(Piece::Refused(completion)),
-                Reply::Untagged(Some(shown)) if shown.uid == uid && shown.answers => piece = Piece::Octets(shown),
+                Reply::Done(completion) => break completion,
+                Reply::Untagged(Some(shown)) if shown.uid == uid && shown.answers => piece = Some(shown),
                 Reply::Untagged(_) | Reply::Continue => {}
             }
+        };
+        if let Some(shown) = piece.filter(|_| completion.status == "OK") {
+            return Ok(Piece::Octets(shown));
         }
+        if completion.is_passing() {
+            return Err(completion.refused());
+        }
+        // Neither an OK without octets nor a refusal says whether the message is still there.
+        if is_gone(&completion) || self.still_there(BTreeMap::from([(uid, 0)])).await?.is_empty() {
+            return Ok(Piece::Gone);
+        }
+        Ok(Piece::Refused(match completion.status {
+            "OK" => "the server lists it and sends no octets of it".to_owned(),
+            _ => completion.refused().to_string(),
+        }))
     }
 }
 
@@ -176,7 +200,8 @@ enum Piece {
     Octets(Shown),
     /// Nobody has this UID any more.
     Gone,
-    Refused(Completion),
+    /// It is there; why it does not come.
+    Refused(String),
 }
 
 fn octets_in(octets: &[u8]) -> u64 {

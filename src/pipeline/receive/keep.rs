@@ -1,0 +1,259 @@
+//! From the mailbox into the journal: a batch is fetched and written at once, and what may run is handed over.
+
+use std::{collections::HashSet, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::{ReceiveError, Skipping, Watched};
+use crate::{
+    config::Deduplicate,
+    journal::{Change, EntryId, JournalError, PACKED_APART, Place, Receipt, Received, Spot, Work},
+    mailbox::{Fetched, Listed, Mailbox},
+    message::Message,
+    outcome::{Outcome, Reason},
+    pipeline::{
+        lane::{Held, kib},
+        log_reception,
+        work::{self, InHand},
+    },
+};
+
+/// So many receptions wait for the disk at once; they share commits.
+const IN_FLIGHT: usize = 256;
+/// What is read of a header at most, for the memory that many of them take.
+const HEADER: usize = 16 * 1024;
+/// Where no worker is free within this time, messages go by way of the journal instead: workers who wait for Halo
+/// shall not keep the server waiting in the midst of its answer.
+const WORKER_WITHIN: Duration = Duration::from_millis(500);
+
+impl Watched {
+    /// Fetches one batch and keeps it. Gives those that are there and did not come.
+    pub(super) async fn batch(
+        &self,
+        session: &mut dyn Mailbox,
+        batch: &[Listed],
+        header_only: bool,
+        skipping: Option<Skipping>,
+    ) -> Result<Vec<Listed>, ReceiveError> {
+        let size = |listed: &Listed| {
+            if header_only {
+                HEADER
+            } else {
+                usize::try_from(listed.size).unwrap_or(usize::MAX)
+            }
+        };
+        let share = tokio::select! {
+            share = self.lane.memory(batch.iter().map(size)) => share,
+            () = self.stop.cancelled() => return Ok(Vec::new()),
+        };
+        let (to, fetched) = mpsc::channel(16);
+        let (fetching, keeping) = tokio::join!(
+            session.fetch(batch, header_only, to),
+            self.keep(fetched, share, header_only, skipping)
+        );
+        let came = keeping?;
+        self.settle_doubts(&came).await?;
+        let missing = |listed: &&Listed| !came.contains(&listed.spot);
+        match fetching {
+            Ok(withheld) => {
+                let withheld = withheld
+                    .iter()
+                    .map(|withheld| (&withheld.spot, withheld.reason.as_str()));
+                let spots = self.doubt(withheld).await?;
+                Ok(batch
+                    .iter()
+                    .filter(|listed| spots.contains(&listed.spot))
+                    .cloned()
+                    .collect())
+            }
+            Err(error) => {
+                // They come in order, so it broke at the first that is missing, if it is the message's fault at all.
+                if let Some(first) = batch.iter().find(missing) {
+                    self.doubt([(&first.spot, error.to_string().as_str())].into_iter())
+                        .await?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Writes what is fetched, in its order, many in one commit, and hands over what is runnable. Gives what came.
+    async fn keep(
+        &self,
+        mut fetched: mpsc::Receiver<Fetched>,
+        mut share: OwnedSemaphorePermit,
+        header_only: bool,
+        skipping: Option<Skipping>,
+    ) -> Result<HashSet<Spot>, ReceiveError> {
+        let mut writes = FuturesOrdered::new();
+        let (mut kept, mut came) = (Ok(()), HashSet::new());
+        let (mut place, mut is_crowded) = (None, header_only);
+        loop {
+            tokio::select! {
+                free = self.lane.place(), if place.is_none() && !header_only => (place, is_crowded) = (Some(free), false),
+                () = tokio::time::sleep(WORKER_WITHIN), if place.is_none() && !is_crowded => is_crowded = true,
+                received = fetched.recv(), if writes.len() < IN_FLIGHT && kept.is_ok() && (place.is_some() || is_crowded) => {
+                    let Some(fetched) = received else { break };
+                    came.insert(fetched.spot.clone());
+                    // Written alone, so that packing it can not let a later one pass.
+                    let is_large = fetched.octets.len() >= PACKED_APART;
+                    if is_large {
+                        kept = self.hand_over_all(&mut writes, kept).await;
+                    }
+                    let memory = share.split(usize::try_from(kib(fetched.octets.len())).unwrap_or(0));
+                    let held = Held { place: place.take(), memory };
+                    writes.push_back(self.write(fetched, held, header_only, skipping));
+                    if is_large {
+                        kept = self.hand_over_all(&mut writes, kept).await;
+                    }
+                }
+                Some(done) = writes.next() => kept = kept.and(self.hand_over(done).await),
+                else => break,
+            }
+        }
+        self.hand_over_all(&mut writes, kept).await.map(|()| came)
+    }
+
+    /// Hands over what is still to be written. One that can not be written does not stop the others, which may be
+    /// in hand by now: nobody would work on them before the next start.
+    async fn hand_over_all(
+        &self,
+        writes: &mut FuturesOrdered<impl Future<Output = Kept>>,
+        before: Result<(), ReceiveError>,
+    ) -> Result<(), ReceiveError> {
+        let mut kept = before;
+        while let Some(done) = writes.next().await {
+            kept = kept.and(self.hand_over(done).await);
+        }
+        kept
+    }
+
+    async fn write(&self, fetched: Fetched, held: Held, header_only: bool, skipping: Option<Skipping>) -> Kept {
+        let message = Message::read(&fetched.octets);
+        let octets = fetched.octets.clone();
+        let end = header_only.then(|| match skipping {
+            Some(_) => (Outcome::Ignored, Reason::Backlog.word().to_owned()),
+            None => (Outcome::Failed, Reason::TooLarge.word().to_owned()),
+        });
+        let received = self.received(&message, fetched, end.clone(), held.place.is_some());
+        let place = received.place.clone();
+        let internal_date = received.internal_date;
+        let receipt = self.world.journal.write(Change::Received(Box::new(received))).await;
+        Kept {
+            receipt,
+            place,
+            internal_date,
+            octets,
+            message,
+            held,
+            end,
+        }
+    }
+
+    fn received(&self, message: &Message, fetched: Fetched, end: Option<(Outcome, String)>, claim: bool) -> Received {
+        let header_only = end.is_some();
+        Received {
+            place: Place {
+                mailbox: self.name.clone(),
+                folder: self.folder().to_owned(),
+                spot: fetched.spot,
+            },
+            internal_date: fetched.internal_date,
+            size: fetched.size,
+            digest: Sha256::digest(&fetched.octets).into(),
+            octets: if header_only { Bytes::new() } else { fetched.octets },
+            from: message.author.address.clone(),
+            subject: message.subject.clone(),
+            message_id: message.message_id.clone(),
+            fingerprint: message.fingerprint(),
+            author_key: message.author_key(),
+            thread_key: message.thread_key(),
+            deduplicate: if header_only {
+                Deduplicate::Off
+            } else {
+                self.config.deduplicate
+            },
+            end,
+            claim,
+        }
+    }
+
+    async fn hand_over(&self, kept: Kept) -> Result<(), ReceiveError> {
+        let bells = &self.world.bells;
+        match kept.receipt? {
+            Receipt::New(entry, _) if kept.end.is_some() => self.ended_at_once(entry, &kept.end).await?,
+            Receipt::New(_, Some(claim)) => {
+                let work = Work {
+                    claim,
+                    place: kept.place,
+                    internal_date: kept.internal_date,
+                    received: self.world.clock.now(),
+                    attempt: 1,
+                    waited: Duration::ZERO,
+                    deferred: None,
+                    run: None,
+                    intents: Vec::new(),
+                };
+                let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
+                if self
+                    .hand
+                    .send(InHand {
+                        work,
+                        octets,
+                        message,
+                        held,
+                    })
+                    .await
+                    .is_err()
+                {
+                    // The workers are gone, since the daemon stops.
+                    work::release(&self.world, claim).await;
+                }
+            }
+            Receipt::Duplicate { entry, of } => {
+                log_reception(entry, &self.name, "duplicate", &format!("a copy of message {of}"));
+                bells.settle(&self.name).notify_one();
+            }
+            Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),
+            _ => bells.work.notify_one(),
+        }
+        Ok(())
+    }
+
+    /// What ends with its reception: a skipped backlog is left where it lies, what is too large is reported.
+    pub(super) async fn ended_at_once(
+        &self,
+        entry: EntryId,
+        end: &Option<(Outcome, String)>,
+    ) -> Result<(), ReceiveError> {
+        let Some((outcome, reason)) = end else { return Ok(()) };
+        log_reception(entry, &self.name, outcome.word(), reason);
+        if *outcome == Outcome::Ignored {
+            self.world
+                .journal
+                .write(Change::Settled {
+                    entry,
+                    how: "left alone".to_owned(),
+                })
+                .await?;
+        } else {
+            self.world.bells.report.notify_one();
+            self.world.bells.settle(&self.name).notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// A message whose reception is on disk, or is not.
+struct Kept {
+    receipt: Result<Receipt, JournalError>,
+    place: Place,
+    internal_date: jiff::Timestamp,
+    octets: Bytes,
+    message: Message,
+    held: Held,
+    end: Option<(Outcome, String)>,
+}
