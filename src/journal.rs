@@ -15,7 +15,7 @@ mod change;
 mod entry;
 pub mod sqlite;
 
-pub use change::{Change, CreationKey, Digest, Ended, Intent, Letter, LetterLimit, Notice, Receipt, Received};
+pub use change::{Change, CreationKey, Digest, Ended, Intent, Letter, LetterLimit, Notice, Receipt, Received, Settled};
 pub use entry::{Attempt, Entry, Row, RowFilter, Totals};
 
 /// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     class::Class,
     config::{MailboxConfig, MailboxName, MailboxSource, Settle},
-    journal::Spot,
+    journal::{Settled, Spot},
 };
 
 pub mod imap;
@@ -35,6 +35,8 @@ pub struct Listed {
     pub spot: Spot,
     /// In octets; the server's claim.
     pub size: u64,
+    /// When it was delivered, where the listing tells that: a Maildir's names have no order.
+    pub arrived: Option<Timestamp>,
 }
 
 /// A message as it was fetched.
@@ -57,6 +59,17 @@ pub struct Withheld {
     pub spot: Spot,
     /// What the server says, or does instead.
     pub reason: String,
+}
+
+/// What came of settling one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settling {
+    /// The mailbox shows its outcome; a message that was gone already counts as well.
+    Done(Settled),
+    /// The server or the disk says no to this one; why.
+    Refused(String),
+    /// It is known under another UIDVALIDITY than that of now; the folder's messages are to be compared first.
+    Elsewhere,
 }
 
 /// Why a wait ended.
@@ -161,8 +174,8 @@ pub trait Mailbox: Send {
     ) -> Answer<'a, Vec<Withheld>>;
     /// Waits for news: IDLE where `idle` and the server can, else until the deadline.
     fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke>;
-    /// Does `how` to the messages at `spots`, in one go; those that are gone count as settled. Says what was done.
-    fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, String>;
+    /// Does `how` to the messages at `spots`, in one go. Says for each, in their order, what came of it.
+    fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, Vec<Settling>>;
 }
 
 /// Connects and signs in; for a Maildir, looks at its folders. `name` is for the log.

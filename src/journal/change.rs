@@ -126,6 +126,33 @@ pub struct Ended {
     pub notices: Vec<Notice>,
 }
 
+/// How the mailbox came to show an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// For people: `moved to Processed`.
+    pub how: String,
+    /// It still lies where it lay: its row is kept for good, so that it is known there.
+    pub stays: bool,
+}
+
+impl Settled {
+    /// The message lies where it lay.
+    pub fn staying(how: impl Into<String>) -> Settled {
+        Settled {
+            how: how.into(),
+            stays: true,
+        }
+    }
+
+    /// The message was moved away, deleted, or not found.
+    pub fn leaving(how: impl Into<String>) -> Settled {
+        Settled {
+            how: how.into(),
+            stays: false,
+        }
+    }
+}
+
 /// A fact to keep. Each is one transaction's worth; those that wait are committed together.
 #[derive(Debug, Clone)]
 #[allow(
@@ -174,10 +201,8 @@ pub enum Change {
     Released { claim: Claim },
     /// An attempt came to an outcome.
     Ended { claim: Claim, ended: Box<Ended> },
-    /// The mailbox shows what the journal says. `how` is for people, and its first word matters: what begins with
-    /// `move`, `delete` or `gone` says that the message is not where it lay; with any other, such as `keep` or
-    /// `seen`, it still lies there, and its row is kept for good.
-    Settled { entry: EntryId, how: String },
+    /// The mailbox shows what the journal says.
+    Settled { entry: EntryId, settled: Settled },
     /// Settling failed for now; comes again at `due`.
     SettleDeferred {
         entry: EntryId,

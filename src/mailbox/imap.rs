@@ -9,7 +9,7 @@ use imap_proto::{AttributeValue, MailboxDatum, NameAttribute, Response, Response
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Withheld, Woke};
+use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Settling, Withheld, Woke};
 use crate::{
     config::{ImapConfig, Settle},
     journal::Spot,
@@ -196,6 +196,7 @@ impl Imap {
         let listed = |(uid, size)| Listed {
             spot: Spot::Uid { validity, uid },
             size,
+            arrived: None,
         };
         Ok(sizes.into_iter().map(listed).collect())
     }
@@ -305,7 +306,7 @@ impl Mailbox for Imap {
         Box::pin(self.wait_for_news(idle, until, stop))
     }
 
-    fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, String> {
+    fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, Vec<Settling>> {
         Box::pin(self.settle_spots(spots, how))
     }
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Withheld, Woke};
+use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Settling, Withheld, Woke};
 use crate::{
     config::{MailboxName, Settle},
     journal::Spot,
@@ -271,6 +271,7 @@ impl Mailbox for Maildir {
             let listed = |found: Found| Listed {
                 spot: Spot::File { name: found.name },
                 size: found.size,
+                arrived: Timestamp::try_from(found.modified).ok(),
             };
             Ok(self.scan().await?.into_iter().map(listed).collect())
         })
@@ -289,15 +290,10 @@ impl Mailbox for Maildir {
         Box::pin(async move { Ok(self.watch.wait(idle, until, stop).await) })
     }
 
-    fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, String> {
+    fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, Vec<Settling>> {
         Box::pin(async move {
-            let (root, how) = (self.root.clone(), how.clone());
-            let name_of = |spot: &Spot| match spot {
-                Spot::File { name } => Some(name.clone()),
-                _ => None,
-            };
-            let names: Vec<String> = spots.iter().filter_map(name_of).collect();
-            blocking(move || settle::settle(&root, &names, &how)).await
+            let (root, spots, how) = (self.root.clone(), spots.to_vec(), how.clone());
+            blocking(move || settle::settle(&root, &spots, &how)).await
         })
     }
 }

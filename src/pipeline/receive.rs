@@ -265,7 +265,7 @@ impl Watched {
         skipping: Option<Skipping>,
     ) -> Result<Vec<Listed>, ReceiveError> {
         let is_header_only = |listed: &Listed| {
-            listed.size > self.config.max_message_size || skipping.is_some_and(|skipping| skipping.covers(&listed.spot))
+            listed.size > self.config.max_message_size || skipping.is_some_and(|skipping| skipping.covers(listed))
         };
         let (mut rest, mut withheld) = (wanted.as_slice(), Vec::new());
         while let Some(first) = rest.first() {
@@ -334,7 +334,7 @@ fn below<'a>(next_uid: u32, late: impl Iterator<Item = &'a Listed>) -> u32 {
     lowest.map_or(next_uid, |lowest| lowest.min(next_uid))
 }
 
-/// What counts as backlog: by UID, or in a Maildir everything of the first look.
+/// What counts as backlog: by UID, or in a Maildir by the time of its delivery.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Skipping {
     below_uid: u32,
@@ -342,8 +342,12 @@ struct Skipping {
 }
 
 impl Skipping {
-    fn covers(&self, spot: &Spot) -> bool {
-        uid(spot).is_none_or(|uid| self.below_uid == 0 || uid < self.below_uid)
+    /// Mail that comes while the first look is not over, because it was broken off, is no backlog.
+    fn covers(&self, listed: &Listed) -> bool {
+        match uid(&listed.spot) {
+            Some(uid) => self.below_uid == 0 || uid < self.below_uid,
+            None => listed.arrived.is_none_or(|arrived| arrived < self.before),
+        }
     }
 }
 
@@ -351,5 +355,28 @@ fn uid(spot: &Spot) -> Option<u32> {
     match spot {
         Spot::Uid { uid, .. } => Some(*uid),
         Spot::File { .. } | Spot::Handed { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_that_was_delivered_after_the_first_look_is_no_backlog() {
+        let at = |second| jiff::Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let skipping = Skipping {
+            below_uid: 7,
+            before: at(0),
+        };
+        let check = |spot: Spot, arrived: i64, expected: bool| {
+            let arrived = Some(at(arrived)).filter(|_| matches!(spot, Spot::File { .. }));
+            let listed = Listed { spot, size: 1, arrived };
+            assert_eq!(skipping.covers(&listed), expected, "{listed:?}");
+        };
+        check(Spot::Uid { validity: 1, uid: 6 }, 0, true);
+        check(Spot::Uid { validity: 1, uid: 7 }, 0, false);
+        check(Spot::File { name: "1.a".into() }, -1, true);
+        check(Spot::File { name: "2.a".into() }, 1, false);
     }
 }

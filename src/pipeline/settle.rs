@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     config::{MailboxConfig, MailboxName, MailboxSource, Settle},
-    journal::{Change, JournalError, Spot, Unsettled},
-    mailbox::{self, Mailbox, MailboxError},
+    journal::{Change, EntryId, JournalError, Settled, Spot, Unsettled},
+    mailbox::{self, Mailbox, MailboxError, Selected, Settling},
     retry::Backoff,
 };
 
@@ -57,6 +57,7 @@ pub struct Settler {
 struct Session {
     folder: String,
     mailbox: Box<dyn Mailbox>,
+    selected: Selected,
 }
 
 /// Messages of one folder that are settled in the same way.
@@ -159,37 +160,71 @@ impl Settler {
     }
 
     async fn settle(&self, session: &mut Option<Session>, batch: &Batch) -> Result<(), SettleError> {
-        let done = if batch.how == Settle::Keep {
-            "kept".to_owned()
+        let was_folder = self.was_folder(&batch.folder);
+        let came = if batch.how == Settle::Keep {
+            vec![Settling::Done(Settled::staying("kept")); batch.messages.len()]
         } else {
             let spots: Vec<Spot> = batch.messages.iter().map(|one| one.place.spot.clone()).collect();
-            let was_folder = self.was_folder(&batch.folder);
             let settled = async {
                 let open = self.open(session, &batch.folder, was_folder.as_ref()).await?;
-                open.settle(&spots, &batch.how).await
+                open.mailbox.settle(&spots, &batch.how).await
             };
             match settled.await {
-                Ok(done) => done,
-                Err(error @ MailboxError::Refused { .. }) => return self.refused(&batch.messages, &error).await,
+                Ok(came) => came,
+                Err(error @ MailboxError::Refused { .. }) => {
+                    return self.refused(&batch.messages, &error.to_string()).await;
+                }
                 Err(error @ MailboxError::Folder { .. }) if was_folder.is_some() => {
-                    return self.refused(&batch.messages, &error).await;
+                    return self.refused(&batch.messages, &error.to_string()).await;
                 }
                 Err(error) => return Err(error.into()),
             }
         };
-        let changes = batch.messages.iter().map(|one| {
-            self.world.journal.write(Change::Settled {
-                entry: one.entry,
-                how: done.clone(),
-            })
-        });
-        for written in futures_util::future::join_all(changes).await {
-            written?;
+        let (mut done, mut elsewhere) = (Vec::new(), Vec::new());
+        for (one, came) in batch.messages.iter().zip(came) {
+            match came {
+                Settling::Done(settled) => done.push((one.entry, settled)),
+                Settling::Refused(reason) => self.refused(std::slice::from_ref(one), &reason).await?,
+                Settling::Elsewhere => elsewhere.push(one.clone()),
+            }
         }
-        if batch.how != Settle::Keep {
+        let is_news = batch.how != Settle::Keep && !done.is_empty();
+        self.keep(done).await?;
+        if let (Some(session), false) = (session, elsewhere.is_empty()) {
+            self.elsewhere(session.selected, &elsewhere).await?;
+        }
+        if is_news {
             report::well(&self.world, self.thing()).await;
         }
         Ok(())
+    }
+
+    async fn keep(&self, done: Vec<(EntryId, Settled)>) -> Result<(), JournalError> {
+        let journal = &self.world.journal;
+        let changes = done
+            .into_iter()
+            .map(|(entry, settled)| journal.write(Change::Settled { entry, settled }));
+        for written in futures_util::future::join_all(changes).await {
+            written?;
+        }
+        Ok(())
+    }
+
+    /// The folder was numbered anew. Once all its messages were compared with the journal, what was found got its
+    /// new UID; what was not lies there no longer.
+    async fn elsewhere(&self, selected: Selected, those: &[Unsettled]) -> Result<(), JournalError> {
+        let Some(first) = those.first() else { return Ok(()) };
+        let position = self.world.journal.position(&self.name, &first.place.folder).await?;
+        let is_compared = position
+            .is_some_and(|position| position.validity == selected.validity && position.next_uid >= selected.uid_next);
+        if is_compared {
+            let gone = Settled::leaving("gone: the folder was numbered anew, and it is not there");
+            return self
+                .keep(those.iter().map(|one| (one.entry, gone.clone())).collect())
+                .await;
+        }
+        self.put_off(those, "its folder was numbered anew; its messages are compared first")
+            .await
     }
 
     async fn open<'a>(
@@ -197,16 +232,19 @@ impl Settler {
         session: &'a mut Option<Session>,
         folder: &str,
         was_folder: Option<&MailboxConfig>,
-    ) -> Result<&'a mut dyn Mailbox, MailboxError> {
+    ) -> Result<&'a mut Session, MailboxError> {
         if session.as_ref().is_none_or(|open| open.folder != folder) {
             *session = None;
             let mut mailbox = mailbox::open(&self.name, was_folder.unwrap_or(&self.config)).await?;
-            mailbox.select().await?;
+            let selected = mailbox.select().await?;
             let folder = folder.to_owned();
-            *session = Some(Session { folder, mailbox });
+            *session = Some(Session {
+                folder,
+                mailbox,
+                selected,
+            });
         }
-        let open = session.as_mut().expect("it was opened just now");
-        Ok(open.mailbox.as_mut())
+        Ok(session.as_mut().expect("it was opened just now"))
     }
 
     fn thing(&self) -> Thing {
@@ -223,18 +261,21 @@ impl Settler {
 
     /// The server takes the command and says no (a quota, a right that is missing): these come again later, and
     /// the others go on.
-    async fn refused(&self, those: &[Unsettled], error: &MailboxError) -> Result<(), SettleError> {
-        let (messages, reason) = (those.len(), error.to_string());
-        tracing::warn!(mailbox = self.name.0, messages, "settling is refused: {error}");
-        report::trouble(&self.world, self.thing(), reason.clone(), false, Urgency::Now).await;
+    async fn refused(&self, those: &[Unsettled], reason: &str) -> Result<(), SettleError> {
+        let messages = those.len();
+        tracing::warn!(mailbox = self.name.0, messages, "settling is refused: {reason}");
+        report::trouble(&self.world, self.thing(), reason.to_owned(), false, Urgency::Now).await;
+        Ok(self.put_off(those, reason).await?)
+    }
+
+    async fn put_off(&self, those: &[Unsettled], reason: &str) -> Result<(), JournalError> {
         let due = self.world.clock.now() + AGAIN.longest;
         for one in those {
-            let change = Change::SettleDeferred {
-                entry: one.entry,
-                due,
-                reason: reason.clone(),
-            };
-            self.world.journal.write(change).await?;
+            let (entry, reason) = (one.entry, reason.to_owned());
+            self.world
+                .journal
+                .write(Change::SettleDeferred { entry, due, reason })
+                .await?;
         }
         Ok(())
     }

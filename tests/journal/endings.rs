@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use halo_intake::{
-    journal::{Change, EntryId, Notice, Receipt, Received, Spot},
+    journal::{Change, EntryId, Notice, Receipt, Received, Settled, Spot},
     outcome::Outcome,
 };
 use serde_json::json;
@@ -118,10 +118,10 @@ async fn settling_is_repeated_until_it_is_done() {
         world
             .done(Change::Settled {
                 entry,
-                how: "keep".into(),
+                settled: Settled::staying("kept"),
             })
             .await;
-        assert_eq!(world.entry(entry).await.settled.unwrap().1, "keep");
+        assert_eq!(world.entry(entry).await.settled.unwrap().1, "kept");
     }
     assert!(unsettled(&world).await.is_empty());
     assert_eq!(world.journal.next_due().await.unwrap(), None);
@@ -144,7 +144,7 @@ async fn only_what_has_ended_in_a_mailbox_is_settled() {
     assert!(unsettled(&world).await.is_empty());
     let settled = Change::Settled {
         entry: pending,
-        how: "keep".into(),
+        settled: Settled::staying("kept"),
     };
     assert!(matches!(world.write(settled).await, Receipt::Stale));
 }
@@ -160,7 +160,7 @@ async fn a_message_runs_again_from_its_octets_and_what_was_done_is_known() {
     world
         .done(Change::Settled {
             entry,
-            how: "move_to Failed".into(),
+            settled: Settled::leaving("moved to Failed"),
         })
         .await;
 

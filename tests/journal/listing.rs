@@ -2,7 +2,7 @@
 
 use halo_intake::{
     config::MailboxName,
-    journal::{Change, EntryId, Place, Received, RowFilter},
+    journal::{Change, EntryId, Place, Received, RowFilter, Settled},
     outcome::Outcome,
 };
 use jiff::Timestamp;
@@ -173,7 +173,7 @@ async fn a_message_that_is_not_there_is_no_entry() {
     assert!(world.journal.octets(EntryId(1)).await.unwrap().is_none());
     let settled = Change::Settled {
         entry: EntryId(1),
-        how: "keep".into(),
+        settled: Settled::staying("kept"),
     };
     assert!(matches!(
         world.write(settled).await,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use halo_intake::{
     config::{Deduplicate, MailboxName},
-    journal::{Change, Place, Position, Receipt, Received, Spot},
+    journal::{Change, Place, Position, Receipt, Received, Settled, Spot},
     outcome::Outcome,
 };
 
@@ -135,14 +135,15 @@ async fn each_row_is_found_again_once() {
 #[tokio::test]
 async fn a_message_that_was_kept_is_found_again_and_one_that_was_moved_away_is_not() {
     let world = world();
-    for (n, how, found) in [
-        (1, "keep", true),
-        (2, "seen", true),
-        (3, "move_to Processed", false),
-        (4, "delete", false),
+    for (n, settled) in [
+        (1, Settled::staying("kept")),
+        (2, Settled::staying("marked seen")),
+        (3, Settled::leaving("moved to Processed")),
+        (4, Settled::leaving("deleted")),
     ] {
         let entry = world.with_outcome(mail(n), Outcome::Failed).await;
-        world.done(Change::Settled { entry, how: how.into() }).await;
+        let (found, how) = (settled.stays, settled.how.clone());
+        world.done(Change::Settled { entry, settled }).await;
         let receipt = world.receive(renumbered(n, 8, n)).await;
         assert_eq!(
             matches!(receipt, Receipt::Moved(moved) if moved == entry),

@@ -1,7 +1,7 @@
 //! What retention drops and what it leaves.
 
 use halo_intake::{
-    journal::{Change, Receipt},
+    journal::{Change, Receipt, Settled},
     outcome::Outcome,
 };
 use jiff::Timestamp;
@@ -52,7 +52,7 @@ async fn rows_go_only_when_the_message_is_in_no_mailbox_and_totals_never() {
     world
         .done(Change::Settled {
             entry: kept,
-            how: "keep".into(),
+            settled: Settled::staying("kept"),
         })
         .await;
     let moved = world.in_hand(mail(6)).await;
@@ -61,7 +61,7 @@ async fn rows_go_only_when_the_message_is_in_no_mailbox_and_totals_never() {
     world
         .done(Change::Settled {
             entry: moved.entry,
-            how: "move_to Processed".into(),
+            settled: Settled::leaving("moved to Processed"),
         })
         .await;
 
@@ -88,7 +88,7 @@ async fn an_id_is_never_given_twice() {
     world
         .done(Change::Settled {
             entry,
-            how: "delete".into(),
+            settled: Settled::leaving("deleted"),
         })
         .await;
     trim(&world, future(), future()).await;
@@ -104,7 +104,7 @@ async fn many_go_in_one_trim() {
         world
             .done(Change::Settled {
                 entry,
-                how: "gone".into(),
+                settled: Settled::leaving("gone"),
             })
             .await;
     }

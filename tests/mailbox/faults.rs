@@ -22,6 +22,7 @@ fn wanted() -> Vec<Listed> {
         .map(|uid| Listed {
             spot: Spot::Uid { validity: 7, uid },
             size: 12,
+            arrived: None,
         })
         .into()
 }
@@ -222,6 +223,7 @@ async fn a_large_message_whose_server_never_ends_is_given_up() {
     let listed = Listed {
         spot: Spot::Uid { validity: 7, uid: 1 },
         size: 9 << 20,
+        arrived: None,
     };
     let (fetched, ended) = fetch_from(steps, &[listed]).await;
     assert_eq!(fetched, []);

@@ -95,15 +95,16 @@ async fn settling_moves_marks_and_deletes_once_and_again() {
         (
             moved,
             vec![spot("1.a"), spot("2.a"), spot("gone")],
-            "moved to Erledigt/Früher",
+            Settled::leaving("moved to Erledigt/Früher"),
         ),
-        (Settle::Seen, vec![spot("3.a")], "marked seen"),
-        (Settle::Delete, vec![spot("4.a")], "deleted"),
-        (Settle::Keep, vec![spot("3.a")], "kept"),
+        (Settle::Seen, vec![spot("3.a")], Settled::staying("marked seen")),
+        (Settle::Delete, vec![spot("4.a")], Settled::leaving("deleted")),
+        (Settle::Keep, vec![spot("3.a")], Settled::staying("kept")),
     ];
     for _ in 0..2 {
-        for (how, spots, said) in &work {
-            assert_eq!(in_time(mailbox.settle(spots, how)).await.unwrap(), *said);
+        for (how, spots, done) in &work {
+            let expected = vec![Settling::Done(done.clone()); spots.len()];
+            assert_eq!(in_time(mailbox.settle(spots, how)).await.unwrap(), expected);
         }
         let below = ".Erledigt.Fr&APw-her";
         let expected = [
@@ -114,6 +115,25 @@ async fn settling_moves_marks_and_deletes_once_and_again() {
         ];
         assert_eq!(files(root), expected);
     }
+}
+
+#[tokio::test]
+async fn a_file_that_can_not_be_touched_holds_up_no_other() {
+    let folder = maildir();
+    let root = folder.path();
+    for number in 1..=2 {
+        fs::write(root.join(format!("new/{number}.a")), message(number)).unwrap();
+    }
+    // A folder that stands where the first message would have to go.
+    fs::create_dir_all(root.join(".Done/cur/1.a:2,/x")).unwrap();
+    let mut mailbox = open_maildir(root.to_owned()).await.unwrap();
+    let (spots, how) = ([spot("1.a"), spot("2.a")], Settle::MoveTo("Done".to_owned()));
+    let came = in_time(mailbox.settle(&spots, &how)).await.unwrap();
+    assert!(
+        matches!(&came[0], Settling::Refused(reason) if reason.contains("new/1.a")),
+        "{came:?}"
+    );
+    assert_eq!(came[1], Settling::Done(Settled::leaving("moved to Done")));
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
 
 use halo_intake::{
     config::{Deduplicate, ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle, Tls, Watch},
-    journal::Spot,
-    mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Range, Withheld},
+    journal::{Settled, Spot},
+    mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Range, Settling, Withheld},
     outcome::Outcome,
     secret::{Secret, SecretString},
 };

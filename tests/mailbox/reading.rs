@@ -152,6 +152,7 @@ async fn messages_that_went_away_meanwhile_are_not_sent() {
         Listed {
             spot: Spot::Uid { validity: 1, uid: 1 },
             size: 10,
+            arrived: None,
         },
         listed[1].clone(),
     ];

@@ -1,9 +1,18 @@
 //! Settling on Dovecot: with MOVE, by COPY and EXPUNGE, and with neither.
 
-use halo_intake::{config::Settle, mailbox::MailboxError};
+use halo_intake::{
+    config::Settle,
+    mailbox::{
+        MailboxError,
+        imap::{Imap, Patience},
+    },
+};
 
 use super::*;
-use crate::dovecot::Options;
+use crate::{
+    dovecot::Options,
+    script::{Script, Step},
+};
 
 const WITHOUT_MOVE: &str = "IMAP4rev1 LITERAL+ NAMESPACE UIDPLUS IDLE";
 const WITHOUT_BOTH: &str = "IMAP4rev1 LITERAL+ NAMESPACE IDLE";
@@ -16,11 +25,12 @@ fn server_with_three(options: &Options) -> Dovecot {
 }
 
 /// Settles the first two of three, twice: what is done already stays done.
-async fn settle_two(server: &Dovecot, how: &Settle, said: &str) {
+async fn settle_two(server: &Dovecot, how: &Settle, done: Settled) {
     let mut mailbox = open(cleartext(server, "ann")).await.unwrap();
     let listed = list(mailbox.as_mut()).await;
     for _ in 0..2 {
-        assert_eq!(in_time(mailbox.settle(&spots(&listed[..2]), how)).await.unwrap(), said);
+        let came = in_time(mailbox.settle(&spots(&listed[..2]), how)).await.unwrap();
+        assert_eq!(came, vec![Settling::Done(done.clone()); 2]);
     }
 }
 
@@ -51,7 +61,7 @@ async fn messages_are_moved_into_a_folder_that_is_made_and_subscribed() {
     settle_two(
         &server,
         &move_to("Erledigt & gut/Früher 2026"),
-        "moved to Erledigt & gut/Früher 2026",
+        Settled::leaving("moved to Erledigt & gut/Früher 2026"),
     )
     .await;
     let made = "Erledigt &- gut.Fr&APw-her 2026";
@@ -71,17 +81,17 @@ async fn the_servers_separator_and_namespace_are_its_own_matter() {
         separator: '/',
         ..Options::default()
     });
-    settle_two(&server, &move_to("Done/c.d e"), "moved to Done/c.d e").await;
+    settle_two(&server, &move_to("Done/c.d e"), Settled::leaving("moved to Done/c.d e")).await;
     assert_eq!(numbers(&server, "Done/c.d e"), [1, 2]);
     // A wildcard is a letter like any other.
     server.deliver_all("ann", "INBOX", "", &[message(4)]);
-    settle_two(&server, &move_to("D%"), "moved to D%").await;
+    settle_two(&server, &move_to("D%"), Settled::leaving("moved to D%")).await;
     assert_eq!(server.folders("ann"), ["D%", "Done", "Done/c.d e", "INBOX"]);
     let server = server_with_three(&Options {
         prefix: "INBOX.",
         ..Options::default()
     });
-    settle_two(&server, &move_to("Done/2026"), "moved to Done/2026").await;
+    settle_two(&server, &move_to("Done/2026"), Settled::leaving("moved to Done/2026")).await;
     assert_eq!(numbers(&server, "INBOX.Done.2026"), [1, 2]);
 }
 
@@ -93,7 +103,12 @@ async fn without_move_messages_are_copied_and_only_they_are_expunged() {
     });
     // A person marked the third; it is not ours to expunge.
     server.commands("ann", &["SELECT INBOX", "UID STORE 3 +FLAGS (\\Deleted)"]);
-    settle_two(&server, &move_to("Done"), "moved to Done (copied and expunged)").await;
+    settle_two(
+        &server,
+        &move_to("Done"),
+        Settled::leaving("moved to Done (copied and expunged)"),
+    )
+    .await;
     assert_eq!(numbers(&server, "Done"), [1, 2]);
     assert_eq!(numbers(&server, "INBOX"), [3]);
     assert_eq!(flags(&server, "Done"), ["", ""]);
@@ -114,7 +129,12 @@ async fn what_was_copied_before_a_crash_is_expunged_and_not_copied_again() {
             "UID STORE 1 +FLAGS (\\Deleted $HaloIntakeMoved)",
         ],
     );
-    settle_two(&server, &move_to("Done"), "moved to Done (copied and expunged)").await;
+    settle_two(
+        &server,
+        &move_to("Done"),
+        Settled::leaving("moved to Done (copied and expunged)"),
+    )
+    .await;
     assert_eq!(numbers(&server, "Done"), [1, 2]);
     assert_eq!(numbers(&server, "INBOX"), [3]);
 }
@@ -126,7 +146,7 @@ async fn with_neither_move_nor_uidplus_messages_are_copied_once_and_marked() {
         ..Options::default()
     });
     let said = "copied to Done and marked \\Deleted; the server has neither MOVE nor UIDPLUS, so it stays until somebody expunges";
-    settle_two(&server, &move_to("Done"), said).await;
+    settle_two(&server, &move_to("Done"), Settled::staying(said)).await;
     assert_eq!(numbers(&server, "Done"), [1, 2]);
     assert_eq!(
         flags(&server, "INBOX"),
@@ -135,7 +155,7 @@ async fn with_neither_move_nor_uidplus_messages_are_copied_once_and_marked() {
     settle_two(
         &server,
         &Settle::Delete,
-        "marked \\Deleted; the server can not expunge single messages (UIDPLUS)",
+        Settled::staying("marked \\Deleted; the server can not expunge single messages (UIDPLUS)"),
     )
     .await;
     assert_eq!(numbers(&server, "INBOX"), [1, 2, 3]);
@@ -144,11 +164,11 @@ async fn with_neither_move_nor_uidplus_messages_are_copied_once_and_marked() {
 #[tokio::test]
 async fn messages_are_marked_deleted_or_kept() {
     let server = server_with_three(&Options::default());
-    settle_two(&server, &Settle::Keep, "kept").await;
+    settle_two(&server, &Settle::Keep, Settled::staying("kept")).await;
     assert_eq!(flags(&server, "INBOX"), ["", "", ""]);
-    settle_two(&server, &Settle::Seen, "marked \\Seen").await;
+    settle_two(&server, &Settle::Seen, Settled::staying("marked \\Seen")).await;
     assert_eq!(flags(&server, "INBOX"), ["\\Seen", "\\Seen", ""]);
-    settle_two(&server, &Settle::Delete, "deleted").await;
+    settle_two(&server, &Settle::Delete, Settled::leaving("deleted")).await;
     assert_eq!(numbers(&server, "INBOX"), [3]);
 }
 
@@ -161,8 +181,8 @@ async fn a_spot_of_another_uidvalidity_is_left_alone() {
         validity: selected.validity - 1,
         uid: 1,
     }];
-    let said = in_time(mailbox.settle(&stale, &Settle::Delete)).await.unwrap();
-    assert_eq!(said, format!("left alone: UIDVALIDITY is {} now", selected.validity));
+    let came = in_time(mailbox.settle(&stale, &Settle::Delete)).await.unwrap();
+    assert_eq!(came, [Settling::Elsewhere]);
     let mixed = [
         stale[0].clone(),
         Spot::Uid {
@@ -170,8 +190,8 @@ async fn a_spot_of_another_uidvalidity_is_left_alone() {
             uid: 3,
         },
     ];
-    let said = in_time(mailbox.settle(&mixed, &Settle::Delete)).await.unwrap();
-    assert_eq!(said, "deleted; 1 of another UIDVALIDITY were left alone");
+    let came = in_time(mailbox.settle(&mixed, &Settle::Delete)).await.unwrap();
+    assert_eq!(came, [Settling::Elsewhere, Settling::Done(Settled::leaving("deleted"))]);
     assert_eq!(numbers(&server, "INBOX"), [1, 2]);
 }
 
@@ -212,4 +232,44 @@ async fn over_quota_the_message_stays_and_the_servers_code_is_told() {
         "{error}"
     );
     assert_eq!(flags(&server, "INBOX"), [""]);
+}
+
+#[tokio::test]
+async fn a_copy_that_was_not_made_is_never_expunged() {
+    let say = |text: &str| Step::Say(text.to_owned());
+    let script = Script::of_folder(
+        4,
+        3,
+        "UIDPLUS",
+        vec![
+            Step::Expect("LIST \"\" \"Done\""),
+            say("* LIST () \"/\" Done\r\nTAG OK done\r\n"),
+            Step::Expect("UID FETCH 1:3 (UID FLAGS)"),
+            say("TAG OK done\r\n"),
+            // One of the set is gone, so the server copies none of it.
+            Step::Expect("UID COPY 1:3 \"Done\""),
+            say("TAG NO [EXPUNGEISSUED] some are gone\r\n"),
+            Step::Expect("UID COPY 1 "),
+            say("TAG OK done\r\n"),
+            Step::Expect("UID COPY 2 "),
+            say("TAG NO [EXPUNGEISSUED] it is gone\r\n"),
+            Step::Expect("UID COPY 3 "),
+            say("TAG OK done\r\n"),
+            Step::Expect("UID STORE 1 "),
+            say("TAG OK done\r\n"),
+            Step::Expect("UID STORE 3 "),
+            say("TAG OK done\r\n"),
+            Step::Expect("UID EXPUNGE 1,3"),
+            say("TAG OK done\r\n"),
+        ],
+    );
+    let mut imap = in_time(Imap::open(&scripted(script.port), Patience::default()))
+        .await
+        .unwrap();
+    let spots = [1, 2, 3].map(|uid| Spot::Uid { validity: 7, uid });
+    let came = in_time(imap.settle(&spots, &move_to("Done"))).await.unwrap();
+    let done = Settling::Done(Settled::leaving("moved to Done (copied and expunged)"));
+    assert_eq!(came, vec![done; 3]);
+    drop(imap);
+    script.join();
 }

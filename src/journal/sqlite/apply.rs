@@ -55,7 +55,7 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
         }
         Change::Released { claim } => end::released(hand, *claim),
         Change::Ended { claim, ended } => end::ended(hand, *claim, ended, &packed.trace, &packed.letter),
-        Change::Settled { entry, how } => end::settled(hand, *entry, how),
+        Change::Settled { entry, settled } => end::settled(hand, *entry, settled),
         Change::SettleDeferred { entry, due, reason } => end::settle_deferred(hand, *entry, *due, reason),
         Change::LetterTaken { letter } => outbox::taken(hand, *letter),
         Change::LetterRefused { letter, reason } => outbox::refused(hand, *letter, reason),

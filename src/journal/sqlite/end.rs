@@ -10,7 +10,7 @@ use super::{
     writer::{Fault, Hand},
 };
 use crate::{
-    journal::{Claim, Ended, EntryId, LetterLimit, Notice, Receipt},
+    journal::{Claim, Ended, EntryId, LetterLimit, Notice, Receipt, Settled},
     outcome::Outcome,
 };
 
@@ -200,20 +200,15 @@ fn notices(hand: &Hand<'_>, notices: &[Notice]) -> rusqlite::Result<()> {
 }
 
 /// The mailbox shows what the journal says.
-pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, how: &str) -> Result<Receipt, Fault> {
+pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, settled: &Settled) -> Result<Receipt, Fault> {
     let changed = hand
         .db
         .prepare_cached(
             "UPDATE entry SET settled = ?2, how = ?3, gone = ?4, settle_due = NULL, settle_reason = NULL
              WHERE id = ?1 AND state = 'ended'",
         )?
-        .execute(params![entry, At(hand.now), how, !stays(how)])?;
+        .execute(params![entry, At(hand.now), settled.how, !settled.stays])?;
     Ok(done_or_stale(changed))
-}
-
-/// Whether a message settled so lies where it lay. In doubt it does, for only then its row is kept.
-fn stays(how: &str) -> bool {
-    !["move", "delete", "gone"].iter().any(|word| how.starts_with(word))
 }
 
 /// Settling comes again later.
@@ -248,25 +243,4 @@ pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault
 /// What to answer to a change that may have found nothing to change.
 pub(super) fn done_or_stale(changed: usize) -> Receipt {
     if changed == 0 { Receipt::Stale } else { Receipt::Done }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(how: &str, there: bool) {
-        assert_eq!(stays(how), there, "{how}");
-    }
-
-    #[test]
-    fn a_message_stays_where_it_is_unless_it_was_moved_deleted_or_not_found() {
-        check("keep", true);
-        check("seen", true);
-        check("marked seen", true);
-        check("move_to Processed", false);
-        check("moved to Processed", false);
-        check("delete", false);
-        check("deleted", false);
-        check("gone", false);
-    }
 }

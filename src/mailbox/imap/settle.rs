@@ -9,88 +9,101 @@ use std::collections::BTreeSet;
 
 use imap_proto::{AttributeValue, Response};
 
-use super::{Imap, completion::Completion, fetch::is_gone, names::quote, uid_of, uid_set::sets};
-use crate::{config::Settle, journal::Spot, mailbox::MailboxError};
+use super::{
+    Imap,
+    completion::Completion,
+    fetch::is_gone,
+    names::quote,
+    uid_of,
+    uid_set::{UidSet, sets},
+};
+use crate::{
+    config::Settle,
+    journal::{Settled, Spot},
+    mailbox::{MailboxError, Settling},
+};
 
 /// Marks what was copied to its destination and waits to be expunged.
 const COPIED: &str = "$HaloIntakeMoved";
 
 impl Imap {
-    pub(super) async fn settle_spots(&mut self, spots: &[Spot], how: &Settle) -> Result<String, MailboxError> {
-        if *how == Settle::Keep || spots.is_empty() {
-            return Ok("kept".to_owned());
-        }
+    pub(super) async fn settle_spots(&mut self, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
         let opened = self.opened().await?;
         let of_now = |spot: &Spot| match spot {
             Spot::Uid { validity, uid } if *validity == opened.validity => Some(*uid),
             _ => None,
         };
         let uids: Vec<u32> = spots.iter().filter_map(of_now).collect();
-        if uids.is_empty() {
-            return Ok(format!("left alone: UIDVALIDITY is {} now", opened.validity));
-        }
-        if opened.read_only {
+        let done = if uids.is_empty() || *how == Settle::Keep {
+            Settled::staying("kept")
+        } else if opened.read_only {
             let reason = "the server opens it read-only for this login; grant the right to change flags and to expunge";
             return Err(MailboxError::Folder {
                 folder: self.folder.clone(),
                 reason: reason.to_owned(),
             });
-        }
-        let done = match how {
-            Settle::MoveTo(folder) => self.move_to(&uids, folder).await?,
-            Settle::Seen => {
-                self.store(&uids, "\\Seen").await?;
-                "marked \\Seen".to_owned()
-            }
-            Settle::Delete => self.delete(&uids).await?,
-            Settle::Keep => "kept".to_owned(),
-        };
-        let left = spots.len() - uids.len();
-        Ok(if left == 0 {
-            done
         } else {
-            format!("{done}; {left} of another UIDVALIDITY were left alone")
-        })
+            self.settle_uids(&uids, how).await?
+        };
+        let came = |spot| of_now(spot).map_or(Settling::Elsewhere, |_| Settling::Done(done.clone()));
+        Ok(spots.iter().map(came).collect())
     }
 
-    async fn delete(&mut self, uids: &[u32]) -> Result<String, MailboxError> {
+    async fn settle_uids(&mut self, uids: &[u32], how: &Settle) -> Result<Settled, MailboxError> {
+        match how {
+            Settle::MoveTo(folder) => self.move_to(uids, folder).await,
+            Settle::Seen => {
+                self.store(uids, "\\Seen").await?;
+                Ok(Settled::staying("marked \\Seen"))
+            }
+            Settle::Delete => self.delete(uids).await,
+            Settle::Keep => Ok(Settled::staying("kept")),
+        }
+    }
+
+    async fn delete(&mut self, uids: &[u32]) -> Result<Settled, MailboxError> {
         self.store(uids, "\\Deleted").await?;
         if !self.wire.can("UIDPLUS") {
             // A plain EXPUNGE would also remove what a person marked.
-            return Ok("marked \\Deleted; the server can not expunge single messages (UIDPLUS)".to_owned());
+            let how = "marked \\Deleted; the server can not expunge single messages (UIDPLUS)";
+            return Ok(Settled::staying(how));
         }
         self.expunge(uids).await?;
-        Ok("deleted".to_owned())
+        Ok(Settled::leaving("deleted"))
     }
 
-    async fn move_to(&mut self, uids: &[u32], folder: &str) -> Result<String, MailboxError> {
+    async fn move_to(&mut self, uids: &[u32], folder: &str) -> Result<Settled, MailboxError> {
         let theirs = self.names.to_server(folder);
         self.provide(&theirs).await?;
         if self.wire.can("MOVE") {
             for set in sets(uids) {
                 self.transfer("UID MOVE", &set, &theirs).await?;
             }
-            return Ok(format!("moved to {folder}"));
+            return Ok(Settled::leaving(format!("moved to {folder}")));
         }
-        let copied = self.copied_before(uids).await?;
-        let uncopied: Vec<u32> = uids.iter().copied().filter(|uid| !copied.contains(uid)).collect();
+        let before = self.copied_before(uids).await?;
+        let uncopied: Vec<u32> = uids.iter().copied().filter(|uid| !before.contains(uid)).collect();
         let mark = if self.opened().await?.takes_keywords {
             format!("\\Deleted {COPIED}")
         } else {
             "\\Deleted".to_owned()
         };
+        let mut copied: Vec<u32> = before.into_iter().collect();
         for set in sets(&uncopied) {
-            self.transfer("UID COPY", &set, &theirs).await?;
-            // At once, to keep the gap between the copy and its mark short.
-            self.store_set(&set, &mark).await?;
+            for one in self.transfer("UID COPY", &set, &theirs).await? {
+                // At once, to keep the gap between the copy and its mark short.
+                self.store_set(&one, &mark).await?;
+                copied.extend(&one.uids);
+            }
         }
         if !self.wire.can("UIDPLUS") {
-            return Ok(format!(
+            return Ok(Settled::staying(format!(
                 "copied to {folder} and marked \\Deleted; the server has neither MOVE nor UIDPLUS, so it stays until somebody expunges"
-            ));
+            )));
         }
-        self.expunge(uids).await?;
-        Ok(format!("moved to {folder} (copied and expunged)"))
+        // Never more than what was copied: what the server says is gone may be there all the same.
+        self.expunge(&copied).await?;
+        Ok(Settled::leaving(format!("moved to {folder} (copied and expunged)")))
     }
 
     /// What bears our mark from an earlier try.
@@ -113,16 +126,37 @@ impl Imap {
         Ok(copied)
     }
 
-    /// `UID MOVE` or `UID COPY`. A destination that went away meanwhile is made again, once.
-    async fn transfer(&mut self, verb: &str, set: &str, theirs: &str) -> Result<(), MailboxError> {
-        let command = format!("{verb} {set} {}", quote(theirs));
-        let answer = self.wire.ask(&command, |_| {}).await?;
-        if answer.code != "TRYCREATE" {
-            return settled(answer);
+    /// `UID MOVE` or `UID COPY`; gives what was transferred. Where one of a set is gone, servers do nothing for any
+    /// of it and say so (RFC 5530, 3: EXPUNGEISSUED), so each is asked for by itself then.
+    async fn transfer(&mut self, verb: &str, set: &UidSet, theirs: &str) -> Result<Vec<UidSet>, MailboxError> {
+        if self.try_transfer(verb, set, theirs).await? {
+            return Ok(vec![set.clone()]);
         }
-        self.destinations.remove(theirs);
-        self.provide(theirs).await?;
-        settled(self.wire.ask(&command, |_| {}).await?)
+        let mut transferred = Vec::new();
+        if set.uids.len() > 1 {
+            for one in set.singles() {
+                if self.try_transfer(verb, &one, theirs).await? {
+                    transferred.push(one);
+                }
+            }
+        }
+        Ok(transferred)
+    }
+
+    /// `false`: nothing was transferred, since something of it is gone. A destination that went away meanwhile is
+    /// made again, once.
+    async fn try_transfer(&mut self, verb: &str, set: &UidSet, theirs: &str) -> Result<bool, MailboxError> {
+        let command = format!("{verb} {set} {}", quote(theirs));
+        let mut answer = self.wire.ask(&command, |_| {}).await?;
+        if answer.code == "TRYCREATE" {
+            self.destinations.remove(theirs);
+            self.provide(theirs).await?;
+            answer = self.wire.ask(&command, |_| {}).await?;
+        }
+        if is_gone(&answer) {
+            return Ok(false);
+        }
+        answer.accepted().map(|_| true)
     }
 
     async fn store(&mut self, uids: &[u32], flags: &str) -> Result<(), MailboxError> {
@@ -132,7 +166,7 @@ impl Imap {
         Ok(())
     }
 
-    async fn store_set(&mut self, set: &str, flags: &str) -> Result<(), MailboxError> {
+    async fn store_set(&mut self, set: &UidSet, flags: &str) -> Result<(), MailboxError> {
         settled(
             self.wire
                 .ask(&format!("UID STORE {set} +FLAGS.SILENT ({flags})"), |_| {})
@@ -167,7 +201,7 @@ impl Imap {
     }
 }
 
-/// Messages that are gone count as settled.
+/// A flag that could not be set on a message that is gone is no fault.
 fn settled(answer: Completion) -> Result<(), MailboxError> {
     if is_gone(&answer) {
         Ok(())

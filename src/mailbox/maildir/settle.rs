@@ -8,47 +8,60 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{MailboxError, Places, file_error};
-use crate::{config::Settle, mailbox::utf7};
+use super::{MailboxError, Places, Settling, file_error};
+use crate::{
+    config::Settle,
+    journal::{Settled, Spot},
+    mailbox::utf7,
+};
 
-/// Does `how` to the messages of these unique names; those that are gone count as settled.
-pub(super) fn settle(root: &Path, names: &[String], how: &Settle) -> Result<String, MailboxError> {
-    let done = match how {
-        Settle::Keep => return Ok("kept".to_owned()),
-        Settle::Seen => {
-            let cur = root.join("cur");
-            each(root, names, |path, name| {
-                fs::rename(path, cur.join(with_flags(name, path, Some('S'))))
-            })?;
-            "marked seen".to_owned()
-        }
-        Settle::Delete => {
-            each(root, names, |path, _| fs::remove_file(path))?;
-            "deleted".to_owned()
-        }
+/// Does `how` to the messages at these spots. A file that can not be touched holds up no other.
+pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
+    let cur = root.join("cur");
+    let came = match how {
+        Settle::Keep => each(root, spots, &Settled::staying("kept"), |_, _| Ok(())),
+        Settle::Seen => each(root, spots, &Settled::staying("marked seen"), |path, name| {
+            fs::rename(path, cur.join(with_flags(name, path, Some('S'))))
+        }),
+        Settle::Delete => each(root, spots, &Settled::leaving("deleted"), |path, _| {
+            fs::remove_file(path)
+        }),
         Settle::MoveTo(folder) => {
             let there = destination(root, folder);
             provide(&there).map_err(|error| file_error(&there, &error))?;
-            let cur = there.join("cur");
-            each(root, names, |path, name| {
-                fs::rename(path, cur.join(with_flags(name, path, None)))
-            })?;
-            sync(&cur)?;
-            format!("moved to {folder}")
+            let moved = Settled::leaving(format!("moved to {folder}"));
+            let there = there.join("cur");
+            let came = each(root, spots, &moved, |path, name| {
+                fs::rename(path, there.join(with_flags(name, path, None)))
+            });
+            sync(&there)?;
+            came
         }
     };
     for part in ["new", "cur"] {
         sync(&root.join(part))?;
     }
-    Ok(done)
+    Ok(came)
 }
 
-fn each(root: &Path, names: &[String], mut act: impl FnMut(&Path, &str) -> io::Result<()>) -> Result<(), MailboxError> {
+/// One that is gone counts as done.
+fn each(
+    root: &Path,
+    spots: &[Spot],
+    done: &Settled,
+    mut act: impl FnMut(&Path, &str) -> io::Result<()>,
+) -> Vec<Settling> {
     let mut places = Places::default();
-    for name in names {
-        places.visit(root, name, |path| act(path, name))?;
-    }
-    Ok(())
+    let settle = |spot: &Spot| {
+        let Spot::File { name } = spot else {
+            return Settling::Elsewhere;
+        };
+        match places.visit(root, name, |path| act(path, name)) {
+            Ok(_) => Settling::Done(done.clone()),
+            Err(error) => Settling::Refused(error.to_string()),
+        }
+    };
+    spots.iter().map(settle).collect()
 }
 
 /// Maildir++: `.Name` beside `cur/`, with dots for the hierarchy and modified UTF-7 for the letters. INBOX is the

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::{ReceiveError, Skipping, Watched};
 use crate::{
     config::Deduplicate,
-    journal::{Change, EntryId, JournalError, PACKED_APART, Place, Receipt, Received, Spot, Work},
+    journal::{Change, EntryId, JournalError, PACKED_APART, Place, Receipt, Received, Settled, Spot, Work},
     mailbox::{Fetched, Listed, Mailbox},
     message::Message,
     outcome::{Outcome, Reason},
@@ -236,7 +236,7 @@ impl Watched {
                 .journal
                 .write(Change::Settled {
                     entry,
-                    how: "left alone".to_owned(),
+                    settled: Settled::staying("left alone"),
                 })
                 .await?;
         } else {
