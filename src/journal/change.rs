@@ -38,6 +38,8 @@ pub struct Received {
     /// Of all octets: finds the message again when UIDVALIDITY has changed. Of the header alone where that is
     /// all that was read; `size` is compared as well.
     pub digest: Digest,
+    /// Of the header alone, in any case: finds a message of which no more was read.
+    pub header_digest: Digest,
     /// Messages of one author keep their order; empty where there is none to keep.
     pub author_key: String,
     /// Messages of one conversation keep their order; empty where the message names none.

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     io::{self, Read},
     path::{Path, PathBuf},
     time::SystemTime,
@@ -38,7 +39,7 @@ pub struct Maildir {
 /// A message's file.
 #[derive(Debug, Clone)]
 struct Found {
-    /// The unique part of the name: what stands before `:2,flags`.
+    /// The unique part of the file's name, as the journal keeps it.
     name: String,
     path: PathBuf,
     size: u64,
@@ -181,15 +182,15 @@ fn scan(root: &Path) -> Result<Vec<Found>, MailboxError> {
         let entries = std::fs::read_dir(&folder).map_err(|error| file_error(&folder, &error))?;
         for entry in entries {
             let entry = entry.map_err(|error| file_error(&folder, &error))?;
-            let whole = entry.file_name().to_string_lossy().into_owned();
+            let file_name = entry.file_name();
             // Not followed: a link could point to any file. A file that vanishes here was moved or deleted.
             let Ok(metadata) = entry.path().symlink_metadata() else {
                 continue;
             };
-            if whole.starts_with('.') || !metadata.is_file() {
+            if file_name.as_encoded_bytes().starts_with(b".") || !metadata.is_file() {
                 continue;
             }
-            let name = whole.split(':').next().unwrap_or(&whole).to_owned();
+            let name = written(unique(&file_name));
             let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             found.insert(
                 name.clone(),
@@ -205,6 +206,26 @@ fn scan(root: &Path) -> Result<Vec<Found>, MailboxError> {
     let mut found: Vec<Found> = found.into_values().collect();
     found.sort_by(|one, other| (one.modified, &one.name).cmp(&(other.modified, &other.name)));
     Ok(found)
+}
+
+/// The unique part of a file's name: what stands before `:2,flags`.
+fn unique(file_name: &OsStr) -> &[u8] {
+    let octets = file_name.as_encoded_bytes();
+    let end = memchr::memchr(b':', octets).unwrap_or(octets.len());
+    &octets[..end]
+}
+
+/// It as the journal keeps it: a text, in which octets that are none stand as `%` and two digits, and so does `%`.
+fn written(unique: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in unique.utf8_chunks() {
+        text.push_str(&chunk.valid().replace('%', "%25"));
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|octet| text.push_str(&format!("%{octet:02X}")));
+    }
+    text
 }
 
 /// A file may have grown since it was listed, as it is not delivered as it should be; never without bound.
@@ -308,5 +329,14 @@ mod tests {
         check("A: 1\r\nB: 2\r\n\r\nbody\r\n\r\n", "A: 1\r\nB: 2\r\n\r\n");
         check("A: 1\nB: 2\n\nbody\r\n\r\n", "A: 1\nB: 2\n\n");
         check("A: 1\n", "A: 1\n");
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_kept_apart_from_every_other() {
+        let check = |name: &[u8], expected: &str| assert_eq!(written(name), expected);
+        check(b"1700000000.M1P2.host,S=12", "1700000000.M1P2.host,S=12");
+        check(b"a\xff", "a%FF");
+        check(b"a\xfe", "a%FE");
+        check(b"a%FF", "a%25FF");
     }
 }

@@ -118,6 +118,7 @@ fn received(world: &World, mailbox: &MailboxName, message: &Message, octets: Byt
         message_id: message.message_id.clone(),
         fingerprint: message.fingerprint(),
         digest,
+        header_digest: digest,
         author_key: message.author_key(),
         thread_key: message.thread_key(),
         deduplicate: config.map_or(Deduplicate::Off, |config| config.deduplicate),

@@ -161,14 +161,10 @@ impl Watched {
         let journal = &self.world.journal;
         self.recall_doubts().await?;
         let before = journal.position(&self.name, self.folder()).await?;
-        let skipping = match before {
-            Some(position) if position.validity == selected.validity => None,
-            Some(position) => {
-                self.note_changed_validity(position, selected).await;
-                None
-            }
-            None => self.backlog(selected).await?,
-        };
+        if let Some(position) = before.filter(|position| position.validity != selected.validity) {
+            self.note_changed_validity(position, selected).await;
+        }
+        let skipping = self.backlog(before.is_none(), selected).await?;
         let plan = position::plan(before.as_ref(), &selected);
         let (mut doubtful, mut withheld): (Vec<Listed>, Vec<Listed>) = Default::default();
         for range in position::windows(&plan, &selected) {
@@ -216,39 +212,34 @@ impl Watched {
             .map(drop)
     }
 
-    /// At the first start: below which UID messages are only noted, not processed.
-    async fn backlog(&self, selected: Selected) -> Result<Option<Skipping>, ReceiveError> {
+    /// What counts as backlog, to be noted and not processed. It is decided at the first look, and holds for those of
+    /// it that come late.
+    async fn backlog(&self, is_first: bool, selected: Selected) -> Result<Option<Skipping>, ReceiveError> {
         match self.config.backlog {
-            Some(Backlog::Process) => return Ok(None),
-            None if selected.exists <= LARGEST_UNASKED_BACKLOG => return Ok(None),
-            None => {
+            Some(Backlog::Skip) => {}
+            None if is_first && selected.exists > LARGEST_UNASKED_BACKLOG => {
                 return Err(ReceiveError::Backlog {
                     mailbox: self.name.clone(),
                     count: selected.exists,
                 });
             }
-            Some(Backlog::Skip) => {}
+            _ => return Ok(None),
         }
         // Kept before the first message is noted: mail that comes while this is interrupted is no backlog.
         let name = format!("backlog {} {} {}", self.name, self.folder(), selected.validity);
         let known = self.world.journal.kept(&name).await?;
-        let skipping = match known.and_then(|value| serde_json::from_value(value).ok()) {
-            Some(skipping) => skipping,
-            None => {
-                let skipping = Skipping {
-                    below_uid: selected.uid_next,
-                    before: self.world.clock.now(),
-                };
-                self.world
-                    .journal
-                    .write(Change::Kept {
-                        name,
-                        value: json!(skipping),
-                    })
-                    .await?;
-                skipping
-            }
+        if let Some(skipping) = known.and_then(|value| serde_json::from_value(value).ok()) {
+            return Ok(Some(skipping));
+        }
+        if !is_first {
+            return Ok(None);
+        }
+        let skipping = Skipping {
+            below_uid: selected.uid_next,
+            before: self.world.clock.now(),
         };
+        let value = json!(skipping);
+        self.world.journal.write(Change::Kept { name, value }).await?;
         tracing::info!(
             mailbox = self.name.0,
             messages = selected.exists,

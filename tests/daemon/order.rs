@@ -116,6 +116,29 @@ fn a_skipped_backlog_is_ignored_and_left_where_it_is() {
 }
 
 #[test]
+fn when_the_server_numbers_a_folder_anew_nothing_is_run_again_and_what_is_new_is() {
+    let world = World::with_dovecot(NOTE);
+    world.more("[mailbox.support]\nbacklog = \"skip\"\nsettle.completed = \"keep\"\n");
+    world.mail("Ann <ann@stranger.example>", "Old");
+    world.once();
+    world.mail("Bob <bob@stranger.example>", "Known");
+    world.once();
+    let Inbox::Imap(user) = &world.inbox else {
+        unreachable!("it is on Dovecot")
+    };
+    dovecot().renumber(user);
+    world.mail("Cay <cay@stranger.example>", "New");
+    world.once();
+    let outcomes = world.outcomes();
+    let expected = [("Old", "ignored"), ("Known", "completed"), ("New", "completed")];
+    assert_eq!(
+        outcomes,
+        expected.map(|(subject, outcome)| (subject.to_owned(), outcome.to_owned()))
+    );
+    assert_eq!(created(&world), ["Known", "New"]);
+}
+
+#[test]
 fn a_message_that_is_too_large_is_failed_without_being_fetched_whole() {
     let mut world = World::with_dovecot(NOTE);
     world.mailbox = "max_message_size = \"10 KiB\"".to_owned();

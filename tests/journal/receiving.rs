@@ -154,6 +154,22 @@ async fn a_message_that_was_kept_is_found_again_and_one_that_was_moved_away_is_n
 }
 
 #[tokio::test]
+async fn a_message_of_which_only_the_header_was_read_is_found_again_by_it() {
+    let world = world();
+    let skipped = Received {
+        digest: mail(1).header_digest,
+        end: Some((Outcome::Ignored, "backlog".into())),
+        ..mail(1)
+    };
+    let entry = world.receive_new(skipped).await;
+    let receipt = world.receive(renumbered(1, 8, 1)).await;
+    assert!(
+        matches!(receipt, Receipt::Moved(moved) if moved == entry),
+        "{receipt:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_same_octets_in_another_folder_or_of_another_size_are_not_that_message() {
     let world = world();
     world.receive_new(mail(1)).await;

@@ -77,6 +77,7 @@ pub fn mail(n: u32) -> Received {
         message_id: format!("{n}@customer.example"),
         fingerprint: digest(&format!("fingerprint {n}")),
         digest: digest(&format!("octets {n}")),
+        header_digest: digest(&format!("header {n}")),
         author_key: format!("ann{n}@customer.example"),
         thread_key: String::new(),
         deduplicate: Deduplicate::Mailbox,

@@ -242,6 +242,22 @@ impl Dovecot {
         self.path.join("mail").join(user).join("Maildir")
     }
 
+    /// Numbers the user's INBOX anew: another UIDVALIDITY, as after a restore from a backup.
+    pub fn renumber(&self, user: &str) {
+        let second = || std::time::UNIX_EPOCH.elapsed().expect("a time after 1970").as_secs();
+        let before = second();
+        // Dovecot takes the time in seconds for a new one.
+        while second() == before {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        for entry in fs::read_dir(self.maildir(user)).expect("the Maildir is there") {
+            let entry = entry.expect("a readable folder");
+            if entry.file_name().to_string_lossy().starts_with("dovecot") {
+                fs::remove_file(entry.path()).expect("it can be removed");
+            }
+        }
+    }
+
     /// Commands as they are, for what the other methods do not say: `command("ann", &["SELECT INBOX", …])`.
     pub fn commands(&self, user: &str, commands: &[&str]) {
         let mut raw = self.raw(user);

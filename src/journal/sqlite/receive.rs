@@ -117,7 +117,7 @@ fn moved(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryI
         .prepare_cached(
             "UPDATE entry SET validity = ?1, name = ?2 WHERE id = (
                 SELECT min(id) FROM entry
-                WHERE kind = 'uid' AND digest = ?3 AND size = ?4 AND mailbox = ?5 AND folder = ?6
+                WHERE kind = 'uid' AND digest IN (?3, ?7) AND size = ?4 AND mailbox = ?5 AND folder = ?6
                     AND validity <> ?1 AND gone = 0)
              RETURNING id",
         )?
@@ -128,7 +128,8 @@ fn moved(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryI
                 received.digest,
                 size(received),
                 received.place.mailbox.0,
-                received.place.folder
+                received.place.folder,
+                received.header_digest
             ],
             |row| row.get(0),
         )

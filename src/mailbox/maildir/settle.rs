@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
     path::{Path, PathBuf},
 };
 
-use super::{MailboxError, Places, Settling, file_error};
+use super::{MailboxError, Places, Settling, file_error, unique};
 use crate::{
     config::Settle,
     journal::{Settled, Spot},
@@ -19,20 +20,18 @@ use crate::{
 pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
     let cur = root.join("cur");
     let came = match how {
-        Settle::Keep => each(root, spots, &Settled::staying("kept"), |_, _| Ok(())),
-        Settle::Seen => each(root, spots, &Settled::staying("marked seen"), |path, name| {
-            fs::rename(path, cur.join(with_flags(name, path, Some('S'))))
+        Settle::Keep => each(root, spots, &Settled::staying("kept"), |_| Ok(())),
+        Settle::Seen => each(root, spots, &Settled::staying("marked seen"), |path| {
+            fs::rename(path, cur.join(with_flags(path, Some('S'))))
         }),
-        Settle::Delete => each(root, spots, &Settled::leaving("deleted"), |path, _| {
-            fs::remove_file(path)
-        }),
+        Settle::Delete => each(root, spots, &Settled::leaving("deleted"), |path| fs::remove_file(path)),
         Settle::MoveTo(folder) => {
             let there = destination(root, folder);
             provide(&there).map_err(|error| file_error(&there, &error))?;
             let moved = Settled::leaving(format!("moved to {folder}"));
             let there = there.join("cur");
-            let came = each(root, spots, &moved, |path, name| {
-                fs::rename(path, there.join(with_flags(name, path, None)))
+            let came = each(root, spots, &moved, |path| {
+                fs::rename(path, there.join(with_flags(path, None)))
             });
             sync(&there)?;
             came
@@ -45,18 +44,13 @@ pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Se
 }
 
 /// One that is gone counts as done.
-fn each(
-    root: &Path,
-    spots: &[Spot],
-    done: &Settled,
-    mut act: impl FnMut(&Path, &str) -> io::Result<()>,
-) -> Vec<Settling> {
+fn each(root: &Path, spots: &[Spot], done: &Settled, mut act: impl FnMut(&Path) -> io::Result<()>) -> Vec<Settling> {
     let mut places = Places::default();
     let settle = |spot: &Spot| {
         let Spot::File { name } = spot else {
             return Settling::Elsewhere;
         };
-        match places.visit(root, name, |path| act(path, name)) {
+        match places.visit(root, name, &mut act) {
             Ok(_) => Settling::Done(done.clone()),
             Err(error) => Settling::Refused(error.to_string()),
         }
@@ -100,14 +94,15 @@ fn provide(folder: &Path) -> io::Result<()> {
 }
 
 /// The file's name with the flags it bears, and `more`; flags are in ASCII order.
-fn with_flags(name: &str, path: &Path, more: Option<char>) -> String {
-    let whole = path
-        .file_name()
-        .map(|file| file.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let present = whole.split_once(":2,").map_or("", |(_, flags)| flags);
+fn with_flags(path: &Path, more: Option<char>) -> OsString {
+    let file_name = path.file_name().unwrap_or_default();
+    let unique = unique(file_name);
+    let rest = String::from_utf8_lossy(&file_name.as_encoded_bytes()[unique.len()..]);
+    let present = rest.strip_prefix(":2,").unwrap_or("");
     let flags: BTreeSet<char> = present.chars().chain(more).collect();
-    format!("{name}:2,{}", String::from_iter(flags))
+    let mut name = OsStr::from_bytes(unique).to_owned();
+    name.push(format!(":2,{}", String::from_iter(flags)));
+    name
 }
 
 /// A rename is on disk when its folder is.
@@ -124,10 +119,7 @@ mod tests {
     #[test]
     fn flags_are_kept_and_sorted() {
         let check = |file: &str, more: Option<char>, expected: &str| {
-            assert_eq!(
-                with_flags("1.a", Path::new("/m/cur").join(file).as_path(), more),
-                expected
-            );
+            assert_eq!(with_flags(Path::new("/m/cur").join(file).as_path(), more), expected);
         };
         check("1.a", None, "1.a:2,");
         check("1.a", Some('S'), "1.a:2,S");

@@ -181,6 +181,8 @@ impl Watched {
             None => return Ok(false),
         };
         let end = (Outcome::Failed, reason);
+        // Nothing of it is known.
+        let unlike_any = Sha256::digest(format!("{} {:?}", self.name, listed.spot)).into();
         let received = Received {
             place: Place {
                 mailbox: self.name.clone(),
@@ -193,9 +195,9 @@ impl Watched {
             from: String::new(),
             subject: String::new(),
             message_id: String::new(),
-            // Nothing of it is known, so it is like no other message.
-            fingerprint: Sha256::digest(format!("{} {:?}", self.name, listed.spot)).into(),
-            digest: Sha256::digest(format!("{} {:?}", self.name, listed.spot)).into(),
+            fingerprint: unlike_any,
+            digest: unlike_any,
+            header_digest: unlike_any,
             author_key: String::new(),
             thread_key: String::new(),
             deduplicate: Deduplicate::Off,

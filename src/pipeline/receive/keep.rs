@@ -155,6 +155,7 @@ impl Watched {
 
     fn received(&self, message: &Message, fetched: Fetched, end: Option<(Outcome, String)>, claim: bool) -> Received {
         let header_only = end.is_some();
+        let header_digest = Sha256::digest(header_of(&fetched.octets)).into();
         Received {
             place: Place {
                 mailbox: self.name.clone(),
@@ -163,7 +164,12 @@ impl Watched {
             },
             internal_date: fetched.internal_date,
             size: fetched.size,
-            digest: Sha256::digest(&fetched.octets).into(),
+            digest: if header_only {
+                header_digest
+            } else {
+                Sha256::digest(&fetched.octets).into()
+            },
+            header_digest,
             octets: if header_only { Bytes::new() } else { fetched.octets },
             from: message.author.address.clone(),
             subject: message.subject.clone(),
@@ -245,6 +251,12 @@ impl Watched {
         }
         Ok(())
     }
+}
+
+/// The header as the server cuts it out; some leave the empty line off that ends it.
+fn header_of(octets: &[u8]) -> &[u8] {
+    let end = memchr::memmem::find(octets, b"\r\n\r\n").unwrap_or(octets.len());
+    octets[..end].trim_ascii_end()
 }
 
 /// A message whose reception is on disk, or is not.

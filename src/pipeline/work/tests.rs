@@ -43,6 +43,7 @@ async fn receive(world: &World, subject: &str) -> EntryId {
         internal_date: world.clock.now(),
         size: 1,
         digest: Sha256::digest(&octets).into(),
+        header_digest: Sha256::digest(&octets).into(),
         octets,
         from: message.author.address.clone(),
         subject: subject.to_owned(),
