@@ -118,22 +118,24 @@ impl Crew {
         let mut open = true;
         loop {
             let taken = self.pass(deferred_before).await?;
-            let is_idle = self.in_hand().is_empty();
-            // What ended between that look and this one may have let another one go.
-            if !open && taken == 0 && is_idle && self.pass(deferred_before).await? == 0 {
-                return Ok(());
+            if !open && self.in_hand().is_empty() {
+                // What ended between that pass and this look may have let another one go.
+                if taken == 0 && self.pass(deferred_before).await? == 0 {
+                    return Ok(());
+                }
+                continue;
             }
             tokio::select! {
                 received = handed.recv(), if open => match received {
                     Some(in_hand) => self.take(in_hand),
                     None => open = false,
                 },
-                () = self.world.bells.work.notified(), if open || !is_idle => {}
+                // Whatever is in hand now rings when it ends; the bell keeps that until it is heard.
+                () = self.world.bells.work.notified() => {}
                 () = self.world.stop.cancelled() => {
                     self.take_handed(handed).await;
                     return Ok(());
                 }
-                else => {}
             }
             while let Ok(in_hand) = handed.try_recv() {
                 self.take(in_hand);

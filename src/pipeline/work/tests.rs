@@ -30,6 +30,11 @@ fn world(folder: &Path) -> Arc<World> {
 
 /// A message with this subject, received but not in hand.
 async fn receive(world: &World, subject: &str) -> EntryId {
+    receive_within(world, subject, "").await
+}
+
+/// The same within a conversation.
+async fn receive_within(world: &World, subject: &str, thread_key: &str) -> EntryId {
     let octets = Bytes::from(format!("From: ann@stranger.example\r\nSubject: {subject}\r\n\r\nx\r\n"));
     let message = Message::read(&octets);
     let received = Received {
@@ -50,7 +55,7 @@ async fn receive(world: &World, subject: &str) -> EntryId {
         message_id: String::new(),
         fingerprint: message.fingerprint(),
         author_key: String::new(),
-        thread_key: String::new(),
+        thread_key: thread_key.to_owned(),
         deduplicate: Deduplicate::Off,
         end: None,
         claim: false,
@@ -201,4 +206,31 @@ async fn a_connection_that_answers_again_wakes_what_waits_for_it() {
     crew.stop(Duration::from_secs(5)).await;
     assert_eq!(entry(&world, id).await.row.outcome, "completed");
     assert_eq!(world.state.catching_up(), None);
+}
+
+/// Keeps the journal's writer busy, so that what is asked of it meanwhile shares a commit and is answered at once.
+async fn keep_writing(world: Arc<World>) {
+    loop {
+        let (name, value) = ("busy".to_owned(), serde_json::Value::Null);
+        world.journal.write(Change::Kept { name, value }).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_over_all_comes_to_its_end_whenever_a_message_lets_the_next_one_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world(folder.path());
+    let busy = tokio::spawn(keep_writing(world.clone()));
+    for round in 0..100 {
+        let ids = [
+            receive_within(&world, &format!("{round}, first"), &round.to_string()).await,
+            receive_within(&world, &format!("{round}, second"), &round.to_string()).await,
+        ];
+        let drained = tokio::time::timeout(Duration::from_secs(10), drain(&world)).await;
+        assert!(drained.is_ok(), "round {round} waits for a bell that nobody rings");
+        for id in ids {
+            assert_eq!(entry(&world, id).await.row.outcome, "completed");
+        }
+    }
+    busy.abort();
 }
