@@ -231,9 +231,8 @@ impl Crew {
         // Held until the handle is in its place, so that the task finds it there however soon it ends.
         let mut in_hand = self.in_hand();
         let task = self.tasks.spawn(async move {
+            let _ends_it = PutDown { crew, claim };
             work.await;
-            crew.in_hand().remove(&claim);
-            crew.world.bells.work.notify_one();
         });
         in_hand.insert(claim, task.abort_handle());
     }
@@ -307,6 +306,20 @@ pub(super) async fn release(world: &World, claim: Claim) {
             message_id = claim.entry.0,
             "the message can not be handed back: {error}"
         );
+    }
+}
+
+/// Ends a message's time in hand, also where a panic ends it: whoever waits for all of them is not left waiting. Such
+/// a message stays claimed until the next start, which counts that attempt.
+struct PutDown {
+    crew: Crew,
+    claim: Claim,
+}
+
+impl Drop for PutDown {
+    fn drop(&mut self) {
+        self.crew.in_hand().remove(&self.claim);
+        self.crew.world.bells.work.notify_one();
     }
 }
 

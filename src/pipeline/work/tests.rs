@@ -234,3 +234,16 @@ async fn a_pass_over_all_comes_to_its_end_whenever_a_message_lets_the_next_one_g
     }
     busy.abort();
 }
+
+#[tokio::test]
+async fn a_panic_beside_the_attempt_leaves_nothing_in_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world(folder.path());
+    receive(&world, "broken").await;
+    let work = world.journal.claim(1, None).await.unwrap().remove(0);
+    let crew = Crew::new(world.clone());
+    crew.spawn(work.claim, async { panic!("the test wants it so") });
+    let (_, handed) = mpsc::channel(1);
+    let drained = tokio::time::timeout(Duration::from_secs(10), crew.drain(handed, None)).await;
+    assert!(drained.is_ok(), "it waits for a message that nobody works on");
+}
