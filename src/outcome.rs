@@ -76,7 +76,7 @@ pub enum Reason {
     /// A step bounces it, and nobody may be told.
     NotTold(Unsafe),
     /// A step bounces it, and its sender was told of another one not long ago.
-    SenderLimit,
+    BounceLimit,
     /// The SMTP server refuses the bounce for good.
     BounceRefused,
     /// It shall run again, and its octets are no longer kept.
@@ -94,7 +94,7 @@ impl Reason {
             Reason::GaveUp => "gave_up",
             Reason::Bound => "bound",
             Reason::NotTold(forbids) => forbids.word(),
-            Reason::SenderLimit => "sender_limit",
+            Reason::BounceLimit => "bounce_limit",
             Reason::BounceRefused => "bounce_refused",
             Reason::OctetsGone => "octets_gone",
         }
@@ -110,7 +110,7 @@ impl Reason {
             Reason::Backlog => "it was there before the first start, and backlog is \"skip\"",
             Reason::GaveUp => "its attempts went on for longer than [retry] give_up_after",
             Reason::Bound => "working on it took more time or memory than one message may",
-            Reason::SenderLimit => "its sender was told of another message within [bounce] limit_per_sender",
+            Reason::BounceLimit => "its sender was told of another message within [bounce] limit_per_sender",
             Reason::BounceRefused => "the SMTP server refuses the bounce for good",
             Reason::OctetsGone => "its octets are older than [retention] octets; take it from the mailbox again",
         };

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     journal::{Change, Claim, JournalError, Receipt, Work},
     message::Message,
+    outcome::{Outcome, Reason},
 };
 
 /// Without any bell the loop looks so often; it only matters where a bell was lost.
@@ -338,7 +339,7 @@ fn log_end(work: &Work, change: &Change, receipt: &Receipt) {
         (_, Receipt::Stale) => tracing::warn!(message_id = id, "the message was taken over"),
         (Change::Ended { ended, .. }, receipt) => {
             let (outcome, reason) = match receipt {
-                Receipt::Suppressed => ("failed", "bounce_limit"),
+                Receipt::Suppressed => (Outcome::Failed.word(), Reason::BounceLimit.word()),
                 _ => (ended.outcome.word(), ended.reason.as_str()),
             };
             tracing::info!(

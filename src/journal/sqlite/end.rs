@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     journal::{Claim, Ended, EntryId, LetterLimit, Notice, Receipt, Settled},
-    outcome::Outcome,
+    outcome::{Outcome, Reason},
 };
 
 /// A message in hand, as far as ending its attempt needs it.
@@ -119,7 +119,7 @@ pub(super) fn ended(
     if outbox::is_beyond(hand, limit)? {
         let verdict = Verdict {
             outcome: Outcome::Failed,
-            reason: "bounce_limit",
+            reason: Reason::BounceLimit.word(),
             rule: &ended.rule,
         };
         attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, trace)?;

@@ -191,7 +191,7 @@ fn a_flood_makes_no_large_mail() {
 fn many_suppressed_bounces_to_one_sender_are_one_thing() {
     let topic = "bounces to ann@customer.example suppressed";
     let notices: Vec<Notice> = (1..=9)
-        .map(|id| notice(Some(id), topic, "sender_limit", "08:25:00"))
+        .map(|id| notice(Some(id), topic, "bounce_limit", "08:25:00"))
         .collect();
     let mail = compose(&notices, &[row(8, "ann@customer.example", "x")]);
     assert_eq!(mail.matches("halo-intake show").count(), 5);
