@@ -127,6 +127,15 @@ pub struct DueLetter {
     pub since: Timestamp,
 }
 
+/// What comes again at a time of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Deferred messages that nothing holds back.
+    Work,
+    /// Letters in the outbox.
+    Letters,
+}
+
 /// Where a mailbox's folder has been read to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -181,9 +190,9 @@ pub trait Journal: Send + Sync {
     fn claim(&self, limit: usize, deferred_before: Option<Timestamp>) -> Answer<'_, Vec<Work>>;
     /// A message in hand (from `Receipt::New`) by its claim; `None` where that is stale.
     fn work(&self, claim: Claim) -> Answer<'_, Option<Work>>;
-    /// When the next deferred message that nothing holds back, letter or settling is due. It lies in the past while
-    /// something is due that nobody has taken up, a mailbox at rest for one: wait a little in any case.
-    fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
+    /// When the next thing of this queue is due. It lies in the past while something is due that nobody has taken up,
+    /// for want of a free place perhaps: wait a little in any case.
+    fn next_due(&self, queue: Queue) -> Answer<'_, Option<Timestamp>>;
     /// The message as it came; `None` where it was not read, or retention has dropped it.
     fn octets(&self, entry: EntryId) -> Answer<'_, Option<Bytes>>;
     /// What has ended in this mailbox and is to be settled now.

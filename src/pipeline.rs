@@ -25,7 +25,7 @@ use crate::{
     effect::live::Live,
     generation::Generation,
     halo::registry::Registry,
-    journal::{EntryId, Journal},
+    journal::{EntryId, Journal, Queue},
 };
 
 // The loops.
@@ -44,8 +44,7 @@ pub mod states;
 
 use states::States;
 
-/// Something that is overdue is nobody's to take up just now (a mailbox at rest, a server that is down), so it is
-/// not asked for all the time.
+/// Something that is overdue finds no free place just now, so it is not asked for all the time.
 const OVERDUE: Duration = Duration::from_secs(1);
 
 /// What all loops share. It outlives every reload.
@@ -119,9 +118,9 @@ impl World {
         })
     }
 
-    /// How long until something in the journal falls due, at most `longest`.
-    async fn until_due(&self, longest: Duration) -> Duration {
-        match self.journal.next_due().await {
+    /// How long until something of this queue falls due, at most `longest`.
+    async fn until_due(&self, queue: Queue, longest: Duration) -> Duration {
+        match self.journal.next_due(queue).await {
             Ok(Some(due)) => match Duration::try_from(due.duration_since(self.clock.now())) {
                 Ok(until) if !until.is_zero() => until.min(longest),
                 _ => OVERDUE,

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Answer, Change, Claim, CreationKey, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Receipt,
-    Row, RowFilter, Spot, Totals, Unsettled, Work,
+    Answer, Change, Claim, CreationKey, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Queue,
+    Receipt, Row, RowFilter, Spot, Totals, Unsettled, Work,
 };
 use crate::{clock::Clock, config::MailboxName};
 use pack::{Packed, pack};
@@ -160,8 +160,8 @@ impl Journal for Sqlite {
         Box::pin(self.readers.read(move |db| claim::work(db, claim)))
     }
 
-    fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
-        Box::pin(self.readers.read(read::next_due))
+    fn next_due(&self, queue: Queue) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(self.readers.read(move |db| read::next_due(db, queue)))
     }
 
     fn octets(&self, entry: EntryId) -> Answer<'_, Option<Bytes>> {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     class::Class,
     generation::Generation,
-    journal::{Change, DueLetter, JournalError},
+    journal::{Change, DueLetter, JournalError, Queue},
     outcome::{
         Reason,
         smtp::{Smtp, SmtpError},
@@ -51,7 +51,7 @@ pub async fn run(world: &World) {
             }
         }
         failures = 0;
-        let wait = world.until_due(LOOK_AGAIN).await;
+        let wait = world.until_due(Queue::Letters, LOOK_AGAIN).await;
         if !pause(&world.bells.outbox, wait, &world.stop).await {
             return;
         }

@@ -22,7 +22,7 @@ use super::{
     pause,
 };
 use crate::{
-    journal::{Change, Claim, JournalError, Receipt, Work},
+    journal::{Change, Claim, JournalError, Queue, Receipt, Work},
     message::Message,
     outcome::{Outcome, Reason},
 };
@@ -97,7 +97,7 @@ impl Crew {
         let world = &self.world;
         loop {
             let longest = match self.pass(None).await {
-                Ok(_) => world.until_due(LOOK_AGAIN).await,
+                Ok(_) => world.until_due(Queue::Work, LOOK_AGAIN).await,
                 Err(error) => {
                     tracing::error!("{error}");
                     JOURNAL_AGAIN

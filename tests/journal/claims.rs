@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halo_intake::{
-    journal::{Change, Claim, Receipt},
+    journal::{Change, Claim, Queue, Receipt},
     outcome::Outcome,
 };
 use serde_json::{Value, json};
@@ -46,7 +46,8 @@ async fn a_deferred_message_resumes_where_it_stopped_once_it_is_due() {
         ("deferred".into(), "Halo answers 503".into())
     );
     assert!(world.claim(10).await.is_empty());
-    assert_eq!(world.journal.next_due().await.unwrap(), Some(future()));
+    assert_eq!(world.journal.next_due(Queue::Work).await.unwrap(), Some(future()));
+    assert_eq!(world.journal.next_due(Queue::Letters).await.unwrap(), None);
 
     let world = world.restarted();
     let work = world

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use halo_intake::{
     config::Rate,
-    journal::{Change, Ended, LetterId, LetterLimit, Notice, Receipt},
+    journal::{Change, Ended, LetterId, LetterLimit, Notice, Queue, Receipt},
 };
 
 use crate::world::{World, at, bounced, future, letter, mail, past, support, world};
@@ -95,7 +95,8 @@ async fn a_letter_that_can_not_leave_now_leaves_later() {
         })
         .await;
     assert!(world.journal.letters(10, None).await.unwrap().is_empty());
-    assert_eq!(world.journal.next_due().await.unwrap(), Some(future()));
+    assert_eq!(world.journal.next_due(Queue::Letters).await.unwrap(), Some(future()));
+    assert_eq!(world.journal.next_due(Queue::Work).await.unwrap(), None);
     assert_eq!(world.entry(entry).await.letters[0].3, "451 4.3.0");
     let again = world
         .journal

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::MailboxName,
-    journal::{CreationKey, DueLetter, EntryId, Letter, Notice, Place, Position, Spot, Totals, Unsettled},
+    journal::{CreationKey, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, Spot, Totals, Unsettled},
     outcome::Outcome,
 };
 
@@ -54,22 +54,16 @@ pub(super) fn position(db: &Connection, mailbox: &str, folder: &str) -> rusqlite
         .optional()
 }
 
-/// When the next deferred message that nothing holds back, letter or settling is due.
-pub(super) fn next_due(db: &Connection) -> rusqlite::Result<Option<Timestamp>> {
-    let message = format!(
-        "SELECT e.due FROM entry AS e WHERE e.ready = 1 AND e.state = 'deferred' AND {FREE} ORDER BY e.due, e.id LIMIT 1"
-    );
-    let letter = "SELECT due FROM letter WHERE state = 'waiting' ORDER BY due LIMIT 1";
-    let settling = "SELECT settle_due FROM entry WHERE settle_due IS NOT NULL ORDER BY settle_due LIMIT 1";
-    let mut next = None;
-    for sql in [message.as_str(), letter, settling] {
-        let due = db
-            .prepare_cached(sql)?
-            .query_row([], |row| row.get::<_, At>(0))
-            .optional()?;
-        next = next.into_iter().chain(due.map(|at| at.0)).min();
-    }
-    Ok(next)
+/// When the next thing of this queue is due.
+pub(super) fn next_due(db: &Connection, queue: Queue) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = match queue {
+        Queue::Work => format!(
+            "SELECT e.due FROM entry AS e WHERE e.ready = 1 AND e.state = 'deferred' AND {FREE} ORDER BY e.due, e.id LIMIT 1"
+        ),
+        Queue::Letters => "SELECT due FROM letter WHERE state = 'waiting' ORDER BY due LIMIT 1".to_owned(),
+    };
+    let due = db.prepare_cached(&sql)?.query_row([], |row| row.get::<_, At>(0));
+    due.optional().map(|due| due.map(|at| at.0))
 }
 
 /// The message as it came.

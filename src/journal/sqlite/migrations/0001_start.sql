@@ -65,7 +65,6 @@ CREATE INDEX entry_due ON entry (due, id) WHERE ready = 1 AND state = 'deferred'
 CREATE INDEX entry_deferred ON entry (deferred_at, id) WHERE ready = 1 AND state = 'deferred';
 CREATE INDEX entry_claimed ON entry (id) WHERE state = 'claimed';
 CREATE INDEX entry_settle ON entry (mailbox, settle_due) WHERE settle_due IS NOT NULL;
-CREATE INDEX entry_settle_due ON entry (settle_due) WHERE settle_due IS NOT NULL;
 CREATE INDEX entry_word ON entry (word, id);
 CREATE INDEX entry_stored ON entry (ended) WHERE stored = 1;
 CREATE INDEX entry_gone ON entry (ended) WHERE gone = 1;
