@@ -1,6 +1,6 @@
 //! What can be told to the journal, as whole facts, and what it says to that.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -78,14 +78,14 @@ pub struct CreationKey {
 }
 
 /// A mail to be sent, kept until the SMTP server has taken or refused it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Letter {
     /// `None` is the null return path.
     pub return_path: Option<String>,
     /// Whom it goes to.
     pub recipients: Vec<String>,
     /// The whole mail, with its header.
-    pub octets: Vec<u8>,
+    pub octets: Bytes,
 }
 
 /// At most so many letters under one key in that time; beyond it the letter is suppressed.
@@ -119,8 +119,8 @@ pub struct Ended {
     pub reason: String,
     /// The rule that decided, or empty.
     pub rule: String,
-    /// Everything `show` prints of the attempt.
-    pub trace: Value,
+    /// Everything `show` prints of the attempt. Shared: whoever may have to write it again keeps it.
+    pub trace: Arc<Value>,
     /// With outcome `Bounced`: the bounce. The message stays deferred until it was taken. Where a bounce of this
     /// message has left before (it ran again), no other one leaves, and the message is `bounced` at once.
     pub bounce: Option<(Letter, LetterLimit)>,
@@ -196,7 +196,7 @@ pub enum Change {
         /// All waits so far that count.
         waited: Duration,
         run: Value,
-        trace: Value,
+        trace: Arc<Value>,
         notices: Vec<Notice>,
     },
     /// Given back untouched, at a stop: runnable at once, no attempt counted.

@@ -1,6 +1,6 @@
 //! From where a run led to what the journal keeps of it: outcome, bounce and notices. Pure.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -84,14 +84,14 @@ impl Attempted<'_> {
         }
     }
 
-    fn trace_value(&self, trace: &Trace) -> Value {
+    fn trace_value(&self, trace: &Trace) -> Arc<Value> {
         let mut value = serde_json::to_value(trace).expect("a trace is plain data");
         value["config"] = Value::String(self.generation.digest.clone());
         value["version"] = Value::String(env!("CARGO_PKG_VERSION").to_owned());
-        value
+        Arc::new(value)
     }
 
-    fn ended(&self, outcome: Outcome, reason: String, rule: String, trace: Value) -> Ended {
+    fn ended(&self, outcome: Outcome, reason: String, rule: String, trace: Arc<Value>) -> Ended {
         let notices = match outcome {
             Outcome::Failed => self.notices("failed".to_owned(), &reason),
             _ => Vec::new(),
@@ -107,7 +107,7 @@ impl Attempted<'_> {
     }
 
     /// A bounce where one may be sent, else `failed` with the reason why not.
-    fn bounced(&self, text: &str, reason: String, rule: String, trace: Value) -> Ended {
+    fn bounced(&self, text: &str, reason: String, rule: String, trace: Arc<Value>) -> Ended {
         let config = &self.generation.config;
         let guard = Guard {
             own: &self.generation.own_addresses,
@@ -157,7 +157,7 @@ impl Attempted<'_> {
         let letter = Letter {
             return_path: None,
             recipients: vec![to.to_string()],
-            octets: letter,
+            octets: letter.into(),
         };
         let limit = LetterLimit {
             key: to.to_string(),
@@ -199,7 +199,7 @@ impl Attempted<'_> {
         connection: Option<String>,
         not_before: Option<Timestamp>,
         run: Value,
-        trace: Value,
+        trace: Arc<Value>,
     ) -> Change {
         if connection.is_none() && self.waited() >= self.generation.config.retry.give_up_after {
             let reason = format!("{}: {reason}", Reason::GaveUp.word());
@@ -213,7 +213,14 @@ impl Attempted<'_> {
     }
 
     /// The message comes again; `counts`: the wait is its own fault.
-    fn put_off(&self, reason: String, counts: bool, not_before: Option<Timestamp>, run: Value, trace: Value) -> Change {
+    fn put_off(
+        &self,
+        reason: String,
+        counts: bool,
+        not_before: Option<Timestamp>,
+        run: Value,
+        trace: Arc<Value>,
+    ) -> Change {
         let retry = &self.generation.config.retry;
         let due = self.now + retry.backoff.delay(self.work.attempt, self.spread);
         Change::Deferred {

@@ -128,7 +128,7 @@ pub async fn pass(world: &World, now: bool) -> Result<(), JournalError> {
         // Whatever becomes of the report, nobody is told of that in turn.
         return_path: None,
         recipients: report.to.iter().map(ToString::to_string).collect(),
-        octets: digest.compose(),
+        octets: digest.compose().into(),
     };
     world.journal.write(Change::Reported { upto, letter }).await?;
     world

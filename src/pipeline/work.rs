@@ -271,7 +271,7 @@ impl Crew {
     }
 
     /// Writes the end of an attempt, and rings for who comes next. It is written until it is on disk: the message
-    /// stays in hand as long.
+    /// stays in hand as long. Trace and letter are shared by the copies.
     async fn finish(&self, work: &Work, change: Change) {
         let world = &self.world;
         let receipt = loop {

@@ -100,7 +100,7 @@ pub fn ended(outcome: Outcome, reason: &str) -> Ended {
         outcome,
         reason: reason.into(),
         rule: "Everyone".into(),
-        trace: json!({ "steps": [] }),
+        trace: Arc::new(json!({ "steps": [] })),
         bounce: None,
         notices: Vec::new(),
     }
@@ -212,7 +212,7 @@ impl World {
             counts: true,
             waited: Duration::from_secs(5),
             run: json!({ "step": 2 }),
-            trace: json!({ "tried": true }),
+            trace: Arc::new(json!({ "tried": true })),
             notices: Vec::new(),
         })
         .await

@@ -1,6 +1,6 @@
 //! What is large in a change is compressed before the writer sees it, so that the writer only inserts.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -80,7 +80,7 @@ fn packed(mut change: Change) -> Packed {
     }
 }
 
-fn pack_value(value: &mut Value) -> Vec<u8> {
+fn pack_value(value: &mut Arc<Value>) -> Vec<u8> {
     compress(std::mem::take(value).to_string().as_bytes())
 }
 
@@ -119,8 +119,8 @@ pub(super) fn unpack_value(data: Option<&[u8]>) -> rusqlite::Result<Value> {
 }
 
 /// The octets of a letter.
-pub(super) fn unpack_letter(data: &[u8]) -> rusqlite::Result<Vec<u8>> {
-    zstd::decode_all(data).map_err(damaged)
+pub(super) fn unpack_letter(data: &[u8]) -> rusqlite::Result<Bytes> {
+    zstd::decode_all(data).map(Bytes::from).map_err(damaged)
 }
 
 fn damaged(error: std::io::Error) -> rusqlite::Error {
@@ -152,7 +152,7 @@ mod tests {
         assert!(unpack_chunks(&[vec![1, 2, 3]]).is_err());
         assert_eq!(unpack_value(None).unwrap(), Value::Null);
         assert_eq!(
-            unpack_value(Some(&pack_value(&mut Value::from("a")))).unwrap(),
+            unpack_value(Some(&pack_value(&mut Arc::new(Value::from("a"))))).unwrap(),
             Value::from("a")
         );
     }

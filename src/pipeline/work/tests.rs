@@ -107,7 +107,7 @@ async fn earlier_deferrals_for_other_reasons_do_not_count_as_panics() {
             counts: true,
             waited: Duration::ZERO,
             run: serde_json::Value::Null,
-            trace: serde_json::Value::Null,
+            trace: Arc::default(),
             notices: Vec::new(),
         };
         world.journal.write(deferred).await.unwrap();
@@ -195,7 +195,7 @@ async fn a_connection_that_answers_again_wakes_what_waits_for_it() {
         counts: false,
         waited: Duration::ZERO,
         run: serde_json::Value::Null,
-        trace: serde_json::Value::Null,
+        trace: Arc::default(),
         notices: Vec::new(),
     };
     world.journal.write(deferred).await.unwrap();
