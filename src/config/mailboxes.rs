@@ -1,17 +1,20 @@
 //! `[mailbox.NAME]`: each mailbox by itself, then the mailboxes beside each other.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use ::config::{Value, ValueKind};
 
 use super::{
     Backlog, Deduplicate, ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle, Tls, Watch,
     endpoint::{endpoint, is_loopback, refuse_oauth, secret},
-    fault::{Fault, suggest},
+    fault::{Fault, closest, suggest},
     table::Table,
     value::{Read, choice, line, refuse, show, text},
 };
-use crate::{message::address::AddrSpec, outcome::Outcome};
+use crate::{mailbox::maildir, message::address::AddrSpec, outcome::Outcome};
 
 /// The keys that only a mailbox on an IMAP server has.
 const OF_IMAP: [&str; 10] = [
@@ -138,9 +141,13 @@ fn how(value: &Value) -> Read<Settle> {
         ("keep", Settle::Keep),
     ];
     match &value.kind {
-        ValueKind::String(word) => match words.into_iter().find(|(known, _)| known == word) {
-            Some((_, how)) => Ok(how),
-            None => refuse(format!("is {word:?}, which is not known"), EXAMPLE),
+        ValueKind::String(word) => match words.iter().find(|(known, _)| known == word) {
+            Some((_, how)) => Ok(how.clone()),
+            None => {
+                let near = closest(word, words.iter().map(|(known, _)| *known));
+                let remedy = near.map_or(EXAMPLE.to_owned(), |near| format!("did you mean {near:?}?"));
+                refuse(format!("is {word:?}, which is not known"), remedy)
+            }
         },
         ValueKind::Table(table) if table.len() == 1 && table.contains_key("move_to") => line(&table["move_to"])
             .map(Settle::MoveTo)
@@ -180,11 +187,15 @@ impl Watched {
     fn of(source: &MailboxSource) -> Watched {
         match source {
             MailboxSource::Imap(imap) => Watched::on_server(imap, &imap.folder),
-            MailboxSource::Maildir { path } => Watched {
-                store: String::new(),
-                folder: path.components().collect::<std::path::PathBuf>().display().to_string(),
-                shown: path.display().to_string(),
-            },
+            MailboxSource::Maildir { path } => Watched::on_disk(path),
+        }
+    }
+
+    fn on_disk(path: &Path) -> Watched {
+        Watched {
+            store: String::new(),
+            folder: real(path).display().to_string(),
+            shown: path.display().to_string(),
         }
     }
 
@@ -204,21 +215,26 @@ impl Watched {
         }
     }
 
-    /// Where a message moves to; the folders of a Maildir are Maildirs below it, their names begin with a dot.
+    /// Where a message moves to.
     fn moved(source: &MailboxSource, folder: &str) -> Watched {
         match source {
             MailboxSource::Imap(imap) => Watched::on_server(imap, folder),
-            MailboxSource::Maildir { path } if folder.eq_ignore_ascii_case("INBOX") => {
-                Watched::of(&MailboxSource::Maildir { path: path.clone() })
-            }
-            MailboxSource::Maildir { path } => Watched::of(&MailboxSource::Maildir {
-                path: Path::new(path).join(format!(".{}", folder.replace('/', "."))),
-            }),
+            MailboxSource::Maildir { path } => Watched::on_disk(&maildir::destination(path, folder)),
         }
     }
 
     fn is(&self, other: &Watched) -> bool {
         self.store == other.store && self.folder == other.folder
+    }
+}
+
+/// The path without links, dots and detours, as far as it exists; what does not is taken as it is written.
+fn real(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (std::fs::canonicalize(&path), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path,
     }
 }
 

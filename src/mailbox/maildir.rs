@@ -25,6 +25,7 @@ use crate::{
 mod settle;
 mod watch;
 
+pub use settle::destination;
 use watch::Watch;
 
 /// No header that a person's mail has is longer.

@@ -235,6 +235,37 @@ async fn over_quota_the_message_stays_and_the_servers_code_is_told() {
 }
 
 #[tokio::test]
+async fn a_destination_that_is_the_folder_itself_under_another_spelling_is_refused() {
+    let server = Dovecot::start();
+    server.add_user("ann");
+    server.commands("ann", &["CREATE Support.New"]);
+    server.deliver("ann", "Support.New", &message(1));
+    let config = ImapConfig {
+        folder: "Support/New".to_owned(),
+        ..cleartext(&server, "ann")
+    };
+    let mut mailbox = open(config.clone()).await.unwrap();
+    let listed = list(mailbox.as_mut()).await;
+    let said = |error: MailboxError| {
+        assert_eq!(
+            error.to_string(),
+            "folder \"Support/New\" can not be used: the server takes the destination \"Support.New\" for the same \
+             folder; settle into another one"
+        );
+    };
+    said(
+        in_time(mailbox.settle(&spots(&listed), &move_to("Support.New")))
+            .await
+            .unwrap_err(),
+    );
+    let config = MailboxConfig {
+        settle: BTreeMap::from([(Outcome::Failed, move_to("Support.New"))]),
+        ..watched(MailboxSource::Imap(config))
+    };
+    said(in_time(mailbox::inspect(&name(), &config)).await.unwrap_err());
+}
+
+#[tokio::test]
 async fn a_copy_that_was_not_made_is_never_expunged() {
     let say = |text: &str| Step::Say(text.to_owned());
     let script = Script::of_folder(

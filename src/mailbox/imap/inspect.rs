@@ -57,6 +57,7 @@ pub(in crate::mailbox) async fn inspect(config: &ImapConfig, settle: &[&Settle])
 impl Imap {
     async fn inspect_destination(&mut self, folder: &str) -> Result<String, MailboxError> {
         let theirs = self.names.to_server(folder);
+        self.refuse_own_folder(folder, &theirs)?;
         if self.find_folder(&theirs).await?.is_some_and(|found| found.selectable) {
             return Ok(format!("folder {folder:?} exists"));
         }

@@ -74,6 +74,7 @@ impl Imap {
 
     async fn move_to(&mut self, uids: &[u32], folder: &str) -> Result<Settled, MailboxError> {
         let theirs = self.names.to_server(folder);
+        self.refuse_own_folder(folder, &theirs)?;
         self.provide(&theirs).await?;
         if self.wire.can("MOVE") {
             for set in sets(uids) {
@@ -104,6 +105,20 @@ impl Imap {
         // Never more than what was copied: what the server says is gone may be there all the same.
         self.expunge(&copied).await?;
         Ok(Settled::leaving(format!("moved to {folder} (copied and expunged)")))
+    }
+
+    /// Under a new UID a message would come in again, for ever. Only the server's separator shows that two names are
+    /// one folder's.
+    pub(super) fn refuse_own_folder(&self, folder: &str, theirs: &str) -> Result<(), MailboxError> {
+        if theirs != self.names.to_server(&self.folder) {
+            return Ok(());
+        }
+        let reason =
+            format!("the server takes the destination {folder:?} for the same folder; settle into another one");
+        Err(MailboxError::Folder {
+            folder: self.folder.clone(),
+            reason,
+        })
     }
 
     /// What bears our mark from an earlier try.

@@ -60,7 +60,7 @@ fn each(root: &Path, spots: &[Spot], done: &Settled, mut act: impl FnMut(&Path) 
 
 /// Maildir++: `.Name` beside `cur/`, with dots for the hierarchy and modified UTF-7 for the letters. INBOX is the
 /// Maildir itself.
-pub(super) fn destination(root: &Path, folder: &str) -> PathBuf {
+pub fn destination(root: &Path, folder: &str) -> PathBuf {
     // Neither a slash nor an empty level is left, so the name can not lead out of the Maildir.
     let levels = folder.split(['/', '.']).filter(|level| !level.is_empty());
     let levels: Vec<&str> = levels
