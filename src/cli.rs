@@ -1,11 +1,10 @@
 //! The commands: one file each. Here: arguments, what is common to all, exit statuses.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    class::Class,
     config::load,
     generation::{Faults, Generation},
     journal::JournalError,
@@ -79,9 +78,8 @@ impl Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
         let status = match error {
-            JournalError::InUse { .. } => Status::Unavailable,
-            _ if error.class() == Class::Transient => Status::TryAgain,
-            _ => Status::Broken,
+            JournalError::InUse { .. } | JournalError::Unusable { .. } => Status::Unavailable,
+            JournalError::NotWritten { .. } | JournalError::NotRead { .. } => Status::TryAgain,
         };
         Failure::new(status, error.to_string())
     }
@@ -220,7 +218,10 @@ fn dispatch(arguments: &Arguments) -> Ended {
         Command::Demo(demo) => demo.perform(common),
         Command::Completions { shell } => {
             let mut command = <Arguments as clap::CommandFactory>::command();
-            clap_complete::generate(*shell, &mut command, "halo-intake", &mut std::io::stdout());
+            // Into memory first: whoever reads it may close the pipe, which the generator takes for a fault.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut command, "halo-intake", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(Status::Done)
         }
         Command::Man => {

@@ -1,6 +1,8 @@
 //! `demo`: the main job on embedded parts alone: the sandbox as Halo, a Maildir of sample messages, an SMTP sink.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{io::Write, net::SocketAddr, path::Path, sync::Arc};
+
+use comfy_table::Cell;
 
 use super::{Common, Ended, Failure, Format, Status, hostname, log, print, runtime};
 use crate::{
@@ -56,12 +58,13 @@ impl Demo {
             let sink = SmtpSink::start().await?;
             let before = ids(&sandbox);
             let path = folder.furnish(&sandbox, &sink)?;
-            println!(
+            writeln!(
+                std::io::stdout(),
                 "{} sample messages, an emulated Halo at {}, a mail sink at {}\n",
                 MAILS.len(),
                 sandbox.url(),
                 sink.address()
-            );
+            )?;
 
             let (generation, _) = Generation::load(&path, &[])?;
             let journal: Arc<dyn Journal> =
@@ -76,10 +79,11 @@ impl Demo {
             rows.reverse();
             log::print(&rows, Format::Table)?;
             show_users(&sandbox, &before)?;
-            show_mails(&sink);
+            show_mails(&sink)?;
             if let Folder { keep: true, path } = &folder {
-                println!("\nEverything is kept in {}:", path.display());
-                println!("  halo-intake --config {}/halo-intake.toml show 2", path.display());
+                let mut out = std::io::stdout();
+                writeln!(out, "\nEverything is kept in {}:", path.display())?;
+                writeln!(out, "  halo-intake --config {}/halo-intake.toml show 2", path.display())?;
             }
             match left {
                 once::Left::Nothing => Ok(Status::Done),
@@ -97,8 +101,9 @@ fn ids(sandbox: &Sandbox) -> Vec<i64> {
 }
 
 fn show_users(sandbox: &Sandbox, before: &[i64]) -> Result<(), Failure> {
-    println!("\nThe users in the sandbox now:");
-    let mut table = print::Screen::of_stdout().table(&["ID", "USER", "ADDRESS", "CLIENT", "SITE", ""]);
+    writeln!(std::io::stdout(), "\nThe users in the sandbox now:")?;
+    let screen = print::Screen::of_stdout();
+    let mut table = screen.table(&["ID", "USER", "ADDRESS", "CLIENT", "SITE", ""]);
     for user in sandbox.users() {
         let text = |name: &str| print::plain(user[name].as_str().unwrap_or_default());
         let id = user["id"].as_i64().unwrap_or_default();
@@ -111,22 +116,26 @@ fn show_users(sandbox: &Sandbox, before: &[i64]) -> Result<(), Failure> {
             text("site_name"),
             new.to_owned(),
         ];
-        table.add_row(row);
+        screen.add(&mut table, row.map(Cell::new).into());
     }
+    screen.cut(&mut table, &[false, true, false, true, true, false]);
     print::print_table(&table)
 }
 
-fn show_mails(sink: &SmtpSink) {
-    println!("\nWhat left by SMTP:");
+fn show_mails(sink: &SmtpSink) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    writeln!(out, "\nWhat left by SMTP:")?;
     for mail in sink.mails() {
         let subject = crate::message::Message::read(&mail.octets).subject;
-        println!(
+        writeln!(
+            out,
             "  from <{}> to {}: {}",
             mail.mail_from,
             mail.rcpt_to.join(", "),
             print::plain(&subject)
-        );
+        )?;
     }
+    Ok(())
 }
 
 /// The demo's folder; gone with the demo unless it is to be kept.

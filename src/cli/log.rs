@@ -1,7 +1,7 @@
 //! `log`: what became of messages, newest first.
 
 use comfy_table::{Cell, Table};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::{
     Common, Ended, Failure, Format, Status,
@@ -42,7 +42,7 @@ pub struct Selection {
     /// Only with this outcome, or still without one (pending, deferred)
     #[arg(long, value_parser = ["completed", "stopped", "bounced", "failed", "duplicate", "ignored", "pending", "deferred"])]
     outcome: Option<String>,
-    /// Only since then: a time (2026-11-23T09:00Z) or how long ago (2h, 7d)
+    /// Only since then: a time (2026-11-23, 2026-11-23T09:00Z) or how long ago (2h, 7d)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// Only with this text in author, subject, rule, reason or Message-ID
@@ -92,11 +92,17 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
+    // A listing shows times in UTC, so a time without an offset is one.
+    let civil = text.parse::<DateTime>().ok();
+    if let Some(at) = civil.and_then(|civil| TimeZone::UTC.to_timestamp(civil).ok()) {
+        return Ok(at);
+    }
     crate::config::unit::parse_duration(text)
         .ok()
         .and_then(|ago| now.checked_sub(ago).ok())
         .ok_or_else(|| {
-            let text = format!("--since {text:?} is neither a time (2026-11-23T09:00Z) nor a duration (2h, 7d)");
+            let text =
+                format!("--since {text:?} is neither a time (2026-11-23, 2026-11-23T09:00Z) nor a duration (2h, 7d)");
             Failure::new(Status::Usage, text)
         })
 }
@@ -181,8 +187,23 @@ mod tests {
     }
 
     #[test]
+    fn since_is_a_time_a_date_or_how_long_ago() {
+        let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("2026-11-22T10:00+01:00", Some("2026-11-22T09:00:00Z")),
+            ("2026-11-22T10:00", Some("2026-11-22T10:00:00Z")),
+            ("2026-11-22", Some("2026-11-22T00:00:00Z")),
+            ("2h", Some("2026-11-23T07:00:00Z")),
+            ("yesterday", None),
+        ] {
+            let found = since(text, now).ok().map(|at| at.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn a_message_is_one_line_on_every_screen() {
-        for width in [80, 120, 200] {
+        for width in [40, 80, 120, 200] {
             let lines = lines(Some(width));
             assert_eq!(lines.len(), 3, "{lines:#?}");
             for line in &lines {

@@ -7,7 +7,7 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
-use super::{Common, Failure, LogFormat, Status};
+use super::{Common, Failure, LogFormat, Status, print};
 
 /// The levels that can be asked for.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -24,7 +24,7 @@ impl Common {
             Some(LogFormat::Json) => fmt::layer()
                 .json()
                 .flatten_event(true)
-                .with_writer(std::io::stderr)
+                .with_writer(|| print::LogLines)
                 .boxed(),
             Some(LogFormat::Text) => text(),
             None if is_stderr(std::env::var("JOURNAL_STREAM").ok().as_deref()) => journald().unwrap_or_else(|_| text()),
@@ -43,11 +43,10 @@ fn journald() -> std::io::Result<AnyLayer> {
 }
 
 fn text() -> AnyLayer {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     fmt::layer()
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal() && !no_color)
-        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && print::may_colour())
+        .with_writer(|| print::LogLines)
         .boxed()
 }
 

@@ -1,8 +1,9 @@
 //! How commands print: tables, JSON lines, traces, and a progress bar where work is long.
 
 use std::{
+    ffi::OsStr,
     io::{IsTerminal, Write},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -35,10 +36,9 @@ impl Screen {
     /// Standard output. `NO_COLOR` is respected.
     pub fn of_stdout() -> Screen {
         let is_terminal = std::io::stdout().is_terminal();
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Screen {
             width: is_terminal.then(|| Table::new().width()).flatten(),
-            colours: is_terminal && !no_color,
+            colours: is_terminal && may_colour(),
         }
     }
 
@@ -59,7 +59,8 @@ impl Screen {
         } else {
             table.force_no_tty();
         }
-        table.set_header(header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold)));
+        let header = header.iter().map(|name| Cell::new(name).add_attribute(Attribute::Bold));
+        table.set_header(self.row(header.collect()));
         table
     }
 
@@ -72,11 +73,15 @@ impl Screen {
 
     /// Adds a row, which takes one line.
     pub fn add(&self, table: &mut Table, cells: Vec<Cell>) {
+        table.add_row(self.row(cells));
+    }
+
+    fn row(&self, cells: Vec<Cell>) -> comfy_table::Row {
         let mut row = comfy_table::Row::from(cells);
         if self.width.is_some() {
             row.max_height(1);
         }
-        table.add_row(row);
+        row
     }
 
     /// An outcome's word, with the number of attempts where there was more than one.
@@ -91,6 +96,12 @@ impl Screen {
             None => Cell::new(text),
         }
     }
+}
+
+/// Whether a terminal may be coloured: not where the user or the terminal says no.
+pub fn may_colour() -> bool {
+    let is = |name: &str, said: &dyn Fn(&OsStr) -> bool| std::env::var_os(name).is_some_and(|value| said(&value));
+    !is("NO_COLOR", &|value| !value.is_empty()) && !is("TERM", &|value| value == "dumb")
 }
 
 /// What a glance should tell: green is well, red wants somebody, yellow is not over. With its code (ECMA-48, 8.3.117).
@@ -131,10 +142,15 @@ pub fn list<T, const N: usize>(
     if format == Format::Json {
         return records.iter().try_for_each(|record| json_line(&object(record)));
     }
-    let mut table = Screen::of_stdout().table(header);
+    let screen = Screen::of_stdout();
+    let mut table = screen.table(header);
     for record in records {
-        table.add_row(row(record).map(|text| plain(&text)));
+        let cells = row(record).map(|text| Cell::new(plain(&text)));
+        screen.add(&mut table, cells.into());
     }
+    // What is copied from a listing, ids and addresses, is never cut.
+    let cut = header.map(|name| !matches!(name, "ID" | "ADDRESS"));
+    screen.cut(&mut table, &cut);
     print_table(&table)
 }
 
@@ -171,6 +187,27 @@ fn cut(text: String) -> String {
     }
 }
 
+/// The bar that is on the terminal now: log lines are written above it.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Standard error for log lines, each on a line of its own.
+pub struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let write = || std::io::stderr().write(octets);
+        match bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// How the work goes, on a terminal; gone when it is dropped.
 pub struct Progress {
     bar: ProgressBar,
@@ -181,6 +218,7 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.task.abort();
         self.bar.finish_and_clear();
+        *BAR.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -190,11 +228,13 @@ pub fn progress(world: &Arc<World>) -> Option<Progress> {
         return None;
     }
     let bar = ProgressBar::new_spinner();
+    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
     let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}").expect("the template is right");
     bar.set_style(style);
     bar.enable_steady_tick(Duration::from_millis(120));
     let (world, shown) = (world.clone(), bar.clone());
     let task = tokio::spawn(async move {
+        let mut ended_before = None;
         loop {
             if let Ok(totals) = world.journal.totals().await {
                 let sum = |states: &[&str]| -> u64 {
@@ -203,9 +243,11 @@ pub fn progress(world: &Arc<World>) -> Option<Progress> {
                         .flat_map(|totals| states.iter().filter_map(|state| totals.by_state.get(*state)))
                         .sum()
                 };
-                let open = sum(&["pending", "deferred"]);
                 let seen: u64 = totals.values().map(|totals| totals.seen).sum();
-                shown.set_message(format!("{} of {seen} messages have ended", seen - open));
+                let ended = seen - sum(&["pending", "deferred"]);
+                // Those of earlier runs are no work of this one.
+                let before = *ended_before.get_or_insert(ended);
+                shown.set_message(format!("{} of {} messages have ended", ended - before, seen - before));
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }

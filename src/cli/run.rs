@@ -28,7 +28,12 @@ impl Run {
     pub fn perform(&self, common: &Common) -> Ended {
         common.begin_logging("info")?;
         log_panics();
-        let (generation, warnings) = common.generation_with_warnings()?;
+        let loaded = Generation::load(&common.config_path()?, &Common::environment());
+        // Log lines, since a service has no other reader.
+        let (generation, warnings) = loaded.map_err(|faults| {
+            faults.0.iter().for_each(|fault| tracing::error!("{fault}"));
+            Failure::new(Status::Configuration, "")
+        })?;
         warnings.0.iter().for_each(|warning| tracing::warn!("{warning}"));
         let runtime = runtime()?;
         let ended = runtime.block_on(self.run(generation));

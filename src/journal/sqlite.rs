@@ -1,7 +1,7 @@
 //! The journal in an SQLite database in the state folder: one thread writes and groups what waits into one commit,
 //! a few connections read beside it.
 
-use std::{collections::BTreeMap, fs::File, path::Path};
+use std::{collections::BTreeMap, fs::File, io::ErrorKind, path::Path};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -77,8 +77,12 @@ impl Sqlite {
 
     fn look(state_dir: &Path, clock: Clock) -> Result<Sqlite, JournalError> {
         let path = lock::database(state_dir);
-        if !path.exists() {
-            let reason = "there is no journal yet; the daemon makes it when it starts".to_owned();
+        if let Err(error) = path.metadata() {
+            let reason = match error.kind() {
+                ErrorKind::NotFound => "there is no journal yet; the daemon makes it when it starts".to_owned(),
+                ErrorKind::PermissionDenied => format!("{error}; be the user that the daemon runs as, or root"),
+                _ => error.to_string(),
+            };
             return Err(JournalError::Unusable {
                 path: path.display().to_string(),
                 reason,

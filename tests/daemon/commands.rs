@@ -300,3 +300,18 @@ fn usage_faults_exit_2_and_a_missing_configuration_78() {
     assert_eq!(run(&["completions", "bash"]).status, 0);
     assert!(run(&["man"]).stdout.contains("halo-intake"));
 }
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_fault() {
+    for arguments in [&["demo"][..], &["completions", "bash"], &["man"]] {
+        let mut child = program()
+            .args(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let ran = finish(child.wait_with_output().unwrap());
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{arguments:?}");
+    }
+}
