@@ -9,7 +9,7 @@ use crate::{
     config::{Config, ConnectionName},
     generation::Generation,
     halo::{
-        Client, Reference,
+        Client, Reference, Site,
         client::{Calls, Halo, HaloError},
         registry::Registry,
     },
@@ -156,22 +156,53 @@ impl Report {
     }
 
     async fn site(&mut self, what: &str, reference: &Reference, client: Option<&Client>, halo: &Halo, calls: &Calls) {
-        let within = client
-            .map(|client| client.id)
-            .filter(|_| matches!(reference, Reference::Name(_)));
-        let found = halo.sites_by(within, reference, calls).await;
-        let ids = |sites: &[crate::halo::Site]| sites.iter().map(|site| site.id.to_string()).collect();
-        let Some(site) = self.one(what, &format!("site {reference}"), found, ids) else {
-            return;
-        };
-        if let (Some(client), Some(of)) = (client, site.client_id)
-            && client.id != of
+        match (reference, client) {
+            (Reference::Name(name), None) => self.site_of_some_client(what, name, halo, calls).await,
+            (Reference::Name(name), Some(client)) => self.site_of(what, name, client, halo, calls).await,
+            (Reference::Id(_), _) => {
+                let found = halo.sites_by(None, reference, calls).await;
+                let site = self.one(what, &format!("site {reference}"), found, site_ids);
+                if let (Some(site), Some(client)) = (site, client)
+                    && site.client_id != Some(client.id)
+                {
+                    let text = format!("site {reference} {}, not to {:?}", belongs(&[site]), client.name);
+                    self.bad(what, &text, Class::Permanent);
+                }
+            }
+        }
+    }
+
+    async fn site_of(&mut self, what: &str, name: &str, client: &Client, halo: &Halo, calls: &Calls) {
+        let reference = Reference::Name(name.to_owned());
+        let found = halo.sites_by(Some(client.id), &reference, calls).await;
+        if found.as_ref().is_ok_and(Vec::is_empty)
+            && let Ok(elsewhere) = halo.sites_by(None, &reference, calls).await
+            && !elsewhere.is_empty()
         {
-            let text = format!(
-                "site {reference} belongs to client {of} ({:?}), not to {:?}",
-                site.client_name, client.name
-            );
-            self.bad(what, &text, Class::Permanent);
+            let text = format!("site {name:?} {}, not to {:?}", belongs(&elsewhere), client.name);
+            return self.bad(what, &text, Class::Permanent);
+        }
+        self.one(what, &format!("site {name:?} of {:?}", client.name), found, site_ids);
+    }
+
+    /// Which client's site it is differs from message to message.
+    async fn site_of_some_client(&mut self, what: &str, name: &str, halo: &Halo, calls: &Calls) {
+        match halo.sites_by(None, &Reference::Name(name.to_owned()), calls).await {
+            Ok(found) if found.is_empty() => {
+                self.bad(
+                    what,
+                    &format!("no client has a site {name:?}; halo-intake halo sites lists them"),
+                    Class::Permanent,
+                );
+            }
+            Ok(found) => {
+                let clients = counted(found.len(), "client has", "clients have");
+                self.good(
+                    what,
+                    &format!("site {name:?} is looked for within each message's client; {clients} one"),
+                );
+            }
+            Err(error) => self.bad(what, &error.to_string(), error.class()),
         }
     }
 
@@ -213,6 +244,20 @@ impl Report {
             }
         }
     }
+}
+
+fn site_ids(sites: &[Site]) -> Vec<String> {
+    sites.iter().map(|site| site.id.to_string()).collect()
+}
+
+/// Whose sites they are.
+fn belongs(sites: &[Site]) -> String {
+    let whose: Vec<String> = sites
+        .iter()
+        .map(|site| format!("{:?}", site.client_name))
+        .take(5)
+        .collect();
+    format!("belongs to {}", whose.join(", "))
 }
 
 /// `1 rule`, `2 rules`.

@@ -82,6 +82,33 @@ fn check_online_names_a_locked_client_that_is_not_there_and_a_wrong_password() {
 }
 
 #[test]
+fn check_online_looks_for_a_site_within_its_client() {
+    let check = |client: &str, site: &str| {
+        let world = World::new(&format!(
+            "[[rule]]\nname = \"r\"\n[[rule.action]]\ntype = \"find_halo_user_and_client\"\nstore_as = \"s\"\n\
+             [[rule.action]]\ntype = \"create_halo_user\"\nclient = {client:?}\nsite = {site:?}\n"
+        ));
+        let ran = world.run(&["check", "--online"]);
+        (ran.status, ran.stdout)
+    };
+    let (status, said) = check("{{ custom.s.client.id }}", "Main");
+    assert!(status == 0 && said.contains("within each message's client"), "{said}");
+    let (status, said) = check("{{ custom.s.client.id }}", "Nowhere");
+    assert!(
+        status == 78 && said.contains("no client has a site \"Nowhere\""),
+        "{said}"
+    );
+    let (status, said) = check("Acme Ltd", "Annex");
+    let expected = "site \"Annex\" belongs to \"Northgate Clinic\", not to \"Acme Ltd\"";
+    assert!(status == 78 && said.contains(expected), "{said}");
+    let (status, said) = check("Acme Ltd", "Warehouse");
+    assert!(
+        status == 0 && said.contains("site \"Warehouse\" of \"Acme Ltd\" has the id"),
+        "{said}"
+    );
+}
+
+#[test]
 fn explain_says_what_would_happen_and_does_nothing() {
     let world = World::new(RULES);
     let mail = world.folder.join("mail.eml");
