@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     DomainTarget, HaloConfig,
-    endpoint::{domain, is_loopback, secret},
+    endpoint::{domain, is_loopback, secret, without_login},
     table::Table,
     value::{Read, items, line, refuse, show, text, whole},
 };
@@ -51,10 +51,7 @@ fn url(value: &Value, cleartext: bool) -> Read<Url> {
     const EXAMPLE: &str = "write the address of the server, such as \"https://example.halopsa.com\"";
     let written = text(value)?;
     let Ok(url) = Url::parse(written.trim()) else {
-        return match written.contains('@') {
-            true => refuse("is no URL", EXAMPLE),
-            false => refuse(format!("is {written:?}, which is no URL"), EXAMPLE),
-        };
+        return refuse(format!("is {:?}, which is no URL", without_login(&written)), EXAMPLE);
     };
     if !url.username().is_empty() || url.password().is_some() {
         return refuse(
@@ -65,6 +62,7 @@ fn url(value: &Value, cleartext: bool) -> Read<Url> {
     let loopback = url
         .host_str()
         .is_some_and(|host| is_loopback(host.trim_matches(['[', ']'])));
+    let written = without_login(&written);
     match url.scheme() {
         _ if url.host_str().is_none() || url.query().is_some() || url.fragment().is_some() => refuse(
             format!("is {written:?}, which is not the address of a server alone"),

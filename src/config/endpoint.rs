@@ -71,10 +71,25 @@ pub fn host(value: &Value) -> Read<String> {
     if bare.parse::<IpAddr>().is_ok() || is_host_name(bare) {
         return Ok(bare.to_owned());
     }
+    let shown = without_login(&written);
     refuse(
-        format!("is {written:?}, which is no host name"),
+        format!("is {shown:?}, which is no host name"),
         "write the name alone; the port has a key of its own",
     )
+}
+
+/// An address as people may see it: what stands before an `@` or behind a `?` may be a secret.
+pub fn without_login(written: &str) -> String {
+    let (scheme, rest) = written.split_once("://").map_or(("", written), |(_, rest)| {
+        (&written[..written.len() - rest.len()], rest)
+    });
+    let rest = rest
+        .rsplit_once('@')
+        .map_or(rest.to_owned(), |(_, host)| format!("…@{host}"));
+    match rest.split_once('?') {
+        Some((before, _)) => format!("{scheme}{before}?…"),
+        None => format!("{scheme}{rest}"),
+    }
 }
 
 /// A domain with a dot in it, in lower case.
@@ -146,6 +161,18 @@ mod tests {
 
     use super::*;
     use crate::config::layers::values_of;
+
+    #[test]
+    fn what_may_be_a_secret_in_an_address_is_not_shown() {
+        for (written, shown) in [
+            ("imap.example.com:993", "imap.example.com:993"),
+            ("support:s3cret@imap.example.com", "…@imap.example.com"),
+            ("https://a:s3cret@halo.example/auth", "https://…@halo.example/auth"),
+            ("https://halo.example/auth?secret=s3cret", "https://halo.example/auth?…"),
+        ] {
+            assert_eq!(without_login(written), shown);
+        }
+    }
 
     #[test]
     fn a_secret_has_exactly_one_source_and_its_value_never_prints() {
