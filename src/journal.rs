@@ -94,7 +94,7 @@ pub struct Work {
     pub deferred: Option<(Timestamp, bool)>,
     /// Where a deferred run stopped; its shape is `run`'s.
     pub run: Option<Value>,
-    /// What was intended under this entry, oldest first, with its answer where one came.
+    /// What was intended under this entry since it came or was reopened, oldest first, with its answer where one came.
     pub intents: Vec<Intent>,
 }
 

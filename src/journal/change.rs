@@ -228,8 +228,8 @@ pub enum Change {
     Reported { upto: i64, letter: Letter },
     /// A small value that outlives the process: pace, tokens, cached facts.
     Kept { name: String, value: Value },
-    /// An ended message shall run again from its stored octets, as a new one: `Stale` where it has not ended or its
-    /// octets are not kept any more.
+    /// An ended message shall run again from its stored octets, as a new one, with none of the answers that it had:
+    /// `Stale` where it has not ended or its octets are not kept any more.
     Reopened { entry: EntryId },
     /// Drops octets and traces of what ended before the one, rows before the other; these only of messages that
     /// do not lie in a mailbox any more.

@@ -5,6 +5,8 @@ use std::{
     process::{Child, Stdio},
 };
 
+use halo_intake::sandbox::Sandbox;
+
 use crate::{
     running::{Daemon, USERS},
     world::{Ran, World, finish},
@@ -168,6 +170,27 @@ fn retry_runs_a_failed_message_again_without_a_daemon() {
     let unknown = world.run(&["retry", "4711"]);
     assert_eq!(unknown.status, 2, "{unknown:?}");
     assert_eq!(world.run(&["retry"]).status, 2);
+}
+
+#[test]
+fn retry_makes_anew_what_was_removed_from_halo_since() {
+    let mut world = World::new(USERS);
+    world.mail("Ann <ann@stranger.example>", "Made");
+    world.once();
+    assert_eq!(world.users("ann@stranger.example").len(), 1);
+    let made = world.json(&["retry", "1"]);
+    assert_eq!(made[0]["outcome"], "completed");
+    assert_eq!(world.requests("POST", "/api/users"), 1, "it is found, not made again");
+
+    // A Halo that is the same, but for the user.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    world.sandbox = runtime.block_on(Sandbox::start(([127, 0, 0, 1], 0).into())).unwrap();
+    let made = world.json(&["retry", "1"]);
+    assert_eq!(made[0]["outcome"], "completed");
+    assert_eq!(world.users("ann@stranger.example").len(), 1);
 }
 
 #[test]

@@ -222,7 +222,8 @@ pub(super) fn settle_deferred(hand: &Hand<'_>, entry: EntryId, due: Timestamp, r
     Ok(done_or_stale(changed))
 }
 
-/// An ended message runs again, as if it were new; its attempts go on counting, and what was done is known.
+/// An ended message runs again, as if it were new; its attempts go on counting. What was answered is forgotten: people
+/// may have removed it since, so it is looked for again. A request without an answer stays known.
 pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault> {
     let held = hand
         .db
@@ -236,6 +237,9 @@ pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault
         .query_row([entry], held_row)
         .optional()?;
     let Some(held) = held else { return Ok(Receipt::Stale) };
+    hand.db
+        .prepare_cached("DELETE FROM intent WHERE entry = ?1 AND answer IS NOT NULL")?
+        .execute([entry])?;
     reorder(hand, &held)?;
     Ok(Receipt::Done)
 }
