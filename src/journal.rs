@@ -207,6 +207,8 @@ pub trait Journal: Send + Sync {
     fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>>;
     /// The lines of `log`, newest first.
     fn rows(&self, filter: RowFilter) -> Answer<'_, Vec<Row>>;
+    /// The lines of these messages, those that are there.
+    fn rows_of(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<Row>>;
     /// One message in full.
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>>;
     /// The accounting identity of each mailbox.

@@ -231,8 +231,8 @@ pub enum Change {
     /// An ended message shall run again from its stored octets, as a new one, with none of the answers that it had:
     /// `Stale` where it has not ended or its octets are not kept any more.
     Reopened { entry: EntryId },
-    /// Drops octets and traces of what ended before the one, rows before the other; these only of messages that
-    /// do not lie in a mailbox any more.
+    /// Drops octets and traces of what ended before the one, and notices, told or not, from before it; rows before
+    /// the other; these only of messages that do not lie in a mailbox any more.
     Trimmed {
         octets_before: Timestamp,
         rows_before: Timestamp,

@@ -200,6 +200,10 @@ impl Journal for Sqlite {
         Box::pin(self.readers.read(move |db| listing::rows(db, &filter)))
     }
 
+    fn rows_of(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<Row>> {
+        Box::pin(self.readers.read(move |db| listing::rows_of(db, &entries)))
+    }
+
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>> {
         Box::pin(self.readers.read(move |db| listing::entry(db, entry)))
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     class::Class,
     generation::Generation,
-    journal::{Change, DueLetter, JournalError, Queue},
+    journal::{Change, DueLetter, JournalError, LetterId, Queue},
     outcome::{
         Reason,
         smtp::{Smtp, SmtpError},
@@ -134,17 +134,35 @@ async fn taken(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
         "sent"
     );
     report::well(world, Thing::Smtp).await;
+    if due.entry.is_none() {
+        report::well(world, Thing::Report).await;
+    }
     ring(world, due).await?;
     Ok(Sent::Done)
 }
 
 async fn refused(world: &World, due: &DueLetter, error: &SmtpError) -> Result<Sent, JournalError> {
-    let message_id = due.entry.map(|entry| entry.0);
-    tracing::warn!(letter = due.id.0, message_id, reason = %error, "refused");
+    let Some(entry) = due.entry else {
+        return report_refused(world, due.id, error).await;
+    };
+    tracing::warn!(letter = due.id.0, message_id = entry.0, reason = %error, "refused");
     let (letter, reason) = (due.id, format!("{}: {error}", Reason::BounceRefused.word()));
     world.journal.write(Change::LetterRefused { letter, reason }).await?;
     world.bells.report.notify_one();
     ring(world, due).await?;
+    Ok(Sent::Done)
+}
+
+/// Nobody is told by mail that mail to operators is refused, so the log and the status line say it.
+async fn report_refused(world: &World, letter: LetterId, error: &SmtpError) -> Result<Sent, JournalError> {
+    let reason = format!("the report to [report] to is refused: {error}");
+    tracing::error!(letter = letter.0, "{reason}");
+    let refused = Change::LetterRefused {
+        letter,
+        reason: error.to_string(),
+    };
+    report::trouble(world, Thing::Report, reason, false, Urgency::Now).await;
+    world.journal.write(refused).await?;
     Ok(Sent::Done)
 }
 
@@ -175,10 +193,8 @@ async fn put_off(
 
 /// The message that the letter bounced has ended now.
 async fn ring(world: &World, due: &DueLetter) -> Result<(), JournalError> {
-    if let Some(entry) = due.entry
-        && let Some(entry) = world.journal.entry(entry).await?
-    {
-        world.bells.settle(&entry.place.mailbox).notify_one();
+    for row in world.journal.rows_of(due.entry.into_iter().collect()).await? {
+        world.bells.settle(&row.mailbox).notify_one();
         world.bells.work.notify_one();
     }
     Ok(())

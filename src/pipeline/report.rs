@@ -1,7 +1,10 @@
 //! What operators hear of: notices are gathered in the journal and leave together, at most one digest in
 //! `[report].every`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -19,6 +22,9 @@ use crate::{
 const LAST: &str = "report last";
 /// Without any bell the loop looks so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// A digest that the SMTP server refused for good is made again after this time at the earliest: somebody has to change
+/// something first.
+const AFTER_REFUSAL: Duration = Duration::from_secs(3600);
 
 /// Notes something that operators shall hear of.
 pub async fn note(world: &World, topic: String, text: String) {
@@ -58,6 +64,7 @@ pub async fn well(world: &World, thing: Thing) -> bool {
         Thing::Connection(_) => "Halo answers again; the messages that waited are taken up",
         Thing::Writing(_) => "Halo takes writes again; the messages that waited are taken up",
         Thing::Smtp => "the SMTP server takes letters again",
+        Thing::Report => "reports are taken again",
         Thing::Configuration => "a new configuration was taken",
     };
     tracing::info!("{thing}: {text}");
@@ -106,13 +113,13 @@ pub async fn pass(world: &World, now: bool) -> Result<(), JournalError> {
     if report.to.is_empty() || generation.config.smtp.is_none() {
         return Ok(());
     }
-    let notices = world.journal.notices().await?;
-    let Some((upto, _)) = notices.last() else { return Ok(()) };
-    let upto = *upto;
     let at = world.clock.now();
     if !now && !is_due(world, report.every, at).await? {
         return Ok(());
     }
+    let notices = world.journal.notices().await?;
+    let Some((upto, _)) = notices.last() else { return Ok(()) };
+    let upto = *upto;
     let notices: Vec<Notice> = notices.into_iter().map(|(_, notice)| notice).collect();
     let rows = rows_of(world, &notices).await?;
     let digest = Digest {
@@ -144,19 +151,15 @@ pub async fn pass(world: &World, now: bool) -> Result<(), JournalError> {
 
 /// The messages that the notices are about.
 async fn rows_of(world: &World, notices: &[Notice]) -> Result<HashMap<EntryId, Row>, JournalError> {
-    let mut rows = HashMap::new();
-    for entry in notices.iter().filter_map(|notice| notice.entry) {
-        if !rows.contains_key(&entry)
-            && let Some(found) = world.journal.entry(entry).await?
-        {
-            rows.insert(entry, found.row);
-        }
-    }
-    Ok(rows)
+    let entries: BTreeSet<EntryId> = notices.iter().filter_map(|notice| notice.entry).collect();
+    let rows = world.journal.rows_of(entries.into_iter().collect()).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
 }
 
-/// The first digest leaves at once; the next gather for a while.
+/// The first digest leaves at once; the next gather for a while, and longer where the last one was refused.
 async fn is_due(world: &World, every: Duration, now: Timestamp) -> Result<bool, JournalError> {
+    let was_refused = world.state.is_well(&Thing::Report) == Some(false);
+    let every = if was_refused { every.max(AFTER_REFUSAL) } else { every };
     let last: Option<Timestamp> = world
         .journal
         .kept(LAST)
@@ -164,3 +167,6 @@ async fn is_due(world: &World, every: Duration, now: Timestamp) -> Result<bool, 
         .and_then(|value| serde_json::from_value(value).ok());
     Ok(last.is_none_or(|last| Duration::try_from(now.duration_since(last)).unwrap_or_default() >= every))
 }
+
+#[cfg(test)]
+mod tests;

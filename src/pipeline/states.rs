@@ -28,6 +28,8 @@ pub enum Thing {
     Writing(ConnectionName),
     /// The SMTP server.
     Smtp,
+    /// Reports to operators are refused for good.
+    Report,
     /// A new configuration that was not taken.
     Configuration,
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Thing {
             Thing::Connection(name) => write!(f, "connection {name}"),
             Thing::Writing(name) => write!(f, "writing at connection {name}"),
             Thing::Smtp => f.write_str("smtp"),
+            Thing::Report => f.write_str("report"),
             Thing::Configuration => f.write_str("configuration"),
         }
     }

@@ -134,6 +134,27 @@ fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
 }
 
 #[test]
+fn a_refused_report_is_told_in_the_log_and_loses_nothing() {
+    let world = World::new(BOUNCE);
+    let refusal = ("ops@desk.example".to_owned(), "550 5.7.1 not from here".to_owned());
+    world.sink.switch(|switches| switches.rcpt = Some(refusal));
+    world.mail_with("Ann <ann@stranger.example>", "A question", "Precedence: list\n");
+    let ran = world.run(&["run", "--once"]);
+    assert_eq!(ran.status, 75, "what operators have not heard is left: {ran:?}");
+    assert!(
+        ran.stderr.contains("the report to [report] to is refused"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("550 5.7.1 not from here"), "{}", ran.stderr);
+
+    world.sink.switch(|switches| switches.rcpt = None);
+    world.once();
+    let mail = String::from_utf8(world.sink.mails()[0].octets.clone()).unwrap();
+    assert!(mail.contains("halo-intake show 1"), "{mail}");
+}
+
+#[test]
 fn with_bounce_an_outage_bounces_nobody() {
     use halo_intake::sandbox::{Fault, Mishap};
     let rules = "[[rule]]\nname = \"r\"\n[[rule.action]]\ntype = \"create_halo_user\"\nclient = 12\nsite = 21\non_error = \"bounce\"\n";

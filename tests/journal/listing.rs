@@ -167,6 +167,17 @@ async fn grep_finds_parts_of_every_text_in_any_case_and_takes_no_letter_for_a_si
 }
 
 #[tokio::test]
+async fn the_lines_of_some_messages_are_read_at_once() {
+    let world = world();
+    let first = world.receive_new(mail(1)).await;
+    world.receive_new(mail(2)).await;
+    let third = world.with_outcome(mail(3), Outcome::Failed).await;
+    let rows = world.journal.rows_of(vec![first, EntryId(99), third]).await.unwrap();
+    let read: Vec<_> = rows.iter().map(|row| (row.id, row.outcome.as_str())).collect();
+    assert_eq!(read, [(first, "pending"), (third, "failed")]);
+}
+
+#[tokio::test]
 async fn a_message_that_is_not_there_is_no_entry() {
     let world = world();
     assert!(world.journal.entry(EntryId(1)).await.unwrap().is_none());

@@ -1,7 +1,7 @@
 //! What retention drops and what it leaves.
 
 use halo_intake::{
-    journal::{Change, Receipt, Settled},
+    journal::{Change, Notice, Receipt, Settled},
     outcome::Outcome,
 };
 use jiff::Timestamp;
@@ -79,6 +79,26 @@ async fn rows_go_only_when_the_message_is_in_no_mailbox_and_totals_never() {
     assert_eq!(world.journal.letters(10, None).await.unwrap().len(), 1);
     assert!(world.journal.entry(moved.entry).await.unwrap().is_none());
     assert_eq!(world.totals(&support()).await, before);
+}
+
+#[tokio::test]
+async fn what_nobody_could_be_told_of_goes_with_the_octets() {
+    let world = world();
+    world.done(notice("old", past())).await;
+    world.done(notice("new", future())).await;
+    trim(&world, past(), past()).await;
+    assert_eq!(world.topics().await, ["old", "new"]);
+    trim(&world, Timestamp::now(), past()).await;
+    assert_eq!(world.topics().await, ["new"]);
+}
+
+fn notice(topic: &str, at: Timestamp) -> Change {
+    Change::Noticed(Notice {
+        entry: None,
+        topic: topic.into(),
+        text: "it rests".into(),
+        at,
+    })
 }
 
 #[tokio::test]

@@ -54,6 +54,13 @@ pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<
         .collect()
 }
 
+/// The lines of these messages, those that are there.
+pub(super) fn rows_of(db: &Connection, entries: &[EntryId]) -> rusqlite::Result<Vec<Row>> {
+    let mut one = db.prepare_cached(&format!("SELECT {ROW} FROM entry WHERE id = ?1"))?;
+    let rows = entries.iter().map(|entry| one.query_row([entry], row).optional());
+    rows.filter_map(rusqlite::Result::transpose).collect()
+}
+
 fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     Ok(Row {
         id: row.get(0)?,

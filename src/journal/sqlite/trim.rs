@@ -19,7 +19,10 @@ const PAGES: i64 = 2000;
 
 /// Drops one slice of what is too old; whether there is more.
 pub(super) fn slice(hand: &Hand<'_>, octets_before: Timestamp, rows_before: Timestamp) -> Result<bool, Fault> {
-    let dropped = octets(hand, octets_before)? + rows(hand, rows_before)? + rest(hand, rows_before)?;
+    let dropped = octets(hand, octets_before)?
+        + notices(hand, octets_before)?
+        + rows(hand, rows_before)?
+        + rest(hand, rows_before)?;
     let free = give_back(hand)?;
     Ok(dropped > 0 || free > PAGES)
 }
@@ -45,6 +48,13 @@ fn octets(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
     Ok(ids.len())
 }
 
+/// What operators were told, or could not be told for as long as its message could have run again.
+fn notices(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
+    hand.db
+        .prepare_cached("DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE at < ?1 LIMIT ?2)")?
+        .execute(params![At(before), SLICE])
+}
+
 /// Rows of messages that are at their end and lie nowhere; with them go their attempts, intents and letters.
 fn rows(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
     hand.db
@@ -55,12 +65,10 @@ fn rows(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
         .execute(params![At(before), SLICE])
 }
 
-/// Digests that left, what they told, and creations that are closed.
+/// Digests that left, and creations that are closed.
 fn rest(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
     let mut dropped = 0;
     for sql in [
-        "DELETE FROM notice WHERE id IN (
-            SELECT id FROM notice WHERE report IS NOT NULL AND at < :before LIMIT :slice)",
         "DELETE FROM letter WHERE id IN (
             SELECT id FROM letter WHERE entry IS NULL AND ended IS NOT NULL AND ended < :before LIMIT :slice)",
         "DELETE FROM creation WHERE rowid IN (

@@ -1,0 +1,53 @@
+//! A digest on its way out, and what becomes of one that nobody takes.
+
+use std::{path::Path, sync::Arc};
+
+use super::*;
+use crate::{
+    clock::Clock, generation::Generation, journal::sqlite::Sqlite, pipeline::outbox, sandbox::smtp_sink::SmtpSink,
+};
+
+/// A world whose reports go to this sink, as soon as there is something to tell.
+fn world(folder: &Path, sink: &SmtpSink) -> World {
+    let path = folder.join("halo-intake.toml");
+    let text = format!(
+        "state_dir = {folder:?}\n[mailbox.support]\ntype = \"maildir\"\npath = {folder:?}\n[smtp]\nhost = \"127.0.0.1\"\n\
+         port = {}\ntls = \"none\"\n[report]\nto = [\"ops@desk.example\"]\nevery = \"1ms\"\n[[rule]]\nname = \"r\"\n\
+         [[rule.action]]\ntype = \"stop\"\n",
+        sink.address().port()
+    );
+    std::fs::write(&path, text).unwrap();
+    let (generation, _) = Generation::load(&path, &[]).unwrap();
+    let journal = Arc::new(Sqlite::open(folder, Clock::system(), true).unwrap());
+    World::new(journal, Clock::system(), generation, "desk.example".to_owned()).unwrap()
+}
+
+async fn waiting(world: &World) -> usize {
+    world.journal.letters(10, None).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_report_that_is_refused_is_a_trouble_and_is_not_made_again_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = SmtpSink::start().await.unwrap();
+    let world = world(folder.path(), &sink);
+    let refusal = ("ops@desk.example".to_owned(), "550 5.7.1 not from here".to_owned());
+    sink.switch(|switches| switches.rcpt = Some(refusal));
+    note(&world, "connection main".to_owned(), "it is down".to_owned()).await;
+    pass(&world, false).await.unwrap();
+    assert_eq!(waiting(&world).await, 1);
+    outbox::pass(&world, false).await.unwrap();
+    let (thing, trouble) = world.state.troubles().remove(0);
+    assert_eq!((thing, trouble.is_unavailable), (Thing::Report, false));
+    assert!(trouble.reason.contains("550 5.7.1 not from here"), "{}", trouble.reason);
+    pass(&world, false).await.unwrap();
+    assert_eq!(waiting(&world).await, 0, "nobody has changed anything yet");
+
+    // What it told leaves with the next one, asked for here as `run --once` does.
+    sink.switch(|switches| switches.rcpt = None);
+    pass(&world, true).await.unwrap();
+    outbox::pass(&world, false).await.unwrap();
+    let mail = String::from_utf8(sink.mails().remove(0).octets).unwrap();
+    assert!(mail.contains("it is down"), "{mail}");
+    assert!(world.state.troubles().is_empty());
+}
