@@ -77,6 +77,7 @@ pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Resu
         hand,
         tasks: loops.tasks.clone(),
         running: BTreeMap::new(),
+        leaving: BTreeMap::new(),
     };
     mailboxes.apply(&world.generation.load_full());
 
@@ -154,11 +155,15 @@ struct Mailboxes {
     hand: mpsc::Sender<InHand>,
     tasks: TaskTracker,
     running: BTreeMap<MailboxName, Running>,
+    /// The loops that were stopped last under a name: the next ones there begin when these have ended.
+    leaving: BTreeMap<MailboxName, TaskTracker>,
 }
 
 struct Running {
     started_from: MailboxConfig,
     stop: CancellationToken,
+    /// Its loops alone.
+    tasks: TaskTracker,
 }
 
 impl Mailboxes {
@@ -170,15 +175,13 @@ impl Mailboxes {
                 .get(name)
                 .is_some_and(|config| config.enabled && *config == running.started_from)
         };
-        self.running.retain(|name, running| {
-            let stays = wanted(name, running);
-            if !stays {
-                tracing::info!(mailbox = name.0, "is no longer watched as it was");
-                running.stop.cancel();
-                self.world.state.forget(name);
-            }
-            stays
-        });
+        for (name, running) in self.running.extract_if(.., |name, running| !wanted(name, running)) {
+            tracing::info!(mailbox = name.0, "is no longer watched as it was");
+            running.stop.cancel();
+            running.tasks.close();
+            self.world.state.forget(&name);
+            self.leaving.insert(name, running.tasks);
+        }
         for (name, config) in &generation.config.mailboxes {
             if config.enabled && !self.running.contains_key(name) {
                 self.running.insert(name.clone(), self.start(name, config));
@@ -187,7 +190,6 @@ impl Mailboxes {
     }
 
     fn start(&self, name: &MailboxName, config: &MailboxConfig) -> Running {
-        tracing::info!(mailbox = name.0, "is watched");
         let stop = self.world.stop.child_token();
         let watched = Arc::new(Watched {
             world: self.world.clone(),
@@ -204,18 +206,31 @@ impl Mailboxes {
             config: config.clone(),
             stop: stop.clone(),
         });
-        self.tasks.spawn(survive(stop.clone(), move || {
+        let receiving = survive(stop.clone(), move || {
             let watched = watched.clone();
             async move { watched.run().await }
-        }));
-        self.tasks.spawn(survive(stop.clone(), move || {
+        });
+        let settling = survive(stop.clone(), move || {
             let settler = settler.clone();
             async move { settler.run().await }
-        }));
-        Running {
+        });
+        let running = Running {
             started_from: config.clone(),
-            stop,
-        }
+            stop: stop.clone(),
+            tasks: TaskTracker::new(),
+        };
+        let (before, name) = (self.leaving.get(name).cloned(), name.0.clone());
+        self.tasks.spawn(running.tasks.track_future(async move {
+            // Two settlers would each move the same message.
+            if let Some(before) = before {
+                before.wait().await;
+            }
+            if !stop.is_cancelled() {
+                tracing::info!(mailbox = name, "is watched");
+                tokio::join!(receiving, settling);
+            }
+        }));
+        running
     }
 }
 

@@ -111,6 +111,34 @@ fn mailboxes_come_and_go_and_no_message_is_lost_or_doubled() {
 }
 
 #[test]
+fn a_changed_mailbox_is_watched_anew_only_when_its_old_loops_have_ended() {
+    let mut world = World::new(USERS);
+    let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = server.local_addr().unwrap().port();
+    world.settings = format!(
+        "[mailbox.slow]\ntype = \"imap\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nusername = \"a\"\npassword = \"b\"\n"
+    );
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("is watched");
+    daemon.says("is watched");
+    // It says nothing at all, so whoever signs in there waits.
+    let (silent, _) = server.accept().unwrap();
+
+    let other = world.folder.join("Other");
+    world.settings += &format!("poll_interval = \"2m\"\n[mailbox.then]\ntype = \"maildir\"\npath = {other:?}\n");
+    world.configure();
+    daemon.signal(Signal::HUP);
+    let line = daemon.says("is no longer watched");
+    assert!(line.contains("slow"), "{line}");
+    let line = daemon.says("is watched");
+    assert!(line.contains("then"), "others do not wait for it: {line}");
+    drop(silent);
+    let line = daemon.says("is watched");
+    assert!(line.contains("slow"), "{line}");
+    server.accept().unwrap();
+}
+
+#[test]
 fn what_came_from_a_folder_that_is_no_longer_watched_is_settled_there() {
     let rules = "[[rule]]\nname = \"bounces\"\n[[rule.action]]\ntype = \"bounce\"\n";
     let world = World::with_dovecot(rules);
