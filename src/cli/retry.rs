@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     daemon::{PATIENCE, control, memory},
     generation::Generation,
-    journal::{EntryId, Journal, JournalError, Row, sqlite::Sqlite},
+    journal::{EntryId, Journal, Row, sqlite::Sqlite},
     pipeline::{World, outbox, report, work::Crew},
 };
 
@@ -53,7 +53,7 @@ impl Retry {
         let handed_over = control::retry(&state_dir, ids.clone()).await;
         let handed_over = handed_over.map_err(|error| Failure::new(Status::TryAgain, error.to_string()))?;
         if let Some(reopened) = handed_over {
-            let again = rows(&reader, &reopened.ids).await?;
+            let again = reader.rows_of(reopened.ids.clone()).await?;
             log::print(&again, self.format)?;
             return said(&chosen, &reopened.ids, Status::Done);
         }
@@ -71,7 +71,7 @@ impl Retry {
                 .await?);
         }
         let ids: Vec<EntryId> = self.ids.iter().copied().map(EntryId).collect();
-        let known = rows(journal, &ids).await?;
+        let known = journal.rows_of(ids.clone()).await?;
         match ids.iter().find(|id| !known.iter().any(|row| row.id == **id)) {
             Some(id) => Err(Failure::new(
                 Status::Usage,
@@ -80,14 +80,6 @@ impl Retry {
             None => Ok(known),
         }
     }
-}
-
-async fn rows(journal: &dyn Journal, ids: &[EntryId]) -> Result<Vec<Row>, JournalError> {
-    let mut rows = Vec::new();
-    for id in ids {
-        rows.extend(journal.entry(*id).await?.map(|entry| entry.row));
-    }
-    Ok(rows)
 }
 
 /// Runs them in this process, with whatever else is due just now.
@@ -105,7 +97,7 @@ async fn run_here(generation: Generation, ids: Vec<EntryId>) -> Result<(Vec<Row>
     memory::keep(&world).await;
     report::pass(&world, false).await?;
     outbox::pass(&world, false).await?;
-    let again = rows(journal.as_ref(), &reopened.ids).await?;
+    let again = journal.rows_of(reopened.ids).await?;
     let comes_again = again.iter().any(|row| row.outcome == "deferred");
     Ok((again, if comes_again { Status::TryAgain } else { Status::Done }))
 }
