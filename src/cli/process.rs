@@ -1,7 +1,8 @@
 //! `process`: one message for real, from a file or standard input, as the pipe transport of an MTA calls it.
 
 use std::{
-    io::{Read, Write},
+    fs::File,
+    io::{self, Read, Write},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,14 +14,16 @@ use super::{Common, Ended, Failure, Status, hostname, runtime};
 use crate::{
     clock::Clock,
     config::{Config, MailboxName},
-    daemon::{
-        PATIENCE,
-        control::{self, Processed},
-        memory,
-    },
+    daemon::{PATIENCE, control, memory},
     generation::Generation,
     journal::{JournalError, sqlite::Sqlite},
-    pipeline::{World, handed, lane::Held, outbox, report, work::Crew},
+    pipeline::{
+        World,
+        handed::{self, Processed},
+        lane::Held,
+        outbox, report,
+        work::Crew,
+    },
 };
 
 /// While another process has the journal it is asked for so often.
@@ -42,23 +45,36 @@ impl Process {
         let generation = common.generation()?;
         common.begin_logging("warn")?;
         let mailbox = mailbox(self.mailbox.as_deref(), &generation.config)?;
-        let octets = self.octets()?;
+        let octets = self.octets(handed::largest(&generation.config, &mailbox))?;
         let processed = runtime()?.block_on(process(generation, &mailbox, octets))?;
         said(&processed)
     }
 
-    fn octets(&self) -> Result<Vec<u8>, Failure> {
-        let mut octets = Vec::new();
-        let read = if self.file.as_os_str() == "-" {
-            std::io::stdin().lock().read_to_end(&mut octets).map(drop)
-        } else {
-            std::fs::read(&self.file).map(|read| octets = read)
-        };
+    /// No more than `largest` of them, where that is given.
+    fn octets(&self, largest: Option<u64>) -> Result<Vec<u8>, Failure> {
+        let largest = largest.unwrap_or(u64::MAX);
         let unreadable =
             |reason: String| Failure::new(Status::Unreadable, format!("{}: {reason}", self.file.display()));
-        read.map_err(|error| unreadable(error.to_string()))?;
+        let octets = self.read(largest.saturating_add(1));
+        let octets = octets.map_err(|error| unreadable(error.to_string()))?;
         if octets.is_empty() {
             return Err(unreadable("there is no message in it".to_owned()));
+        }
+        if u64::try_from(octets.len()).is_ok_and(|size| size > largest) {
+            let reason = format!(
+                "it is larger than {largest} octets, twice max_message_size, and was not taken; it stays where it was"
+            );
+            return Err(unreadable(reason));
+        }
+        Ok(octets)
+    }
+
+    fn read(&self, most: u64) -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        if self.file.as_os_str() == "-" {
+            io::stdin().lock().take(most).read_to_end(&mut octets)?;
+        } else {
+            File::open(&self.file)?.take(most).read_to_end(&mut octets)?;
         }
         Ok(octets)
     }
@@ -130,11 +146,11 @@ fn said(processed: &Processed) -> Ended {
             format!("the message was not taken{reason}"),
         )),
         "deferred" => {
-            writeln!(std::io::stdout(), "{id} deferred{reason}")?;
+            writeln!(io::stdout(), "{id} deferred{reason}")?;
             Ok(Status::TryAgain)
         }
         outcome => {
-            writeln!(std::io::stdout(), "{id} {outcome}{reason}")?;
+            writeln!(io::stdout(), "{id} {outcome}{reason}")?;
             Ok(Status::Done)
         }
     }

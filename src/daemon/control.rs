@@ -20,13 +20,16 @@ use tokio::{
 use crate::{
     config::MailboxName,
     journal::{Change, EntryId, JournalError, Receipt},
-    pipeline::{World, handed, lane::Held, work::Crew},
+    pipeline::{
+        World,
+        handed::{self, Processed},
+        lane::Held,
+        work::Crew,
+    },
 };
 
 /// The socket's name below `state_dir`.
 const SOCKET: &str = "control.sock";
-/// A handed message is not larger than this, whatever its mailbox allows.
-const LARGEST: u64 = 1 << 30;
 /// A request line is not longer: some hundred thousand ids.
 const LONGEST_LINE: u64 = 4 << 20;
 /// Whoever connects has to say all that he wants within this time.
@@ -42,28 +45,6 @@ enum Request {
     Process { mailbox: MailboxName, size: u64 },
     /// Ended messages that shall run again.
     Retry { ids: Vec<EntryId> },
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Processed {
-    /// In the journal; 0 where it did not come so far.
-    pub id: i64,
-    /// An outcome's word, `"deferred"`, or `"refused"` where the daemon could not take it.
-    pub outcome: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl Processed {
-    /// The message was not taken.
-    pub fn refused(reason: impl Into<String>) -> Processed {
-        Processed {
-            id: 0,
-            outcome: "refused".to_owned(),
-            reason: reason.into(),
-        }
-    }
 }
 
 /// Which messages run again: the others have not ended, or their octets are no longer kept.
@@ -134,8 +115,13 @@ async fn process(
     mailbox: &MailboxName,
     size: u64,
 ) -> io::Result<Processed> {
-    if size > LARGEST {
-        return Ok(Processed::refused(format!("it is larger than {LARGEST} octets")));
+    let largest = match handed::largest(&world.generation.load().config, mailbox) {
+        Some(largest) => largest,
+        None => return Ok(Processed::refused(format!("there is no [mailbox.{mailbox}]"))),
+    };
+    if size > largest {
+        let reason = format!("the daemon takes no message of more than {largest} octets for mailbox {mailbox}");
+        return Ok(Processed::refused(reason));
     }
     let held = Held {
         place: Some(crew.handed.place().await),

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -13,8 +14,7 @@ use super::{
     work::{Crew, InHand},
 };
 use crate::{
-    config::{Deduplicate, MailboxName},
-    daemon::control::Processed,
+    config::{Config, Deduplicate, MailboxName},
     journal::{Change, Entry, EntryId, JournalError, Place, Receipt, Received, Spot, Work},
     message::Message,
     outcome::{Outcome, Reason},
@@ -22,6 +22,38 @@ use crate::{
 
 /// So long the caller waits for an outcome before the message counts as deferred; an MTA's pipe waits for minutes.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What became of a message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Processed {
+    /// Its number in the journal; 0 where it did not come so far.
+    pub id: i64,
+    /// An outcome's word, `"deferred"`, or `"refused"` where the daemon could not take it.
+    pub outcome: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Processed {
+    /// The message was not taken.
+    pub fn refused(reason: impl Into<String>) -> Processed {
+        Processed {
+            id: 0,
+            outcome: "refused".to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// A message is kept up to this many times `max_message_size`: whoever hands it over has let it go by then. A larger
+/// one stays with him.
+const KEPT: u64 = 2;
+
+/// How many octets are taken for this mailbox; `None` where there is no such mailbox.
+pub fn largest(config: &Config, mailbox: &MailboxName) -> Option<u64> {
+    let mailbox = config.mailboxes.get(mailbox)?;
+    Some(mailbox.max_message_size.saturating_mul(KEPT))
+}
 
 /// Takes the message through its rules, and says what became of it.
 pub async fn process(

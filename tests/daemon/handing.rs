@@ -140,6 +140,32 @@ fn a_message_that_is_too_large_is_failed_and_kept_for_its_caller_has_let_it_go()
     assert!(raw.stdout == mail, "the octets differ");
 }
 
+#[test]
+fn a_message_of_more_than_twice_the_size_stays_with_its_caller() {
+    let mut world = World::new(USERS);
+    world.mailbox = "max_message_size = \"10 KiB\"".to_owned();
+    let mail = large("ann@stranger.example", 30_000);
+    let file = world.folder.join("large.eml");
+    std::fs::write(&file, &mail).unwrap();
+    for ran in [process(&world, &mail), world.run(&["process", file.to_str().unwrap()])] {
+        assert_eq!(ran.status, 65, "{ran:?}");
+        assert!(ran.stderr.contains("it is larger than 20480 octets"), "{}", ran.stderr);
+    }
+    // One that knows another size asks in vain as well, and may come again.
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
+    world.mailbox.clear();
+    let ran = process(&world, &mail);
+    assert_eq!(ran.status, 75, "{ran:?}");
+    assert!(
+        ran.stderr.contains("no message of more than 20480 octets"),
+        "{}",
+        ran.stderr
+    );
+    assert!(world.log().is_empty());
+    drop(daemon);
+}
+
 /// A world with a message that failed, since its rule was wrong, and a rule that is right now.
 fn failed() -> World {
     let mut world = World::new(&USERS.replace("\"Acme Ltd\"", "12").replace("\"Warehouse\"", "24"));
