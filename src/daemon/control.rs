@@ -16,6 +16,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
 };
+use tokio_util::task::TaskTracker;
 
 use crate::{
     config::MailboxName,
@@ -66,12 +67,13 @@ pub(super) async fn serve(world: Arc<World>, crew: Crew) {
             return world.stop.cancelled().await;
         }
     };
+    let callers = TaskTracker::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let (world, crew) = (world.clone(), crew.clone());
-                    tokio::spawn(async move {
+                    callers.spawn(async move {
                         if let Err(error) = answer(&world, &crew, stream).await {
                             tracing::warn!("{SOCKET}: {error}");
                         }
@@ -82,19 +84,23 @@ pub(super) async fn serve(world: Arc<World>, crew: Crew) {
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             },
-            () = world.stop.cancelled() => {
-                let _ = std::fs::remove_file(&path);
-                return;
-            }
+            () = world.stop.cancelled() => break,
         }
     }
+    let _ = std::fs::remove_file(&path);
+    // Each hears what became of its message, or that it is to come again.
+    callers.close();
+    callers.wait().await;
 }
 
 async fn answer(world: &Arc<World>, crew: &Crew, stream: UnixStream) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
-    let read = (&mut stream).take(LONGEST_LINE);
-    tokio::time::timeout(REQUEST_WITHIN, { read }.read_line(&mut line)).await??;
+    let mut request = (&mut stream).take(LONGEST_LINE);
+    tokio::select! {
+        read = tokio::time::timeout(REQUEST_WITHIN, request.read_line(&mut line)) => read??,
+        () = world.stop.cancelled() => return Ok(()),
+    };
     let answer = match serde_json::from_str(&line)? {
         Request::Process { mailbox, size } => {
             let processed = process(world, crew, &mut stream, &mailbox, size).await?;
@@ -123,17 +129,26 @@ async fn process(
         let reason = format!("the daemon takes no message of more than {largest} octets for mailbox {mailbox}");
         return Ok(Processed::refused(reason));
     }
+    let taken = tokio::select! {
+        taken = take(crew, stream, size) => taken?,
+        () = world.stop.cancelled() => return Ok(Processed::refused(handed::STOPS)),
+    };
+    match taken {
+        Some(taken) => Ok(handed::process(world, crew, mailbox, taken).await),
+        None => Ok(Processed::refused("it broke off")),
+    }
+}
+
+/// The octets with their place and memory; `None` where fewer came than were said.
+async fn take(crew: &Crew, stream: &mut BufReader<UnixStream>, size: u64) -> io::Result<Option<(Bytes, Held)>> {
     let held = Held {
         place: Some(crew.handed.place().await),
         memory: Some(crew.handed.memory(usize::try_from(size).into_iter()).await),
     };
     let mut octets = Vec::new();
     tokio::time::timeout(REQUEST_WITHIN, stream.take(size).read_to_end(&mut octets)).await??;
-    if u64::try_from(octets.len()).is_ok_and(|read| read == size) {
-        Ok(handed::process(world, crew, mailbox, (Bytes::from(octets), held)).await)
-    } else {
-        Ok(Processed::refused("it broke off"))
-    }
+    let is_whole = u64::try_from(octets.len()).is_ok_and(|read| read == size);
+    Ok(is_whole.then(|| (Bytes::from(octets), held)))
 }
 
 /// Lets ended messages run again.

@@ -23,6 +23,11 @@ use crate::{
 /// So long the caller waits for an outcome before the message counts as deferred; an MTA's pipe waits for minutes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// At a stop the caller waits so long, within the time in which what is in hand may finish.
+const PATIENCE_AT_A_STOP: Duration = Duration::from_secs(7);
+/// What a caller hears then.
+pub const STOPS: &str = "the daemon stops";
+
 /// What became of a message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Processed {
@@ -41,6 +46,15 @@ impl Processed {
             id: 0,
             outcome: "refused".to_owned(),
             reason: reason.into(),
+        }
+    }
+
+    /// The message is in the journal and has no outcome yet.
+    fn deferred(entry: EntryId, reason: &str) -> Processed {
+        Processed {
+            id: entry.0,
+            outcome: "deferred".to_owned(),
+            reason: reason.to_owned(),
         }
     }
 }
@@ -65,7 +79,13 @@ pub async fn process(
     if !world.generation.load().config.mailboxes.contains_key(mailbox) {
         return Processed::refused(format!("there is no [mailbox.{mailbox}]"));
     }
-    let processed = async { became(world, take(world, crew, mailbox, (octets, held)).await?).await };
+    let processed = async {
+        let entry = take(world, crew, mailbox, (octets, held)).await?;
+        tokio::select! {
+            processed = became(world, entry) => processed,
+            () = stop_is_near(world) => Ok(Processed::deferred(entry, STOPS)),
+        }
+    };
     processed
         .await
         .unwrap_or_else(|error: JournalError| Processed::refused(error.to_string()))
@@ -159,6 +179,15 @@ fn received(world: &World, mailbox: &MailboxName, message: &Message, octets: Byt
     }
 }
 
+/// When a stop leaves no time to wait for an outcome.
+async fn stop_is_near(world: &World) {
+    world.stop.cancelled().await;
+    tokio::select! {
+        () = tokio::time::sleep(PATIENCE_AT_A_STOP) => {}
+        () = world.hurry.cancelled() => {}
+    }
+}
+
 /// Waits until the message has an outcome or comes again later.
 async fn became(world: &Arc<World>, id: EntryId) -> Result<Processed, JournalError> {
     let until = Instant::now() + PATIENCE;
@@ -181,13 +210,7 @@ async fn became(world: &Arc<World>, id: EntryId) -> Result<Processed, JournalErr
                     reason: row.reason,
                 });
             }
-            _ => {
-                return Ok(Processed {
-                    id: id.0,
-                    outcome: "deferred".to_owned(),
-                    reason: String::new(),
-                });
-            }
+            _ => return Ok(Processed::deferred(id, "")),
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(Duration::from_millis(200));

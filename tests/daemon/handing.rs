@@ -166,6 +166,35 @@ fn a_message_of_more_than_twice_the_size_stays_with_its_caller() {
     drop(daemon);
 }
 
+#[test]
+fn whoever_waits_for_a_daemon_that_stops_is_told_to_come_again() {
+    let mut world = World::new(USERS);
+    world.halo = "timeout = \"60s\"".to_owned();
+    world.sandbox.set(|switches| switches.latency_ms = 40_000);
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
+    let mut waiting = begin(&world);
+    let mail = b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n";
+    waiting.stdin.take().unwrap().write_all(mail).unwrap();
+    // Somebody who says nothing keeps no stop waiting.
+    let _silent = std::os::unix::net::UnixStream::connect(world.state_dir().join("control.sock")).unwrap();
+    world.wait_until("the request", |world| !world.sandbox.requests().is_empty());
+    let (status, took) = daemon.stop();
+    assert_eq!(status, 0);
+    assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+    let ran = finish(waiting.wait_with_output().unwrap());
+    assert_eq!(
+        (ran.status, ran.stdout.as_str()),
+        (75, "1 deferred: the daemon stops\n"),
+        "{ran:?}"
+    );
+    assert_eq!(
+        world.only().0,
+        "pending",
+        "it is in the journal, and runs at the next start"
+    );
+}
+
 /// A world with a message that failed, since its rule was wrong, and a rule that is right now.
 fn failed() -> World {
     let mut world = World::new(&USERS.replace("\"Acme Ltd\"", "12").replace("\"Warehouse\"", "24"));
