@@ -93,7 +93,7 @@ pub struct Letter {
 pub struct LetterLimit {
     /// Whom it protects: the address that is told.
     pub key: String,
-    /// How many letters in which time, counted by when they were written.
+    /// How many letters in which time, counted by when they were written; those that were refused do not count.
     pub rate: Rate,
 }
 

@@ -164,6 +164,27 @@ async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
 }
 
 #[tokio::test]
+async fn a_letter_that_was_refused_uses_nothing_of_the_limit_up() {
+    let world = world();
+    let (entry, id) = bouncing(&world, 1).await;
+    world
+        .done(Change::LetterRefused {
+            letter: id,
+            reason: "550 5.1.1 no such user".into(),
+        })
+        .await;
+    world.done(Change::Reopened { entry }).await;
+    let claim = world.claim(1).await.remove(0).claim;
+    assert!(matches!(world.end(claim, bounced(ANN, 1)).await, Receipt::Done));
+
+    let claim = world.in_hand(mail(2)).await;
+    assert!(
+        matches!(world.end(claim, bounced(ANN, 1)).await, Receipt::Suppressed),
+        "one that waits counts"
+    );
+}
+
+#[tokio::test]
 async fn letters_older_than_the_limit_looks_back_do_not_count() {
     let world = world();
     for n in 1..=2 {

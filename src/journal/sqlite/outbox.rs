@@ -46,7 +46,7 @@ pub(super) fn was_told(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<bool
         .query_row([entry], |row| row.get(0))
 }
 
-/// Whether one more letter would be beyond its limit.
+/// Whether one more letter would be beyond its limit. One that was refused has told nobody anything.
 pub(super) fn is_beyond(hand: &Hand<'_>, limit: &LetterLimit) -> rusqlite::Result<bool> {
     let since = SignedDuration::try_from(limit.rate.per)
         .ok()
@@ -54,7 +54,7 @@ pub(super) fn is_beyond(hand: &Hand<'_>, limit: &LetterLimit) -> rusqlite::Resul
         .unwrap_or(Timestamp::MIN);
     let written: i64 = hand
         .db
-        .prepare_cached("SELECT count(*) FROM letter WHERE limit_key = ?1 AND created > ?2")?
+        .prepare_cached("SELECT count(*) FROM letter WHERE limit_key = ?1 AND created > ?2 AND state <> 'refused'")?
         .query_row(params![limit.key, At(since)], |row| row.get(0))?;
     Ok(written >= i64::from(limit.rate.count.get()))
 }
