@@ -94,6 +94,12 @@ pub enum SmtpError {
     NoUtf8 { server: String, address: String },
 }
 
+/// Every letter is sent as the same one, so this is no fault of a single letter.
+const NOT_OUR_SENDER: &str = "let [smtp] username send as [bounce] from and with the null return path (MAIL FROM:<>), or set another [smtp] host";
+/// What Microsoft 365 says to the sender or, with the letter in hand, to its From field: "SendAsDenied" and "does
+/// not have permissions to send as this sender".
+const SEND_AS: [&str; 2] = ["5.2.252 ", "5.7.60 "];
+
 impl SmtpError {
     /// What is done next. `Permanent` is about this letter, `Credentials` about the server as a whole.
     pub fn class(&self) -> Class {
@@ -143,37 +149,25 @@ impl SmtpError {
     /// A reply of 4xx or 5xx.
     pub(super) fn of_reply(server: String, step: &Step, code: u16, text: &str) -> SmtpError {
         let (step, reply) = (step.clone(), format!("{code} {text}"));
-        match (code, &step) {
-            (..500, _) => SmtpError::Deferred { server, step, reply },
-            (_, Step::Greeting) => {
-                let remedy = "ask its admin whether this machine may send there, or set another [smtp] host";
-                SmtpError::NotWelcome {
-                    server,
-                    step,
-                    reply,
-                    remedy,
-                }
-            }
+        let remedy = match (code, &step) {
+            (..500, _) => return SmtpError::Deferred { server, step, reply },
+            (_, Step::Greeting) => "ask its admin whether this machine may send there, or set another [smtp] host",
             (_, Step::SignIn(_)) => {
-                let remedy = "check [smtp] username and password, and that SMTP AUTH is enabled for that account";
-                SmtpError::NotWelcome {
-                    server,
-                    step,
-                    reply,
-                    remedy,
-                }
+                "check [smtp] username and password, and that SMTP AUTH is enabled for that account"
             }
             // RFC 4954, section 6: authentication required, too weak, encryption required.
-            (530 | 534 | 535 | 538, _) => {
-                let remedy = "it wants a sign-in: set [smtp] username and password, and tls";
-                SmtpError::NotWelcome {
-                    server,
-                    step,
-                    reply,
-                    remedy,
-                }
-            }
-            _ => SmtpError::Refused { server, step, reply },
+            (530 | 534 | 535 | 538, _) => "it wants a sign-in: set [smtp] username and password, and tls",
+            _ if SEND_AS.iter().any(|status| text.starts_with(status)) => NOT_OUR_SENDER,
+            // 552 and 555 are about the parameters of MAIL, which a letter of another kind does not have.
+            (552 | 555, _) => return SmtpError::Refused { server, step, reply },
+            (_, Step::Sender) => NOT_OUR_SENDER,
+            _ => return SmtpError::Refused { server, step, reply },
+        };
+        SmtpError::NotWelcome {
+            server,
+            step,
+            reply,
+            remedy,
         }
     }
 }

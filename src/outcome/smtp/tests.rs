@@ -110,10 +110,7 @@ async fn a_refusal_for_good_is_permanent_and_one_for_now_is_transient() {
     let deferred = format!("{at} does not take the recipient ann@customer.example now: 450 4.2.0 greylisted");
     assert_eq!(fault(&config).await, (Class::Transient, deferred));
 
-    sink.switch(|switches| (switches.rcpt, switches.mail) = (None, Some("550 5.7.1 no null senders".into())));
-    assert_eq!(fault(&config).await.0, Class::Permanent);
-
-    sink.switch(|switches| (switches.mail, switches.data) = (None, Some("554 5.6.0 not wanted".into())));
+    sink.switch(|switches| (switches.rcpt, switches.data) = (None, Some("554 5.6.0 not wanted".into())));
     assert_eq!(
         fault(&config).await,
         (
@@ -125,6 +122,28 @@ async fn a_refusal_for_good_is_permanent_and_one_for_now_is_transient() {
     sink.switch(|switches| switches.data = Some("452 4.3.1 disk full".into()));
     assert_eq!(fault(&config).await.0, Class::Transient);
     assert!(sink.mails().is_empty());
+}
+
+#[tokio::test]
+async fn a_sender_that_is_refused_is_a_fault_of_the_configuration_and_of_no_letter() {
+    let sink = SmtpSink::start().await.unwrap();
+    let config = config(&sink);
+    let denied = "Client does not have permissions to send as this sender";
+    for (mail, data) in [
+        (Some("550 5.7.1 no null senders".to_owned()), None),
+        (Some(format!("550 5.7.60 SMTP; {denied}")), None),
+        (None, Some(format!("550 5.7.60 SMTP; {denied}"))),
+        (None, Some("554 5.2.252 SendAsDenied; intake@msp.example".to_owned())),
+    ] {
+        sink.switch(|switches| (switches.mail, switches.data) = (mail, data));
+        let (class, text) = fault(&config).await;
+        assert_eq!(class, Class::Credentials, "{text}");
+        assert!(text.contains("let [smtp] username send as [bounce] from"), "{text}");
+    }
+    sink.switch(|switches| switches.data = Some("550 5.7.1 not permitted to send 5.7.60 of these".into()));
+    assert_eq!(fault(&config).await.0, Class::Permanent);
+    sink.switch(|switches| (switches.mail, switches.data) = (Some("555 5.5.4 BODY is not known".into()), None));
+    assert_eq!(fault(&config).await.0, Class::Permanent);
 }
 
 #[tokio::test]
