@@ -70,12 +70,17 @@ impl Bounce<'_> {
             MimePart::new("message/delivery-status", machine.as_bytes()).transfer_encoding("7bit"),
         ];
         parts.extend(returned.part());
-        let report = ContentType::new("multipart/report")
+        let media_type = ContentType::new("multipart/report")
             .attribute("report-type", "delivery-status")
             .attribute("boundary", boundary);
+        let mut report = MimePart::new(media_type, parts);
+        // What holds 8-bit octets says so itself (RFC 2045, section 6.4); a part that says "7bit" or nothing does not.
+        if !returned.octets().is_ascii() {
+            report = report.transfer_encoding("8bit");
+        }
 
         let mut octets = Vec::new();
-        self.header().body(MimePart::new(report, parts)).serialize(&mut octets);
+        self.header().body(report).serialize(&mut octets);
         octets
     }
 
@@ -164,20 +169,23 @@ fn typed_address(address: &str) -> String {
 /// The same bounce for a server that takes no 8-bit mail (RFC 6152): the header is returned instead of the whole
 /// message. `None` where `octets` are no bounce of ours that returns one.
 pub fn for_seven_bit(octets: &[u8]) -> Option<Vec<u8>> {
-    let boundary = own_boundary(octets)?;
+    let (header, body) = octets.split_at(memchr::memmem::find(octets, b"\r\n\r\n")?);
+    let boundary = own_boundary(header)?;
     let opening =
-        memchr::memmem::find(octets, &[b"\r\n--", boundary, original::EIGHT_BIT_PART].concat())? + 4 + boundary.len();
+        memchr::memmem::find(body, &[b"\r\n--", boundary, original::EIGHT_BIT_PART].concat())? + 4 + boundary.len();
     let ending = [b"\r\n--", boundary, b"--\r\n"].concat();
-    let original = octets[opening + original::EIGHT_BIT_PART.len()..].strip_suffix(ending.as_slice())?;
+    let original = body[opening + original::EIGHT_BIT_PART.len()..].strip_suffix(ending.as_slice())?;
+    let header = header
+        .strip_suffix(b"\r\nContent-Transfer-Encoding: 8bit")
+        .unwrap_or(header);
 
     let mut part = Vec::new();
     Returned::of(original, Include::Headers).part()?.write_part(&mut part);
-    Some([&octets[..opening], b"\r\n".as_slice(), &part, &ending].concat()).filter(|octets| octets.is_ascii())
+    Some([header, &body[..opening], b"\r\n", &part, &ending].concat()).filter(|octets| octets.is_ascii())
 }
 
-/// The boundary that our own header names; it is the header's last parameter.
-fn own_boundary(octets: &[u8]) -> Option<&[u8]> {
-    let header = &octets[..memchr::memmem::find(octets, b"\r\n\r\n")?];
+/// The boundary that our own header names; it is the last parameter of its Content-Type.
+fn own_boundary(header: &[u8]) -> Option<&[u8]> {
     let at = memchr::memmem::rfind(header, b"boundary=")?;
     let value = header[at + b"boundary=".len()..]
         .split(|octet| *octet == b'\r')

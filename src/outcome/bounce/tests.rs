@@ -358,6 +358,12 @@ fn a_server_without_8bitmime_gets_the_header_alone() {
         ..Given::default()
     };
     assert!(!eight_bit.compose().is_ascii());
+    let mail = eight_bit.compose();
+    let header = &mail[..memchr::memmem::find(&mail, b"\r\n\r\n").unwrap()];
+    assert!(
+        header.ends_with(b"\r\nContent-Transfer-Encoding: 8bit"),
+        "the mail as a whole is 8-bit too"
+    );
     assert_eq!(
         String::from_utf8(for_seven_bit(&eight_bit.compose()).unwrap()).unwrap(),
         String::from_utf8(seven_bit.compose()).unwrap()
