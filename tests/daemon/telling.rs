@@ -31,6 +31,32 @@ fn a_bounce_is_a_delivery_status_notification_with_a_null_return_path() {
     }
 }
 
+#[test]
+fn the_built_in_text_names_the_message_as_a_person_would() {
+    let world = World::new("[[rule]]\nname = \"bounces\"\n[[rule.action]]\ntype = \"bounce\"\n");
+    world.more("[bounce]\nmax_age = \"9000d\"\nlimit_per_sender = \"9 per 1h\"\n");
+    let fields = "Return-Path: <ann@stranger.example>\nFrom: ann@stranger.example\nMessage-ID:";
+    world.deliver(&format!(
+        "{fields} <1@b.example>\nDate: Mon, 23 Nov 2026 10:00:05 +0100\nSubject: Printer\n\nx\n"
+    ));
+    world.deliver(&format!("{fields} <2@b.example>\n\nx\n"));
+    world.once();
+    let texts = world
+        .sink
+        .mails()
+        .into_iter()
+        .map(|mail| mail.octets)
+        .collect::<Vec<_>>()
+        .concat();
+    let texts = String::from_utf8(texts).unwrap();
+    for line in [
+        "your message \"Printer\" of 2026-11-23 09:00 UTC reached us,\r\n",
+        "your message without a subject reached us,\r\n",
+    ] {
+        assert!(texts.contains(line), "{line:?} is not in:\n{texts}");
+    }
+}
+
 /// A message that must not be bounced ends as failed, with the word for why.
 fn check_untold(from: &str, fields: &str, word: &str) {
     let world = World::new(BOUNCE);
