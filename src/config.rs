@@ -99,6 +99,18 @@ pub struct MailboxConfig {
     pub settle: BTreeMap<Outcome, Settle>,
 }
 
+impl MailboxConfig {
+    /// Its addresses: its own name or, where it is the login's, that one; then the further ones.
+    pub fn own_addresses(&self) -> Vec<AddrSpec> {
+        let name = match &self.source {
+            MailboxSource::Imap(imap) => Some(imap.mailbox.as_ref().unwrap_or(&imap.username)),
+            MailboxSource::Maildir { .. } => None,
+        };
+        let named = name.and_then(|name| AddrSpec::parse(name).ok());
+        named.into_iter().chain(self.addresses.iter().cloned()).collect()
+    }
+}
+
 /// Where the messages lie.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]

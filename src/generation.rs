@@ -65,15 +65,9 @@ impl Generation {
 fn own_addresses(config: &Config) -> HashSet<AddrSpec> {
     let mut own = HashSet::new();
     for mailbox in config.mailboxes.values() {
-        own.extend(mailbox.addresses.iter().cloned());
+        own.extend(mailbox.own_addresses());
         if let MailboxSource::Imap(imap) = &mailbox.source {
-            let names = [Some(&imap.username), imap.mailbox.as_ref()];
-            own.extend(
-                names
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|name| AddrSpec::parse(name).ok()),
-            );
+            own.extend(AddrSpec::parse(&imap.username));
         }
     }
     own.extend(config.report.to.iter().cloned());

@@ -11,6 +11,11 @@ pub mod smtp;
 
 pub use guard::Unsafe;
 
+/// The address of this program on a machine: where nothing else can stand.
+pub fn ours(hostname: &str) -> String {
+    format!("halo-intake@{}", field::host(hostname))
+}
+
 /// How a message ended. Every message that was seen has exactly one, or is still pending or deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

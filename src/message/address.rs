@@ -48,6 +48,15 @@ impl AddrSpec {
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
+
+    /// The address without a detail behind `+` (RFC 5233): both arrive in the same mailbox.
+    pub fn without_detail(&self) -> AddrSpec {
+        let plain = || {
+            let (user, _) = self.local_part().split_once('+')?;
+            AddrSpec::parse(&format!("{user}@{}", self.domain())).ok()
+        };
+        plain().unwrap_or_else(|| self.clone())
+    }
 }
 
 fn local_part_is_usable(local: &str) -> bool {
@@ -135,6 +144,17 @@ mod tests {
             ("jürgen@bücher.example", "jürgen@bücher.example"),
         ] {
             assert_eq!(AddrSpec::parse(text).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn a_detail_is_no_part_of_the_mailbox() {
+        for (text, expected) in [
+            ("sales+x+y@desk.example", "sales@desk.example"),
+            ("sales@desk.example", "sales@desk.example"),
+            ("+x@desk.example", "+x@desk.example"),
+        ] {
+            assert_eq!(AddrSpec::parse(text).unwrap().without_detail().as_str(), expected);
         }
     }
 

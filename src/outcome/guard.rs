@@ -161,13 +161,9 @@ impl Guard<'_> {
         Ok(())
     }
 
-    /// With or without a detail behind `+` (RFC 5233): both arrive in the same mailbox.
+    /// With or without a detail: both arrive in the same mailbox.
     fn is_ours(&self, address: &AddrSpec) -> bool {
-        let without_detail = || {
-            let (user, _) = address.local_part().split_once('+')?;
-            AddrSpec::parse(&format!("{user}@{}", address.domain())).ok()
-        };
-        self.own.contains(address) || without_detail().is_some_and(|plain| self.own.contains(&plain))
+        self.own.contains(address) || self.own.contains(&address.without_detail())
     }
 }
 

@@ -53,7 +53,7 @@ impl Digest<'_> {
         let host = field::host(self.hostname);
         let ours = NameAddr {
             name: "halo-intake".to_owned(),
-            address: format!("halo-intake@{host}"),
+            address: super::ours(self.hostname),
         };
         let topics = self.topics();
         let text = MimePart::new(

@@ -6,11 +6,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    config::Config,
+    config::{Config, MailboxConfig},
     generation::Generation,
     journal::{Change, Ended, Letter, LetterLimit, Notice, Work},
-    message::Message,
-    outcome::{Outcome, Reason, bounce::Bounce, guard::Guard},
+    message::{
+        Message,
+        address::{AddrSpec, NameAddr},
+    },
+    outcome::{Outcome, Reason, bounce::Bounce, guard::Guard, ours},
     run::{End, trace::Trace},
 };
 
@@ -173,24 +176,26 @@ impl Attempted<'_> {
         }
     }
 
-    /// The address the message came to, as far as it is ours.
+    /// The address of this mailbox that the message came to, as it was written; else the mailbox's first one. No
+    /// other mailbox's stands there, whoever else it was sent to.
     fn recipient(&self, config: &Config) -> String {
-        let own = &self.generation.own_addresses;
+        let mailbox = config.mailboxes.get(&self.work.place.mailbox);
+        let own = mailbox.map(MailboxConfig::own_addresses).unwrap_or_default();
         let named = self
             .message
             .to
             .iter()
             .chain(&self.message.cc)
-            .filter_map(|to| to.addr_spec());
-        if let Some(address) = named.into_iter().find(|address| own.contains(address)) {
+            .filter_map(NameAddr::addr_spec)
+            .find(|to| own.contains(to) || own.contains(&to.without_detail()));
+        if let Some(address) = named.or_else(|| own.into_iter().next()) {
             return address.to_string();
         }
-        config
-            .bounce
-            .from
-            .as_ref()
-            .map(|from| from.address.clone())
-            .unwrap_or_default()
+        // A Maildir without addresses says nothing of its own.
+        let of_another = |from: &AddrSpec| config.mailboxes.values().any(|m| m.own_addresses().contains(from));
+        let from = config.bounce.from.as_ref().and_then(NameAddr::addr_spec);
+        from.filter(|from| !of_another(from))
+            .map_or_else(|| ours(self.hostname), |from| from.to_string())
     }
 
     fn deferred(
@@ -257,3 +262,6 @@ impl Attempted<'_> {
         }]
     }
 }
+
+#[cfg(test)]
+mod tests;
