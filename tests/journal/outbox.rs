@@ -121,13 +121,12 @@ async fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
         .await;
     assert_eq!(
         world.shown(entry).await,
-        ("failed".into(), "550 5.1.1 no such user".into())
+        ("failed".into(), "550 5.1.1 no such user; no such client".into())
     );
     let notices = world.journal.notices().await.unwrap();
-    assert_eq!(
-        (notices[0].1.topic.as_str(), notices[0].1.entry),
-        ("failed", Some(entry))
-    );
+    let notice = &notices[0].1;
+    assert_eq!((notice.topic.as_str(), notice.entry), ("failed", Some(entry)));
+    assert_eq!(notice.text, "550 5.1.1 no such user; no such client");
     world.check_totals().await;
 }
 
@@ -140,7 +139,10 @@ async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
     }
     let claim = world.in_hand(mail(3)).await;
     assert!(matches!(world.end(claim, bounced(ANN, 2)).await, Receipt::Suppressed));
-    assert_eq!(world.shown(claim.entry).await, ("failed".into(), "bounce_limit".into()));
+    assert_eq!(
+        world.shown(claim.entry).await,
+        ("failed".into(), "bounce_limit: no such client".into())
+    );
     assert_eq!(world.topics().await, [format!("bounce suppressed {ANN}")]);
 
     let claim = world.in_hand(mail(4)).await;

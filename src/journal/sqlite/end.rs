@@ -117,14 +117,15 @@ pub(super) fn ended(
     };
     let (bounce, limit) = bounce;
     if outbox::is_beyond(hand, limit)? {
+        let reason = format!("{}: {}", Reason::BounceLimit.word(), ended.reason);
         let verdict = Verdict {
             outcome: Outcome::Failed,
-            reason: Reason::BounceLimit.word(),
+            reason: &reason,
             rule: &ended.rule,
         };
         attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, trace)?;
         conclude(hand, held.entry, &verdict)?;
-        outbox::notice(hand, &suppressed(hand, held.entry, limit, &ended.reason))?;
+        outbox::notice(hand, &suppressed(hand, held.entry, limit, reason))?;
         return Ok(Receipt::Suppressed);
     }
     attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
@@ -139,14 +140,11 @@ pub(super) fn ended(
     Ok(Receipt::Done)
 }
 
-fn suppressed(hand: &Hand<'_>, entry: EntryId, limit: &LetterLimit, reason: &str) -> Notice {
+fn suppressed(hand: &Hand<'_>, entry: EntryId, limit: &LetterLimit, reason: String) -> Notice {
     Notice {
         entry: Some(entry),
         topic: format!("bounce suppressed {}", limit.key),
-        text: format!(
-            "message {entry} is not bounced, since {} was told often enough: {reason}",
-            limit.key
-        ),
+        text: reason,
         at: hand.now,
     }
 }

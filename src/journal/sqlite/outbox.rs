@@ -67,8 +67,15 @@ pub(super) fn taken(hand: &Hand<'_>, letter: LetterId) -> Result<Receipt, Fault>
     hand.db
         .prepare_cached("UPDATE letter SET octets = NULL WHERE id = ?1")?
         .execute([letter])?;
-    if let Some(entry) = entry {
-        conclude(hand, entry, Outcome::Bounced, None)?;
+    if let Some(entry) = entry
+        && let Some(waited) = bouncing(hand, entry)?
+    {
+        let verdict = Verdict {
+            outcome: Outcome::Bounced,
+            reason: &waited.reason,
+            rule: &waited.rule,
+        };
+        end::conclude(hand, entry, &verdict)?;
     }
     Ok(Receipt::Done)
 }
@@ -78,23 +85,39 @@ pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result
     let Some(entry) = leave(hand, letter, "refused", reason)? else {
         return Ok(Receipt::Stale);
     };
-    let Some(entry) = entry else {
-        hand.db
-            .prepare_cached("UPDATE notice SET report = NULL WHERE report = ?1")?
-            .execute([letter])?;
-        return Ok(Receipt::Done);
+    match entry {
+        Some(entry) => failed(hand, entry, "failed", reason)?,
+        None => {
+            hand.db
+                .prepare_cached("UPDATE notice SET report = NULL WHERE report = ?1")?
+                .execute([letter])?;
+        }
+    }
+    Ok(Receipt::Done)
+}
+
+/// The message whose bounce leaves no more ends as failed, and operators hear of it: what became of the bounce, and
+/// why there was one.
+fn failed(hand: &Hand<'_>, entry: EntryId, topic: &str, reason: &str) -> rusqlite::Result<()> {
+    let Some(waited) = bouncing(hand, entry)? else {
+        return Ok(());
     };
-    conclude(hand, entry, Outcome::Failed, Some(reason))?;
+    let text = format!("{reason}; {}", waited.reason);
+    let verdict = Verdict {
+        outcome: Outcome::Failed,
+        reason: &text,
+        rule: &waited.rule,
+    };
+    end::conclude(hand, entry, &verdict)?;
     notice(
         hand,
         &Notice {
             entry: Some(entry),
-            topic: "failed".into(),
-            text: format!("the bounce of message {entry} is refused: {reason}"),
+            topic: topic.into(),
+            text,
             at: hand.now,
         },
-    )?;
-    Ok(Receipt::Done)
+    )
 }
 
 /// Takes a waiting letter out of the outbox; its message, if it is about one. `None`: it does not wait.
@@ -108,23 +131,23 @@ fn leave(hand: &Hand<'_>, letter: LetterId, state: &str, reason: &str) -> rusqli
         .optional()
 }
 
-/// Ends the message that waited for its letter, under the rule and, unless there is another, the reason it has.
-fn conclude(hand: &Hand<'_>, entry: EntryId, outcome: Outcome, reason: Option<&str>) -> rusqlite::Result<()> {
-    let had: Option<(String, String)> = hand
-        .db
+/// Why a message is bounced, and by which rule.
+struct Bouncing {
+    reason: String,
+    rule: String,
+}
+
+/// A message that waits for its letter; `None` where it does not.
+fn bouncing(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Option<Bouncing>> {
+    hand.db
         .prepare_cached("SELECT reason, rule FROM entry WHERE id = ?1 AND state = 'bouncing'")?
-        .query_row([entry], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((had, rule)) = had else { return Ok(()) };
-    end::conclude(
-        hand,
-        entry,
-        &Verdict {
-            outcome,
-            reason: reason.unwrap_or(&had),
-            rule: &rule,
-        },
-    )
+        .query_row([entry], |row| {
+            Ok(Bouncing {
+                reason: row.get(0)?,
+                rule: row.get(1)?,
+            })
+        })
+        .optional()
 }
 
 /// The letter leaves later.
