@@ -96,7 +96,7 @@ async fn run_here(generation: Generation, ids: Vec<EntryId>) -> Result<(Vec<Row>
     crew.stop(PATIENCE).await;
     memory::keep(&world).await;
     report::pass(&world, false).await?;
-    outbox::pass(&world, false).await?;
+    outbox::pass(&world, None).await?;
     let again = journal.rows_of(reopened.ids).await?;
     let comes_again = again.iter().any(|row| row.outcome == "deferred");
     Ok((again, if comes_again { Status::TryAgain } else { Status::Done }))

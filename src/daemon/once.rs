@@ -71,11 +71,12 @@ impl Once {
     /// Says how many letters are still waiting.
     async fn passes(&self, crew: &Crew) -> Result<usize, JournalError> {
         let world = &self.world;
+        let begun = world.clock.now();
         let (hand, handed) = mpsc::channel(HANDED);
         let receiving = self.receive(hand);
         let settled = world.stop.child_token();
         let settling = self.settle_meanwhile(&settled);
-        crew.drain(handed, Some(world.clock.now())).await?;
+        crew.drain(handed, Some(begun)).await?;
         for task in receiving {
             if let Err(error) = task.await {
                 tracing::error!("a mailbox's reading broke off: {error}");
@@ -87,12 +88,13 @@ impl Once {
             let _ = task.await;
         }
 
-        outbox::pass(world, true).await?;
+        let earlier = outbox::pass(world, Some(begun)).await?;
         futures_util::future::join_all(self.settlers(&world.stop).iter().map(Settler::once)).await;
         report::pass(world, true).await?;
-        let letters = outbox::pass(world, true).await?;
+        // What came up meanwhile, above all a report; nothing is tried twice.
+        let letters = outbox::pass(world, Some(begun)).await?;
         super::trim_once(world).await?;
-        Ok(letters.waiting)
+        Ok(earlier.waiting.max(letters.waiting))
     }
 
     /// Each in a task of its own: what a server sends may break off this one alone.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{
     World, pause, report,
     states::{Thing, Urgency},
@@ -37,7 +39,7 @@ pub struct Left {
 pub async fn run(world: &World) {
     let mut failures = 0;
     loop {
-        let left = pass(world, false).await.unwrap_or_else(|error| {
+        let left = pass(world, None).await.unwrap_or_else(|error| {
             tracing::error!("{error}");
             Left::default()
         });
@@ -58,13 +60,12 @@ pub async fn run(world: &World) {
     }
 }
 
-/// Sends what is due, or with `all` everything once.
-pub async fn pass(world: &World, all: bool) -> Result<Left, JournalError> {
+/// Sends what is due; with `tried_before` what was not tried since then, due or not.
+pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<Left, JournalError> {
     let _one_at_a_time = world.outbox.lock().await;
     let mut left = Left::default();
-    let begun = world.clock.now();
     loop {
-        let letters = world.journal.letters(BATCH, all.then_some(begun)).await?;
+        let letters = world.journal.letters(BATCH, tried_before).await?;
         if letters.is_empty() {
             return Ok(left);
         }
