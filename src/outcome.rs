@@ -82,6 +82,8 @@ pub enum Reason {
     NotTold(Unsafe),
     /// A step bounces it, and its sender was told of another one not long ago.
     BounceLimit,
+    /// The bounce could not leave as long as anybody may be told.
+    BounceTooOld,
     /// The SMTP server refuses the bounce for good.
     BounceRefused,
     /// It shall run again, and its octets are no longer kept.
@@ -100,6 +102,7 @@ impl Reason {
             Reason::Bound => "bound",
             Reason::NotTold(forbids) => forbids.word(),
             Reason::BounceLimit => "bounce_limit",
+            Reason::BounceTooOld => "too_old",
             Reason::BounceRefused => "bounce_refused",
             Reason::OctetsGone => "octets_gone",
         }
@@ -116,6 +119,7 @@ impl Reason {
             Reason::GaveUp => "its attempts went on for longer than [retry] give_up_after",
             Reason::Bound => "working on it took more time or memory than one message may",
             Reason::BounceLimit => "its sender was told of another message within [bounce] limit_per_sender",
+            Reason::BounceTooOld => "its bounce could not leave within [bounce] max_age",
             Reason::BounceRefused => "the SMTP server refuses the bounce for good",
             Reason::OctetsGone => "its octets are older than [retention] octets; take it from the mailbox again",
         };

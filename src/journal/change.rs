@@ -86,6 +86,8 @@ pub struct Letter {
     pub recipients: Vec<String>,
     /// The whole mail, with its header.
     pub octets: Bytes,
+    /// Afterwards it shall not leave any more.
+    pub not_after: Option<Timestamp>,
 }
 
 /// At most so many letters under one key in that time; beyond it the letter is suppressed.
@@ -216,6 +218,8 @@ pub enum Change {
     /// Refused for good: the message it bounces is `failed`, and operators hear of it. A report's notices leave in
     /// the next one.
     LetterRefused { letter: LetterId, reason: String },
+    /// Its time is over: the message it bounces is `failed`, and operators hear of it, many of one sender as one.
+    LetterOutdated { letter: LetterId, reason: String },
     /// The letter could not leave for now; comes again at `due`.
     LetterDeferred {
         letter: LetterId,

@@ -103,12 +103,19 @@ impl Guard<'_> {
         let target = self.target(message)?;
         self.refuse_unwanted(message, dmarc)?;
         self.refuse_ourselves_and_programs(message, &target)?;
-        let age = age(message, received, now);
+        let age = Duration::try_from(now.duration_since(written(message, received))).unwrap_or_default();
         if age > self.max_age {
             Err(Unsafe::TooOld(age))
         } else {
             Ok(target)
         }
+    }
+
+    /// Until when anybody may be told about `message`.
+    pub fn until(&self, message: &Message, received: Timestamp) -> Timestamp {
+        written(message, received)
+            .checked_add(self.max_age)
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// The return path (RFC 3834, section 4), or the author where the operator chose so.
@@ -218,14 +225,13 @@ fn is_no_reply(local_part: &str) -> bool {
         || LAST.iter().any(|mark| words.ends_with(mark))
 }
 
-/// How old it is, by the internal date or by the Date field, whichever is the older: after a migration all
+/// When it was written, by the internal date or by the Date field, whichever is the older: after a migration all
 /// internal dates are new.
-fn age(message: &Message, received: Timestamp, now: Timestamp) -> Duration {
-    let written = message
+fn written(message: &Message, received: Timestamp) -> Timestamp {
+    message
         .date
         .filter(|date| *date >= FIRST_PLAUSIBLE)
-        .map_or(received, |date| date.min(received));
-    Duration::try_from(now.duration_since(written)).unwrap_or_default()
+        .map_or(received, |date| date.min(received))
 }
 
 /// 1990-01-01: a date before it comes from a clock that was never set, and says nothing.

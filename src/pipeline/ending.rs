@@ -161,6 +161,7 @@ impl Attempted<'_> {
             return_path: None,
             recipients: vec![to.to_string()],
             octets: letter.into(),
+            not_after: Some(guard.until(self.message, self.work.internal_date)),
         };
         let limit = LetterLimit {
             key: to.to_string(),

@@ -107,6 +107,9 @@ async fn send(
     smtp: Option<&Result<Smtp, SmtpError>>,
     due: DueLetter,
 ) -> Result<Sent, JournalError> {
+    if due.letter.not_after.is_some_and(|end| end < world.clock.now()) {
+        return outdated(world, &due).await;
+    }
     let error = match smtp {
         None => {
             tracing::warn!("letters wait: there is no [smtp]");
@@ -148,7 +151,21 @@ async fn refused(world: &World, due: &DueLetter, error: &SmtpError) -> Result<Se
     };
     tracing::warn!(letter = due.id.0, message_id = entry.0, reason = %error, "refused");
     let (letter, reason) = (due.id, format!("{}: {error}", Reason::BounceRefused.word()));
-    world.journal.write(Change::LetterRefused { letter, reason }).await?;
+    end(world, due, Change::LetterRefused { letter, reason }).await
+}
+
+/// Nobody is told so late any more.
+async fn outdated(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
+    let message_id = due.entry.map(|entry| entry.0);
+    let why = Reason::BounceTooOld;
+    let (letter, reason) = (due.id, format!("{}: {}", why.word(), why.sentence()));
+    tracing::warn!(letter = letter.0, message_id, reason, "not sent any more");
+    end(world, due, Change::LetterOutdated { letter, reason }).await
+}
+
+/// The letter is out of the outbox without having been taken.
+async fn end(world: &World, due: &DueLetter, change: Change) -> Result<Sent, JournalError> {
+    world.journal.write(change).await?;
     world.bells.report.notify_one();
     ring(world, due).await?;
     Ok(Sent::Done)

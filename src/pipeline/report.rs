@@ -136,6 +136,7 @@ pub async fn pass(world: &World, now: bool) -> Result<(), JournalError> {
         return_path: None,
         recipients: report.to.iter().map(ToString::to_string).collect(),
         octets: digest.compose().into(),
+        not_after: None,
     };
     world.journal.write(Change::Reported { upto, letter }).await?;
     world

@@ -143,6 +143,28 @@ fn a_dead_smtp_server_defers_the_bounce_and_loses_nothing() {
 }
 
 #[test]
+fn nobody_is_told_of_a_message_that_has_grown_too_old_in_the_outbox() {
+    let world = World::new(BOUNCE);
+    world.sink.switch(|switches| switches.down = true);
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    assert_eq!(world.only().0, "deferred");
+
+    world.later(4 * 24 * 3600);
+    assert_eq!(world.run(&["run", "--once"]).status, 75, "the report waits");
+    let (outcome, reason) = world.only();
+    assert_eq!(outcome, "failed", "{reason}");
+    assert!(
+        reason.starts_with("too_old: its bounce could not leave within [bounce] max_age; the step bounce says so"),
+        "{reason}"
+    );
+
+    world.sink.switch(|switches| switches.down = false);
+    world.once();
+    assert_eq!(world.told(), ["ops@desk.example"]);
+}
+
+#[test]
 fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
     let world = World::new(BOUNCE);
     world.sink.switch(|switches| {

@@ -226,6 +226,15 @@ longest = "1s"
         self.folder.join("state")
     }
 
+    /// The clock of every command that begins now, or runs, is so many seconds ahead.
+    pub fn later(&self, seconds: u64) {
+        std::fs::write(self.clock(), seconds.to_string()).unwrap();
+    }
+
+    fn clock(&self) -> PathBuf {
+        self.folder.join("clock")
+    }
+
     /// The program with these arguments, on this world's configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
@@ -233,6 +242,7 @@ longest = "1s"
             .arg("--config")
             .arg(self.configure())
             .args(arguments)
+            .env("HALO_INTAKE_TEST_CLOCK", self.clock())
             .current_dir(&self.folder);
         command
     }

@@ -131,6 +131,31 @@ async fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
 }
 
 #[tokio::test]
+async fn a_letter_whose_time_is_over_comes_first_and_ends_as_a_suppressed_bounce() {
+    let world = world();
+    let (_, other) = bouncing(&world, 1).await;
+    let claim = world.in_hand(mail(2)).await;
+    let mut late = bounced(ANN, 9);
+    late.bounce.as_mut().unwrap().0.not_after = Some(past());
+    assert!(matches!(world.end(claim, late).await, Receipt::Done));
+    let letters = world.journal.letters(10, None).await.unwrap();
+    assert_eq!(letters[0].letter.not_after, Some(past()));
+    assert_eq!((letters[0].entry, letters[1].id), (Some(claim.entry), other));
+
+    world
+        .done(Change::LetterOutdated {
+            letter: letters[0].id,
+            reason: "too_old".into(),
+        })
+        .await;
+    let shown = world.shown(claim.entry).await;
+    assert_eq!(shown, ("failed".into(), "too_old; no such client".into()));
+    assert_eq!(world.topics().await, [format!("bounce suppressed {ANN}")]);
+    assert_eq!(world.journal.letters(10, None).await.unwrap().len(), 1);
+    world.check_totals().await;
+}
+
+#[tokio::test]
 async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
     let world = world();
     for n in 1..=2 {

@@ -111,6 +111,7 @@ pub fn letter(to: &str) -> Letter {
         return_path: None,
         recipients: vec![to.into()],
         octets: format!("To: {to}\r\n\r\nSorry\r\n").into(),
+        not_after: None,
     }
 }
 

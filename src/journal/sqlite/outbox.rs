@@ -23,8 +23,8 @@ pub(super) fn post(
 ) -> rusqlite::Result<LetterId> {
     hand.db
         .prepare_cached(
-            "INSERT INTO letter (entry, return_path, recipients, octets, limit_key, created, due)
-             VALUES (:entry, :return_path, :recipients, :octets, :limit_key, :now, :now) RETURNING id",
+            "INSERT INTO letter (entry, return_path, recipients, octets, limit_key, created, due, not_after)
+             VALUES (:entry, :return_path, :recipients, :octets, :limit_key, :now, :now, :not_after) RETURNING id",
         )?
         .query_row(
             named_params! {
@@ -34,6 +34,7 @@ pub(super) fn post(
                 ":octets": octets,
                 ":limit_key": limit_key,
                 ":now": At(hand.now),
+                ":not_after": letter.not_after.map(At),
             },
             |row| row.get(0),
         )
@@ -92,6 +93,22 @@ pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result
                 .prepare_cached("UPDATE notice SET report = NULL WHERE report = ?1")?
                 .execute([letter])?;
         }
+    }
+    Ok(Receipt::Done)
+}
+
+/// A letter's time is over.
+pub(super) fn outdated(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result<Receipt, Fault> {
+    let Some(entry) = leave(hand, letter, "refused", reason)? else {
+        return Ok(Receipt::Stale);
+    };
+    if let Some(entry) = entry {
+        let key: Option<String> = hand
+            .db
+            .prepare_cached("SELECT limit_key FROM letter WHERE id = ?1")?
+            .query_row([letter], |row| row.get(0))?;
+        let topic = format!("bounce suppressed {}", key.unwrap_or_default());
+        failed(hand, entry, &topic, reason)?;
     }
     Ok(Receipt::Done)
 }

@@ -113,7 +113,7 @@ fn outcome(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Outcome> 
     })
 }
 
-/// Letters that are to leave now.
+/// Letters that are to leave now. Those whose time is over come first: to end them needs no server.
 pub(super) fn letters(
     db: &Connection,
     limit: usize,
@@ -125,14 +125,15 @@ pub(super) fn letters(
         None => ("due <= ?1", now),
     };
     db.prepare_cached(&format!(
-        "SELECT id, entry, return_path, recipients, octets, attempts, created FROM letter
-         WHERE state = 'waiting' AND {which} ORDER BY due, id LIMIT ?2",
+        "SELECT id, entry, return_path, recipients, octets, attempts, created, not_after FROM letter
+         WHERE state = 'waiting' AND {which} ORDER BY coalesce(not_after < ?3, 0) DESC, due, id LIMIT ?2",
     ))?
-    .query_map(params![At(time), count(limit)], |row| {
+    .query_map(params![At(time), count(limit), At(now)], |row| {
         let letter = Letter {
             return_path: row.get(2)?,
             recipients: row.get::<_, Json<_>>(3)?.0,
             octets: pack::unpack_letter(row.get_ref(4)?.as_blob()?)?,
+            not_after: row.get::<_, Option<At>>(7)?.map(|at| at.0),
         };
         Ok(DueLetter {
             id: row.get(0)?,

@@ -8,7 +8,10 @@ use crate::journal::JournalError;
 
 /// The forward steps, in order. The file's `user_version` says how many of them it has seen; a step that was
 /// released is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_letter.sql"),
+];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".
 const APPLICATION_ID: i32 = 0x4849_4A31;

@@ -22,6 +22,7 @@ fn letter(recipients: &[&str]) -> Letter {
         return_path: None,
         recipients: recipients.iter().map(|text| (*text).to_owned()).collect(),
         octets: LETTER.into(),
+        not_after: None,
     }
 }
 
