@@ -123,8 +123,10 @@ pub struct DueLetter {
     pub letter: Letter,
     /// How often it could not leave.
     pub attempts: u32,
-    /// When it was written.
-    pub since: Timestamp,
+    /// How long what the server said to it has made it wait; an outage of the server does not count.
+    pub waited: Duration,
+    /// When it could not leave last, and whether that wait counts.
+    pub deferred: Option<(Timestamp, bool)>,
 }
 
 /// What comes again at a time of its own.

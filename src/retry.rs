@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// A backoff that doubles from `first` to `longest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -20,6 +22,19 @@ impl Backoff {
             .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
         doubled.min(self.longest).mul_f64(1.0 - spread.clamp(0.0, 1.0) / 2.0)
     }
+
+    /// How long something has waited by its own fault: `waited` before its last wait, which began at the time in
+    /// `last`, where that one counts. A time in which nobody tried does not: no single wait counts for more than the
+    /// longest one.
+    pub fn waited(&self, waited: Duration, last: Option<(Timestamp, bool)>, now: Timestamp) -> Duration {
+        let last = match last {
+            Some((since, true)) => Duration::try_from(now.duration_since(since))
+                .unwrap_or_default()
+                .min(self.longest),
+            _ => Duration::ZERO,
+        };
+        waited + last
+    }
 }
 
 #[cfg(test)]
@@ -37,5 +52,24 @@ mod tests {
             .into();
         assert_eq!(waits, [5, 10, 20, 320, 600, 600, 600]);
         assert_eq!(backoff.delay(1, 1.0), Duration::from_millis(2500));
+    }
+
+    #[test]
+    fn only_waits_that_count_are_counted_and_none_for_more_than_the_longest() {
+        let backoff = Backoff {
+            first: Duration::from_secs(5),
+            longest: Duration::from_secs(600),
+        };
+        let since = Timestamp::UNIX_EPOCH;
+        for (last, after, expected) in [
+            (None, 60, 30),
+            (Some((since, false)), 60, 30),
+            (Some((since, true)), 60, 90),
+            (Some((since, true)), 86_400, 630),
+        ] {
+            let now = since + Duration::from_secs(after);
+            let waited = backoff.waited(Duration::from_secs(30), last, now);
+            assert_eq!(waited.as_secs(), expected, "{last:?}");
+        }
     }
 }

@@ -225,6 +225,10 @@ pub enum Change {
         letter: LetterId,
         due: Timestamp,
         reason: String,
+        /// Whether this wait counts towards giving up.
+        counts: bool,
+        /// All waits so far that count.
+        waited: Duration,
     },
     /// Something operators shall hear of that belongs to no message's end.
     Noticed(Notice),

@@ -241,17 +241,10 @@ impl Attempted<'_> {
         }
     }
 
-    /// How long its own failures have made it wait. An outage of its connection does not count, and neither does
-    /// a time in which nobody tried: no single wait counts for more than the longest one.
+    /// How long its own failures have made it wait; an outage of its connection does not count.
     fn waited(&self) -> Duration {
-        let longest = self.generation.config.retry.backoff.longest;
-        let last = match self.work.deferred {
-            Some((since, true)) => Duration::try_from(self.now.duration_since(since))
-                .unwrap_or_default()
-                .min(longest),
-            _ => Duration::ZERO,
-        };
-        self.work.waited + last
+        let backoff = self.generation.config.retry.backoff;
+        backoff.waited(self.work.waited, self.work.deferred, self.now)
     }
 
     fn notices(&self, topic: String, reason: &str) -> Vec<Notice> {

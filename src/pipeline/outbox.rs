@@ -23,8 +23,6 @@ use crate::{
 const BATCH: usize = 50;
 /// Without any bell the loop looks so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
-/// A letter that the server puts off is tried again for so long (RFC 5321, 4.5.4.1: 4 to 5 days).
-const GIVE_UP_AFTER: Duration = Duration::from_secs(5 * 24 * 3600);
 
 /// What a pass left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,11 +119,15 @@ async fn send(
             Err(error) => &{ error },
         },
     };
-    let waited = Duration::try_from(world.clock.now().duration_since(due.since)).unwrap_or_default();
-    if error.class() == Class::Permanent || waited > GIVE_UP_AFTER {
-        return refused(world, &due, error).await;
+    if error.class() == Class::Permanent {
+        return refused(world, &due, error.to_string()).await;
     }
-    put_off(world, generation, &due, error).await
+    let retry = &generation.config.retry;
+    let waited = retry.backoff.waited(due.waited, due.deferred, world.clock.now());
+    if error.counts() && waited >= retry.give_up_after {
+        return refused(world, &due, format!("not taken within [retry] give_up_after: {error}")).await;
+    }
+    put_off(world, generation, &due, error, waited).await
 }
 
 async fn taken(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
@@ -145,12 +147,12 @@ async fn taken(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
     Ok(Sent::Done)
 }
 
-async fn refused(world: &World, due: &DueLetter, error: &SmtpError) -> Result<Sent, JournalError> {
+async fn refused(world: &World, due: &DueLetter, reason: String) -> Result<Sent, JournalError> {
     let Some(entry) = due.entry else {
-        return report_refused(world, due.id, error).await;
+        return report_refused(world, due.id, reason).await;
     };
-    tracing::warn!(letter = due.id.0, message_id = entry.0, reason = %error, "refused");
-    let (letter, reason) = (due.id, format!("{}: {error}", Reason::BounceRefused.word()));
+    tracing::warn!(letter = due.id.0, message_id = entry.0, reason, "refused");
+    let (letter, reason) = (due.id, format!("{}: {reason}", Reason::BounceRefused.word()));
     end(world, due, Change::LetterRefused { letter, reason }).await
 }
 
@@ -172,15 +174,11 @@ async fn end(world: &World, due: &DueLetter, change: Change) -> Result<Sent, Jou
 }
 
 /// Nobody is told by mail that mail to operators is refused, so the log and the status line say it.
-async fn report_refused(world: &World, letter: LetterId, error: &SmtpError) -> Result<Sent, JournalError> {
-    let reason = format!("the report to [report] to is refused: {error}");
+async fn report_refused(world: &World, letter: LetterId, said: String) -> Result<Sent, JournalError> {
+    let reason = format!("the report to [report] to is refused: {said}");
     tracing::error!(letter = letter.0, "{reason}");
-    let refused = Change::LetterRefused {
-        letter,
-        reason: error.to_string(),
-    };
     report::trouble(world, Thing::Report, reason, false, Urgency::Now).await;
-    world.journal.write(refused).await?;
+    world.journal.write(Change::LetterRefused { letter, reason: said }).await?;
     Ok(Sent::Done)
 }
 
@@ -189,6 +187,7 @@ async fn put_off(
     generation: &Generation,
     letter: &DueLetter,
     error: &SmtpError,
+    waited: Duration,
 ) -> Result<Sent, JournalError> {
     let backoff = generation.config.retry.backoff;
     let due = world.clock.now() + backoff.delay(letter.attempts + 1, fastrand::f64());
@@ -198,6 +197,8 @@ async fn put_off(
         letter: id,
         due,
         reason: reason.clone(),
+        counts: error.counts(),
+        waited,
     };
     world.journal.write(change).await?;
     if error.is_of_this_letter() {

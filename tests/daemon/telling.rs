@@ -231,6 +231,53 @@ fn with_bounce_an_outage_bounces_nobody() {
     assert_eq!(world.users("ann@stranger.example").len(), 1);
 }
 
+/// Tries until the message has waited for longer than give_up_after, at most twice the longest wait at a time; what it
+/// is then.
+fn after_days_of(world: &World) -> (String, String) {
+    world.more("[retry]\nfirst = \"1h\"\nlongest = \"1h\"\ngive_up_after = \"4h\"\n[bounce]\nmax_age = \"90d\"\n");
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    for tries in 0..10 {
+        world.later(tries * 86_400);
+        world.run(&["run", "--once"]);
+    }
+    world.only()
+}
+
+#[test]
+fn a_letter_that_is_put_off_for_longer_than_give_up_after_is_given_up() {
+    let world = World::new(BOUNCE);
+    world.sink.switch(|switches| {
+        switches.rcpt = Some(("ann@stranger.example".to_owned(), "450 4.2.0 greylisted".to_owned()))
+    });
+    let (outcome, reason) = after_days_of(&world);
+    assert_eq!(outcome, "failed", "{reason}");
+    assert!(
+        reason.starts_with("bounce_refused: not taken within [retry] give_up_after: ")
+            && reason.contains("450 4.2.0 greylisted"),
+        "{reason}"
+    );
+    let tried = |line: &&String| line.starts_with("RCPT TO:<ann@");
+    assert_eq!(world.sink.commands().iter().filter(tried).count(), 5, "1 h each");
+    assert_eq!(world.told(), ["ops@desk.example"]);
+}
+
+#[test]
+fn an_outage_and_a_refused_password_never_give_a_letter_up() {
+    for down in [true, false] {
+        let world = World::new(BOUNCE);
+        world.sink.switch(|switches| {
+            switches.down = down;
+            switches.login = Some(("intake".to_owned(), "another".to_owned()));
+        });
+        assert_eq!(after_days_of(&world).0, "deferred");
+        world
+            .sink
+            .switch(|switches| (switches.down, switches.login) = (false, None));
+        world.once();
+        assert_eq!(world.only().0, "bounced");
+    }
+}
+
 #[test]
 fn a_recipient_that_is_put_off_holds_up_no_other_letter() {
     let world = World::new(BOUNCE);

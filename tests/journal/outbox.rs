@@ -68,6 +68,8 @@ async fn a_letter_leaves_once_whoever_says_so_twice() {
             letter: id,
             due: past(),
             reason: "451".into(),
+            counts: true,
+            waited: Duration::ZERO,
         },
     ] {
         assert!(matches!(world.write(change).await, Receipt::Stale));
@@ -92,6 +94,8 @@ async fn a_letter_that_can_not_leave_now_leaves_later() {
             letter: id,
             due: future(),
             reason: "451 4.3.0".into(),
+            counts: true,
+            waited: Duration::from_secs(7),
         })
         .await;
     assert!(world.journal.letters(10, None).await.unwrap().is_empty());
@@ -105,6 +109,10 @@ async fn a_letter_that_can_not_leave_now_leaves_later() {
         .unwrap()
         .remove(0);
     assert_eq!((again.id, again.attempts), (id, 1));
+    assert_eq!(
+        (again.waited, again.deferred.unwrap().1),
+        (Duration::from_secs(7), true)
+    );
     world.done(Change::LetterTaken { letter: id }).await;
     assert_eq!(world.shown(entry).await.0, "bounced");
 }

@@ -5,7 +5,8 @@ use rusqlite::params;
 use super::{
     column::Json,
     end::{self, Deferral},
-    intent, outbox,
+    intent,
+    outbox::{self, Wait},
     pack::Packed,
     receive, trim,
     writer::{Fault, Hand},
@@ -60,7 +61,21 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
         Change::LetterTaken { letter } => outbox::taken(hand, *letter),
         Change::LetterRefused { letter, reason } => outbox::refused(hand, *letter, reason),
         Change::LetterOutdated { letter, reason } => outbox::outdated(hand, *letter, reason),
-        Change::LetterDeferred { letter, due, reason } => outbox::deferred(hand, *letter, *due, reason),
+        Change::LetterDeferred {
+            letter,
+            due,
+            reason,
+            counts,
+            waited,
+        } => {
+            let wait = Wait {
+                due: *due,
+                reason,
+                counts: *counts,
+                waited: *waited,
+            };
+            outbox::deferred(hand, *letter, &wait)
+        }
         Change::Noticed(notice) => {
             outbox::notice(hand, notice)?;
             Ok(Receipt::Done)

@@ -1,10 +1,12 @@
 //! Letters that are to leave, and what operators shall hear of.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, named_params, params};
 
 use super::{
-    column::{At, Json},
+    column::{At, Json, Span},
     end::{self, Verdict, done_or_stale},
     writer::{Fault, Hand},
 };
@@ -167,15 +169,31 @@ fn bouncing(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Option<Bouncing
         .optional()
 }
 
+/// What `Change::LetterDeferred` says of the wait.
+pub(super) struct Wait<'a> {
+    pub due: Timestamp,
+    pub reason: &'a str,
+    pub counts: bool,
+    pub waited: Duration,
+}
+
 /// The letter leaves later.
-pub(super) fn deferred(hand: &Hand<'_>, letter: LetterId, due: Timestamp, reason: &str) -> Result<Receipt, Fault> {
+pub(super) fn deferred(hand: &Hand<'_>, letter: LetterId, wait: &Wait<'_>) -> Result<Receipt, Fault> {
     let changed = hand
         .db
         .prepare_cached(
-            "UPDATE letter SET due = ?2, reason = ?3, attempts = attempts + 1, tried = ?4
-             WHERE id = ?1 AND state = 'waiting'",
+            "UPDATE letter SET due = :due, reason = :reason, attempts = attempts + 1, tried = :now, counts = :counts,
+                waited = :waited
+             WHERE id = :id AND state = 'waiting'",
         )?
-        .execute(params![letter, At(due), reason, At(hand.now)])?;
+        .execute(named_params! {
+            ":id": letter,
+            ":due": At(wait.due),
+            ":reason": wait.reason,
+            ":now": At(hand.now),
+            ":counts": wait.counts,
+            ":waited": Span(wait.waited),
+        })?;
     Ok(done_or_stale(changed))
 }
 

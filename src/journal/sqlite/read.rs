@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use super::{
-    column::{At, Json, SpotColumns, spot},
+    column::{At, Json, Span, SpotColumns, spot},
     order::FREE,
     pack,
 };
@@ -125,22 +125,23 @@ pub(super) fn letters(
         None => ("due <= ?1", now),
     };
     db.prepare_cached(&format!(
-        "SELECT id, entry, return_path, recipients, octets, attempts, created, not_after FROM letter
-         WHERE state = 'waiting' AND {which} ORDER BY coalesce(not_after < ?3, 0) DESC, due, id LIMIT ?2",
+        "SELECT id, entry, return_path, recipients, octets, attempts, waited, tried, counts, not_after
+         FROM letter WHERE state = 'waiting' AND {which} ORDER BY coalesce(not_after < ?3, 0) DESC, due, id LIMIT ?2",
     ))?
     .query_map(params![At(time), count(limit), At(now)], |row| {
         let letter = Letter {
             return_path: row.get(2)?,
             recipients: row.get::<_, Json<_>>(3)?.0,
             octets: pack::unpack_letter(row.get_ref(4)?.as_blob()?)?,
-            not_after: row.get::<_, Option<At>>(7)?.map(|at| at.0),
+            not_after: row.get::<_, Option<At>>(9)?.map(|at| at.0),
         };
         Ok(DueLetter {
             id: row.get(0)?,
             entry: row.get(1)?,
             letter,
             attempts: row.get(5)?,
-            since: row.get::<_, At>(6)?.0,
+            waited: row.get::<_, Span>(6)?.0,
+            deferred: row.get::<_, Option<At>>(7)?.map(|at| at.0).zip(row.get(8)?),
         })
     })?
     .collect()

@@ -121,11 +121,25 @@ impl SmtpError {
         }
     }
 
-    /// Whether another letter may leave all the same: the server said this to the letter or to its recipient.
+    /// Whether another letter may leave all the same: the server said this to the letter or to its recipient. Every
+    /// letter has the same sender, and at 421 the server closes the connection whatever the letter.
     pub fn is_of_this_letter(&self) -> bool {
         match self {
-            SmtpError::Deferred { step, .. } => !matches!(step, Step::Greeting | Step::SignIn(_)),
+            SmtpError::Deferred { step, reply, .. } => {
+                matches!(step, Step::Recipient(_) | Step::Data | Step::Content) && !reply.starts_with("421")
+            }
             error => error.class() == Class::Permanent,
+        }
+    }
+
+    /// Whether waiting for this is waiting for a change of the server's mind about the letter. It is not where the
+    /// server speaks of itself (4.3.x: "mail system status", RFC 3463, section 3.4): a full disk, a broken lookup.
+    pub fn counts(&self) -> bool {
+        match self {
+            SmtpError::Deferred { reply, .. } => {
+                self.is_of_this_letter() && !reply.get(4..).is_some_and(|text| text.starts_with("4.3."))
+            }
+            _ => false,
         }
     }
 

@@ -125,6 +125,24 @@ async fn a_refusal_for_good_is_permanent_and_one_for_now_is_transient() {
     assert!(sink.mails().is_empty());
 }
 
+#[test]
+fn only_what_is_said_to_a_letter_counts_against_it() {
+    let recipient = || Step::Recipient("ann@customer.example".to_owned());
+    for (step, code, text, of_this_letter, counts) in [
+        (recipient(), 450, "4.2.0 greylisted", true, true),
+        (Step::Content, 451, "4.7.1 try again", true, true),
+        (Step::Content, 452, "4.3.1 disk full", true, false),
+        (recipient(), 451, "4.3.0 temporary lookup failure", true, false),
+        (recipient(), 421, "4.7.0 too many connections", false, false),
+        (Step::Sender, 451, "4.7.1 try again", false, false),
+        (Step::Greeting, 454, "4.7.0 try again", false, false),
+    ] {
+        let error = SmtpError::of_reply("mx".to_owned(), &step, code, text);
+        let found = (error.class(), error.is_of_this_letter(), error.counts());
+        assert_eq!(found, (Class::Transient, of_this_letter, counts), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_sender_that_is_refused_is_a_fault_of_the_configuration_and_of_no_letter() {
     let sink = SmtpSink::start().await.unwrap();
