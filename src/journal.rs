@@ -123,6 +123,8 @@ pub struct DueLetter {
     pub letter: Letter,
     /// How often it could not leave.
     pub attempts: u32,
+    /// How often of these it was handed over and was perhaps taken.
+    pub unanswered: u32,
     /// How long what the server said to it has made it wait; an outage of the server does not count.
     pub waited: Duration,
     /// When it could not leave last, and whether that wait counts.

@@ -84,6 +84,8 @@ pub enum Reason {
     BounceLimit,
     /// The bounce could not leave as long as anybody may be told.
     BounceTooOld,
+    /// The SMTP server was handed the bounce several times, and never said whether it takes it.
+    BounceUnanswered,
     /// The SMTP server refuses the bounce for good.
     BounceRefused,
     /// It shall run again, and its octets are no longer kept.
@@ -103,6 +105,7 @@ impl Reason {
             Reason::NotTold(forbids) => forbids.word(),
             Reason::BounceLimit => "bounce_limit",
             Reason::BounceTooOld => "too_old",
+            Reason::BounceUnanswered => "bounce_unanswered",
             Reason::BounceRefused => "bounce_refused",
             Reason::OctetsGone => "octets_gone",
         }
@@ -120,6 +123,9 @@ impl Reason {
             Reason::Bound => "working on it took more time or memory than one message may",
             Reason::BounceLimit => "its sender was told of another message within [bounce] limit_per_sender",
             Reason::BounceTooOld => "its bounce could not leave within [bounce] max_age",
+            Reason::BounceUnanswered => {
+                "its bounce was handed over several times and never answered; it was perhaps taken, so it is not sent again"
+            }
             Reason::BounceRefused => "the SMTP server refuses the bounce for good",
             Reason::OctetsGone => "its octets are older than [retention] octets; take it from the mailbox again",
         };

@@ -124,7 +124,8 @@ pub struct Ended {
     /// Everything `show` prints of the attempt. Shared: whoever may have to write it again keeps it.
     pub trace: Arc<Value>,
     /// With outcome `Bounced`: the bounce. The message stays deferred until it was taken. Where a bounce of this
-    /// message has left before (it ran again), no other one leaves, and the message is `bounced` at once.
+    /// message has left before (it ran again), no other one leaves, and the message is `bounced` at once; where one has
+    /// perhaps left, `failed`.
     pub bounce: Option<(Letter, LetterLimit)>,
     /// What operators shall hear.
     pub notices: Vec<Notice>,
@@ -218,6 +219,9 @@ pub enum Change {
     /// Refused for good: the message it bounces is `failed`, and operators hear of it. A report's notices leave in
     /// the next one.
     LetterRefused { letter: LetterId, reason: String },
+    /// It was handed over too often without an answer, was perhaps taken and never leaves again: the message it bounces
+    /// is `failed`, and operators hear of it. A report's notices have left with it.
+    LetterUnanswered { letter: LetterId, reason: String },
     /// Its time is over: the message it bounces is `failed`, and operators hear of it, many of one sender as one.
     LetterOutdated { letter: LetterId, reason: String },
     /// The letter could not leave for now; comes again at `due`.
@@ -225,6 +229,8 @@ pub enum Change {
         letter: LetterId,
         due: Timestamp,
         reason: String,
+        /// Whether it was handed over and was perhaps taken.
+        unanswered: bool,
         /// Whether this wait counts towards giving up.
         counts: bool,
         /// All waits so far that count.
@@ -274,7 +280,7 @@ pub enum Receipt {
         /// The answer of an earlier creation.
         created: Option<Value>,
     },
-    /// `Ended` with a bounce that is beyond its limit: the message ended `failed` instead, for the reason
-    /// `bounce_limit`, and operators hear of it.
-    Suppressed,
+    /// `Ended` with a bounce that may not leave, being beyond its limit or perhaps a second one: the message ended
+    /// `failed` instead, for this reason, and operators hear of it.
+    Suppressed(String),
 }

@@ -24,6 +24,13 @@ const BATCH: usize = 50;
 /// Without any bell the loop looks so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
+/// A letter that was handed over without an answer is handed over so often again, and then never more: each may be a
+/// copy that its recipient gets.
+const MOST_REPEATS: u32 = 2;
+/// The steps of the scale that such a repeat waits for more than another one: what breaks a server off does not mend
+/// itself in seconds.
+const STEPS_FOR_A_REPEAT: u32 = 4;
+
 /// What a pass left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Left {
@@ -122,6 +129,9 @@ async fn send(
     if error.class() == Class::Permanent {
         return refused(world, &due, error.to_string()).await;
     }
+    if error.is_unanswered() && due.unanswered >= MOST_REPEATS {
+        return unanswered(world, &due, error).await;
+    }
     let retry = &generation.config.retry;
     let waited = retry.backoff.waited(due.waited, due.deferred, world.clock.now());
     if error.counts() && waited >= retry.give_up_after {
@@ -154,6 +164,22 @@ async fn refused(world: &World, due: &DueLetter, reason: String) -> Result<Sent,
     tracing::warn!(letter = due.id.0, message_id = entry.0, reason, "refused");
     let (letter, reason) = (due.id, format!("{}: {reason}", Reason::BounceRefused.word()));
     end(world, due, Change::LetterRefused { letter, reason }).await
+}
+
+/// It was perhaps taken, and never leaves again.
+async fn unanswered(world: &World, due: &DueLetter, error: &SmtpError) -> Result<Sent, JournalError> {
+    let message_id = due.entry.map(|entry| entry.0);
+    let (letter, times) = (due.id, due.unanswered + 1);
+    let reason = format!(
+        "{}: handed over {times} times and perhaps taken, so it is not sent again: {error}",
+        Reason::BounceUnanswered.word()
+    );
+    tracing::error!(letter = letter.0, message_id, reason, "perhaps sent");
+    if due.entry.is_none() {
+        let text = format!("a report was handed over {times} times and perhaps taken: {error}");
+        report::trouble(world, Thing::Smtp, text, false, Urgency::Now).await;
+    }
+    end(world, due, Change::LetterUnanswered { letter, reason }).await
 }
 
 /// Nobody is told so late any more.
@@ -190,13 +216,20 @@ async fn put_off(
     waited: Duration,
 ) -> Result<Sent, JournalError> {
     let backoff = generation.config.retry.backoff;
-    let due = world.clock.now() + backoff.delay(letter.attempts + 1, fastrand::f64());
+    let unanswered = error.is_unanswered();
+    let failures = if unanswered {
+        STEPS_FOR_A_REPEAT * (letter.unanswered + 1)
+    } else {
+        letter.attempts + 1
+    };
+    let due = world.clock.now() + backoff.delay(failures, fastrand::f64());
     let (id, reason) = (letter.id, error.to_string());
     tracing::warn!(letter = id.0, reason, due = %due, "put off");
     let change = Change::LetterDeferred {
         letter: id,
         due,
         reason: reason.clone(),
+        unanswered,
         counts: error.counts(),
         waited,
     };

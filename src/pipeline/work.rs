@@ -24,7 +24,7 @@ use super::{
 use crate::{
     journal::{Change, Claim, JournalError, Queue, Receipt, Work},
     message::Message,
-    outcome::{Outcome, Reason},
+    outcome::Outcome,
 };
 
 /// Without any bell the loop looks so often; it only matters where a bell was lost.
@@ -292,7 +292,7 @@ impl Crew {
             if ended.bounce.is_some() {
                 world.bells.outbox.notify_one();
             }
-            if !ended.notices.is_empty() || matches!(receipt, Receipt::Suppressed) {
+            if !ended.notices.is_empty() || matches!(receipt, Receipt::Suppressed(_)) {
                 world.bells.report.notify_one();
             }
         }
@@ -339,7 +339,7 @@ fn log_end(work: &Work, change: &Change, receipt: &Receipt) {
         (_, Receipt::Stale) => tracing::warn!(message_id = id, "the message was taken over"),
         (Change::Ended { ended, .. }, receipt) => {
             let (outcome, reason) = match receipt {
-                Receipt::Suppressed => (Outcome::Failed.word(), Reason::BounceLimit.word()),
+                Receipt::Suppressed(reason) => (Outcome::Failed.word(), reason.as_str()),
                 _ => (ended.outcome.word(), ended.reason.as_str()),
             };
             tracing::info!(

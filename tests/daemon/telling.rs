@@ -279,6 +279,36 @@ fn an_outage_and_a_refused_password_never_give_a_letter_up() {
 }
 
 #[test]
+fn a_server_that_never_answers_for_a_letter_is_handed_it_three_times_and_no_more() {
+    let world = World::new(BOUNCE);
+    world.sink.switch(|switches| switches.drops_before_answer = true);
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    for status in [75, 75] {
+        assert_eq!(world.run(&["run", "--once"]).status, status);
+        assert_eq!(world.only().0, "deferred");
+    }
+    world.run(&["run", "--once"]);
+    let (outcome, reason) = world.only();
+    assert_eq!(outcome, "failed", "{reason}");
+    assert!(
+        reason.starts_with("bounce_unanswered: handed over 3 times and perhaps taken, so it is not sent again: "),
+        "{reason}"
+    );
+
+    world.sink.switch(|switches| switches.drops_before_answer = false);
+    world.once();
+    assert_eq!(world.run(&["retry", "1"]).status, 0);
+    world.once();
+    assert!(
+        world.only().1.starts_with("bounce_unanswered: the step bounce says so"),
+        "{:?}",
+        world.only()
+    );
+    let to_ann = |to: &&String| *to == "ann@stranger.example";
+    assert_eq!(world.told().iter().filter(to_ann).count(), 3);
+}
+
+#[test]
 fn a_recipient_that_is_put_off_holds_up_no_other_letter() {
     let world = World::new(BOUNCE);
     world.sink.switch(|switches| {

@@ -68,6 +68,7 @@ async fn a_letter_leaves_once_whoever_says_so_twice() {
             letter: id,
             due: past(),
             reason: "451".into(),
+            unanswered: false,
             counts: true,
             waited: Duration::ZERO,
         },
@@ -94,6 +95,7 @@ async fn a_letter_that_can_not_leave_now_leaves_later() {
             letter: id,
             due: future(),
             reason: "451 4.3.0".into(),
+            unanswered: false,
             counts: true,
             waited: Duration::from_secs(7),
         })
@@ -164,6 +166,71 @@ async fn a_letter_whose_time_is_over_comes_first_and_ends_as_a_suppressed_bounce
 }
 
 #[tokio::test]
+async fn a_letter_that_was_perhaps_taken_is_never_followed_by_another() {
+    let world = world();
+    let (entry, id) = bouncing(&world, 1).await;
+    world
+        .done(Change::LetterDeferred {
+            letter: id,
+            due: past(),
+            reason: "it hangs up".into(),
+            unanswered: true,
+            counts: false,
+            waited: Duration::ZERO,
+        })
+        .await;
+    assert_eq!(world.journal.letters(10, None).await.unwrap()[0].unanswered, 1);
+    world
+        .done(Change::LetterUnanswered {
+            letter: id,
+            reason: "bounce_unanswered: it hangs up".into(),
+        })
+        .await;
+    let failed = |reason: &str| ("failed".to_owned(), reason.to_owned());
+    let reason = "bounce_unanswered: it hangs up; no such client";
+    assert_eq!(world.shown(entry).await, failed(reason));
+    assert_eq!(world.topics().await, ["failed"]);
+
+    world.done(Change::Reopened { entry }).await;
+    let claim = world.claim(1).await.remove(0).claim;
+    let receipt = world.end(claim, bounced(ANN, 9)).await;
+    assert!(matches!(receipt, Receipt::Suppressed(_)), "{receipt:?}");
+    assert_eq!(world.shown(entry).await, failed("bounce_unanswered: no such client"));
+    assert!(world.journal.letters(10, None).await.unwrap().is_empty());
+
+    let claim = world.in_hand(mail(2)).await;
+    let receipt = world.end(claim, bounced(ANN, 1)).await;
+    assert!(matches!(receipt, Receipt::Suppressed(_)), "it counts as one that left");
+    world.check_totals().await;
+}
+
+#[tokio::test]
+async fn the_notices_of_a_report_that_was_perhaps_taken_have_left_with_it() {
+    let world = world();
+    let notice = Notice {
+        entry: None,
+        topic: "smtp".into(),
+        text: "it rests".into(),
+        at: at(1),
+    };
+    world.done(Change::Noticed(notice)).await;
+    let upto = world.journal.notices().await.unwrap()[0].0;
+    let report = Change::Reported {
+        upto,
+        letter: letter("ops@example.com"),
+    };
+    world.done(report).await;
+    let id = world.journal.letters(10, None).await.unwrap()[0].id;
+    world
+        .done(Change::LetterUnanswered {
+            letter: id,
+            reason: "it hangs up".into(),
+        })
+        .await;
+    assert!(world.topics().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
     let world = world();
     for n in 1..=2 {
@@ -171,7 +238,10 @@ async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
         assert!(matches!(world.end(claim, bounced(ANN, 2)).await, Receipt::Done));
     }
     let claim = world.in_hand(mail(3)).await;
-    assert!(matches!(world.end(claim, bounced(ANN, 2)).await, Receipt::Suppressed));
+    assert!(matches!(
+        world.end(claim, bounced(ANN, 2)).await,
+        Receipt::Suppressed(_)
+    ));
     assert_eq!(
         world.shown(claim.entry).await,
         ("failed".into(), "bounce_limit: no such client".into())
@@ -214,7 +284,7 @@ async fn a_letter_that_was_refused_uses_nothing_of_the_limit_up() {
 
     let claim = world.in_hand(mail(2)).await;
     assert!(
-        matches!(world.end(claim, bounced(ANN, 1)).await, Receipt::Suppressed),
+        matches!(world.end(claim, bounced(ANN, 1)).await, Receipt::Suppressed(_)),
         "one that waits counts"
     );
 }

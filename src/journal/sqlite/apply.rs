@@ -60,17 +60,20 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
         Change::SettleDeferred { entry, due, reason } => end::settle_deferred(hand, *entry, *due, reason),
         Change::LetterTaken { letter } => outbox::taken(hand, *letter),
         Change::LetterRefused { letter, reason } => outbox::refused(hand, *letter, reason),
+        Change::LetterUnanswered { letter, reason } => outbox::unanswered(hand, *letter, reason),
         Change::LetterOutdated { letter, reason } => outbox::outdated(hand, *letter, reason),
         Change::LetterDeferred {
             letter,
             due,
             reason,
+            unanswered,
             counts,
             waited,
         } => {
             let wait = Wait {
                 due: *due,
                 reason,
+                unanswered: *unanswered,
                 counts: *counts,
                 waited: *waited,
             };

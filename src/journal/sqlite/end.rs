@@ -6,7 +6,8 @@ use rusqlite::{OptionalExtension, named_params, params};
 use super::{
     claim,
     column::{At, Json, Span, fold},
-    order, outbox,
+    order,
+    outbox::{self, Told},
     writer::{Fault, Hand},
 };
 use crate::{
@@ -101,52 +102,75 @@ pub(super) fn ended(
         return Ok(Receipt::Stale);
     };
     notices(hand, &ended.notices)?;
-    let verdict = Verdict {
-        outcome: ended.outcome,
-        reason: &ended.reason,
-        rule: &ended.rule,
-    };
     // No sender is bounced twice for one message, also when it runs again.
-    let bounce = match &ended.bounce {
-        Some(bounce) if !outbox::was_told(hand, held.entry)? => bounce,
-        _ => {
-            attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
-            conclude(hand, held.entry, &verdict)?;
-            return Ok(Receipt::Done);
-        }
+    let told = match &ended.bounce {
+        Some(_) => outbox::told(hand, held.entry)?,
+        None => Told::No,
     };
-    let (bounce, limit) = bounce;
-    if outbox::is_beyond(hand, limit)? {
-        let reason = format!("{}: {}", Reason::BounceLimit.word(), ended.reason);
-        let verdict = Verdict {
-            outcome: Outcome::Failed,
-            reason: &reason,
-            rule: &ended.rule,
-        };
-        attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, trace)?;
-        conclude(hand, held.entry, &verdict)?;
-        outbox::notice(hand, &suppressed(hand, held.entry, limit, reason))?;
-        return Ok(Receipt::Suppressed);
+    match (&ended.bounce, told) {
+        (None, _) | (Some(_), Told::Yes) => {
+            attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
+            let verdict = Verdict {
+                outcome: ended.outcome,
+                reason: &ended.reason,
+                rule: &ended.rule,
+            };
+            conclude(hand, held.entry, &verdict)?;
+            Ok(Receipt::Done)
+        }
+        (Some((_, limit)), Told::Perhaps) => {
+            let word = Reason::BounceUnanswered.word();
+            suppressed(hand, &held, ended, word, limit, trace)
+        }
+        (Some((_, limit)), Told::No) if outbox::is_beyond(hand, limit)? => {
+            suppressed(hand, &held, ended, Reason::BounceLimit.word(), limit, trace)
+        }
+        (Some((bounce, limit)), Told::No) => {
+            attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
+            outbox::post(hand, Some(held.entry), bounce, letter, Some(&limit.key))?;
+            bouncing(hand, &held, ended)
+        }
     }
-    attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
-    outbox::post(hand, Some(held.entry), bounce, letter, Some(&limit.key))?;
+}
+
+/// The message waits for its bounce.
+fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Fault> {
+    let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
     hand.db
         .prepare_cached(
             "UPDATE entry SET state = 'bouncing', owner = NULL, due = NULL, run = NULL, reason = ?2, rule = ?3, said = ?4
              WHERE id = ?1",
         )?
-        .execute(params![held.entry, verdict.reason, verdict.rule, fold([verdict.reason, verdict.rule])])?;
-    reorder(hand, &held)?;
+        .execute(params![held.entry, reason, rule, fold([reason, rule])])?;
+    reorder(hand, held)?;
     Ok(Receipt::Done)
 }
 
-fn suppressed(hand: &Hand<'_>, entry: EntryId, limit: &LetterLimit, reason: String) -> Notice {
-    Notice {
-        entry: Some(entry),
+/// The bounce may not leave, for what `word` says: the message is failed, and operators hear of it.
+fn suppressed(
+    hand: &Hand<'_>,
+    held: &Held,
+    ended: &Ended,
+    word: &str,
+    limit: &LetterLimit,
+    trace: &[u8],
+) -> Result<Receipt, Fault> {
+    let reason = format!("{word}: {}", ended.reason);
+    let verdict = Verdict {
+        outcome: Outcome::Failed,
+        reason: &reason,
+        rule: &ended.rule,
+    };
+    attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, trace)?;
+    conclude(hand, held.entry, &verdict)?;
+    let notice = Notice {
+        entry: Some(held.entry),
         topic: format!("bounce suppressed {}", limit.key),
-        text: reason,
+        text: reason.clone(),
         at: hand.now,
-    }
+    };
+    outbox::notice(hand, &notice)?;
+    Ok(Receipt::Suppressed(reason))
 }
 
 /// An outcome and why.

@@ -42,11 +42,27 @@ pub(super) fn post(
         )
 }
 
+/// Whether somebody was told about a message.
+#[derive(PartialEq, Eq)]
+pub(super) enum Told {
+    No,
+    Perhaps,
+    Yes,
+}
+
 /// Whether a letter about this message has left already.
-pub(super) fn was_told(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<bool> {
-    hand.db
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM letter WHERE entry = ?1 AND state = 'taken')")?
-        .query_row([entry], |row| row.get(0))
+pub(super) fn told(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Told> {
+    let (taken, unanswered): (bool, bool) = hand
+        .db
+        .prepare_cached(
+            "SELECT coalesce(max(state = 'taken'), 0), coalesce(max(unanswered > 0), 0) FROM letter WHERE entry = ?1",
+        )?
+        .query_row([entry], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(match (taken, unanswered) {
+        (true, _) => Told::Yes,
+        (false, true) => Told::Perhaps,
+        (false, false) => Told::No,
+    })
 }
 
 /// Whether one more letter would be beyond its limit. One that was refused has told nobody anything.
@@ -57,7 +73,10 @@ pub(super) fn is_beyond(hand: &Hand<'_>, limit: &LetterLimit) -> rusqlite::Resul
         .unwrap_or(Timestamp::MIN);
     let written: i64 = hand
         .db
-        .prepare_cached("SELECT count(*) FROM letter WHERE limit_key = ?1 AND created > ?2 AND state <> 'refused'")?
+        .prepare_cached(
+            "SELECT count(*) FROM letter WHERE limit_key = ?1 AND created > ?2
+             AND (state <> 'refused' OR unanswered > 0)",
+        )?
         .query_row(params![limit.key, At(since)], |row| row.get(0))?;
     Ok(written >= i64::from(limit.rate.count.get()))
 }
@@ -95,6 +114,20 @@ pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result
                 .prepare_cached("UPDATE notice SET report = NULL WHERE report = ?1")?
                 .execute([letter])?;
         }
+    }
+    Ok(Receipt::Done)
+}
+
+/// A letter was handed over too often without an answer.
+pub(super) fn unanswered(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result<Receipt, Fault> {
+    let Some(entry) = leave(hand, letter, "refused", reason)? else {
+        return Ok(Receipt::Stale);
+    };
+    hand.db
+        .prepare_cached("UPDATE letter SET unanswered = unanswered + 1 WHERE id = ?1")?
+        .execute([letter])?;
+    if let Some(entry) = entry {
+        failed(hand, entry, "failed", reason)?;
     }
     Ok(Receipt::Done)
 }
@@ -173,6 +206,7 @@ fn bouncing(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Option<Bouncing
 pub(super) struct Wait<'a> {
     pub due: Timestamp,
     pub reason: &'a str,
+    pub unanswered: bool,
     pub counts: bool,
     pub waited: Duration,
 }
@@ -183,7 +217,7 @@ pub(super) fn deferred(hand: &Hand<'_>, letter: LetterId, wait: &Wait<'_>) -> Re
         .db
         .prepare_cached(
             "UPDATE letter SET due = :due, reason = :reason, attempts = attempts + 1, tried = :now, counts = :counts,
-                waited = :waited
+                waited = :waited, unanswered = unanswered + :unanswered
              WHERE id = :id AND state = 'waiting'",
         )?
         .execute(named_params! {
@@ -192,6 +226,7 @@ pub(super) fn deferred(hand: &Hand<'_>, letter: LetterId, wait: &Wait<'_>) -> Re
             ":reason": wait.reason,
             ":now": At(hand.now),
             ":counts": wait.counts,
+            ":unanswered": wait.unanswered,
             ":waited": Span(wait.waited),
         })?;
     Ok(done_or_stale(changed))

@@ -125,7 +125,8 @@ pub(super) fn letters(
         None => ("due <= ?1", now),
     };
     db.prepare_cached(&format!(
-        "SELECT id, entry, return_path, recipients, octets, attempts, waited, tried, counts, not_after
+        "SELECT id, entry, return_path, recipients, octets, attempts, waited, tried, counts, not_after,
+            unanswered
          FROM letter WHERE state = 'waiting' AND {which} ORDER BY coalesce(not_after < ?3, 0) DESC, due, id LIMIT ?2",
     ))?
     .query_map(params![At(time), count(limit), At(now)], |row| {
@@ -140,6 +141,7 @@ pub(super) fn letters(
             entry: row.get(1)?,
             letter,
             attempts: row.get(5)?,
+            unanswered: row.get(10)?,
             waited: row.get::<_, Span>(6)?.0,
             deferred: row.get::<_, Option<At>>(7)?.map(|at| at.0).zip(row.get(8)?),
         })

@@ -37,7 +37,7 @@ impl fmt::Display for Step {
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum SmtpError {
-    /// No connection, or it broke; whether the letter was taken is then not known.
+    /// The connection broke; at the letter itself nobody knows whether it was taken.
     #[error("{server} hangs up at {step}: {reason}")]
     BrokenOff { server: String, step: Step, reason: String },
     /// The name is not found, nothing listens there, the network is down.
@@ -121,15 +121,29 @@ impl SmtpError {
         }
     }
 
-    /// Whether another letter may leave all the same: the server said this to the letter or to its recipient. Every
-    /// letter has the same sender, and at 421 the server closes the connection whatever the letter.
+    /// Whether another letter may leave all the same: the server said this to the letter or to its recipient, or fell
+    /// silent at it. Every letter has the same sender, and at 421 the server closes the connection whatever the letter.
     pub fn is_of_this_letter(&self) -> bool {
         match self {
             SmtpError::Deferred { step, reply, .. } => {
                 matches!(step, Step::Recipient(_) | Step::Data | Step::Content) && !reply.starts_with("421")
             }
-            error => error.class() == Class::Permanent,
+            error => error.class() == Class::Permanent || error.is_unanswered(),
         }
+    }
+
+    /// Whether the letter was handed over, or a part of it, and nobody knows whether it was taken.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(
+            self,
+            SmtpError::BrokenOff {
+                step: Step::Content,
+                ..
+            } | SmtpError::Silent {
+                step: Step::Content,
+                ..
+            }
+        )
     }
 
     /// Whether waiting for this is waiting for a change of the server's mind about the letter. It is not where the

@@ -169,9 +169,19 @@ async fn a_sender_that_is_refused_is_a_fault_of_the_configuration_and_of_no_lett
 async fn a_server_that_hangs_up_before_its_answer_is_transient_although_it_has_the_letter() {
     let sink = SmtpSink::start().await.unwrap();
     sink.switch(|switches| switches.drops_before_answer = true);
-    let (class, text) = fault(&config(&sink)).await;
-    assert_eq!(class, Class::Transient);
-    assert!(text.contains("hangs up at the letter"), "{text}");
+    let error = Smtp::new(&config(&sink))
+        .unwrap()
+        .send(&letter(&["ann@customer.example"]))
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("hangs up at the letter"), "{error}");
+    let found = (
+        error.class(),
+        error.is_unanswered(),
+        error.is_of_this_letter(),
+        error.counts(),
+    );
+    assert_eq!(found, (Class::Transient, true, true, false));
     assert_eq!(
         sink.wait_for(1, Duration::from_secs(5)).await.map(|mails| mails.len()),
         Some(1)
