@@ -1,7 +1,7 @@
 //! The report to operators: one digest of what they have not heard of yet. Pure: the same notices give the same
 //! octets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use mail_builder::{MessageBuilder, headers::content_type::ContentType, mime::MimePart};
@@ -14,13 +14,17 @@ use crate::{
 
 /// How many messages are named; an outage of a day must not make a mail that nobody can open.
 const MAX_MESSAGES: usize = 100;
-/// How many messages of another topic are named: many suppressed bounces to one sender are one thing.
-const MAX_MESSAGES_OF_A_TOPIC: usize = 5;
-/// How many topics are named, and how many texts of one.
-const MAX_TOPICS: usize = 30;
+/// How many messages of one fault are named, and how many of its texts that are about no message. Faults themselves
+/// are as few as what the configuration names, and are never left out.
+const MAX_MESSAGES_OF_A_FAULT: usize = 5;
 const MAX_TEXTS: usize = 3;
-/// The topic of messages that failed; every other topic says itself what it is about.
+/// How many senders are named for each reason why a sender was not told, and how many messages of one of them.
+const MAX_SENDERS: usize = 10;
+const MAX_MESSAGES_OF_A_SENDER: usize = 10;
+/// The topic of messages that failed, and how that of bounces that were not sent begins, before whom they were to tell.
+/// Every other topic is a fault, and says itself of what.
 const FAILED: &str = "failed";
+const SUPPRESSED: &str = "bounce suppressed ";
 
 /// Everything a digest is made of.
 #[derive(Debug, Clone, Copy)]
@@ -41,10 +45,13 @@ pub struct Digest<'a> {
     pub now: Timestamp,
 }
 
-/// The notices of one topic.
-struct Topic<'a> {
-    name: &'a str,
-    notices: Vec<&'a Notice>,
+/// The notices by what they are about.
+#[derive(Default)]
+struct Sorted<'a> {
+    /// In the order they came up, with their topics.
+    faults: Vec<(&'a str, Vec<&'a Notice>)>,
+    failed: Vec<&'a Notice>,
+    suppressed: Vec<&'a Notice>,
 }
 
 impl Digest<'_> {
@@ -55,16 +62,16 @@ impl Digest<'_> {
             name: "halo-intake".to_owned(),
             address: super::ours(self.hostname),
         };
-        let topics = self.topics();
+        let sorted = Sorted::of(self.notices);
         let text = MimePart::new(
             ContentType::new("text/plain").attribute("charset", "utf-8"),
-            self.text(&topics, host),
+            self.text(&sorted, host),
         );
         let mut octets = Vec::new();
         MessageBuilder::new()
             .from(field::name_addr(self.from.unwrap_or(&ours)))
             .to(field::addresses(self.to.iter().map(AddrSpec::as_str)))
-            .subject(field::text(&subject(&topics)))
+            .subject(field::text(&format!("halo-intake: {}", sorted.summary())))
             .date(field::date(self.now))
             .message_id(field::own_id(self.message_id))
             .header("Auto-Submitted", field::word("auto-generated"))
@@ -74,67 +81,91 @@ impl Digest<'_> {
         octets
     }
 
-    /// Failed messages first, then the other topics in the order they came up.
-    fn topics(&self) -> Vec<Topic<'_>> {
-        let mut topics: Vec<Topic<'_>> = Vec::new();
-        let mut place: HashMap<&str, usize> = HashMap::new();
-        for notice in self.notices {
-            let at = *place.entry(&notice.topic).or_insert(topics.len());
-            if at == topics.len() {
-                topics.push(Topic {
-                    name: &notice.topic,
-                    notices: Vec::new(),
-                });
-            }
-            topics[at].notices.push(notice);
+    fn text(&self, sorted: &Sorted<'_>, host: &str) -> String {
+        let mut text = format!("{} on {host}:\n", sorted.summary());
+        for (topic, notices) in &sorted.faults {
+            text.push_str(&self.fault(topic, notices));
         }
-        topics.sort_by_key(|topic| topic.name != FAILED);
-        topics
-    }
-
-    fn text(&self, topics: &[Topic<'_>], host: &str) -> String {
-        let mut text = format!("{} on {host}:\n", summary(topics));
-        let mut room = MAX_MESSAGES;
-        for topic in topics.iter().take(MAX_TOPICS) {
-            text.push_str(&self.section(topic, &mut room));
+        if !sorted.failed.is_empty() {
+            text.push_str(&self.failed(&sorted.failed));
         }
-        if topics.len() > MAX_TOPICS {
+        if !sorted.suppressed.is_empty() {
+            text.push_str(&self.suppressed(&sorted.suppressed));
+        }
+        let ended = sorted.failed.iter().chain(&sorted.suppressed);
+        if let Some(since) = ended.map(|notice| self.since(notice)).min() {
             text.push_str(&format!(
-                "\nAnd {} other things; see: journalctl -u halo-intake\n",
-                topics.len() - MAX_TOPICS
+                "\nAll messages that failed since then:\n  halo-intake log --outcome failed --since {since} --limit all\n"
             ));
         }
         field::body(&text)
     }
 
-    /// The messages of a topic one by one while there is room; what is about no message as a few texts.
-    fn section(&self, topic: &Topic<'_>, room: &mut usize) -> String {
-        let mut text = format!("\n{}\n", heading(topic));
-        let (about, plain): (Vec<&Notice>, Vec<&Notice>) =
-            topic.notices.iter().partition(|notice| notice.entry.is_some());
+    /// What is about no message as a few texts, the messages one by one.
+    fn fault(&self, topic: &str, notices: &[&Notice]) -> String {
+        let mut text = format!("\n{}\n", heading(&field::line(topic), notices, " times"));
+        let (about, plain): (Vec<&Notice>, Vec<&Notice>) = notices.iter().partition(|notice| notice.entry.is_some());
         for reason in last_texts(&plain) {
             text.push_str(&format!("  {reason}\n"));
         }
-        let most = if topic.name == FAILED {
-            MAX_MESSAGES
-        } else {
-            MAX_MESSAGES_OF_A_TOPIC
-        };
-        let named = about.len().min(most).min(*room);
-        *room -= named;
-        for (notice, entry) in about
-            .iter()
-            .take(named)
-            .filter_map(|notice| Some((notice, notice.entry?)))
-        {
-            text.push_str(&self.message(notice, entry));
+        text + &self.messages(&about, MAX_MESSAGES_OF_A_FAULT)
+    }
+
+    fn failed(&self, notices: &[&Notice]) -> String {
+        let heading = heading("messages failed", notices, "");
+        format!("\n{heading}\n{}", self.messages(notices, MAX_MESSAGES))
+    }
+
+    /// By the reason why nobody was told, and below it by whom it would have been: one sender is one thing.
+    fn suppressed(&self, notices: &[&Notice]) -> String {
+        let mut reasons: BTreeMap<&str, BTreeMap<&str, Vec<&Notice>>> = BTreeMap::new();
+        for notice in notices {
+            let word = notice.text.split([':', ';']).next().unwrap_or_default();
+            let sender = notice.topic.strip_prefix(SUPPRESSED).unwrap_or_default();
+            reasons.entry(word).or_default().entry(sender).or_default().push(notice);
         }
-        let left = &about[named..];
-        if let Some(since) = left.iter().map(|notice| self.since(notice)).min() {
-            text.push_str(&format!(
-                "\n  and {} more: halo-intake log --outcome failed --since {since}\n",
-                left.len()
-            ));
+        let mut text = format!("\n{}\n", heading("failed and not bounced", notices, ""));
+        for (word, senders) in reasons {
+            let count: usize = senders.values().map(Vec::len).sum();
+            text.push_str(&format!("\n  {}: {}\n", field::line(word), counted(count)));
+            for (sender, notices) in senders.iter().take(MAX_SENDERS) {
+                text.push_str(&self.sender(sender, notices));
+            }
+            if senders.len() > MAX_SENDERS {
+                text.push_str(&format!("\n    and {} more senders\n", senders.len() - MAX_SENDERS));
+            }
+        }
+        text
+    }
+
+    fn sender(&self, sender: &str, notices: &[&Notice]) -> String {
+        let entries = notices.iter().filter_map(|notice| notice.entry);
+        let ids: Vec<String> = entries
+            .take(MAX_MESSAGES_OF_A_SENDER)
+            .map(|entry| entry.to_string())
+            .collect();
+        let mut text = format!("\n    {} from {}\n", counted(notices.len()), or_none(sender));
+        if let Some(last) = notices.last() {
+            text.push_str(&format!("      reason   {}\n", field::line(&last.text)));
+        }
+        if let Some(id) = ids.first() {
+            text.push_str(&format!("      halo-intake show {id}\n"));
+            text.push_str(&format!("      halo-intake retry {}\n", ids.join(" ")));
+        }
+        if notices.len() > ids.len() {
+            text.push_str(&format!("      and {} more\n", notices.len() - ids.len()));
+        }
+        text
+    }
+
+    /// The first `most` messages, and how many more there are.
+    fn messages(&self, notices: &[&Notice], most: usize) -> String {
+        let named = notices.iter().take(most);
+        let mut text: String = named
+            .filter_map(|notice| Some(self.message(notice, notice.entry?)))
+            .collect();
+        if notices.len() > most {
+            text.push_str(&format!("\n  and {} more\n", notices.len() - most));
         }
         text
     }
@@ -163,42 +194,68 @@ impl Digest<'_> {
     }
 }
 
-/// `3 messages failed`, `connection main`, or the first and how many others.
-fn subject(topics: &[Topic<'_>]) -> String {
-    format!("halo-intake: {}", summary(topics))
-}
+impl<'a> Sorted<'a> {
+    fn of(notices: &'a [Notice]) -> Sorted<'a> {
+        let mut sorted = Sorted::default();
+        for notice in notices {
+            match notice.topic.as_str() {
+                FAILED => sorted.failed.push(notice),
+                topic if topic.starts_with(SUPPRESSED) => sorted.suppressed.push(notice),
+                topic => sorted.add_fault(topic, notice),
+            }
+        }
+        sorted
+    }
 
-fn summary(topics: &[Topic<'_>]) -> String {
-    let Some((first, others)) = topics.split_first() else {
-        return "nothing to report".to_owned();
-    };
-    let said = match (first.name, first.notices.len()) {
-        (FAILED, 1) => "1 message failed".to_owned(),
-        (FAILED, count) => format!("{count} messages failed"),
-        (name, _) => field::line(name),
-    };
-    match others {
-        [] => said,
-        [other] => format!("{said}, and {}", field::line(other.name)),
-        _ => format!("{said}, and {} other things", others.len()),
+    fn add_fault(&mut self, topic: &'a str, notice: &'a Notice) {
+        match self.faults.iter_mut().find(|(known, _)| *known == topic) {
+            Some((_, notices)) => notices.push(notice),
+            None => self.faults.push((topic, vec![notice])),
+        }
+    }
+
+    /// `connection main; 12 messages failed, 9 of them not bounced`.
+    fn summary(&self) -> String {
+        let names: Vec<String> = self.faults.iter().map(|(topic, _)| field::line(topic)).collect();
+        let faults = match names.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            [one, other] => Some(format!("{one} and {other}")),
+            [one, other, more @ ..] => Some(format!("{one}, {other} and {} more", more.len())),
+        };
+        let messages = |notices: &[&Notice]| notices.iter().filter_map(|notice| notice.entry).collect::<HashSet<_>>();
+        let (failed, suppressed) = (messages(&self.failed), messages(&self.suppressed));
+        let ended = match (failed.union(&suppressed).count(), suppressed.len()) {
+            (0, _) => None,
+            (count, 0) => Some(format!("{} failed", counted(count))),
+            (count, of_them) if count == of_them => Some(format!("{} failed and not bounced", counted(count))),
+            (count, of_them) => Some(format!("{} failed, {of_them} of them not bounced", counted(count))),
+        };
+        match (faults, ended) {
+            (Some(faults), Some(ended)) => format!("{faults}; {ended}"),
+            (faults, ended) => faults.or(ended).unwrap_or_else(|| "nothing to report".to_owned()),
+        }
     }
 }
 
-fn heading(topic: &Topic<'_>) -> String {
-    let name = if topic.name == FAILED {
-        "messages failed".to_owned()
-    } else {
-        field::line(topic.name)
-    };
-    match topic.notices.as_slice() {
+fn counted(messages: usize) -> String {
+    match messages {
+        1 => "1 message".to_owned(),
+        count => format!("{count} messages"),
+    }
+}
+
+/// `connection main: 3 times, 2026-11-23 08:00 UTC to 2026-11-23 08:30 UTC`.
+fn heading(name: &str, notices: &[&Notice], unit: &str) -> String {
+    match notices {
         [one] => format!("{name}, {}", minute(one.at)),
         [first, .., last] => format!(
-            "{name}: {} times, {} to {}",
-            topic.notices.len(),
+            "{name}: {}{unit}, {} to {}",
+            notices.len(),
             minute(first.at),
             minute(last.at)
         ),
-        [] => name,
+        [] => name.to_owned(),
     }
 }
 

@@ -87,7 +87,7 @@ fn failed_messages_are_named_with_what_to_do() {
         "\
 3 messages failed on mx.msp.example:
 
-messages failed: 3 times, 2026-11-23 09:30 UTC to 2026-11-23 09:32 UTC
+messages failed: 3, 2026-11-23 09:30 UTC to 2026-11-23 09:32 UTC
 
   message 17 in support, 2026-11-23 09:30 UTC
     from     ann@customer.example
@@ -107,6 +107,9 @@ messages failed: 3 times, 2026-11-23 09:30 UTC to 2026-11-23 09:32 UTC
     reason   too_large
     halo-intake show 19
     halo-intake retry 19
+
+All messages that failed since then:
+  halo-intake log --outcome failed --since 2026-11-23T09:30:12Z --limit all
 ",
     );
 }
@@ -121,10 +124,10 @@ fn notices_of_one_topic_are_folded_into_one() {
             notice(None, "connection main", "Halo answers 503", "08:30:00"),
         ],
         &[],
-        "connection main, and mailbox support",
+        "connection main and mailbox support",
         "7bit",
         "\
-connection main, and mailbox support on mx.msp.example:
+connection main and mailbox support on mx.msp.example:
 
 connection main: 3 times, 2026-11-23 08:00 UTC to 2026-11-23 08:30 UTC
   Halo is not reachable
@@ -136,19 +139,51 @@ mailbox support, 2026-11-23 08:20 UTC
     );
 }
 
+/// The headings and the commands: what is there, in order.
+fn outline(mail: &str) -> Vec<String> {
+    let body = mail.split_once("\r\n\r\n").unwrap().1.replace("=\r\n", "");
+    let lines = body
+        .lines()
+        .skip(1)
+        .filter(|line| !line.is_empty() && !line.starts_with("    "));
+    lines
+        .map(|line| line.split([',', ':']).next().unwrap().to_owned())
+        .collect()
+}
+
 #[test]
-fn failed_messages_stand_first_whatever_came_first() {
-    let mail = compose(
-        &[
-            notice(None, "connection main", "Halo is not reachable", "08:00:00"),
-            notice(None, "mailbox support", "the sign-in is refused", "08:20:00"),
-            notice(Some(3), "failed", "gave_up", "08:25:00"),
-        ],
-        &[],
+fn faults_of_connections_stand_first_however_many_messages_failed_before() {
+    let mut notices: Vec<Notice> = (1..=40)
+        .map(|id| {
+            let topic = format!("bounce suppressed h{id}@stranger.example");
+            notice(Some(id), &topic, "no_return_path: its sender is not told", "08:00:00")
+        })
+        .collect();
+    notices.push(notice(Some(41), "failed", "gave_up", "08:01:00"));
+    notices.push(notice(None, "connection main", "Halo refuses the sign-in", "08:02:00"));
+    notices.push(notice(None, "mailbox support", "the sign-in is refused", "08:03:00"));
+    notices.push(notice(None, "smtp", "it is not reachable", "08:04:00"));
+    let mail = compose(&notices, &[]);
+    assert_eq!(
+        outline(&mail),
+        [
+            "connection main",
+            "  Halo refuses the sign-in",
+            "mailbox support",
+            "  the sign-in is refused",
+            "smtp",
+            "  it is not reachable",
+            "messages failed",
+            "  message 41",
+            "failed and not bounced",
+            "  no_return_path",
+            "All messages that failed since then",
+            "  halo-intake log --outcome failed --since 2026-11-23T08"
+        ]
     );
-    assert!(
-        mail.contains("Subject: halo-intake: 1 message failed, and 2 other things\r\n"),
-        "{mail}"
+    assert_eq!(
+        crate::message::Message::read(mail.as_bytes()).subject,
+        "halo-intake: connection main, mailbox support and 1 more; 41 messages failed, 40 of them not bounced"
     );
 }
 
@@ -170,7 +205,7 @@ fn a_flood_makes_no_large_mail() {
     let failed = (1..=5000).map(|id| notice(Some(id), "failed", &"long ".repeat(1000), "08:25:00.5"));
     let suppressed = (1..=500).map(|number| {
         notice(
-            None,
+            Some(10_000 + number),
             &format!("bounce suppressed {number}@x.example"),
             "over its limit",
             "08:26:00",
@@ -179,25 +214,57 @@ fn a_flood_makes_no_large_mail() {
     let notices: Vec<Notice> = suppressed.chain(failed).collect();
     let mail = compose(&notices, &[]).replace("=\r\n", "");
     assert!(mail.len() < 200_000, "{}", mail.len());
-    assert_eq!(mail.matches("halo-intake retry").count(), 100);
+    assert_eq!(mail.matches("    halo-intake retry").count(), 100 + 10);
+    assert!(mail.contains("\r\n  and 4900 more\r\n"), "{mail}");
+    assert!(mail.contains("\r\n    and 490 more senders\r\n"), "{mail}");
     assert!(
-        mail.contains("and 4900 more: halo-intake log --outcome failed --since 2026-11-23T08:25:00Z\r\n"),
+        mail.contains("halo-intake log --outcome failed --since 2026-11-23T08:25:00Z --limit all\r\n"),
         "{mail}"
     );
-    assert!(mail.contains("And 471 other things"), "{mail}");
 }
 
 #[test]
-fn many_suppressed_bounces_to_one_sender_are_one_thing() {
-    let topic = "bounces to ann@customer.example suppressed";
-    let notices: Vec<Notice> = (1..=9)
-        .map(|id| notice(Some(id), topic, "bounce_limit", "08:25:00"))
+fn bounces_that_were_not_sent_are_one_section_by_reason_and_sender() {
+    let ann = "bounce suppressed ann@customer.example";
+    let bob = "bounce suppressed bob@customer.example";
+    let mut notices: Vec<Notice> = (1..=12)
+        .map(|id| notice(Some(id), ann, "bounce_limit: no such client", "08:25:00"))
         .collect();
-    let mail = compose(&notices, &[row(8, "ann@customer.example", "x")]);
-    assert_eq!(mail.matches("halo-intake show").count(), 5);
-    assert!(
-        mail.contains("and 4 more: halo-intake log --outcome failed --since 2026-11-23T08:25:00Z"),
-        "{mail}"
+    notices.push(notice(Some(20), bob, "bounce_limit: no such site", "08:26:00"));
+    notices.push(notice(Some(21), bob, "too_old; no such site", "08:27:00"));
+    check(
+        &notices,
+        &[row(1, "ann@customer.example", "x")],
+        "14 messages failed and not bounced",
+        "7bit",
+        "\
+14 messages failed and not bounced on mx.msp.example:
+
+failed and not bounced: 14, 2026-11-23 08:25 UTC to 2026-11-23 08:27 UTC
+
+  bounce_limit: 13 messages
+
+    12 messages from ann@customer.example
+      reason   bounce_limit: no such client
+      halo-intake show 1
+      halo-intake retry 1 2 3 4 5 6 7 8 9 10
+      and 2 more
+
+    1 message from bob@customer.example
+      reason   bounce_limit: no such site
+      halo-intake show 20
+      halo-intake retry 20
+
+  too_old: 1 message
+
+    1 message from bob@customer.example
+      reason   too_old; no such site
+      halo-intake show 21
+      halo-intake retry 21
+
+All messages that failed since then:
+  halo-intake log --outcome failed --since 2026-11-23T08:25:00Z --limit all
+",
     );
 }
 
