@@ -17,6 +17,15 @@ const KEPT_REFERENCES: usize = 20;
 
 /// One line of plain text, bounded, without control or direction characters.
 pub(super) fn line(text: &str) -> String {
+    let plain = plain(text);
+    match plain.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => format!("{}…", plain[..end].trim_end()),
+        None => plain,
+    }
+}
+
+/// The same, however long.
+pub(super) fn plain(text: &str) -> String {
     let mut kept = String::new();
     let invisible = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}');
     for word in text
@@ -28,10 +37,7 @@ pub(super) fn line(text: &str) -> String {
         }
         kept.extend(word.chars().filter(|c| !invisible(*c)));
     }
-    match kept.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => format!("{}…", kept[..end].trim_end()),
-        None => kept,
-    }
+    kept
 }
 
 /// An unstructured field body.

@@ -12,6 +12,10 @@ use crate::{
     message::address::{AddrSpec, NameAddr},
 };
 
+mod paragraph;
+
+use paragraph::paragraph;
+
 /// How many messages are named; an outage of a day must not make a mail that nobody can open.
 const MAX_MESSAGES: usize = 100;
 /// How many messages of one fault are named, and how many of its texts that are about no message. Faults themselves
@@ -106,7 +110,7 @@ impl Digest<'_> {
         let mut text = format!("\n{}\n", heading(&field::line(topic), notices, " times"));
         let (about, plain): (Vec<&Notice>, Vec<&Notice>) = notices.iter().partition(|notice| notice.entry.is_some());
         for reason in last_texts(&plain) {
-            text.push_str(&format!("  {reason}\n"));
+            text.push_str(&paragraph("  ", reason));
         }
         text + &self.messages(&about, MAX_MESSAGES_OF_A_FAULT)
     }
@@ -146,7 +150,7 @@ impl Digest<'_> {
             .collect();
         let mut text = format!("\n    {} from {}\n", counted(notices.len()), or_none(sender));
         if let Some(last) = notices.last() {
-            text.push_str(&format!("      reason   {}\n", field::line(&last.text)));
+            text.push_str(&paragraph("      reason   ", &last.text));
         }
         if let Some(id) = ids.first() {
             text.push_str(&format!("      halo-intake show {id}\n"));
@@ -186,7 +190,7 @@ impl Digest<'_> {
         } else {
             text.push('\n');
         }
-        text.push_str(&format!("    reason   {}\n", field::line(&notice.text)));
+        text.push_str(&paragraph("    reason   ", &notice.text));
         text.push_str(&format!(
             "    halo-intake show {entry}\n    halo-intake retry {entry}\n"
         ));
@@ -260,12 +264,11 @@ fn heading(name: &str, notices: &[&Notice], unit: &str) -> String {
 }
 
 /// The last few different texts, oldest first.
-fn last_texts(notices: &[&Notice]) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
+fn last_texts<'a>(notices: &[&'a Notice]) -> Vec<&'a str> {
+    let mut texts: Vec<&str> = Vec::new();
     for notice in notices.iter().rev() {
-        let text = field::line(&notice.text);
-        if !texts.contains(&text) {
-            texts.push(text);
+        if !texts.contains(&notice.text.as_str()) {
+            texts.push(&notice.text);
         }
         if texts.len() == MAX_TEXTS {
             break;
