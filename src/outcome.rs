@@ -74,6 +74,8 @@ pub enum Reason {
     NoAuthor,
     /// It was there before the first start, and `backlog = "skip"`.
     Backlog,
+    /// It is a report to operators that this program sent.
+    OwnReport,
     /// Its own failures have used up `[retry].give_up_after`.
     GaveUp,
     /// Working on it passed a bound of time or memory, or panicked.
@@ -100,6 +102,7 @@ impl Reason {
             Reason::Withheld => "withheld",
             Reason::NoAuthor => "no_author",
             Reason::Backlog => "backlog",
+            Reason::OwnReport => "own_report",
             Reason::GaveUp => "gave_up",
             Reason::Bound => "bound",
             Reason::NotTold(forbids) => forbids.word(),
@@ -119,6 +122,7 @@ impl Reason {
             Reason::Withheld => "the mailbox lists it and does not give it; look at it there",
             Reason::NoAuthor => "no field names an author that can be used",
             Reason::Backlog => "it was there before the first start, and backlog is \"skip\"",
+            Reason::OwnReport => "it is a report of our own; set [report] to to an address that no mailbox watches",
             Reason::GaveUp => "its attempts went on for longer than [retry] give_up_after",
             Reason::Bound => "working on it took more time or memory than one message may",
             Reason::BounceLimit => "its sender was told of another message within [bounce] limit_per_sender",

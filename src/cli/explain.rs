@@ -108,7 +108,7 @@ impl Explain {
         let reading = Reading::of(&work, octets, generation, &hostname);
         let explained = match ends_unread(&reading) {
             Some(reason) => Explained {
-                verdict: Verdict::of_change(reading.attempted(work.internal_date, 0.0).failed(reason, ""), &reading),
+                verdict: Verdict::of_change(reading.attempted(work.internal_date, 0.0).unread(reason), &reading),
                 trace: Trace::default(),
             },
             None => {
@@ -136,7 +136,7 @@ fn ends_unread(reading: &Reading<'_>) -> Option<Reason> {
     if mailbox.is_some_and(|mailbox| size > mailbox.max_message_size) {
         return Some(Reason::TooLarge);
     }
-    reading.message.author.address.is_empty().then_some(Reason::NoAuthor)
+    reading.ends_unread()
 }
 
 /// All that `explain` says of a message.

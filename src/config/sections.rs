@@ -95,9 +95,27 @@ impl Sections {
                 let remedy = "add [report] with to = [\"ops@example.com\"]";
                 faults.push(Fault::at("report", "nobody hears of exceptions", remedy).as_warning());
             }
+            faults.extend(reports_to_ourselves(config));
         }
         faults
     }
+}
+
+/// Reports that would come in again.
+fn reports_to_ourselves(config: &Config) -> Option<Fault> {
+    let watched = config.mailboxes.iter().filter(|(_, mailbox)| mailbox.enabled);
+    let own: Vec<_> = watched.map(|(name, mailbox)| (name, mailbox.own_addresses())).collect();
+    config.report.to.iter().find_map(|to| {
+        let (name, _) = own
+            .iter()
+            .find(|(_, own)| own.contains(to) || own.contains(&to.without_detail()))?;
+        let problem = format!(
+            "reports go to {to}, which is mailbox {:?}: they end there as ignored",
+            name.0
+        );
+        let remedy = "name an address that people read and no mailbox watches";
+        Some(Fault::at("report.to", problem, remedy).as_warning())
+    })
 }
 
 /// The tables below `kind`, each read by `read`, and their names.

@@ -9,7 +9,10 @@ use mail_builder::{MessageBuilder, headers::content_type::ContentType, mime::Mim
 use super::field;
 use crate::{
     journal::{EntryId, Notice, Row},
-    message::address::{AddrSpec, NameAddr},
+    message::{
+        Message,
+        address::{AddrSpec, NameAddr},
+    },
 };
 
 mod paragraph;
@@ -25,6 +28,9 @@ const MAX_TEXTS: usize = 3;
 /// How many senders are named for each reason why a sender was not told, and how many messages of one of them.
 const MAX_SENDERS: usize = 10;
 const MAX_MESSAGES_OF_A_SENDER: usize = 10;
+/// The field by which a report is known again, should it come back to a mailbox that is watched.
+const MARK: &str = "X-Halo-Intake";
+const MARK_OF_A_REPORT: &str = "report";
 /// The topic of messages that failed, and how that of bounces that were not sent begins, before whom they were to tell.
 /// Every other topic is a fault, and says itself of what.
 const FAILED: &str = "failed";
@@ -47,6 +53,20 @@ pub struct Digest<'a> {
     pub message_id: &'a str,
     /// The Date of the mail.
     pub now: Timestamp,
+}
+
+/// Whether a message is a report that was sent from this machine by one of `own` addresses. What becomes of it is never
+/// reported in turn, or each report would tell of the one before.
+pub fn is_own(message: &Message, own: &HashSet<AddrSpec>, hostname: &str) -> bool {
+    let is_marked = message.headers(MARK).any(|mark| mark.trim() == MARK_OF_A_REPORT);
+    let from_here = message
+        .message_id
+        .rsplit_once('@')
+        .is_some_and(|(_, host)| host.eq_ignore_ascii_case(hostname));
+    let author = &message.author;
+    let by_us =
+        author.address == super::ours(hostname) || author.addr_spec().is_some_and(|author| own.contains(&author));
+    is_marked && from_here && by_us
 }
 
 /// The notices by what they are about.
@@ -78,6 +98,7 @@ impl Digest<'_> {
             .subject(field::text(&format!("halo-intake: {}", sorted.summary())))
             .date(field::date(self.now))
             .message_id(field::own_id(self.message_id))
+            .header(MARK, field::word(MARK_OF_A_REPORT))
             .header("Auto-Submitted", field::word("auto-generated"))
             .header("X-Auto-Response-Suppress", field::word("All"))
             .body(text)

@@ -17,7 +17,7 @@ use crate::{
     halo::client::Call,
     journal::{Attempt, Change, Place, Spot, Work},
     message::Message,
-    outcome::Reason,
+    outcome::{Reason, report::is_own},
     run::{self, End, Setting, trace::Trace},
 };
 
@@ -66,6 +66,14 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Why it ends before its rules see it, where it does.
+    pub fn ends_unread(&self) -> Option<Reason> {
+        if is_own(&self.message, &self.generation.own_addresses, self.hostname) {
+            return Some(Reason::OwnReport);
+        }
+        self.message.author.address.is_empty().then_some(Reason::NoAuthor)
+    }
+
     /// What it meets in its rules.
     pub fn setting(&self, now: Timestamp) -> Setting<'_> {
         Setting {
@@ -103,8 +111,8 @@ pub(super) async fn attempt(world: &World, work: &Work, octets: &[u8], message: 
     #[cfg(test)]
     assert!(reading.message.subject != tests::PANICS, "the test wants it so");
     let began = world.clock.now();
-    if reading.message.author.address.is_empty() {
-        return reading.attempted(began, 0.0).failed(Reason::NoAuthor, "");
+    if let Some(reason) = reading.ends_unread() {
+        return reading.attempted(began, 0.0).unread(reason);
     }
     let mut effects = Effects::new(&world.live, Some(work.claim), work.intents.clone(), began);
     let through = run::through(&reading.setting(began), work.run.clone(), &mut effects).await;
@@ -141,7 +149,7 @@ pub fn email_of(
 
 /// The end of a message whose octets are no longer kept.
 pub(super) fn without_octets(world: &World, work: &Work) -> Change {
-    unread(world, work, |attempted| attempted.failed(Reason::OctetsGone, ""))
+    unread(world, work, |attempted| attempted.unread(Reason::OctetsGone))
 }
 
 /// What becomes of a message whose attempt panicked: it comes again, but not for ever.

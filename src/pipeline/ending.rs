@@ -68,19 +68,23 @@ impl Attempted<'_> {
         }
     }
 
-    /// A message that never came to its rules: no author, a panic.
-    pub fn failed(&self, reason: Reason, detail: &str) -> Change {
-        let reason = if detail.is_empty() {
-            reason.word().to_owned()
-        } else {
-            format!("{}: {detail}", reason.word())
+    /// A message that its rules never see.
+    pub fn unread(&self, reason: Reason) -> Change {
+        let outcome = match reason {
+            Reason::OwnReport => Outcome::Ignored,
+            _ => Outcome::Failed,
         };
-        let ended = self.ended(
-            Outcome::Failed,
-            reason,
-            String::new(),
-            self.trace_value(&Trace::default()),
-        );
+        self.without_rules(outcome, reason.word().to_owned())
+    }
+
+    /// A message that did not come through its rules, by no fault of theirs.
+    pub fn failed(&self, reason: Reason, detail: &str) -> Change {
+        self.without_rules(Outcome::Failed, format!("{}: {detail}", reason.word()))
+    }
+
+    fn without_rules(&self, outcome: Outcome, reason: String) -> Change {
+        let trace = self.trace_value(&Trace::default());
+        let ended = self.ended(outcome, reason, String::new(), trace);
         Change::Ended {
             claim: self.work.claim,
             ended: Box::new(ended),

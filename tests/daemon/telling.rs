@@ -165,6 +165,23 @@ fn nobody_is_told_of_a_message_that_has_grown_too_old_in_the_outbox() {
 }
 
 #[test]
+fn a_report_that_comes_back_to_a_watched_mailbox_is_not_reported_again() {
+    let world = World::new(BOUNCE);
+    world.mail("Robot <no-reply@stranger.example>", "A question");
+    world.once();
+    assert_eq!(world.only().0, "failed");
+    let report = String::from_utf8(world.sink.mails()[0].octets.clone()).unwrap();
+    world.deliver(&format!("Return-Path: <>\n{}", report.replace("\r\n", "\n")));
+    world.once();
+    let log = world.log();
+    assert_eq!(
+        (log[1]["outcome"].as_str(), log[1]["reason"].as_str()),
+        (Some("ignored"), Some("own_report"))
+    );
+    assert_eq!(world.told(), ["ops@desk.example"]);
+}
+
+#[test]
 fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
     let world = World::new(BOUNCE);
     world.sink.switch(|switches| {

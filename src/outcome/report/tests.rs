@@ -7,6 +7,7 @@ To: <ops@msp.example>, <lead@msp.example>\r\n\
 Subject: halo-intake: SUBJECT\r\n\
 Date: Mon, 23 Nov 2026 10:00:00 +0000\r\n\
 Message-ID: <report.7@mx.msp.example>\r\n\
+X-Halo-Intake: report\r\n\
 Auto-Submitted: auto-generated\r\n\
 X-Auto-Response-Suppress: All\r\n\
 MIME-Version: 1.0\r\n\
@@ -265,6 +266,27 @@ failed and not bounced: 14, 2026-11-23 08:25 UTC to 2026-11-23 08:27 UTC
 All messages that failed since then:
   halo-intake log --outcome failed --since 2026-11-23T08:25:00Z --limit all
 ",
+    );
+}
+
+#[test]
+fn a_report_is_known_again_and_nothing_else_is_taken_for_one() {
+    let mail = compose(&[notice(Some(3), "failed", "r", "08:25:00")], &[]);
+    let own = HashSet::from([AddrSpec::parse("support@msp.example").unwrap()]);
+    let check = |mail: &str, expected| {
+        let message = Message::read(mail.as_bytes());
+        assert_eq!(is_own(&message, &own, "mx.msp.example"), expected, "{mail}");
+    };
+    check(&mail, true);
+    check(&mail.replace("halo-intake@mx.msp.example", "support@msp.example"), true);
+    check(
+        &mail.replace("halo-intake@mx.msp.example", "ann@customer.example"),
+        false,
+    );
+    check(&mail.replace("X-Halo-Intake: report\r\n", ""), false);
+    check(
+        &mail.replace("<report.7@mx.msp.example>", "<7@mx.other.example>"),
+        false,
     );
 }
 
