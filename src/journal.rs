@@ -203,6 +203,8 @@ pub trait Journal: Send + Sync {
     fn unsettled<'a>(&'a self, mailbox: &'a MailboxName, limit: usize) -> Answer<'a, Vec<Unsettled>>;
     /// Letters that are due; with `tried_before`, those that were not tried since that time, due or not.
     fn letters(&self, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>>;
+    /// Whether a report waits in the outbox.
+    fn report_waits(&self) -> Answer<'_, bool>;
     /// Notices that have not left in a report, oldest first, with their numbers.
     fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>>;
     /// Since when a request for the same thing has had no answer; `None` where there is none such.

@@ -182,6 +182,10 @@ impl Journal for Sqlite {
         Box::pin(self.readers.read(move |db| read::letters(db, limit, tried_before, now)))
     }
 
+    fn report_waits(&self) -> Answer<'_, bool> {
+        Box::pin(self.readers.read(read::report_waits))
+    }
+
     fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>> {
         Box::pin(self.readers.read(read::notices))
     }

@@ -152,6 +152,7 @@ async fn taken(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
     report::well(world, Thing::Smtp).await;
     if due.entry.is_none() {
         report::well(world, Thing::Report).await;
+        world.bells.report.notify_one();
     }
     ring(world, due).await?;
     Ok(Sent::Done)

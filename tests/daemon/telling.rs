@@ -182,6 +182,27 @@ fn a_report_that_comes_back_to_a_watched_mailbox_is_not_reported_again() {
 }
 
 #[test]
+fn while_a_report_waits_no_other_one_is_made() {
+    let world = World::new(BOUNCE);
+    world.sink.switch(|switches| switches.down = true);
+    for number in 1..=4 {
+        world.mail("Robot <no-reply@stranger.example>", &format!("Question {number}"));
+        assert_eq!(world.run(&["run", "--once"]).status, 75);
+    }
+    world.sink.switch(|switches| switches.down = false);
+    world.once();
+    assert_eq!(world.told(), ["ops@desk.example", "ops@desk.example"]);
+    let texts: Vec<String> = world
+        .sink
+        .mails()
+        .into_iter()
+        .map(|mail| String::from_utf8(mail.octets).unwrap())
+        .collect();
+    assert!(texts[0].contains("halo-intake retry 1\r\n"), "{}", texts[0]);
+    assert!(texts[1].contains("halo-intake retry 2 3 4\r\n"), "{}", texts[1]);
+}
+
+#[test]
 fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
     let world = World::new(BOUNCE);
     world.sink.switch(|switches| {

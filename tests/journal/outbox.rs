@@ -332,6 +332,7 @@ async fn notices_leave_in_one_report_and_come_again_when_it_is_refused() {
         })
         .await;
     assert_eq!(world.topics().await, ["connection 3"]);
+    assert!(world.journal.report_waits().await.unwrap());
     let due = world.journal.letters(10, None).await.unwrap().remove(0);
     assert_eq!((due.entry, due.letter), (None, letter("ops@example.com")));
 
@@ -351,6 +352,7 @@ async fn notices_leave_in_one_report_and_come_again_when_it_is_refused() {
     let due = world.journal.letters(10, None).await.unwrap().remove(0);
     world.done(Change::LetterTaken { letter: due.id }).await;
     assert!(world.topics().await.is_empty());
+    assert!(!world.journal.report_waits().await.unwrap());
 }
 
 #[tokio::test]

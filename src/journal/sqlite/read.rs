@@ -149,6 +149,12 @@ pub(super) fn letters(
     .collect()
 }
 
+/// Whether a letter about no message is to leave.
+pub(super) fn report_waits(db: &Connection) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM letter WHERE state = 'waiting' AND entry IS NULL)")?
+        .query_row([], |row| row.get(0))
+}
+
 /// What operators have not been told yet.
 pub(super) fn notices(db: &Connection) -> rusqlite::Result<Vec<(i64, Notice)>> {
     db.prepare_cached("SELECT id, entry, topic, text, at FROM notice WHERE report IS NULL ORDER BY id")?
