@@ -36,7 +36,7 @@ async fn a_report_that_is_refused_is_a_trouble_and_is_not_made_again_at_once() {
     note(&world, "connection main".to_owned(), "it is down".to_owned()).await;
     pass(&world, false).await.unwrap();
     assert_eq!(waiting(&world).await, 1);
-    outbox::pass(&world, false).await.unwrap();
+    outbox::pass(&world, None).await.unwrap();
     let (thing, trouble) = world.state.troubles().remove(0);
     assert_eq!((thing, trouble.is_unavailable), (Thing::Report, false));
     assert!(trouble.reason.contains("550 5.7.1 not from here"), "{}", trouble.reason);
@@ -46,7 +46,7 @@ async fn a_report_that_is_refused_is_a_trouble_and_is_not_made_again_at_once() {
     // What it told leaves with the next one, asked for here as `run --once` does.
     sink.switch(|switches| switches.rcpt = None);
     pass(&world, true).await.unwrap();
-    outbox::pass(&world, false).await.unwrap();
+    outbox::pass(&world, None).await.unwrap();
     let mail = String::from_utf8(sink.mails().remove(0).octets).unwrap();
     assert!(mail.contains("it is down"), "{mail}");
     assert!(world.state.troubles().is_empty());
