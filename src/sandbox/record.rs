@@ -108,9 +108,9 @@ pub(super) fn detail(fields: &[Field], record: &Record) -> Value {
     shown(fields.iter(), record)
 }
 
-/// The record as a row of a list.
-pub(super) fn in_list(fields: &[Field], record: &Record) -> Value {
-    shown(fields.iter().filter(|field| field.in_rows), record)
+/// The record as a row of a list, with the fields that rows show.
+pub(super) fn in_list(fields: &[Field], record: &Record, is_shown: impl Fn(&Field) -> bool) -> Value {
+    shown(fields.iter().filter(|field| is_shown(field)), record)
 }
 
 fn shown<'a>(fields: impl Iterator<Item = &'a Field>, record: &Record) -> Value {
@@ -195,7 +195,7 @@ mod tests {
             r#"{"id":7,"name":"","site_id":44.0,"seen":"1900-01-01T00:00:00","inactive":false}"#
         );
         assert_eq!(
-            in_list(FIELDS, &record).to_string(),
+            in_list(FIELDS, &record, |field| field.in_rows).to_string(),
             r#"{"id":7,"name":"","site_id":44.0,"inactive":false}"#
         );
     }

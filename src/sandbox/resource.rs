@@ -30,7 +30,13 @@ impl Resource {
         let wanted = (self.table)(store)
             .values()
             .filter(|record| (self.is_wanted)(record, query, switches));
-        let rows = wanted.map(|record| record::in_list(self.fields, record)).collect();
+        let in_row = |field: &Field| {
+            let is_other_address = matches!(field.name, "email2" | "email3");
+            field.in_rows || (switches.rows_show_other_addresses && is_other_address)
+        };
+        let rows = wanted
+            .map(|record| record::in_list(self.fields, record, in_row))
+            .collect();
         Reply::json(200, listing::envelope(rows, self.key, query, switches))
     }
 
@@ -64,7 +70,7 @@ impl Resource {
                 Err(reply) => return reply,
             }
         }
-        let shown = if query.flag("returnall") == Some(true) {
+        let shown = if query.flag("returnall") == Some(true) && !switches.ignore_returnall {
             Value::Array(written)
         } else {
             written.pop().unwrap_or_default()

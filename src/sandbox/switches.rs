@@ -36,6 +36,10 @@ pub struct Switches {
     pub repeat_page: bool,
     /// Whether a search for users looks at `email2` and `email3`.
     pub search_other_addresses: bool,
+    /// Whether rows of users show `email2` and `email3`.
+    pub rows_show_other_addresses: bool,
+    /// Whether `returnall` is ignored: of several written records only the last is shown.
+    pub ignore_returnall: bool,
 }
 
 impl Default for Switches {
@@ -56,6 +60,8 @@ impl Default for Switches {
             page_cap: 100,
             repeat_page: false,
             search_other_addresses: true,
+            rows_show_other_addresses: false,
+            ignore_returnall: false,
         }
     }
 }

@@ -22,6 +22,9 @@ async fn the_sandbox_reads_as_the_real_one_does() {
     );
     let (_, rows) = fetch(&world, &token, "/api/users?page_size=3").await;
     assert!(!rows.contains("page_no") && !rows.contains("email2"), "{rows}");
+    world.sandbox.set(|switches| switches.rows_show_other_addresses = true);
+    let (_, rows) = fetch(&world, &token, "/api/users?search=pia").await;
+    assert!(rows.contains(r#""email2":"pia.lind@warehouse.acme.example""#), "{rows}");
 }
 
 #[tokio::test]
@@ -40,11 +43,14 @@ async fn the_sandbox_writes_as_the_real_one_does() {
     let last: Value = serde_json::from_str(&last).unwrap();
     assert_eq!((status, &last["name"]), (201, &json!("Two")));
     assert_eq!(last["client_name"], "Acme Ltd", "no cross-check of site and client");
-    let (_, all) = post(&world, &token, "/api/Users?returnall=true", two).await;
+    let (_, all) = post(&world, &token, "/api/Users?returnall=true", two.clone()).await;
     assert_eq!(
         serde_json::from_str::<Value>(&all).unwrap().as_array().map(Vec::len),
         Some(2)
     );
+    world.sandbox.set(|switches| switches.ignore_returnall = true);
+    let (_, last) = post(&world, &token, "/api/Users?returnall=true", two).await;
+    assert_eq!(serde_json::from_str::<Value>(&last).unwrap()["name"], "Two");
 }
 
 #[tokio::test]
