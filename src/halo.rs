@@ -1,4 +1,6 @@
 //! Halo as we use it: users, clients, sites and agents of one connection.
+//!
+//! Requests are few: `lookups` finds users by address, one by one or all at once, and `directory` remembers the rest.
 
 use std::fmt;
 
@@ -13,17 +15,22 @@ mod api;
 pub mod client;
 mod directory;
 mod domain;
+mod further;
 mod http;
 mod listing;
+mod lookups;
 mod pace;
 mod places;
 pub mod registry;
+mod roll;
 mod shelf;
 mod times;
 mod token;
 pub mod unsent;
 mod users;
 mod wire;
+mod writes;
+mod written;
 
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {

@@ -1,5 +1,5 @@
 //! What the Halo connections know and a restart should not forget: what was sent lately, which Halo counts towards
-//! the rate whoever asks, and the mail domains of sites, which cost a request each.
+//! the rate whoever asks, the mail domains of sites, which cost a request each, and users' further addresses.
 
 use std::{collections::HashMap, time::Duration};
 

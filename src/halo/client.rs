@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,11 +21,12 @@ use super::{
     directory::{Directory, SiteDomains},
     http::Http,
     listing::{self, CLIENTS, Route, SITES, USERS},
+    lookups::Lookups,
     pace::{Pace, PaceSnapshot},
     places::{Places, of_client},
     token::Tokens,
-    users,
     wire::{self, Query},
+    writes::Writes,
 };
 use crate::{
     class::Class,
@@ -138,6 +142,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub struct Halo {
     api: Api,
     directory: Directory,
+    lookups: Lookups,
     times: Times,
     timeout: Duration,
     agents_are_noted: AtomicBool,
@@ -166,6 +171,7 @@ impl Halo {
         Ok(Halo {
             api,
             directory: Directory::new(),
+            lookups: Lookups::new(),
             times,
             timeout: config.timeout,
             agents_are_noted: AtomicBool::new(false),
@@ -200,7 +206,14 @@ impl Halo {
         freshness: Freshness,
         calls: &Calls,
     ) -> Result<Vec<User>> {
-        users::with_address(&self.api, &self.directory, &self.times, (address, freshness), calls).await
+        let (of, asked) = ((&self.api, &self.times), (address, freshness));
+        self.lookups.with_address(of, asked, calls).await
+    }
+
+    /// Whether an address that a listing of all users doesn't show is searched for, too, before it counts as nobody's.
+    pub fn confirm_absence_by_search(&self, is_confirmed: bool) {
+        let flag = &self.lookups.absence_is_confirmed_by_search;
+        flag.store(is_confirmed, Ordering::Relaxed);
     }
 
     /// The agent with that address. Where agents may not be read there is none, which is logged once.
@@ -257,12 +270,12 @@ impl Halo {
 
     /// One POST; no look before it. `effect` looks.
     pub async fn create_user(&self, user: &NewUser, calls: &Calls) -> Result<User> {
-        users::create(&self.api, &self.directory, user, calls).await
+        self.writes().create(user, calls).await
     }
 
     /// One POST that makes an inactive user active.
     pub async fn reactivate_user(&self, user: UserId, calls: &Calls) -> Result<User> {
-        users::reactivate(&self.api, &self.directory, user, calls).await
+        self.writes().reactivate(user, calls).await
     }
 
     /// One POST of a client with its first site; no look before it.
@@ -285,12 +298,13 @@ impl Halo {
         self.every(USERS, of_client(client), wire::user, calls).await
     }
 
-    /// What a restart should know: what was sent lately, and the mail domains of sites.
+    /// What a restart should know: what was sent lately, the mail domains of sites, and further addresses of users.
     pub fn snapshot(&self) -> Value {
         let now = Timestamp::now();
         let kept = Kept {
             pace: self.api.http.pace.snapshot(now),
             site_domains: self.directory.snapshot(now),
+            further_addresses: self.lookups.further.snapshot(),
         };
         serde_json::to_value(kept).expect("numbers and texts always become JSON")
     }
@@ -301,6 +315,15 @@ impl Halo {
         if let Ok(kept) = serde_json::from_value::<Kept>(snapshot) {
             self.api.http.pace.restore(&kept.pace, now);
             self.directory.restore(&kept.site_domains, now, &self.times);
+            self.lookups.further.restore(&kept.further_addresses);
+        }
+    }
+
+    fn writes(&self) -> Writes<'_> {
+        Writes {
+            api: &self.api,
+            lookups: &self.lookups,
+            times: &self.times,
         }
     }
 
@@ -354,6 +377,7 @@ impl fmt::Debug for Halo {
 struct Kept {
     pace: PaceSnapshot,
     site_domains: Vec<SiteDomains>,
+    further_addresses: Vec<AddrSpec>,
 }
 
 fn http_agent(config: &HaloConfig) -> std::result::Result<reqwest::Client, String> {
@@ -445,10 +469,12 @@ pub(super) mod tests {
         halo.restore(serde_json::json!({
             "pace": { "sent": [now - 10] },
             "site_domains": [{ "site": 7, "domains": ["acme.example"], "until": now + 60_000 }],
+            "further_addresses": ["pia.lind@acme.example"],
         }));
         halo.restore(serde_json::json!(["nonsense"]));
         let snapshot = halo.snapshot();
         assert_eq!(snapshot["pace"]["sent"].as_array().map(Vec::len), Some(1));
         assert_eq!(snapshot["site_domains"][0]["domains"][0], "acme.example");
+        assert_eq!(snapshot["further_addresses"][0], "pia.lind@acme.example");
     }
 }

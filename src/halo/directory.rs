@@ -1,4 +1,4 @@
-//! What is known of a connection's users, clients, sites and agents, each with its lifetime.
+//! What is known of a connection's clients, sites and agents, each with its lifetime. Users are known to `lookups`.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -6,15 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Agent, Client, ClientId, Reference, Site, SiteId, User,
+    Agent, Client, ClientId, Reference, Site, SiteId,
     client::HaloError,
     shelf::{Brought, Shelf},
     times::Times,
 };
-use crate::message::address::AddrSpec;
-
-/// Addresses arrive by the thousand, and each answer lives for a minute at most.
-const MOST_USERS: usize = 2048;
 const MOST_PLACES: usize = 4096;
 /// A site's mail domains are a few octets and cost a request: every site of a large tenant has room.
 const MOST_SITES: usize = 100_000;
@@ -25,7 +21,6 @@ pub(super) type ByDomain<T> = Arc<HashMap<String, Vec<T>>>;
 /// The shelves of one connection.
 #[derive(Debug)]
 pub(super) struct Directory {
-    pub users: Shelf<AddrSpec, Vec<User>>,
     pub agents: Shelf<(), Arc<Vec<Agent>>>,
     pub clients: Shelf<Reference, Vec<Client>>,
     pub sites: Shelf<(Option<ClientId>, Reference), Vec<Site>>,
@@ -38,7 +33,6 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn new() -> Directory {
         Directory {
-            users: Shelf::new(MOST_USERS),
             agents: Shelf::new(1),
             clients: Shelf::new(MOST_PLACES),
             sites: Shelf::new(MOST_PLACES),

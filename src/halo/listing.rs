@@ -76,14 +76,14 @@ pub(super) fn page(mut query: Query, page_no: usize) -> Query {
 
 /// What came so far. `record_count` isn't always the total, so it may prolong a listing and never ends a full page.
 #[derive(Debug, Default)]
-struct Pages {
+pub(super) struct Pages {
     seen: HashSet<i64>,
-    rows: Vec<Value>,
+    pub rows: Vec<Value>,
 }
 
 impl Pages {
     /// Takes one page; says whether there may be another.
-    fn take(&mut self, page: Listing) -> bool {
+    pub(super) fn take(&mut self, page: Listing) -> bool {
         let came = page.rows.len();
         let before = self.rows.len();
         for row in page.rows {

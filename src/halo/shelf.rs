@@ -97,6 +97,16 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
         places.insert(key, place);
     }
 
+    /// Whether an answer is there that holds and is meant.
+    pub(super) fn holds(&self, key: &K, is_meant: impl Fn(&V) -> bool) -> bool {
+        let places = self.places();
+        let answer = places.get(key).and_then(|place| place.answer.try_lock().ok());
+        answer.is_some_and(|answer| {
+            let kept = answer.as_ref().filter(|kept| Instant::now() < kept.until);
+            kept.is_some_and(|kept| kept.result.as_ref().is_ok_and(is_meant))
+        })
+    }
+
     /// Forgets one answer. One that is under way still serves those who wait for it, and nobody after them.
     pub(super) fn forget(&self, key: &K) {
         self.places().remove(key);
@@ -105,12 +115,6 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
     /// Forgets every answer.
     pub(super) fn clear(&self) {
         self.places().clear();
-    }
-
-    /// Forgets `key` now, and again when the returned value is dropped: for a write that changes the answer.
-    pub(super) fn forgets(&self, key: K) -> Forgets<'_, K, V> {
-        self.forget(&key);
-        Forgets { shelf: self, key }
     }
 
     /// Forgets the answer that `is_meant` knows.
@@ -162,18 +166,6 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
 
     fn places(&self) -> MutexGuard<'_, HashMap<K, Place<V>>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Forgets its key when it is dropped.
-pub(super) struct Forgets<'a, K: Eq + Hash + Clone, V: Clone> {
-    shelf: &'a Shelf<K, V>,
-    key: K,
-}
-
-impl<K: Eq + Hash + Clone, V: Clone> Drop for Forgets<'_, K, V> {
-    fn drop(&mut self) {
-        self.shelf.forget(&self.key);
     }
 }
 
@@ -274,7 +266,7 @@ mod tests {
     async fn what_a_write_makes_stale_is_forgotten_even_while_it_is_asked_for() {
         let shelf = Shelf::<u8, u32>::new(8);
         let stale = shelf.find(&1, Freshness::Cached, || async {
-            drop(shelf.forgets(1));
+            shelf.forget(&1);
             (Ok(1), LONG)
         });
         assert_eq!(stale.await.unwrap(), 1);
@@ -289,6 +281,9 @@ mod tests {
         assert_eq!(shelf.kept().len(), 1);
         shelf.forget_if(&1, |&value| value == 2).await;
         assert_eq!(shelf.kept().len(), 0);
+        assert!(!shelf.holds(&1, |_| true));
+        shelf.put(1, 3, LONG);
+        assert!(shelf.holds(&1, |&value| value == 3) && !shelf.holds(&1, |&value| value == 2));
     }
 
     #[tokio::test]

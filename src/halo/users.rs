@@ -1,4 +1,5 @@
-//! Users by address, and the writes that make one: search is a substring match, so equality is decided here.
+//! Users by address, one search each, and the requests that make one: search is a substring match, so equality is
+//! decided here.
 
 use serde_json::Value;
 use tracing::debug;
@@ -6,10 +7,8 @@ use tracing::debug;
 use super::{
     NewUser, User, UserId,
     api::{Api, Request, unusable},
-    client::{Calls, Freshness, HaloError},
-    directory::{Directory, kept},
+    client::{Calls, HaloError},
     listing::{self, USERS},
-    times::Times,
     wire::{self, Query},
 };
 use crate::message::address::AddrSpec;
@@ -18,18 +17,7 @@ use crate::message::address::AddrSpec;
 const MOST_DETAILS: usize = 10;
 
 /// The users whose address is exactly this one, active ones first, then by id.
-pub(super) async fn with_address(
-    api: &Api,
-    directory: &Directory,
-    times: &Times,
-    (address, freshness): (&AddrSpec, Freshness),
-    calls: &Calls,
-) -> Result<Vec<User>, HaloError> {
-    let ask = || async { kept(search(api, address, calls).await, times.users, times, Vec::is_empty) };
-    directory.users.find(address, freshness, ask).await
-}
-
-async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Result<Vec<User>, HaloError> {
+pub(super) async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Result<Vec<User>, HaloError> {
     let rows = listing::every(api, USERS, search_query(address), calls).await?;
     let hits = rows.iter().filter_map(wire::user).collect();
     let (mut found, others) = by_main_address(hits, address);
@@ -43,15 +31,22 @@ async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Result<Vec<User
 
 /// Whose main or further address holds this one, as far as Halo's search looks at them.
 pub(super) fn search_query(address: &AddrSpec) -> Query {
+    let mut query = vec![("search", address.as_str().to_owned())];
+    query.extend(everybody());
+    query
+}
+
+/// Every user, inactive ones too, but for the placeholder of each site.
+pub(super) fn everybody() -> Query {
     vec![
-        ("search", address.as_str().to_owned()),
         ("includeactive", "true".to_owned()),
         ("includeinactive", "true".to_owned()),
         ("exclude_generaluser", "true".to_owned()),
     ]
 }
 
-fn rank(user: &User) -> (bool, UserId) {
+/// Active ones first, then by id.
+pub(super) fn rank(user: &User) -> (bool, UserId) {
     (user.inactive, user.id)
 }
 
@@ -87,8 +82,13 @@ fn bears(user: &User, address: &AddrSpec) -> bool {
     is_same(&user.emailaddress, address) || user.other_addresses.iter().any(|other| is_same(other, address))
 }
 
-fn is_same(text: &str, address: &AddrSpec) -> bool {
-    text.trim().to_lowercase() == address.as_str()
+pub(super) fn is_same(text: &str, address: &AddrSpec) -> bool {
+    folded(text) == address.as_str()
+}
+
+/// An address as Halo has it in the form in which equal ones compare equal.
+pub(super) fn folded(text: &str) -> String {
+    text.trim().to_lowercase()
 }
 
 async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, HaloError> {
@@ -106,28 +106,8 @@ pub(super) fn reactivation(user: UserId) -> Request {
     Request::post(USERS.path, wire::active_user(user))
 }
 
-/// One POST. The look before it, and the look after an uncertain answer, are the caller's.
-pub(super) async fn create(api: &Api, directory: &Directory, user: &NewUser, calls: &Calls) -> Result<User, HaloError> {
-    let _stale = directory.users.forgets(user.emailaddress.clone());
-    let request = creation(user);
-    written(&request, api.ask(&request, calls).await?)
-}
-
-/// Makes an inactive user active.
-pub(super) async fn reactivate(
-    api: &Api,
-    directory: &Directory,
-    user: UserId,
-    calls: &Calls,
-) -> Result<User, HaloError> {
-    let request = reactivation(user);
-    let result = api.ask(&request, calls).await;
-    // Under which addresses this user is known isn't known.
-    directory.users.clear();
-    written(&request, result?)
-}
-
-fn written(request: &Request, answer: Value) -> Result<User, HaloError> {
+/// The one user in the answer to a write.
+pub(super) fn user_in(request: &Request, answer: Value) -> Result<User, HaloError> {
     let user = wire::single(answer).as_ref().and_then(wire::user);
     user.ok_or_else(|| unusable(request, "the answer holds no user with an id".into()))
 }
@@ -173,10 +153,10 @@ mod tests {
     #[test]
     fn a_write_whose_answer_has_no_id_is_uncertain() {
         let request = Request::post("/Users", json!([]));
-        assert_eq!(written(&request, json!([{"id": 4.0}])).unwrap().id, UserId(4));
+        assert_eq!(user_in(&request, json!([{"id": 4.0}])).unwrap().id, UserId(4));
         for answer in [json!({}), json!([]), json!({"id": 0}), json!("done")] {
             assert!(matches!(
-                written(&request, answer),
+                user_in(&request, answer),
                 Err(HaloError::NoAnswer { uncertain: true, .. })
             ));
         }

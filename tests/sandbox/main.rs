@@ -1,7 +1,7 @@
 //! The Halo client against the sandbox, over real sockets: what is asked, how often, and what comes of each failure.
 //!
-//! `signing_in`, `users`, `creating`, `places`, `failures`, `pace` and `tls` are stories of the client; `quirks` holds
-//! the sandbox to what is known of the real one; `world` is what they share.
+//! `signing_in`, `users`, `roll`, `creating`, `places`, `failures`, `pace` and `tls` are stories of the
+//! client; `quirks` holds the sandbox to what is known of the real one; `world` is what they share.
 
 // Helpers stand outside of the tests that call them.
 #![allow(clippy::unwrap_used)]
@@ -11,6 +11,7 @@ mod failures;
 mod pace;
 mod places;
 mod quirks;
+mod roll;
 mod signing_in;
 mod tls;
 mod users;
