@@ -1,6 +1,7 @@
 //! Halo as we use it: users, clients, sites and agents of one connection.
 //!
-//! Requests are few: `lookups` finds users by address, one by one or all at once, and `directory` remembers the rest.
+//! Requests are few: `lookups` finds users by address, one by one or all at once, `gather` has many created together,
+//! and `directory` remembers the rest.
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ pub mod client;
 mod directory;
 mod domain;
 mod further;
+mod gather;
 mod http;
 mod listing;
 mod lookups;

@@ -363,9 +363,13 @@ fn print_effect(out: &mut impl Write, effect: &EffectTrace) -> std::io::Result<(
         } else {
             call.http_status.to_string()
         };
+        let shared = match call.shared {
+            0 => String::new(),
+            messages => format!(", shared by {messages}"),
+        };
         writeln!(
             out,
-            "        {} {} → {status} in {} ms",
+            "        {} {} → {status} in {} ms{shared}",
             call.method,
             plain(&call.path),
             call.took_ms

@@ -240,6 +240,8 @@ impl Turn<'_> {
             return Ok(ensured);
         }
         if uncertain {
+            // It may have left long after it was intended, behind others: what has to be waited out begins now.
+            self.intend(Some(key)).await?;
             let not_before = self.live.clock.now() + self.halo.timeout();
             return Err(StepError::Later {
                 reason: error.to_string(),

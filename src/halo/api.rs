@@ -97,6 +97,7 @@ impl Request {
             http_status: 0,
             answer: answer.to_owned(),
             took_ms: 0,
+            shared: 0,
         }
     }
 

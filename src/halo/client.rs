@@ -19,6 +19,7 @@ use super::{
     Agent, Client, ClientId, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
     api::Api,
     directory::{Directory, SiteDomains},
+    gather::Gather,
     http::Http,
     listing::{self, CLIENTS, Route, SITES, USERS},
     lookups::Lookups,
@@ -51,6 +52,14 @@ pub struct Call {
     pub answer: String,
     /// From its start to the end of the answer, in milliseconds.
     pub took_ms: u64,
+    /// How many messages sent it together, each shown with its own element alone; 0 where one sent it for itself.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub shared: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_none(shared: &u32) -> bool {
+    *shared == 0
 }
 
 /// Collects the calls made on behalf of one step. Shared answers of a cache add none.
@@ -143,6 +152,7 @@ pub struct Halo {
     api: Api,
     directory: Directory,
     lookups: Lookups,
+    gather: Gather,
     times: Times,
     timeout: Duration,
     agents_are_noted: AtomicBool,
@@ -172,6 +182,7 @@ impl Halo {
             api,
             directory: Directory::new(),
             lookups: Lookups::new(),
+            gather: Gather::new(config.rate),
             times,
             timeout: config.timeout,
             agents_are_noted: AtomicBool::new(false),
@@ -268,7 +279,7 @@ impl Halo {
         self.page(SITES, query, wire::site, calls).await
     }
 
-    /// One POST; no look before it. `effect` looks.
+    /// One POST, shared with others who create a user now; no look before it. `effect` looks.
     pub async fn create_user(&self, user: &NewUser, calls: &Calls) -> Result<User> {
         self.writes().create(user, calls).await
     }
@@ -323,6 +334,7 @@ impl Halo {
         Writes {
             api: &self.api,
             lookups: &self.lookups,
+            gather: &self.gather,
             times: &self.times,
         }
     }

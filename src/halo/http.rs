@@ -124,10 +124,7 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Lost> {
 fn noted(label: Label, at: Timestamp, took: Duration, answer: &Result<Answer, Lost>) -> Call {
     let (http_status, text) = match answer {
         Ok(answer) if label.is_secret => (answer.http_status, "(not kept)".to_owned()),
-        Ok(answer) => (
-            answer.http_status,
-            answer::cut(&String::from_utf8_lossy(&answer.body), KEPT_OF_ANSWER),
-        ),
+        Ok(answer) => (answer.http_status, kept_of(&String::from_utf8_lossy(&answer.body))),
         Err(lost) => (0, lost.reason()),
     };
     Call {
@@ -138,7 +135,13 @@ fn noted(label: Label, at: Timestamp, took: Duration, answer: &Result<Answer, Lo
         http_status,
         answer: text,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        shared: 0,
     }
+}
+
+/// An answer as the trace keeps it.
+pub(super) fn kept_of(answer: &str) -> String {
+    answer::cut(answer, KEPT_OF_ANSWER)
 }
 
 impl Lost {

@@ -98,7 +98,12 @@ async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, Ha
 
 /// The request that creates a user.
 pub(super) fn creation(user: &NewUser) -> Request {
-    Request::post(USERS.path, wire::new_user(user))
+    Request::post(USERS.path, wire::new_users([user]))
+}
+
+/// The request that creates several; all of them are to be shown, not only the last.
+pub(super) fn creations<'a>(users: impl IntoIterator<Item = &'a NewUser>) -> Request {
+    Request::post(USERS.path, wire::new_users(users)).with(vec![("returnall", "true".to_owned())])
 }
 
 /// The request that makes an inactive user active.

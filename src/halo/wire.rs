@@ -94,10 +94,15 @@ fn only_array(envelope: Map<String, Value>) -> Option<Vec<Value>> {
 
 /// The record in the answer to a write of one element: the object, or the array of it.
 pub(super) fn single(value: Value) -> Option<Value> {
+    several(value).pop()
+}
+
+/// The records in the answer to a write: an array, or an object alone.
+pub(super) fn several(value: Value) -> Vec<Value> {
     match value {
-        Value::Array(mut list) => list.pop(),
-        Value::Object(_) => Some(value),
-        _ => None,
+        Value::Array(list) => list,
+        Value::Object(_) => vec![value],
+        _ => Vec::new(),
     }
 }
 
@@ -190,8 +195,13 @@ pub(super) fn agent(value: &Value) -> Option<Agent> {
     })
 }
 
-/// `POST /Users`: an array of one, whose ids are written without a fraction (Halo refuses `44.0` and `"44"`).
-pub(super) fn new_user(user: &NewUser) -> Value {
+/// `POST /Users`: an array of them.
+pub(super) fn new_users<'a>(users: impl IntoIterator<Item = &'a NewUser>) -> Value {
+    users.into_iter().map(new_user).collect()
+}
+
+/// Its ids are written without a fraction (Halo refuses `44.0` and `"44"`).
+fn new_user(user: &NewUser) -> Value {
     let mut body = Map::new();
     body.insert("name".to_owned(), json!(user.name));
     // An empty one would be taken for "no first name", where Halo may know better from the name.
@@ -204,7 +214,7 @@ pub(super) fn new_user(user: &NewUser) -> Value {
     body.insert("client_id".to_owned(), json!(user.client_id.0));
     body.insert("site_id".to_owned(), json!(user.site_id.0));
     body.insert("sendwelcomeemail".to_owned(), json!(user.send_welcome_email));
-    json!([body])
+    Value::Object(body)
 }
 
 /// `POST /Users` for one that is there.
@@ -340,6 +350,7 @@ mod tests {
         assert_eq!(single(json!([{"id": 1}])), Some(json!({"id": 1})));
         assert_eq!(single(json!([])), None);
         assert_eq!(single(json!(1)), None);
+        assert_eq!(several(json!([{"id": 1}, {"id": 2}])).len(), 2);
     }
 
     #[test]
@@ -354,7 +365,7 @@ mod tests {
             send_welcome_email: false,
         };
         assert_eq!(
-            new_user(&user).to_string(),
+            new_users([&user]).to_string(),
             r#"[{"name":"Jane Doe","firstname":"Jane","surname":"Doe","emailaddress":"jane@acme.example","client_id":33,"site_id":44,"sendwelcomeemail":false}]"#
         );
         let client = NewClient {

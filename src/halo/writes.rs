@@ -3,10 +3,11 @@
 use super::{
     NewUser, User, UserId,
     api::Api,
-    client::{Calls, HaloError},
+    client::{Calls, Freshness, HaloError},
+    gather::Gather,
     lookups::Lookups,
     times::Times,
-    users::{creation, reactivation, user_in},
+    users::{reactivation, user_in},
 };
 
 type Result<T> = std::result::Result<T, HaloError>;
@@ -16,24 +17,38 @@ type Result<T> = std::result::Result<T, HaloError>;
 pub(super) struct Writes<'a> {
     pub api: &'a Api,
     pub lookups: &'a Lookups,
+    pub gather: &'a Gather,
     pub times: &'a Times,
 }
 
 impl Writes<'_> {
-    /// Creates a user. The look before it, and the look after an uncertain
+    /// Creates a user, together with others where they wait. The look before it, and the look after an uncertain
     /// answer, are the caller's.
     pub(super) async fn create(&self, user: &NewUser, calls: &Calls) -> Result<User> {
         let address = &user.emailaddress;
         let was_absent = self.lookups.is_absent(address);
         let creates = self.lookups.creates(address, self.times);
-        let request = creation(user);
-        let answered = self.api.ask(&request, calls).await;
-        let created = answered.and_then(|answer| user_in(&request, answer));
+        let created = match self.gather.create(self.api, user, calls).await {
+            Some(created) => created,
+            None => self.create_after_refusal(user, calls).await,
+        };
         drop(creates);
         if let Some(user) = created.as_ref().ok().filter(|_| was_absent) {
             self.lookups.put(address, user, self.times);
         }
         created
+    }
+
+    /// An array with this one in it was refused, and perhaps because of another one, after this one was made.
+    async fn create_after_refusal(&self, user: &NewUser, calls: &Calls) -> Result<User> {
+        let of = (self.api, self.times);
+        let look = self
+            .lookups
+            .with_address(of, (&user.emailaddress, Freshness::Fresh), calls);
+        match look.await?.into_iter().next() {
+            Some(user) => Ok(user),
+            None => self.gather.create_alone(self.api, user, calls).await,
+        }
     }
 
     /// Makes an inactive user active.

@@ -8,6 +8,7 @@ mod dovecot;
 mod running;
 mod world;
 
+mod bulk;
 mod commands;
 mod flood;
 mod handing;

@@ -104,6 +104,21 @@ fn a_user_that_was_not_created_is_created_once_after_the_time_of_the_request() {
 }
 
 #[test]
+fn the_time_to_be_waited_out_begins_no_earlier_than_the_request() {
+    // A request may leave long after it was intended: others go first, and the rate may be used up.
+    let world = world(USER, vec![Fault::once("POST", "/api/users", Mishap::Drop)]);
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    let requests = world.sandbox.requests();
+    let request = requests
+        .iter()
+        .find(|request| request.path == "/api/Users" && request.method == "POST");
+    let id = world.log()[0]["id"].to_string();
+    let intents = world.json(&["show", &id]).remove(0)["intents"].take();
+    let begun: jiff::Timestamp = serde_json::from_value(intents[0]["begun"].clone()).unwrap();
+    assert!(begun >= request.unwrap().at, "{intents}");
+}
+
+#[test]
 fn an_answer_that_is_late_is_as_good_as_none() {
     let world = world(
         USER,

@@ -1,6 +1,6 @@
 //! The Halo client against the sandbox, over real sockets: what is asked, how often, and what comes of each failure.
 //!
-//! `signing_in`, `users`, `roll`, `creating`, `places`, `failures`, `pace` and `tls` are stories of the
+//! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace` and `tls` are stories of the
 //! client; `quirks` holds the sandbox to what is known of the real one; `world` is what they share.
 
 // Helpers stand outside of the tests that call them.
@@ -8,6 +8,7 @@
 
 mod creating;
 mod failures;
+mod gather;
 mod pace;
 mod places;
 mod quirks;
