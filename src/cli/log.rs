@@ -14,7 +14,7 @@ use crate::{
     journal::{Journal, Row, RowFilter, sqlite::Sqlite},
 };
 
-/// On a screen with fewer columns mailbox and rule are left out.
+/// On a screen with fewer columns mailbox, calls and rule are left out.
 const NARROW: u16 = 100;
 
 /// Lists what became of messages, newest first
@@ -127,8 +127,8 @@ fn table(rows: &[Row], screen: &Screen) -> Table {
     header.extend(["FROM", "SUBJECT", "OUTCOME"]);
     cuts.extend([true, true, false]);
     if !is_narrow {
-        header.push("RULE");
-        cuts.push(true);
+        header.extend(["CALLS", "RULE"]);
+        cuts.extend([false, true]);
     }
     header.push("REASON");
     cuts.push(true);
@@ -143,7 +143,9 @@ fn table(rows: &[Row], screen: &Screen) -> Table {
             text(&row.subject),
             screen.outcome(&row.outcome, row.attempts),
         ]);
-        cells.extend((!is_narrow).then(|| text(&row.rule)));
+        if !is_narrow {
+            cells.extend([Cell::new(row.calls), text(&row.rule)]);
+        }
         cells.push(text(&row.reason));
         screen.add(&mut table, cells);
     }
@@ -166,6 +168,7 @@ mod tests {
             rule: "Unknown senders become users".into(),
             reason: reason.into(),
             attempts: 1,
+            calls: 4,
         };
         vec![
             row(17, "A question", "completed", ""),
@@ -212,7 +215,9 @@ mod tests {
             assert!(lines[1].contains("17") && lines[1].contains("completed"), "{lines:#?}");
             assert!(lines[2].contains('…'), "{lines:#?}");
         }
-        assert!(lines(Some(200))[0].contains("RULE") && !lines(Some(80))[0].contains("RULE"));
+        for column in ["CALLS", "RULE"] {
+            assert!(lines(Some(200))[0].contains(column) && !lines(Some(80))[0].contains(column));
+        }
     }
 
     #[test]

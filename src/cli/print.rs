@@ -16,7 +16,6 @@ use super::{Failure, Format};
 use crate::{
     effect::EffectTrace,
     expression::Evaluated,
-    halo::client::Call,
     pipeline::World,
     run::trace::{RuleTrace, StepTrace, Trace},
 };
@@ -351,7 +350,7 @@ fn print_effect(out: &mut impl Write, effect: &EffectTrace) -> std::io::Result<(
         .unwrap_or_default();
     writeln!(out, "      asks {}{from}", plain(&effect.effect))?;
     for call in &effect.calls {
-        if is_unsent(call) {
+        if call.is_unsent() {
             writeln!(out, "        {} {}   (not sent)", call.method, plain(&call.path))?;
             if !call.body.is_null() {
                 writeln!(out, "          would send {}", short(&call.body))?;
@@ -382,11 +381,6 @@ fn print_effect(out: &mut impl Write, effect: &EffectTrace) -> std::io::Result<(
         }
     }
     Ok(())
-}
-
-/// A dry run notes the requests that a real one would send.
-fn is_unsent(call: &Call) -> bool {
-    call.http_status == 0 && ["simulated", "assumed"].contains(&call.answer.as_str())
 }
 
 /// Halo's own records are long; the fields of the result say what matters.

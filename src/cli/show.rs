@@ -81,10 +81,13 @@ fn as_json(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Va
             )
         })
         .into();
-    let attempts = entry.attempts.iter().map(|attempt| {
+    let traces = traces(entry);
+    value["calls_ms"] = json!(traces.iter().flatten().map(asked_for).sum::<u64>());
+    let attempts = entry.attempts.iter().zip(&traces).map(|(attempt, trace)| {
         json!({
             "number": attempt.number, "began": attempt.began, "ended": attempt.ended, "result": attempt.result,
-            "reason": attempt.reason, "trace": attempt.trace,
+            "reason": attempt.reason, "calls": trace.as_ref().map(|trace| trace.calls().count()),
+            "calls_ms": trace.as_ref().map(asked_for), "trace": attempt.trace,
         })
     });
     value["attempts_made"] = attempts.collect();
@@ -97,9 +100,35 @@ fn as_json(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Va
     value
 }
 
+/// What happened in each attempt; `None` where that is no longer kept.
+fn traces(entry: &Entry) -> Vec<Option<Trace>> {
+    let attempts = entry.attempts.iter();
+    attempts
+        .map(|attempt| serde_json::from_value(attempt.trace.clone()).ok())
+        .collect()
+}
+
+/// How long all its requests took together, in milliseconds.
+fn asked_for(trace: &Trace) -> u64 {
+    trace.calls().map(|call| call.took_ms).sum()
+}
+
+/// `3 requests to Halo, 140 ms`
+fn calls(count: u64, traces: &[Option<Trace>]) -> String {
+    let requests = if count == 1 { "request" } else { "requests" };
+    let took: u64 = traces.iter().flatten().map(asked_for).sum();
+    match traces.iter().all(Option::is_some) {
+        true if count > 0 => format!("{count} {requests} to Halo, {took} ms"),
+        // How long those took of which the trace was dropped nobody knows any more.
+        _ => format!("{count} {requests} to Halo"),
+    }
+}
+
 fn print_entry(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
+    let traces = traces(entry);
     print_summary(&mut out, entry)?;
+    line(&mut out, "calls", &calls(entry.row.calls, &traces))?;
     if let Some(octets) = octets {
         let message = Message::read(octets);
         writeln!(out, "\nheader")?;
@@ -109,8 +138,8 @@ fn print_entry(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -
         writeln!(out, "\ncontext")?;
         print::print_value(&mut out, "email", &context(entry, octets, &message, generation))?;
     }
-    for attempt in &entry.attempts {
-        print_attempt(&mut out, attempt)?;
+    for (attempt, trace) in entry.attempts.iter().zip(&traces) {
+        print_attempt(&mut out, attempt, trace)?;
     }
     Ok(())
 }
@@ -162,7 +191,7 @@ fn settled(entry: &Entry) -> String {
     }
 }
 
-fn print_attempt(out: &mut impl Write, attempt: &Attempt) -> std::io::Result<()> {
+fn print_attempt(out: &mut impl Write, attempt: &Attempt, trace: &Option<Trace>) -> std::io::Result<()> {
     let took = attempt.ended.duration_since(attempt.began);
     let result = print::outcome(&attempt.result);
     writeln!(
@@ -172,10 +201,10 @@ fn print_attempt(out: &mut impl Write, attempt: &Attempt) -> std::io::Result<()>
         utc(attempt.began)
     )?;
     line(out, "reason", &print::plain(&attempt.reason))?;
-    match serde_json::from_value::<Trace>(attempt.trace.clone()) {
-        Ok(trace) => print::print_trace(out, &trace),
-        Err(_no_longer_kept) => Ok(()),
-    }
+    let Some(kept) = trace else { return Ok(()) };
+    let count = u64::try_from(kept.calls().count()).unwrap_or(u64::MAX);
+    line(out, "calls", &calls(count, std::slice::from_ref(trace)))?;
+    print::print_trace(out, kept)
 }
 
 fn utc(at: Timestamp) -> String {

@@ -62,6 +62,13 @@ fn is_none(shared: &u32) -> bool {
     *shared == 0
 }
 
+impl Call {
+    /// A dry run notes the requests that a real one would send.
+    pub fn is_unsent(&self) -> bool {
+        self.http_status == 0 && ["simulated", "assumed"].contains(&self.answer.as_str())
+    }
+}
+
 /// Collects the calls made on behalf of one step. Shared answers of a cache add none.
 #[derive(Debug, Clone, Default)]
 pub struct Calls(Arc<Mutex<Vec<Call>>>);

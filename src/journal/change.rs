@@ -123,6 +123,8 @@ pub struct Ended {
     pub rule: String,
     /// Everything `show` prints of the attempt. Shared: whoever may have to write it again keeps it.
     pub trace: Arc<Value>,
+    /// How many requests to Halo it has cost.
+    pub calls: usize,
     /// With outcome `Bounced`: the bounce. The message stays deferred until it was taken. Where a bounce of this
     /// message has left before (it ran again), no other one leaves, and the message is `bounced` at once; where one has
     /// perhaps left, `failed`.
@@ -200,6 +202,8 @@ pub enum Change {
         waited: Duration,
         run: Value,
         trace: Arc<Value>,
+        /// How many requests to Halo the attempt has cost.
+        calls: usize,
         notices: Vec<Notice>,
     },
     /// Given back untouched, at a stop: runnable at once, no attempt counted.

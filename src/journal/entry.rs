@@ -24,6 +24,8 @@ pub struct Row {
     pub rule: String,
     pub reason: String,
     pub attempts: u32,
+    /// Requests to Halo of all attempts; one that many messages share counts for the one that caused it.
+    pub calls: u64,
 }
 
 /// Which rows `log` shows, newest first.

@@ -37,10 +37,16 @@ pub struct Attempted<'a> {
     pub spread: f64,
 }
 
+/// What is kept of the way that led there.
+struct Account {
+    trace: Arc<Value>,
+    calls: usize,
+}
+
 impl Attempted<'_> {
     /// The change that ends the attempt.
     pub fn change(&self, end: End, trace: &Trace) -> Change {
-        let trace = self.trace_value(trace);
+        let account = self.account(trace);
         match end {
             End::Concluded {
                 outcome,
@@ -49,8 +55,8 @@ impl Attempted<'_> {
                 bounce,
             } => {
                 let ended = match bounce {
-                    Some(text) => self.bounced(&text, reason, rule, trace),
-                    None => self.ended(outcome, reason, rule, trace),
+                    Some(text) => self.bounced(&text, reason, rule, account),
+                    None => self.ended(outcome, reason, rule, account),
                 };
                 Change::Ended {
                     claim: self.work.claim,
@@ -62,8 +68,8 @@ impl Attempted<'_> {
                 connection,
                 not_before,
                 run,
-            } => self.deferred(reason, connection, not_before, run, trace),
-            End::Held { reason, until, run } => self.put_off(reason, false, Some(until), run, trace),
+            } => self.deferred(reason, connection, not_before, run, account),
+            End::Held { reason, until, run } => self.put_off(reason, false, Some(until), run, account),
             End::Untold { what } => unreachable!("a real run asks: {what}"),
         }
     }
@@ -83,22 +89,24 @@ impl Attempted<'_> {
     }
 
     fn without_rules(&self, outcome: Outcome, reason: String) -> Change {
-        let trace = self.trace_value(&Trace::default());
-        let ended = self.ended(outcome, reason, String::new(), trace);
+        let ended = self.ended(outcome, reason, String::new(), self.account(&Trace::default()));
         Change::Ended {
             claim: self.work.claim,
             ended: Box::new(ended),
         }
     }
 
-    fn trace_value(&self, trace: &Trace) -> Arc<Value> {
+    fn account(&self, trace: &Trace) -> Account {
         let mut value = serde_json::to_value(trace).expect("a trace is plain data");
         value["config"] = Value::String(self.generation.digest.clone());
         value["version"] = Value::String(env!("CARGO_PKG_VERSION").to_owned());
-        Arc::new(value)
+        Account {
+            trace: Arc::new(value),
+            calls: trace.calls().count(),
+        }
     }
 
-    fn ended(&self, outcome: Outcome, reason: String, rule: String, trace: Arc<Value>) -> Ended {
+    fn ended(&self, outcome: Outcome, reason: String, rule: String, account: Account) -> Ended {
         let notices = match outcome {
             Outcome::Failed => self.notices("failed".to_owned(), &reason),
             _ => Vec::new(),
@@ -107,14 +115,15 @@ impl Attempted<'_> {
             outcome,
             reason,
             rule,
-            trace,
+            trace: account.trace,
+            calls: account.calls,
             bounce: None,
             notices,
         }
     }
 
     /// A bounce where one may be sent, else `failed` with the reason why not.
-    fn bounced(&self, text: &str, reason: String, rule: String, trace: Arc<Value>) -> Ended {
+    fn bounced(&self, text: &str, reason: String, rule: String, account: Account) -> Ended {
         let config = &self.generation.config;
         let guard = Guard {
             own: &self.generation.own_addresses,
@@ -131,7 +140,8 @@ impl Attempted<'_> {
                     outcome: Outcome::Failed,
                     reason,
                     rule,
-                    trace,
+                    trace: account.trace,
+                    calls: account.calls,
                     bounce: None,
                     notices,
                 };
@@ -175,7 +185,8 @@ impl Attempted<'_> {
             outcome: Outcome::Bounced,
             reason,
             rule,
-            trace,
+            trace: account.trace,
+            calls: account.calls,
             bounce: Some((letter, limit)),
             notices: Vec::new(),
         }
@@ -209,17 +220,17 @@ impl Attempted<'_> {
         connection: Option<String>,
         not_before: Option<Timestamp>,
         run: Value,
-        trace: Arc<Value>,
+        account: Account,
     ) -> Change {
         if connection.is_none() && self.waited() >= self.generation.config.retry.give_up_after {
             let reason = format!("{}: {reason}", Reason::GaveUp.word());
-            let ended = self.ended(Outcome::Failed, reason, String::new(), trace);
+            let ended = self.ended(Outcome::Failed, reason, String::new(), account);
             return Change::Ended {
                 claim: self.work.claim,
                 ended: Box::new(ended),
             };
         }
-        self.put_off(reason, connection.is_none(), not_before, run, trace)
+        self.put_off(reason, connection.is_none(), not_before, run, account)
     }
 
     /// The message comes again; `counts`: the wait is its own fault.
@@ -229,7 +240,7 @@ impl Attempted<'_> {
         counts: bool,
         not_before: Option<Timestamp>,
         run: Value,
-        trace: Arc<Value>,
+        account: Account,
     ) -> Change {
         let retry = &self.generation.config.retry;
         let due = self.now + retry.backoff.delay(self.work.attempt, self.spread);
@@ -240,7 +251,8 @@ impl Attempted<'_> {
             counts,
             waited: self.waited(),
             run,
-            trace,
+            trace: account.trace,
+            calls: account.calls,
             notices: Vec::new(),
         }
     }

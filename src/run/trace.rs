@@ -7,6 +7,7 @@ use crate::{
     action::Fields,
     effect::EffectTrace,
     expression::Evaluated,
+    halo::client::Call,
     rules::{Rule, RuleEnd, Step},
 };
 
@@ -110,6 +111,15 @@ impl Trace {
         if let Some(last) = self.rules.last_mut() {
             last.resumed = true;
         }
+    }
+
+    /// The requests that went out, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        let steps = self.rules.iter().flat_map(|rule| &rule.steps);
+        steps
+            .flat_map(|step| &step.effects)
+            .flat_map(|effect| &effect.calls)
+            .filter(|call| !call.is_unsent())
     }
 
     /// The rule ended, or the attempt did within it.

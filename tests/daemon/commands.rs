@@ -235,10 +235,12 @@ fn log_filters_and_show_tells_everything() {
 
     let row = &world.json(&["log", "--grep", "question"])[0];
     for name in [
-        "id", "time", "mailbox", "from", "subject", "outcome", "rule", "reason", "attempts",
+        "id", "time", "mailbox", "from", "subject", "outcome", "rule", "reason", "attempts", "calls",
     ] {
         assert!(!row[name].is_null(), "{name} is not in {row}");
     }
+    let requests = world.sandbox.requests().len();
+    assert_eq!(row["calls"], requests, "the other message asked for nothing");
     let id = row["id"].to_string();
     let shown = world.run(&["show", &id]);
     assert_eq!(shown.status, 0, "{shown:?}");
@@ -246,6 +248,7 @@ fn log_filters_and_show_tells_everything() {
         "POST /Users",
         "answered",
         "attempt 1",
+        &format!("calls      {requests} requests to Halo, "),
         "From: Ann Lee",
         "email.from.address = \"ann@stranger.example\"",
         "gives",

@@ -43,6 +43,7 @@ async fn an_end_is_kept_whole() {
         ("failed", "Halo refuses the user")
     );
     assert_eq!((entry.row.rule.as_str(), entry.row.attempts), ("Everyone", 2));
+    assert_eq!(entry.row.calls, 5, "two of the first attempt, three of the second");
     let attempts: Vec<_> = entry
         .attempts
         .iter()

@@ -129,6 +129,36 @@ async fn a_journal_of_the_first_version_keeps_its_letters() {
     );
 }
 
+/// A journal as the first version left it, with a message.
+fn of_the_first_version(folder: &Path) {
+    let start = include_str!("../../src/journal/sqlite/migrations/0001_start.sql");
+    let db = rusqlite::Connection::open(folder.join("journal.db")).unwrap();
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
+    db.execute_batch(start).unwrap();
+    db.execute_batch(
+        "PRAGMA application_id = 1212762673; PRAGMA user_version = 1;
+         INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
+            message_id, heard, fingerprint, digest, author_key, thread_key, state, outcome, attempts)
+         VALUES ('support', 'INBOX', 'uid', 7, '1', 0, 0, 42, 'ann@customer.example', 'Hello', '', '', x'', x'', '',
+            '', 'ended', 'completed', 1);",
+    )
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_of_the_former_version_is_brought_up_to_date_by_its_owner() {
+    let folder = folder();
+    of_the_first_version(folder.path());
+    check(
+        look(folder.path()),
+        "it was made by an older version; start the daemon once to bring it up to date",
+    );
+    let journal = own(folder.path()).unwrap();
+    let rows = journal.rows(RowFilter::default()).await.unwrap();
+    assert_eq!((rows[0].subject.as_str(), rows[0].calls), ("Hello", 0));
+    look(folder.path()).unwrap();
+}
+
 #[test]
 fn a_reader_says_that_there_is_no_journal_and_makes_none() {
     let folder = folder();

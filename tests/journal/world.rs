@@ -101,6 +101,7 @@ pub fn ended(outcome: Outcome, reason: &str) -> Ended {
         reason: reason.into(),
         rule: "Everyone".into(),
         trace: Arc::new(json!({ "steps": [] })),
+        calls: 3,
         bounce: None,
         notices: Vec::new(),
     }
@@ -214,6 +215,7 @@ impl World {
             waited: Duration::from_secs(5),
             run: json!({ "step": 2 }),
             trace: Arc::new(json!({ "tried": true })),
+            calls: 2,
             notices: Vec::new(),
         })
         .await

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::{
     column::Json,
-    end::{self, Deferral},
+    end::{self, Account, Deferral},
     intent,
     outbox::{self, Wait},
     pack::Packed,
@@ -42,6 +42,7 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             waited,
             run,
             notices,
+            calls,
             trace: _,
         } => {
             let deferral = Deferral {
@@ -52,10 +53,20 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
                 run,
                 notices,
             };
-            end::deferred(hand, *claim, &deferral, &packed.trace)
+            let account = Account {
+                trace: &packed.trace,
+                calls: *calls,
+            };
+            end::deferred(hand, *claim, &deferral, &account)
         }
         Change::Released { claim } => end::released(hand, *claim),
-        Change::Ended { claim, ended } => end::ended(hand, *claim, ended, &packed.trace, &packed.letter),
+        Change::Ended { claim, ended } => {
+            let account = Account {
+                trace: &packed.trace,
+                calls: ended.calls,
+            };
+            end::ended(hand, *claim, ended, &account, &packed.letter)
+        }
         Change::Settled { entry, settled } => end::settled(hand, *entry, settled),
         Change::SettleDeferred { entry, due, reason } => end::settle_deferred(hand, *entry, *due, reason),
         Change::LetterTaken { letter } => outbox::taken(hand, *letter),

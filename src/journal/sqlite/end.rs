@@ -8,6 +8,7 @@ use super::{
     column::{At, Json, Span, fold},
     order,
     outbox::{self, Told},
+    read::count,
     writer::{Fault, Hand},
 };
 use crate::{
@@ -44,7 +45,7 @@ fn reorder(hand: &Hand<'_>, held: &Held) -> rusqlite::Result<()> {
     order::reorder(hand.db, held.entry, &held.author_key, &held.thread_key)
 }
 
-/// What `Change::Deferred` says, without its claim and trace.
+/// What `Change::Deferred` says, without its claim and what is kept of the attempt.
 pub(super) struct Deferral<'a> {
     pub due: Timestamp,
     pub reason: &'a str,
@@ -54,12 +55,24 @@ pub(super) struct Deferral<'a> {
     pub notices: &'a [Notice],
 }
 
+/// What is kept of an attempt.
+pub(super) struct Account<'a> {
+    pub trace: &'a [u8],
+    /// Requests to Halo.
+    pub calls: usize,
+}
+
 /// The message comes again later.
-pub(super) fn deferred(hand: &Hand<'_>, claim: Claim, deferral: &Deferral<'_>, trace: &[u8]) -> Result<Receipt, Fault> {
+pub(super) fn deferred(
+    hand: &Hand<'_>,
+    claim: Claim,
+    deferral: &Deferral<'_>,
+    account: &Account<'_>,
+) -> Result<Receipt, Fault> {
     let Some(held) = held(hand, claim)? else {
         return Ok(Receipt::Stale);
     };
-    attempt(hand, held.entry, "deferred", deferral.reason, trace)?;
+    attempt(hand, held.entry, "deferred", deferral.reason, account)?;
     hand.db
         .prepare_cached(
             "UPDATE entry SET state = 'deferred', owner = NULL, due = :due, waited = :waited, deferred_at = :now,
@@ -95,7 +108,7 @@ pub(super) fn ended(
     hand: &Hand<'_>,
     claim: Claim,
     ended: &Ended,
-    trace: &[u8],
+    account: &Account<'_>,
     letter: &[u8],
 ) -> Result<Receipt, Fault> {
     let Some(held) = held(hand, claim)? else {
@@ -109,7 +122,7 @@ pub(super) fn ended(
     };
     match (&ended.bounce, told) {
         (None, _) | (Some(_), Told::Yes) => {
-            attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
+            attempt(hand, held.entry, ended.outcome.word(), &ended.reason, account)?;
             let verdict = Verdict {
                 outcome: ended.outcome,
                 reason: &ended.reason,
@@ -120,13 +133,13 @@ pub(super) fn ended(
         }
         (Some((_, limit)), Told::Perhaps) => {
             let word = Reason::BounceUnanswered.word();
-            suppressed(hand, &held, ended, word, limit, trace)
+            suppressed(hand, &held, ended, word, limit, account)
         }
         (Some((_, limit)), Told::No) if outbox::is_beyond(hand, limit)? => {
-            suppressed(hand, &held, ended, Reason::BounceLimit.word(), limit, trace)
+            suppressed(hand, &held, ended, Reason::BounceLimit.word(), limit, account)
         }
         (Some((bounce, limit)), Told::No) => {
-            attempt(hand, held.entry, ended.outcome.word(), &ended.reason, trace)?;
+            attempt(hand, held.entry, ended.outcome.word(), &ended.reason, account)?;
             outbox::post(hand, Some(held.entry), bounce, letter, Some(&limit.key))?;
             bouncing(hand, &held, ended)
         }
@@ -153,7 +166,7 @@ fn suppressed(
     ended: &Ended,
     word: &str,
     limit: &LetterLimit,
-    trace: &[u8],
+    account: &Account<'_>,
 ) -> Result<Receipt, Fault> {
     let reason = format!("{word}: {}", ended.reason);
     let verdict = Verdict {
@@ -161,7 +174,7 @@ fn suppressed(
         reason: &reason,
         rule: &ended.rule,
     };
-    attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, trace)?;
+    attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, account)?;
     conclude(hand, held.entry, &verdict)?;
     let notice = Notice {
         entry: Some(held.entry),
@@ -204,16 +217,16 @@ pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -
 }
 
 /// Keeps what an attempt came to.
-fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, trace: &[u8]) -> rusqlite::Result<()> {
+fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, account: &Account<'_>) -> rusqlite::Result<()> {
     hand.db
         .prepare_cached(
             "INSERT INTO attempt (entry, number, began, ended, result, reason, trace)
              SELECT id, attempts + 1, began, ?2, ?3, ?4, ?5 FROM entry WHERE id = ?1",
         )?
-        .execute(params![entry, At(hand.now), result, reason, trace])?;
+        .execute(params![entry, At(hand.now), result, reason, account.trace])?;
     hand.db
-        .prepare_cached("UPDATE entry SET attempts = attempts + 1, stored = 1 WHERE id = ?1")?
-        .execute([entry])?;
+        .prepare_cached("UPDATE entry SET attempts = attempts + 1, calls = calls + ?2, stored = 1 WHERE id = ?1")?
+        .execute(params![entry, count(account.calls)])?;
     Ok(())
 }
 

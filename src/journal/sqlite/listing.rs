@@ -13,7 +13,7 @@ use crate::{
     journal::{Attempt, Entry, EntryId, LetterId, Place, Row, RowFilter},
 };
 
-const ROW: &str = "id, received, mailbox, author, subject, word, rule, reason, attempts";
+const ROW: &str = "id, received, mailbox, author, subject, word, rule, reason, attempts, calls";
 
 /// The lines of `log`, newest first. It walks the ids downwards, or those of one outcome, and stops at the limit.
 pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<Row>> {
@@ -72,6 +72,7 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         rule: row.get(6)?,
         reason: row.get(7)?,
         attempts: row.get(8)?,
+        calls: u64::try_from(row.get::<_, i64>(9)?).unwrap_or_default(),
     })
 }
 
@@ -90,16 +91,16 @@ pub(super) fn entry(db: &Connection, id: EntryId) -> rusqlite::Result<Option<Ent
             Ok(Entry {
                 place: Place {
                     mailbox: row.mailbox.clone(),
-                    folder: columns.get(9)?,
-                    spot: spot(columns, 10)?,
+                    folder: columns.get(10)?,
+                    spot: spot(columns, 11)?,
                 },
                 row,
-                message_id: columns.get(13)?,
-                internal_date: columns.get::<_, At>(14)?.0,
-                size: u64::try_from(columns.get::<_, i64>(15)?).unwrap_or_default(),
-                due: time(16)?,
-                settled: time(17)?.zip(columns.get(18)?),
-                settle_again: time(19)?.zip(columns.get(20)?),
+                message_id: columns.get(14)?,
+                internal_date: columns.get::<_, At>(15)?.0,
+                size: u64::try_from(columns.get::<_, i64>(16)?).unwrap_or_default(),
+                due: time(17)?,
+                settled: time(18)?.zip(columns.get(19)?),
+                settle_again: time(20)?.zip(columns.get(21)?),
                 attempts: Vec::new(),
                 intents: Vec::new(),
                 letters: Vec::new(),

@@ -206,7 +206,7 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<BTreeMap<MailboxName, 
     Ok(totals)
 }
 
-/// A limit, as SQL takes it.
+/// A limit or a number of things, as SQL takes it.
 pub(super) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

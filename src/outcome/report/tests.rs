@@ -34,6 +34,7 @@ fn row(id: i64, from: &str, subject: &str) -> (EntryId, Row) {
         rule: String::new(),
         reason: String::new(),
         attempts: 1,
+        calls: 0,
     };
     (row.id, row)
 }

@@ -108,6 +108,7 @@ async fn earlier_deferrals_for_other_reasons_do_not_count_as_panics() {
             waited: Duration::ZERO,
             run: serde_json::Value::Null,
             trace: Arc::default(),
+            calls: 0,
             notices: Vec::new(),
         };
         world.journal.write(deferred).await.unwrap();
@@ -196,6 +197,7 @@ async fn a_connection_that_answers_again_wakes_what_waits_for_it() {
         waited: Duration::ZERO,
         run: serde_json::Value::Null,
         trace: Arc::default(),
+        calls: 0,
         notices: Vec::new(),
     };
     world.journal.write(deferred).await.unwrap();
