@@ -44,6 +44,8 @@ pub enum StepError {
         connection: String,
         /// What is wrong and what to do.
         reason: String,
+        /// When it goes on, where Halo said so.
+        until: Option<jiff::Timestamp>,
     },
     /// Only in a dry run: what nobody knows without asking.
     #[error("can not be told without asking: {what}")]

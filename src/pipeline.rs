@@ -101,7 +101,7 @@ impl World {
         generation: Generation,
         hostname: String,
     ) -> Result<World, String> {
-        let halos = Arc::new(Registry::default());
+        let halos = Arc::new(Registry::counted_by(journal.clone()));
         halos.update(&generation.config)?;
         Ok(World {
             live: Live::new(journal.clone(), clock.clone(), halos.clone()),

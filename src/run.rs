@@ -70,7 +70,7 @@ pub enum End {
         reason: String,
         /// The connection at fault, where one is.
         connection: Option<String>,
-        /// Coming back earlier would be of no use.
+        /// Coming back earlier would be of no use; where a connection is at fault, it goes on then.
         not_before: Option<Timestamp>,
         /// Where to resume.
         run: Value,
@@ -218,7 +218,11 @@ impl<'s> Interpreter<'s, '_, '_> {
         let (reason, connection, not_before) = match error {
             StepError::Unknown { what } => return End::Untold { what },
             StepError::Held { reason, until } => return End::Held { reason, until, run },
-            StepError::Connection { connection, reason } => (reason, Some(connection), None),
+            StepError::Connection {
+                connection,
+                reason,
+                until,
+            } => (reason, Some(connection), until),
             StepError::Later { reason, not_before } => (reason, None, not_before),
             StepError::Failed { .. } => unreachable!("on_error decided what this means"),
         };

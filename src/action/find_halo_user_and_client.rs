@@ -178,6 +178,7 @@ impl Finder<'_, '_> {
             reason: format!(
                 "[halo.{connection}.domains] {domain:?} names the {what} {name}, which Halo has not exactly once; correct it"
             ),
+            until: None,
         };
         let clients: Vec<Client> = self
             .ask(Ask::Clients {

@@ -135,6 +135,7 @@ fn one<T>(mut found: Vec<T>, ids: Vec<String>, wanted: &Wanted<'_>) -> Result<T,
         return Err(StepError::Connection {
             connection: wanted.connection.to_string(),
             reason,
+            until: None,
         });
     }
     Err(wanted.fields.wrong(wanted.name, &problem, &expected))

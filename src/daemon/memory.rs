@@ -1,5 +1,5 @@
-//! What the Halo connections know and a restart should not forget: what was sent lately, which Halo counts towards
-//! the rate whoever asks, the mail domains of sites, which cost a request each, and users' further addresses.
+//! What the Halo connections know and a restart should not forget: the mail domains of sites, which cost a request
+//! each, users' further addresses, and what came of the requests that the journal holds as used.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -43,6 +43,9 @@ pub async fn keep(world: &World) {
 
 async fn keep_changed(world: &World, kept: &mut HashMap<String, Value>) {
     for halo in world.halos.all() {
+        if let Err(error) = halo.settle_pace().await {
+            tracing::error!("{error}");
+        }
         let (name, value) = (name(&halo), halo.snapshot());
         if kept.get(&name) == Some(&value) {
             continue;

@@ -72,6 +72,7 @@ impl Performer for Live {
                 .ok_or_else(|| StepError::Connection {
                     connection: effect.connection.to_string(),
                     reason: format!("there is no connection {} any more", effect.connection),
+                    until: None,
                 })?;
             let turn = Turn {
                 live: self,
@@ -360,16 +361,23 @@ impl Turn<'_> {
         let reason = error.to_string();
         match error {
             HaloError::Refused { .. } => StepError::Failed { reason },
-            HaloError::NoAnswer { .. } => StepError::Later {
+            HaloError::NoAnswer { .. } | HaloError::Uncounted { .. } => StepError::Later {
                 reason,
                 not_before: None,
             },
-            HaloError::Unreachable { .. } | HaloError::TooMany { .. } | HaloError::Credentials { .. } => {
-                StepError::Connection {
-                    connection: self.effect.connection.to_string(),
-                    reason,
-                }
+            HaloError::TooMany { retry_after, .. } => {
+                let until = retry_after.map(|left| self.live.clock.now() + left);
+                self.connection(reason, until)
             }
+            HaloError::Unreachable { .. } | HaloError::Credentials { .. } => self.connection(reason, None),
+        }
+    }
+
+    fn connection(&self, reason: String, until: Option<Timestamp>) -> StepError {
+        StepError::Connection {
+            connection: self.effect.connection.to_string(),
+            reason,
+            until,
         }
     }
 }

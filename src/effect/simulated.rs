@@ -266,6 +266,7 @@ async fn asked(
     let trouble = |reason: String| StepError::Connection {
         connection: connection.to_string(),
         reason,
+        until: None,
     };
     let halo = halos
         .find(connection)

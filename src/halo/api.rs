@@ -129,12 +129,22 @@ impl Api {
         }
     }
 
-    /// An answer of any status but 429. A 401 is repeated once with another token; a 429 means that nothing was
-    /// done, so it is repeated for writes too; a read is repeated once when its connection had been closed.
+    /// An answer of any status but 429. A 401 is repeated once with another token; a 429, of the sign-in too, means
+    /// that nothing was done, so it is repeated for writes as well; a read is repeated once when its connection had been closed.
     pub(super) async fn answer(&self, request: &Request, calls: &Calls) -> Result<Answer, HaloError> {
         let mut repeats = Repeats::default();
         loop {
-            let token = self.tokens.token(&self.http, calls).await?;
+            let token = match self.tokens.token(&self.http, calls).await {
+                Ok(token) => token,
+                Err(HaloError::TooMany {
+                    reason,
+                    retry_after: Some(held),
+                }) => {
+                    self.wait_or_give_up(held, || reason, &mut repeats)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match self
                 .http
                 .exchange(self.prepared(request, &token), request.label(), calls)
@@ -144,7 +154,11 @@ impl Api {
                     repeats.token = true;
                     self.tokens.discard(&token).await;
                 }
-                Ok(answer) if answer.http_status == 429 => self.wait_or_give_up(&answer, &mut repeats)?,
+                Ok(answer) if answer.http_status == 429 => {
+                    let held = self.http.pace.hold(answer.retry_after, fastrand::f64());
+                    let said = || answer::sentence(answer.http_status, &answer.body);
+                    self.wait_or_give_up(held, said, &mut repeats)?;
+                }
                 Ok(answer) => {
                     self.http.pace.flows();
                     return Ok(answer);
@@ -170,15 +184,18 @@ impl Api {
     }
 
     /// The whole connection holds still; whoever is patient enough comes again when it flows.
-    fn wait_or_give_up(&self, answer: &Answer, repeats: &mut Repeats) -> Result<(), HaloError> {
-        let held = self.http.pace.hold(answer.retry_after, fastrand::f64());
+    fn wait_or_give_up(
+        &self,
+        held: Duration,
+        said: impl FnOnce() -> String,
+        repeats: &mut Repeats,
+    ) -> Result<(), HaloError> {
         repeats.held += 1;
         if held <= self.patience && repeats.held < WAITED_OUT {
             return Ok(());
         }
-        let reason = answer::sentence(answer.http_status, &answer.body);
         Err(HaloError::TooMany {
-            reason,
+            reason: said(),
             retry_after: Some(held),
         })
     }
@@ -189,6 +206,7 @@ impl Api {
                 reason: lost.reason(),
                 retry_after: Some(left),
             },
+            Lost::Uncounted(reason) => HaloError::Uncounted { reason },
             Lost::Unsent(reason) => HaloError::Unreachable {
                 url: shown(&self.base),
                 reason,

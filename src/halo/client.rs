@@ -23,7 +23,7 @@ use super::{
     http::Http,
     listing::{self, CLIENTS, Route, SITES, USERS},
     lookups::Lookups,
-    pace::{Pace, PaceSnapshot},
+    pace::Pace,
     places::{Places, of_client},
     token::Tokens,
     wire::{self, Query},
@@ -32,6 +32,7 @@ use super::{
 use crate::{
     class::Class,
     config::{ConnectionName, HaloConfig},
+    journal::JournalError,
     message::address::AddrSpec,
 };
 
@@ -116,6 +117,9 @@ pub enum HaloError {
     /// Halo can not be reached at all: the request was not sent.
     #[error("Halo can not be reached at {url}: {reason}")]
     Unreachable { url: String, reason: String },
+    /// What is sent can not be counted, so nothing is.
+    #[error("nothing is sent to Halo while its requests can not be counted: {reason}")]
+    Uncounted { reason: String },
     /// 429: the connection holds still.
     #[error("Halo asks to slow down (429): {reason}")]
     TooMany {
@@ -136,7 +140,10 @@ impl HaloError {
     pub fn class(&self) -> Class {
         match self {
             HaloError::Refused { .. } => Class::Permanent,
-            HaloError::NoAnswer { .. } | HaloError::Unreachable { .. } | HaloError::TooMany { .. } => Class::Transient,
+            HaloError::NoAnswer { .. }
+            | HaloError::Unreachable { .. }
+            | HaloError::Uncounted { .. }
+            | HaloError::TooMany { .. } => Class::Transient,
             HaloError::Credentials { .. } => Class::Credentials,
         }
     }
@@ -166,16 +173,28 @@ pub struct Halo {
 }
 
 impl Halo {
-    /// Prepares a connection; nothing is sent before the first question.
+    /// Prepares a connection for a command that has no journal and soon ends; nothing is sent before the first
+    /// question.
     pub fn connect(name: ConnectionName, config: &HaloConfig) -> std::result::Result<Halo, String> {
         Halo::connect_with(name, config, Times::default())
     }
 
     /// The same with other lifetimes and waits.
     pub fn connect_with(name: ConnectionName, config: &HaloConfig, times: Times) -> std::result::Result<Halo, String> {
+        let pace = Pace::new(config.rate, times.hold, times.patience, None);
+        Halo::at_pace(name, config, times, Arc::new(pace))
+    }
+
+    /// The same at a pace that it shares with the connection before it.
+    pub(super) fn at_pace(
+        name: ConnectionName,
+        config: &HaloConfig,
+        times: Times,
+        pace: Arc<Pace>,
+    ) -> std::result::Result<Halo, String> {
         let http = Http {
             agent: http_agent(config)?,
-            pace: Pace::new(config.rate, times.hold, times.patience),
+            pace,
         };
         let tokens = Tokens::new(&name, config, &times);
         let api = Api {
@@ -316,11 +335,16 @@ impl Halo {
         self.every(USERS, of_client(client), wire::user, calls).await
     }
 
-    /// What a restart should know: what was sent lately, the mail domains of sites, and further addresses of users.
+    /// Tells the journal what came of the requests so far, so that a restart need not take slots for used that
+    /// were not.
+    pub async fn settle_pace(&self) -> std::result::Result<(), JournalError> {
+        self.api.http.pace.settle().await
+    }
+
+    /// What a restart should know: the mail domains of sites, and further addresses of users.
     pub fn snapshot(&self) -> Value {
         let now = Timestamp::now();
         let kept = Kept {
-            pace: self.api.http.pace.snapshot(now),
             site_domains: self.directory.snapshot(now),
             further_addresses: self.lookups.further.snapshot(),
         };
@@ -331,7 +355,6 @@ impl Halo {
     pub fn restore(&self, snapshot: Value) {
         let now = Timestamp::now();
         if let Ok(kept) = serde_json::from_value::<Kept>(snapshot) {
-            self.api.http.pace.restore(&kept.pace, now);
             self.directory.restore(&kept.site_domains, now, &self.times);
             self.lookups.further.restore(&kept.further_addresses);
         }
@@ -394,7 +417,6 @@ impl fmt::Debug for Halo {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Kept {
-    pace: PaceSnapshot,
     site_domains: Vec<SiteDomains>,
     further_addresses: Vec<AddrSpec>,
 }
@@ -486,13 +508,11 @@ pub(super) mod tests {
         let halo = unconnected();
         let now = Timestamp::now().as_millisecond();
         halo.restore(serde_json::json!({
-            "pace": { "sent": [now - 10] },
             "site_domains": [{ "site": 7, "domains": ["acme.example"], "until": now + 60_000 }],
             "further_addresses": ["pia.lind@acme.example"],
         }));
         halo.restore(serde_json::json!(["nonsense"]));
         let snapshot = halo.snapshot();
-        assert_eq!(snapshot["pace"]["sent"].as_array().map(Vec::len), Some(1));
         assert_eq!(snapshot["site_domains"][0]["domains"][0], "acme.example");
         assert_eq!(snapshot["further_addresses"][0], "pia.lind@acme.example");
     }

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +14,7 @@ use tracing::debug;
 use super::{
     answer,
     client::{Call, Calls},
-    pace::{Held, Pace},
+    pace::{NoSlot, Pace},
 };
 
 /// A listing of a hundred rows stays far below; what is longer would only fill the memory.
@@ -26,7 +27,7 @@ const KEPT_OF_ANSWER: usize = 2000;
 #[derive(Debug)]
 pub(super) struct Http {
     pub agent: reqwest::Client,
-    pub pace: Pace,
+    pub pace: Arc<Pace>,
 }
 
 /// What the trace says of an exchange.
@@ -56,6 +57,8 @@ pub(super) struct Answer {
 pub(super) enum Lost {
     /// The pace holds still; nothing was sent.
     Held(Duration),
+    /// The journal can not hold that it is sent; so it was not.
+    Uncounted(String),
     /// No connection came about; nothing was sent.
     Unsent(String),
     /// The connection closed before the first octet of an answer.
@@ -67,7 +70,7 @@ pub(super) enum Lost {
 impl Http {
     /// Sends one request and reads its answer.
     pub(super) async fn exchange(&self, request: RequestBuilder, label: Label, calls: &Calls) -> Result<Answer, Lost> {
-        let slot = self.pace.slot().await.map_err(|Held(left)| Lost::Held(left))?;
+        let slot = self.pace.slot().await?;
         let (at, began) = (Timestamp::now(), Instant::now());
         let answer = self.send(request).await;
         drop(slot);
@@ -148,7 +151,18 @@ impl Lost {
     pub(super) fn reason(&self) -> String {
         match self {
             Lost::Held(left) => format!("requests rest for {} s more", left.as_secs().max(1)),
-            Lost::Unsent(reason) | Lost::Dropped(reason) | Lost::Unfinished(reason) => reason.clone(),
+            Lost::Uncounted(reason) | Lost::Unsent(reason) | Lost::Dropped(reason) | Lost::Unfinished(reason) => {
+                reason.clone()
+            }
+        }
+    }
+}
+
+impl From<NoSlot> for Lost {
+    fn from(none: NoSlot) -> Lost {
+        match none {
+            NoSlot::Held(left) => Lost::Held(left),
+            NoSlot::NotKept(error) => Lost::Uncounted(error.to_string()),
         }
     }
 }

@@ -2,16 +2,28 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use super::client::Halo;
-use crate::config::{Config, ConnectionName, HaloConfig, Rate};
+use url::Url;
+
+use super::{
+    client::{Halo, Times},
+    pace::{Ledger, Pace},
+};
+use crate::{
+    config::{Config, ConnectionName, HaloConfig, Rate},
+    journal::Journal,
+};
 
 /// All connections.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Registry {
     connections: RwLock<BTreeMap<ConnectionName, Connection>>,
+    /// What a connection sends counts at its server, whatever else is configured anew.
+    paces: Mutex<BTreeMap<(ConnectionName, Url), Arc<Pace>>>,
+    /// Where slots are kept before they are used.
+    journal: Option<Arc<dyn Journal>>,
 }
 
 #[derive(Debug, Clone)]
@@ -22,6 +34,14 @@ struct Connection {
 }
 
 impl Registry {
+    /// Connections whose requests this journal counts; a default registry is for commands that have none.
+    pub fn counted_by(journal: Arc<dyn Journal>) -> Registry {
+        Registry {
+            journal: Some(journal),
+            ..Registry::default()
+        }
+    }
+
     /// Connections for everything in `config`; those whose configuration is as it was are kept. Where one can not
     /// be made, all stay as they were.
     pub fn update(&self, config: &Config) -> Result<(), String> {
@@ -30,7 +50,7 @@ impl Registry {
         for (name, wanted) in &config.halo {
             let connection = match known.get(name) {
                 Some(known) if known.made_from == *wanted => known.clone(),
-                earlier => Connection::new(name, wanted, earlier)?,
+                earlier => self.connection(name, wanted, earlier)?,
             };
             fresh.insert(name.clone(), connection);
         }
@@ -52,17 +72,16 @@ impl Registry {
             .and_then(|connection| connection.made_from.new_users)
     }
 
-    /// All of them.
-    pub fn all(&self) -> Vec<Arc<Halo>> {
-        let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
-        connections.values().map(|connection| connection.halo.clone()).collect()
-    }
-}
-
-impl Connection {
-    /// What the earlier connection sent to the same server still counts there.
-    fn new(name: &ConnectionName, wanted: &HaloConfig, earlier: Option<&Connection>) -> Result<Connection, String> {
-        let halo = Arc::new(Halo::connect(name.clone(), wanted)?);
+    /// What the earlier connection knows of the same server still holds there.
+    fn connection(
+        &self,
+        name: &ConnectionName,
+        wanted: &HaloConfig,
+        earlier: Option<&Connection>,
+    ) -> Result<Connection, String> {
+        let times = Times::default();
+        let pace = self.pace(name, wanted, &times);
+        let halo = Arc::new(Halo::at_pace(name.clone(), wanted, times, pace)?);
         if let Some(earlier) = earlier.filter(|earlier| earlier.made_from.url == wanted.url) {
             halo.restore(earlier.halo.snapshot());
         }
@@ -70,6 +89,23 @@ impl Connection {
             halo,
             made_from: wanted.clone(),
         })
+    }
+
+    /// The pace of that connection, now at the wanted rate.
+    fn pace(&self, name: &ConnectionName, wanted: &HaloConfig, times: &Times) -> Arc<Pace> {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = paces.entry((name.clone(), wanted.url.clone())).or_insert_with(|| {
+            let ledger = self.journal.clone().map(|journal| Ledger::new(journal, name));
+            Arc::new(Pace::new(wanted.rate, times.hold, times.patience, ledger))
+        });
+        pace.adjust(wanted.rate);
+        pace.clone()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<Halo>> {
+        let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        connections.values().map(|connection| connection.halo.clone()).collect()
     }
 }
 
@@ -109,12 +145,15 @@ mod tests {
         let registry = Registry::default();
         registry.update(&config("client_secret = 'one'")).unwrap();
         let first = main(&registry);
-        let now = jiff::Timestamp::now().as_millisecond();
-        first.restore(serde_json::json!({ "pace": { "sent": [now - 10, now - 5] } }));
-        registry.update(&config("client_secret = 'two'")).unwrap();
+        registry
+            .update(&config("client_secret = 'two'\nrate = '9 per 1m'"))
+            .unwrap();
         let second = main(&registry);
         assert!(!Arc::ptr_eq(&first, &second));
-        assert_eq!(second.snapshot()["pace"]["sent"].as_array().unwrap().len(), 2);
+        let paces = registry.paces.lock().unwrap();
+        assert_eq!(paces.len(), 1);
+        let shared = paces.values().next().unwrap();
+        assert_eq!(Arc::strong_count(shared), 3, "both connections have it");
     }
 
     #[tokio::test]

@@ -79,6 +79,8 @@ impl Tokens {
     async fn fetch(&self, http: &Http, calls: &Calls) -> Brought<Token> {
         match self.sign_in(http, calls).await {
             Ok((token, life)) => (Ok(token), usable_for(life, self.refresh_early)),
+            // It stands where it stood.
+            Err((error @ (HaloError::TooMany { .. } | HaloError::Uncounted { .. }), keep)) => (Err(error), keep),
             Err((error, keep)) => {
                 // It may stand elsewhere by now: look again the next time.
                 *self.found.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -310,6 +312,7 @@ fn unreachable(url: &Url, lost: Lost) -> HaloError {
             reason: lost.reason(),
             retry_after: Some(left),
         },
+        Lost::Uncounted(reason) => HaloError::Uncounted { reason },
         lost => HaloError::Unreachable {
             url: shown(url),
             reason: lost.reason(),

@@ -233,7 +233,8 @@ impl Attempted<'_> {
         self.put_off(reason, connection.is_none(), not_before, run, account)
     }
 
-    /// The message comes again; `counts`: the wait is its own fault.
+    /// The message comes again; `counts`: the wait is its own fault. One that waits for its turn comes when that is,
+    /// however often it came before: the others of its connection do the same, and the pace lets them out.
     fn put_off(
         &self,
         reason: String,
@@ -246,7 +247,11 @@ impl Attempted<'_> {
         let due = self.now + retry.backoff.delay(self.work.attempt, self.spread);
         Change::Deferred {
             claim: self.work.claim,
-            due: not_before.map_or(due, |earliest| due.max(earliest)),
+            due: match not_before {
+                Some(turn) if !counts => turn,
+                Some(earliest) => due.max(earliest),
+                None => due,
+            },
             reason,
             counts,
             waited: self.waited(),

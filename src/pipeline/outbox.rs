@@ -205,7 +205,10 @@ async fn report_refused(world: &World, letter: LetterId, said: String) -> Result
     let reason = format!("the report to [report] to is refused: {said}");
     tracing::error!(letter = letter.0, "{reason}");
     report::trouble(world, Thing::Report, reason, false, Urgency::Now).await;
-    world.journal.write(Change::LetterRefused { letter, reason: said }).await?;
+    world
+        .journal
+        .write(Change::LetterRefused { letter, reason: said })
+        .await?;
     Ok(Sent::Done)
 }
 

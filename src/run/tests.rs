@@ -460,8 +460,11 @@ fn what_is_no_failure_for_good_is_under_no_on_error() {
     let connection = StepError::Connection {
         connection: "main".into(),
         reason: reason(),
+        until: Some(until),
     };
-    assert!(matches!(end(connection), End::Deferred { connection: Some(name), .. } if name == "main"));
+    assert!(
+        matches!(end(connection), End::Deferred { connection: Some(name), not_before: Some(at), .. } if name == "main" && at == until)
+    );
     let held = StepError::Held {
         reason: reason(),
         until,

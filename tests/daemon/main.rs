@@ -16,6 +16,7 @@ mod killed;
 mod on_error;
 mod once;
 mod order;
+mod paced;
 mod reloading;
 mod resumed;
 mod senders;

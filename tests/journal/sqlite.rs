@@ -129,7 +129,7 @@ async fn a_journal_of_the_first_version_keeps_its_letters() {
     );
 }
 
-/// A journal as the first version left it, with a message.
+/// A journal as the first version left it, with a message and what a connection had sent.
 fn of_the_first_version(folder: &Path) {
     let start = include_str!("../../src/journal/sqlite/migrations/0001_start.sql");
     let db = rusqlite::Connection::open(folder.join("journal.db")).unwrap();
@@ -140,7 +140,9 @@ fn of_the_first_version(folder: &Path) {
          INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
             message_id, heard, fingerprint, digest, author_key, thread_key, state, outcome, attempts)
          VALUES ('support', 'INBOX', 'uid', 7, '1', 0, 0, 42, 'ann@customer.example', 'Hello', '', '', x'', x'', '',
-            '', 'ended', 'completed', 1);",
+            '', 'ended', 'completed', 1);
+         INSERT INTO kept (name, value) VALUES ('halo main',
+            '{\"pace\":{\"sent\":[1700000000000,1700000000500],\"held_until\":null},\"site_domains\":[]}')",
     )
     .unwrap();
 }
@@ -156,6 +158,13 @@ async fn a_journal_of_the_former_version_is_brought_up_to_date_by_its_owner() {
     let journal = own(folder.path()).unwrap();
     let rows = journal.rows(RowFilter::default()).await.unwrap();
     assert_eq!((rows[0].subject.as_str(), rows[0].calls), ("Hello", 0));
+    let pace = journal.kept("pace main").await.unwrap();
+    assert_eq!(
+        pace,
+        Some(
+            serde_json::json!({ "sent": [[1_700_000_000_000_i64, 1], [1_700_000_000_500_i64, 1]], "held_until": null })
+        )
+    );
     look(folder.path()).unwrap();
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use halo_intake::{
-    config::HaloConfig,
     halo::client::HaloError,
     sandbox::{Fault, LoggedRequest, Mishap, RateLimit},
 };
@@ -17,11 +16,7 @@ async fn the_connection_holds_still_after_a_429_and_goes_on() {
         let world = world().await;
         world.check().await.unwrap();
         world.sandbox.set(|switches| switches.retry_after_s = retry_after);
-        let slow_down = Mishap::Status {
-            status: 429,
-            message: "slow down".into(),
-        };
-        world.fault(Fault::once("POST", "/api/users", slow_down).times(2));
+        world.fault(Fault::once("POST", "/api/users", slow_down()).times(2));
         world.create("new@acme.example").await.unwrap();
         assert_eq!(world.users_named("new@acme.example"), 1);
         let posts: Vec<LoggedRequest> = world
@@ -47,14 +42,7 @@ async fn a_long_hold_is_told_at_once_and_nothing_is_sent_meanwhile() {
     let world = world().await;
     world.check().await.unwrap();
     world.sandbox.set(|switches| switches.retry_after_s = Some(90));
-    world.fault(Fault::once(
-        "",
-        "/api/users",
-        Mishap::Status {
-            status: 429,
-            message: "slow down".into(),
-        },
-    ));
+    world.fault(Fault::once("", "/api/users", slow_down()));
     let held = |error: &HaloError| match error {
         HaloError::TooMany {
             retry_after: Some(left),
@@ -96,15 +84,62 @@ async fn the_rolling_window_is_never_exceeded() {
 }
 
 #[tokio::test]
-async fn a_restart_does_not_begin_a_new_window() {
-    let slow = |config: &mut HaloConfig| config.rate = rate(3, Duration::from_millis(400));
-    let world = world_with(slow, times()).await;
-    world.check().await.unwrap();
-    let mut config = config(world.sandbox.url());
-    slow(&mut config);
-    let again = connected(&config, times());
-    again.restore(world.halo.snapshot());
-    again.check(&world.calls).await.unwrap();
+async fn a_429_at_the_sign_in_holds_everybody_and_is_waited_out() {
+    let world = world().await;
+    world.sandbox.set(|switches| switches.retry_after_s = Some(1));
+    world.fault(Fault::once("POST", "/auth/token", slow_down()));
+    let answers = join_all((0..5).map(|_| world.check())).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     let requests = world.sandbox.requests();
-    assert!(requests[3].at.duration_since(requests[0].at).as_millis() >= 400);
+    let refused = requests.iter().position(|request| request.status == 429).unwrap();
+    assert_eq!(
+        requests.len(),
+        refused + 1 + 6,
+        "another sign-in, and a request for each"
+    );
+    let waited = requests[refused + 1].at.duration_since(requests[refused].at);
+    assert!(waited.as_millis() >= 1000, "{waited:?}");
+}
+
+#[tokio::test]
+async fn everybody_holds_still_after_a_429_and_then_full_pace_is_there_at_once() {
+    let (ours, theirs) = (40, 20);
+    let world = world_with(|config| config.rate = rate(40, Duration::from_secs(1)), times()).await;
+    world.check().await.unwrap();
+    world.sandbox.clear_log();
+    world.sandbox.set(|switches| {
+        switches.rate = Some(RateLimit {
+            count: theirs,
+            per_ms: 1000,
+        });
+        switches.retry_after_s = Some(1);
+    });
+    let answers = join_all((0..2 * ours).map(|_| world.check())).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+
+    let requests = world.sandbox.requests();
+    let first_refused = requests.iter().position(|request| request.status == 429).unwrap();
+    // Those that were under way when the first answer said 429 may still come; everybody else stands in line.
+    let held = (first_refused..requests.len() - 1)
+        .find(|&at| apart(&requests[at], &requests[at + 1]) >= 900)
+        .expect("a time in which nothing comes");
+    assert!(held < ours, "{held} came before the connection held still");
+    let last_refused = requests[..=held]
+        .iter()
+        .rposition(|request| request.status == 429)
+        .unwrap();
+    let at_full_pace = apart(&requests[last_refused], &requests[held + ours]) - 1000;
+    println!("full pace, {ours} requests, {at_full_pace} ms after the end of the hold");
+    assert!((0..1000).contains(&at_full_pace), "{at_full_pace} ms");
+}
+
+fn slow_down() -> Mishap {
+    Mishap::Status {
+        status: 429,
+        message: "slow down".into(),
+    }
+}
+
+fn apart(first: &LoggedRequest, next: &LoggedRequest) -> i128 {
+    next.at.duration_since(first.at).as_millis()
 }
