@@ -144,10 +144,22 @@ pub struct Row {
     pub word: &'static str,
     /// Whether it asks Halo, and so takes `halo`.
     pub asks_halo: bool,
+    /// What it costs there.
+    pub cost: Cost,
     /// Its own fields; `name`, `when`, `halo`, `on_error` and `store_as` are every step's.
     pub fields: &'static [Field],
     /// One sentence for the manual.
     pub doc: &'static str,
+}
+
+/// How many requests a step sends at most, as a rule: nothing goes wrong, no listing has a second page, and the
+/// connection's directory knows agents, clients, sites and mail domains, which all messages share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Whatever comes of it.
+    pub looks: u32,
+    /// Further ones where it creates something.
+    pub creates: u32,
 }
 
 /// The largest page that Halo gives, whatever is asked (fact sheet, 2.4).
@@ -187,12 +199,15 @@ const IN_CLIENT: Field = optional(
     "only of this client: an id or an exact name",
 );
 
+const FREE: Cost = Cost { looks: 0, creates: 0 };
+
 /// The table of steps.
 pub const TABLE: &[Row] = &[
     Row {
         kind: Kind::CreateHaloUser,
         word: "create_halo_user",
         asks_halo: true,
+        cost: Cost { looks: 1, creates: 1 },
         fields: &[
             optional(
                 "full_name",
@@ -247,6 +262,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::FindHaloUserAndClient,
         word: "find_halo_user_and_client",
         asks_halo: true,
+        cost: Cost { looks: 1, creates: 0 },
         fields: &[
             optional(
                 "email_address",
@@ -267,6 +283,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::QueryHaloUsers,
         word: "query_halo_users",
         asks_halo: true,
+        cost: Cost { looks: 1, creates: 0 },
         fields: &[
             SEARCH,
             IN_CLIENT,
@@ -289,6 +306,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::QueryHaloClients,
         word: "query_halo_clients",
         asks_halo: true,
+        cost: Cost { looks: 1, creates: 0 },
         fields: &[
             SEARCH,
             optional("domain", FieldKind::Text, "", "handed to Halo as `domain`"),
@@ -305,6 +323,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::QueryHaloSites,
         word: "query_halo_sites",
         asks_halo: true,
+        cost: Cost { looks: 1, creates: 0 },
         fields: &[
             SEARCH, IN_CLIENT, ACTIVE, INACTIVE, PAGE_SIZE, PAGE_NO, ORDER_BY, DESCENDING,
         ],
@@ -314,6 +333,8 @@ pub const TABLE: &[Row] = &[
         kind: Kind::CreateHaloClient,
         word: "create_halo_client",
         asks_halo: true,
+        // The directory forgets clients and sites, and the next steps ask for both anew.
+        cost: Cost { looks: 1, creates: 3 },
         fields: &[
             needed("client_name", FieldKind::Text, "the client's name"),
             optional(
@@ -332,6 +353,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::Set,
         word: "set",
         asks_halo: false,
+        cost: FREE,
         fields: &[
             optional("value", FieldKind::Text, "", "the text to store"),
             optional("values", FieldKind::Table, "", "a table of texts to store"),
@@ -342,6 +364,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::ForEach,
         word: "for_each",
         asks_halo: false,
+        cost: FREE,
         fields: &[
             needed(
                 "items",
@@ -362,6 +385,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::Bounce,
         word: "bounce",
         asks_halo: false,
+        cost: FREE,
         fields: &[optional(
             "message",
             FieldKind::Text,
@@ -374,6 +398,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::Stop,
         word: "stop",
         asks_halo: false,
+        cost: FREE,
         fields: &[],
         doc: "ends this rule; later rules still run",
     },
@@ -381,6 +406,7 @@ pub const TABLE: &[Row] = &[
         kind: Kind::StopAll,
         word: "stop_all",
         asks_halo: false,
+        cost: FREE,
         fields: &[],
         doc: "ends all rules for this message",
     },

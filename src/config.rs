@@ -1,7 +1,7 @@
 //! Configuration: files and environment become a `Config` that cannot hold a wrong value. All faults are
 //! reported at once, each with its place.
 
-use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -217,6 +217,18 @@ pub struct HaloConfig {
 pub struct Rate {
     pub count: NonZeroU32,
     pub per: Duration,
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.per.as_millis();
+        let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+        let whole = units
+            .into_iter()
+            .find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit));
+        let (unit, word) = whole.unwrap_or((1, "ms"));
+        write!(f, "{} per {}{word}", self.count, millis / unit)
+    }
 }
 
 /// Where a mail domain belongs.

@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod compile;
+pub mod load;
 
 /// All rules that are not resting, in the order of the files.
 #[derive(Debug, Clone)]

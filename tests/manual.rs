@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use halo_intake::{
-    action::{self, Field, FieldKind, Row},
+    action::{self, Cost, Field, FieldKind, Row},
     context::table::{self, Fact, Kind},
     expression::{
         catalog::{self, Argument, Entry, Gives, Takes},
@@ -92,7 +92,7 @@ fn steps(page: &mut String) {
 }
 
 fn step(page: &mut String, row: &Row) {
-    let halo = if row.asks_halo { " It asks Halo." } else { "" };
+    let halo = if row.asks_halo { asks(row.cost) } else { String::new() };
     let heading = format!("`{}`\n\n{}.{halo}", row.word, capital(row.doc));
     if row.fields.is_empty() {
         writeln!(page, "\n## {heading}").expect("a text takes everything");
@@ -108,6 +108,16 @@ fn step(page: &mut String, row: &Row) {
         let fields: Vec<String> = fields.iter().map(|(name, shape)| result(name, shape)).collect();
         writeln!(page, "\nIt stores {}.", fields.join(", ")).expect("a text takes everything");
     }
+}
+
+/// What a step costs there.
+fn asks(cost: Cost) -> String {
+    let looks = if cost.looks == 1 { "request" } else { "requests" };
+    let creates = match cost.creates {
+        0 => String::new(),
+        count => format!(", and {count} more where it creates"),
+    };
+    format!(" It asks Halo: up to {} {looks}{creates}.", cost.looks)
 }
 
 fn field(field: &Field) -> [String; 4] {

@@ -18,6 +18,8 @@ use crate::{
     rules::{FieldSource, Step},
 };
 
+mod load;
+
 /// Checks the configuration and reports every fault
 #[derive(Debug, clap::Args)]
 pub struct Check {
@@ -40,6 +42,12 @@ impl Check {
             counted(config.halo.len(), "Halo connection", "Halo connections"),
             counted(generation.rules.rules.len(), "rule", "rules")
         ));
+        for (name, halo) in &config.halo {
+            let load = generation.rules.load(config, name);
+            load::lines(name, load, halo.rate)
+                .iter()
+                .for_each(|line| say(format_args!("{line}")));
+        }
         if !self.online {
             return Ok(Status::Done);
         }

@@ -43,11 +43,13 @@ impl RuleSet {
             .filter(|(enabled, _)| *enabled)
             .map(|(_, rule)| rule)
             .collect();
-        RuleSet {
+        let set = RuleSet {
             rules,
             bounce_message,
             globals: compiler.stores.1,
-        }
+        };
+        set.warn_of_low_rates(config, faults);
+        set
     }
 }
 

@@ -25,6 +25,8 @@ fn check_says_that_all_is_well_and_online_that_everything_answers() {
     let world = World::with_dovecot(RULES);
     let ran = world.run(&["check"]);
     assert_eq!(ran.status, 0, "{ran:?}");
+    let load = "halo main: up to 1 request for a message, up to 3 where it makes a user or client; 300 per 5m";
+    assert!(ran.stdout.contains(load), "{}", ran.stdout);
     let ran = world.run(&["check", "--online"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     for part in [
