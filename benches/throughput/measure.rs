@@ -60,16 +60,12 @@ fn cpu_seconds(child: &Child) -> f64 {
 }
 
 /// The largest resident size so far, in KiB.
-pub fn peak(child: &Child) -> Option<u64> {
+fn peak(child: &Child) -> Option<u64> {
     status(child, "VmHWM:")
 }
 
-/// The resident size now, in KiB.
-pub fn resident(child: &Child) -> Option<u64> {
-    status(child, "VmRSS:")
-}
-
-fn status(child: &Child, name: &str) -> Option<u64> {
+/// A size of proc(5) `status`, in KiB.
+pub fn status(child: &Child, name: &str) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
