@@ -65,7 +65,12 @@ pub(super) fn envelope(mut rows: Vec<Value>, key: &str, query: &Query, switches:
     };
     let total = rows.len();
     let rows: Vec<Value> = rows.into_iter().skip(skipped).take(size).collect();
-    json!({ "page_no": page_no, "page_size": size, "record_count": total, key: rows })
+    let counted = if switches.record_count_is_total {
+        total
+    } else {
+        rows.len()
+    };
+    json!({ "page_no": page_no, "page_size": size, "record_count": counted, key: rows })
 }
 
 fn sort(rows: &mut [Value], query: &Query) {

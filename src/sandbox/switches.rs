@@ -40,6 +40,12 @@ pub struct Switches {
     pub rows_show_other_addresses: bool,
     /// Whether `returnall` is ignored: of several written records only the last is shown.
     pub ignore_returnall: bool,
+    /// Whether `record_count` of a page counts the whole listing, or the rows of the page.
+    pub record_count_is_total: bool,
+    /// Whether a new token makes the earlier ones worthless.
+    pub one_token: bool,
+    /// Whether a list is the same whatever it is asked to be narrowed to.
+    pub ignore_filters: bool,
 }
 
 impl Default for Switches {
@@ -62,6 +68,9 @@ impl Default for Switches {
             search_other_addresses: true,
             rows_show_other_addresses: false,
             ignore_returnall: false,
+            record_count_is_total: true,
+            one_token: false,
+            ignore_filters: false,
         }
     }
 }

@@ -57,7 +57,9 @@ pub(super) fn token(world: &World, form: &Query, tenant: &str) -> Reply {
         .collect();
     let until = Instant::now() + Duration::from_secs(switches.token_lifetime_s);
     let mut store = world.store();
-    store.tokens.retain(|_, until| Instant::now() < *until);
+    store
+        .tokens
+        .retain(|_, until| !switches.one_token && Instant::now() < *until);
     store.tokens.insert(token.clone(), until);
     let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": switches.token_lifetime_s, "scope": scope });
     Reply::json(200, answer)
