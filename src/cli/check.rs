@@ -6,11 +6,12 @@ use super::{Common, Ended, Failure, Status, runtime};
 use crate::{
     action::Kind,
     class::Class,
-    config::{Config, ConnectionName},
+    config::{Config, ConnectionName, HaloConfig},
     generation::Generation,
     halo::{
         Client, Reference, Site,
         client::{Calls, Halo, HaloError},
+        findings,
         registry::Registry,
     },
     mailbox,
@@ -47,6 +48,7 @@ impl Check {
             load::lines(name, load, halo.rate)
                 .iter()
                 .for_each(|line| say(format_args!("{line}")));
+            say_findings(config, name, halo);
         }
         if !self.online {
             return Ok(Status::Done);
@@ -64,6 +66,15 @@ impl Check {
 /// Whoever reads the output may have seen enough; the status tells the rest.
 fn say(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// What a probe found out at that connection. It is no fault of the configuration where nothing is known.
+fn say_findings(config: &Config, name: &ConnectionName, halo: &HaloConfig) {
+    match findings::file::load(&config.state_dir, name, &halo.url) {
+        Ok(Some(findings)) => say(format_args!("halo {name}: {}", findings.summary())),
+        Ok(None) => say(format_args!("halo {name}: not probed; run halo-intake halo probe")),
+        Err(error) => eprintln!("warning: halo {name}: the findings of the probe are not used: {error}"),
+    }
 }
 
 /// What was tried, a line each.

@@ -1,18 +1,20 @@
-//! `halo clients|sites|users`: what the connection sees, with ids, to choose from.
+//! `halo clients|sites|users|probe`: what the connection sees, with ids, to choose from; what a tenant does.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Common, Ended, Failure, Format, Status, print, runtime};
 use crate::{
-    config::{Config, ConnectionName, fault::suggest},
+    config::{Config, ConnectionName, HaloConfig, fault::suggest},
     halo::{
         Client, ClientId, Reference, Site, User,
         client::{Calls, Halo as Connection, HaloError},
     },
 };
 
-/// Lists the clients, sites or users of Halo with their ids, to choose from
+mod probe;
+
+/// Lists the clients, sites or users of Halo with their ids, to choose from; probes a tenant
 #[derive(Debug, Args)]
 pub struct Halo {
     #[command(subcommand)]
@@ -27,6 +29,8 @@ enum What {
     Sites(OfClient),
     /// The users, of one client or all
     Users(OfClient),
+    /// Finds out what only a real tenant can tell; makes a client and users there and removes them again
+    Probe(probe::Probe),
 }
 
 #[derive(Debug, Args)]
@@ -55,39 +59,44 @@ impl From<HaloError> for Failure {
 }
 
 impl Halo {
-    /// Lists.
+    /// Lists, or probes.
     pub fn perform(&self, common: &Common) -> Ended {
-        let generation = common.generation()?;
+        let config = common.generation()?.config;
         common.begin_logging("warn")?;
-        let listing = match &self.what {
-            What::Clients(listing) => listing,
-            What::Sites(of) | What::Users(of) => &of.listing,
-        };
-        let (name, config) = connection(&generation.config, listing.halo.as_deref())?;
+        match &self.what {
+            What::Clients(listing) => listing.print(&config, async |halo, calls| {
+                clients(&halo.every_client(calls).await?, listing.format)
+            }),
+            What::Sites(of) => of.listing.print(&config, async |halo, calls| {
+                let client = of.client(halo, calls).await?;
+                sites(&halo.every_site(client, calls).await?, of.listing.format)
+            }),
+            What::Users(of) => of.listing.print(&config, async |halo, calls| {
+                let client = of.client(halo, calls).await?;
+                users(&halo.every_user(client, calls).await?, of.listing.format)
+            }),
+            What::Probe(probe) => probe.perform(&config),
+        }
+    }
+}
+
+impl Listing {
+    fn print(&self, config: &Config, list: impl AsyncFnOnce(&Connection, &Calls) -> Result<(), Failure>) -> Ended {
+        let (name, config) = connection(config, self.halo.as_deref())?;
         runtime()?.block_on(async {
-            let halo = Connection::connect(name, config).map_err(|text| Failure::new(Status::Configuration, text))?;
-            let calls = Calls::default();
-            match &self.what {
-                What::Clients(_) => clients(&halo.every_client(&calls).await?, listing.format),
-                What::Sites(of) => {
-                    let client = of.client(&halo, &calls).await?;
-                    sites(&halo.every_site(client, &calls).await?, listing.format)
-                }
-                What::Users(of) => {
-                    let client = of.client(&halo, &calls).await?;
-                    users(&halo.every_user(client, &calls).await?, listing.format)
-                }
-            }
+            let halo = connect(name, config)?;
+            list(&halo, &Calls::default()).await
         })?;
         Ok(Status::Done)
     }
 }
 
+fn connect(name: ConnectionName, config: &HaloConfig) -> Result<Connection, Failure> {
+    Connection::connect(name, config).map_err(|text| Failure::new(Status::Configuration, text))
+}
+
 /// The connection of that name, or the only one.
-pub fn connection<'a>(
-    config: &'a Config,
-    name: Option<&str>,
-) -> Result<(ConnectionName, &'a crate::config::HaloConfig), Failure> {
+pub fn connection<'a>(config: &'a Config, name: Option<&str>) -> Result<(ConnectionName, &'a HaloConfig), Failure> {
     let known = || config.halo.keys().map(|name| name.0.as_str());
     let found = match name {
         Some(wanted) => config.halo.iter().find(|(name, _)| name.0 == wanted).ok_or_else(|| {
@@ -109,25 +118,29 @@ pub fn connection<'a>(
 
 impl OfClient {
     async fn client(&self, halo: &Connection, calls: &Calls) -> Result<Option<ClientId>, Failure> {
-        let Some(text) = &self.client else { return Ok(None) };
-        let reference = Reference::parse(text).ok_or_else(|| Failure::new(Status::Usage, "--client is empty"))?;
-        match halo.clients_by(&reference, calls).await?.as_slice() {
-            [client] => Ok(Some(client.id)),
-            [] => Err(Failure::new(
-                Status::Usage,
-                format!("Halo has no client {reference}; halo-intake halo clients lists them"),
-            )),
-            several => {
-                let ids = several
-                    .iter()
-                    .map(|client| client.id.to_string())
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                Err(Failure::new(
-                    Status::Usage,
-                    format!("several clients are named {reference}: ids {ids}; say one of them"),
-                ))
-            }
+        match &self.client {
+            Some(text) => Ok(Some(client(halo, text, calls).await?.id)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The one client of that id or exact name.
+async fn client(halo: &Connection, text: &str, calls: &Calls) -> Result<Client, Failure> {
+    let usage = |text: String| Failure::new(Status::Usage, text);
+    let reference = Reference::parse(text).ok_or_else(|| usage("--client is empty".to_owned()))?;
+    let mut found = halo.clients_by(&reference, calls).await?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(usage(format!(
+            "Halo has no client {reference}; halo-intake halo clients lists them"
+        ))),
+        _ => {
+            let ids: Vec<String> = found.iter().map(|client| client.id.to_string()).collect();
+            let ids = ids.join(", ");
+            Err(usage(format!(
+                "several clients are named {reference}: ids {ids}; say one of them"
+            )))
         }
     }
 }

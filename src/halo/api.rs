@@ -1,7 +1,8 @@
 //! One question to Halo's API: with a token, repeated where that is safe, its answer classed.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use reqwest::{RequestBuilder, header};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use url::{Url, form_urlencoded};
 use super::{
     answer,
     client::{Call, Calls, HaloError},
+    findings::Findings,
     http::{Answer, Http, Label, Lost},
     token::{Token, Tokens, below, shown},
     wire::Query,
@@ -27,11 +29,14 @@ pub(super) struct Api {
     pub http: Http,
     pub tokens: Tokens,
     pub patience: Duration,
+    /// What a probe found out there; none where nobody probed it.
+    pub findings: ArcSwapOption<Findings>,
 }
 
-/// What is asked: a GET, or a POST where there is a body.
+/// What is asked: Halo knows GET, POST and DELETE alone.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
+    method: &'static str,
     path: String,
     query: Query,
     body: Option<Value>,
@@ -48,6 +53,7 @@ struct Repeats {
 impl Request {
     pub(super) fn get(path: impl Into<String>) -> Request {
         Request {
+            method: "GET",
             path: path.into(),
             query: Query::new(),
             body: None,
@@ -56,9 +62,17 @@ impl Request {
 
     pub(super) fn post(path: impl Into<String>, body: Value) -> Request {
         Request {
+            method: "POST",
             path: path.into(),
             query: Query::new(),
             body: Some(body),
+        }
+    }
+
+    pub(super) fn delete(path: impl Into<String>) -> Request {
+        Request {
+            method: "DELETE",
+            ..Request::get(path)
         }
     }
 
@@ -67,12 +81,8 @@ impl Request {
         self
     }
 
-    fn method(&self) -> &'static str {
-        if self.is_write() { "POST" } else { "GET" }
-    }
-
-    fn is_write(&self) -> bool {
-        self.body.is_some()
+    pub(super) fn is_write(&self) -> bool {
+        self.method != "GET"
     }
 
     /// Form encoding writes a plus as `%2B`; a bare one would be read as a space.
@@ -104,11 +114,17 @@ impl Request {
     fn label(&self) -> Label {
         let body = self.body.clone().unwrap_or_default();
         Label {
-            method: self.method(),
+            method: self.method,
             path: self.path_and_query(),
             body,
             is_secret: false,
         }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
     }
 }
 
@@ -169,14 +185,24 @@ impl Api {
         }
     }
 
+    /// An answer of any status to one try with that very token.
+    pub(super) async fn answer_to(&self, token: &Token, request: &Request, calls: &Calls) -> Result<Answer, HaloError> {
+        let sent = self
+            .http
+            .exchange(self.prepared(request, token), request.label(), calls);
+        sent.await.map_err(|lost| self.no_answer(request, lost))
+    }
+
     fn prepared(&self, request: &Request, token: &Token) -> RequestBuilder {
         let mut url = below(&self.base, &format!("api{}", request.path));
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
-        let builder = match &request.body {
-            Some(body) => self.http.agent.post(url).json(body),
-            None => self.http.agent.get(url),
+        let agent = &self.http.agent;
+        let builder = match (request.method, &request.body) {
+            (_, Some(body)) => agent.post(url).json(body),
+            ("DELETE", None) => agent.delete(url),
+            (_, None) => agent.get(url),
         };
         builder
             .bearer_auth(token.bearer.expose_secret())
@@ -228,7 +254,7 @@ impl Api {
             // 408: the server gave up waiting for what we sent, or so it says.
             408 | 500.. => Err(unusable(request, with_status(answer.http_status, &said()))),
             status => {
-                let (method, path) = (request.method().to_owned(), request.path.clone());
+                let (method, path) = (request.method.to_owned(), request.path.clone());
                 Err(HaloError::Refused {
                     method,
                     path,
@@ -240,7 +266,7 @@ impl Api {
     }
 
     fn denied(&self, request: &Request, http_status: u16, said: &str) -> HaloError {
-        let (method, path) = (request.method(), &request.path);
+        let (method, path) = (request.method, &request.path);
         HaloError::Credentials {
             connection: self.connection.clone(),
             reason: format!("{method} {path} is answered with {http_status}: {said}"),
@@ -254,7 +280,7 @@ impl Api {
 
 /// An answer that can't be used. After a write nobody knows whether it was done.
 pub(super) fn unusable(request: &Request, reason: String) -> HaloError {
-    let (method, path) = (request.method().to_owned(), request.path.clone());
+    let (method, path) = (request.method.to_owned(), request.path.clone());
     HaloError::NoAnswer {
         method,
         path,

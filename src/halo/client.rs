@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,6 +20,7 @@ use super::{
     Agent, Client, ClientId, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
     api::Api,
     directory::{Directory, SiteDomains},
+    findings::Findings,
     gather::Gather,
     http::Http,
     listing::{self, CLIENTS, Route, SITES, USERS},
@@ -41,7 +43,7 @@ use crate::{
 pub struct Call {
     /// When it was sent.
     pub at: Timestamp,
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub method: String,
     /// Path and query below `/api`.
     pub path: String,
@@ -203,6 +205,7 @@ impl Halo {
             http,
             tokens,
             patience: times.patience,
+            findings: ArcSwapOption::empty(),
         };
         Ok(Halo {
             api,
@@ -228,6 +231,22 @@ impl Halo {
     /// Whether Halo asked to slow down (429), and the time it asked for has not passed.
     pub fn is_held(&self) -> bool {
         self.api.http.pace.is_held()
+    }
+
+    /// Goes by what a probe found out at this tenant.
+    pub fn learn(&self, findings: Arc<Findings>) {
+        if let Some(is_confirmed) = findings.absence_is_confirmed_by_search() {
+            self.confirm_absence_by_search(is_confirmed);
+        }
+        if let Some(works) = findings.returnall_works() {
+            self.gather.send_one_by_one(!works);
+        }
+        self.api.findings.store(Some(findings));
+    }
+
+    /// What it goes by; none where nobody probed it: then it assumes what is most likely.
+    pub fn findings(&self) -> Option<Arc<Findings>> {
+        self.api.findings.load_full()
     }
 
     /// Signs in if there is no token, and asks one cheap question.
@@ -367,6 +386,10 @@ impl Halo {
             gather: &self.gather,
             times: &self.times,
         }
+    }
+
+    pub(super) fn api(&self) -> &Api {
+        &self.api
     }
 
     fn places(&self) -> Places<'_> {

@@ -89,6 +89,11 @@ impl Gather {
         }
     }
 
+    /// Whether arrays are of no use, since not all that they create is shown.
+    pub(super) fn send_one_by_one(&self, is_so: bool) {
+        self.is_one_by_one.store(is_so, Ordering::Relaxed);
+    }
+
     /// Creates a user by itself, in an array of one.
     pub(super) async fn create_alone(&self, api: &Api, user: &NewUser, calls: &Calls) -> Result<User> {
         let mut last = self.sending.lock().await;

@@ -10,7 +10,7 @@ use super::{
     wire::{self, Listing, Query},
 };
 
-/// Halo serves no more than this in one page, whatever is asked for.
+/// Halo serves no more than this in one page, whatever is asked for, unless a probe found another cap.
 const PAGE_SIZE: usize = 100;
 
 /// Where an envelope doesn't say its page size, a page with fewer rows than Halo's default is the last.
@@ -52,9 +52,9 @@ pub(super) async fn one(api: &Api, route: Route, query: Query, calls: &Calls) ->
 
 /// All rows, page by page.
 pub(super) async fn every(api: &Api, route: Route, query: Query, calls: &Calls) -> Result<Vec<Value>, HaloError> {
-    let mut pages = Pages::default();
+    let mut pages = Pages::of(page_size(api));
     for page_no in 1..=MOST_PAGES {
-        let query = page(query.clone(), page_no);
+        let query = page_of(query.clone(), page_no, pages.size);
         if !pages.take(one(api, route, query, calls).await?) {
             break;
         }
@@ -62,26 +62,47 @@ pub(super) async fn every(api: &Api, route: Route, query: Query, calls: &Calls) 
     Ok(pages.rows)
 }
 
+/// So many rows are asked for: as many as the tenant is known to serve.
+pub(super) fn page_size(api: &Api) -> usize {
+    let findings = api.findings.load();
+    let cap = findings.as_ref().and_then(|findings| findings.page_cap());
+    cap.unwrap_or(PAGE_SIZE)
+}
+
 /// The query of one page of a whole listing.
-pub(super) fn page(mut query: Query, page_no: usize) -> Query {
+pub(super) fn page(query: Query, page_no: usize) -> Query {
+    page_of(query, page_no, PAGE_SIZE)
+}
+
+pub(super) fn page_of(mut query: Query, page_no: usize, size: usize) -> Query {
     query.extend([
         // Without an order of its own a row can slip from one page to another.
         ("order", "id".to_owned()),
         ("pageinate", "true".to_owned()),
-        ("page_size", PAGE_SIZE.to_string()),
+        ("page_size", size.to_string()),
         ("page_no", page_no.to_string()),
     ]);
     query
 }
 
 /// What came so far. `record_count` isn't always the total, so it may prolong a listing and never ends a full page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pages {
+    /// So many rows are asked for.
+    size: usize,
     seen: HashSet<i64>,
     pub rows: Vec<Value>,
 }
 
 impl Pages {
+    pub(super) fn of(size: usize) -> Pages {
+        Pages {
+            size,
+            seen: HashSet::new(),
+            rows: Vec::new(),
+        }
+    }
+
     /// Takes one page; says whether there may be another.
     pub(super) fn take(&mut self, page: Listing) -> bool {
         let came = page.rows.len();
@@ -96,7 +117,9 @@ impl Pages {
             }
         }
         let is_new = self.rows.len() > before;
-        let served = page.page_size.map_or(DEFAULT_SIZE, |size| size.min(PAGE_SIZE));
+        let served = page
+            .page_size
+            .map_or(DEFAULT_SIZE.min(self.size), |size| size.min(self.size));
         let more_are_counted = page
             .record_count
             .is_some_and(|count| usize::try_from(count).is_ok_and(|n| n > self.rows.len()));
@@ -116,7 +139,7 @@ mod tests {
         page_size: Option<usize>,
         record_count: impl Fn(usize) -> Option<u64>,
     ) -> (usize, usize) {
-        let mut pages = Pages::default();
+        let mut pages = Pages::of(PAGE_SIZE);
         for page_no in 0.. {
             let rows: Vec<Value> = (page_no * size..total.min((page_no + 1) * size))
                 .map(|id| json!({"id": id + 1}))
@@ -160,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_page_that_repeats_ends_the_listing() {
-        let mut pages = Pages::default();
+        let mut pages = Pages::of(PAGE_SIZE);
         let page = || Listing {
             rows: (1..=100).map(|id| json!({"id": id})).collect(),
             record_count: None,

@@ -5,10 +5,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
+use tracing::warn;
 use url::Url;
 
 use super::{
     client::{Halo, Times},
+    findings,
     pace::{Ledger, Pace},
 };
 use crate::{
@@ -52,6 +54,12 @@ impl Registry {
                 Some(known) if known.made_from == *wanted => known.clone(),
                 earlier => self.connection(name, wanted, earlier)?,
             };
+            // Also for one that is kept: a reload takes in what was probed meanwhile.
+            match findings::file::load(&config.state_dir, name, &wanted.url) {
+                Ok(Some(findings)) => connection.halo.learn(Arc::new(findings)),
+                Ok(None) => {}
+                Err(error) => warn!(connection = %name, "the findings of the probe are not used: {error}"),
+            }
             fresh.insert(name.clone(), connection);
         }
         *self.connections.write().unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -84,6 +92,9 @@ impl Registry {
         let halo = Arc::new(Halo::at_pace(name.clone(), wanted, times, pace)?);
         if let Some(earlier) = earlier.filter(|earlier| earlier.made_from.url == wanted.url) {
             halo.restore(earlier.halo.snapshot());
+            if let Some(findings) = earlier.halo.findings() {
+                halo.learn(findings);
+            }
         }
         Ok(Connection {
             halo,
@@ -154,6 +165,43 @@ mod tests {
         assert_eq!(paces.len(), 1);
         let shared = paces.values().next().unwrap();
         assert_eq!(Arc::strong_count(shared), 3, "both connections have it");
+    }
+
+    #[tokio::test]
+    async fn what_was_probed_is_known_from_the_start_over_reloads_and_of_its_own_url_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let in_folder = |lines: &str| Config {
+            state_dir: folder.path().to_owned(),
+            ..config(lines)
+        };
+        let keep = |cap| {
+            let name = ConnectionName("main".into());
+            let draft = findings::file::Draft::begin(folder.path(), &name).unwrap();
+            let answer = findings::Answer::Count(cap);
+            draft
+                .keep(&findings::tests::found(&[(findings::PAGE_CAP, answer)]))
+                .unwrap()
+        };
+        let cap = |registry: &Registry| main(registry).findings().and_then(|findings| findings.page_cap());
+        let registry = Registry::default();
+        registry.update(&in_folder("client_secret = 'one'")).unwrap();
+        assert_eq!(cap(&registry), None, "nobody probed it");
+        let path = keep(50);
+        registry.update(&in_folder("client_secret = 'one'")).unwrap();
+        assert_eq!(cap(&registry), Some(50), "a reload takes it in");
+        keep(70);
+        registry.update(&in_folder("client_secret = 'two'")).unwrap();
+        assert_eq!(cap(&registry), Some(70), "another connection does");
+        std::fs::write(&path, "broken").unwrap();
+        registry.update(&in_folder("client_secret = 'two'")).unwrap();
+        registry.update(&in_folder("client_secret = 'three'")).unwrap();
+        assert_eq!(cap(&registry), Some(70), "what was known still holds");
+        keep(80);
+        let mut elsewhere = in_folder("client_secret = 'three'");
+        let name = ConnectionName("main".into());
+        elsewhere.halo.get_mut(&name).unwrap().url = "https://other.example".parse().unwrap();
+        registry.update(&elsewhere).unwrap();
+        assert_eq!(cap(&registry), None, "it was found elsewhere");
     }
 
     #[tokio::test]

@@ -112,10 +112,11 @@ impl Roll {
 /// Reads the roll, where that takes `most` requests at the most. With it, or instead of it, comes what it takes.
 pub(super) async fn read(api: &Api, most: usize, calls: &Calls) -> Result<(Option<Roll>, Size), HaloError> {
     let began = Instant::now();
-    let page = |page_no| listing::one(api, USERS, listing::page(everybody(), page_no), calls);
+    let size = listing::page_size(api);
+    let page = |page_no| listing::one(api, USERS, listing::page_of(everybody(), page_no, size), calls);
     let first = page(1).await?;
     let (came, mut counted) = (first.rows.len(), first.record_count);
-    let mut pages = Pages::default();
+    let mut pages = Pages::of(size);
     let mut may_go_on = pages.take(first);
     let requests = if may_go_on { requests(came, counted) } else { Some(1) };
     let Some(requests) = requests else {

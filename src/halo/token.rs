@@ -76,6 +76,12 @@ impl Tokens {
         self.kept.forget_if(&(), |kept| kept.fetched == token.fetched).await;
     }
 
+    /// Another token beside the one that is kept, for whoever wants to know whether both are good.
+    pub(super) async fn another(&self, http: &Http, calls: &Calls) -> Result<Token, HaloError> {
+        let signed_in = self.sign_in(http, calls).await;
+        signed_in.map(|(token, _)| token).map_err(|(error, _)| error)
+    }
+
     async fn fetch(&self, http: &Http, calls: &Calls) -> Brought<Token> {
         match self.sign_in(http, calls).await {
             Ok((token, life)) => (Ok(token), usable_for(life, self.refresh_early)),

@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Agent, AgentId, Client, ClientId, ListQuery, NewClient, NewUser, Site, SiteId, User, UserId, domain};
 
+pub(super) mod probe;
+
 /// Query parameters, in the order in which they are sent.
 pub(super) type Query = Vec<(&'static str, String)>;
 

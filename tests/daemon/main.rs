@@ -17,6 +17,7 @@ mod on_error;
 mod once;
 mod order;
 mod paced;
+mod probing;
 mod reloading;
 mod resumed;
 mod senders;

@@ -1,7 +1,8 @@
 //! The Halo client against the sandbox, over real sockets: what is asked, how often, and what comes of each failure.
 //!
 //! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace` and `tls` are stories of the
-//! client; `quirks` holds the sandbox to what is known of the real one; `world` is what they share.
+//! client, `probing` and `removing` those of the probe; `quirks` holds the sandbox to what is known of the real one;
+//! `world` is what they share.
 
 // Helpers stand outside of the tests that call them.
 #![allow(clippy::unwrap_used)]
@@ -11,7 +12,9 @@ mod failures;
 mod gather;
 mod pace;
 mod places;
+mod probing;
 mod quirks;
+mod removing;
 mod roll;
 mod signing_in;
 mod tls;
