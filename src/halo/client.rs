@@ -527,6 +527,24 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_probe_found_out_decides_how_users_are_looked_for_and_made() {
+        use crate::halo::findings::{
+            Answer, RETURNALL, ROWS_SHOW_FURTHER_ADDRESSES, SEARCH_FINDS_FURTHER_ADDRESSES, tests::found,
+        };
+        let halo = unconnected();
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        assert!(!is(&halo.lookups.absence_is_confirmed_by_search) && !is(&halo.gather.is_one_by_one));
+        halo.learn(Arc::new(found(&[
+            (RETURNALL, Answer::Truth(false)),
+            (ROWS_SHOW_FURTHER_ADDRESSES, Answer::Truth(false)),
+            (SEARCH_FINDS_FURTHER_ADDRESSES, Answer::Truth(true)),
+        ])));
+        assert!(is(&halo.lookups.absence_is_confirmed_by_search) && is(&halo.gather.is_one_by_one));
+        halo.learn(Arc::new(found(&[(RETURNALL, Answer::Truth(true))])));
+        assert!(!is(&halo.gather.is_one_by_one));
+    }
+
+    #[tokio::test]
     async fn a_snapshot_survives_its_round_trip_and_nonsense_changes_nothing() {
         let halo = unconnected();
         let now = Timestamp::now().as_millisecond();

@@ -49,7 +49,7 @@ pub(super) struct Gather {
     /// How long a slot of the rate takes to come back.
     slot: Duration,
     /// An answer showed fewer users than were sent, so the server doesn't know `returnall`.
-    is_one_by_one: AtomicBool,
+    pub is_one_by_one: AtomicBool,
 }
 
 #[derive(Debug)]
