@@ -123,7 +123,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generation::Generation;
+    use crate::{class::Class, clock::Clock, generation::Generation, halo::client::Calls, journal::sqlite::Sqlite};
 
     /// A configuration whose connection has these further lines.
     fn config(lines: &str) -> Config {
@@ -202,6 +202,24 @@ mod tests {
         elsewhere.halo.get_mut(&name).unwrap().url = "https://other.example".parse().unwrap();
         registry.update(&elsewhere).unwrap();
         assert_eq!(cap(&registry), None, "it was found elsewhere");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_that_the_journal_can_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Sqlite::open(folder.path(), Clock::system(), true).unwrap());
+        let read_only = Sqlite::open(folder.path(), Clock::system(), false).unwrap();
+        let registry = Registry::counted_by(Arc::new(read_only));
+        registry.update(&config("client_secret = 'one'")).unwrap();
+        let calls = Calls::default();
+        let error = main(&registry).check(&calls).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "nothing is sent to Halo while its requests can not be counted: the journal can not be written: it was \
+             opened for reading only"
+        );
+        assert_eq!((error.class(), error.is_of_connection()), (Class::Transient, false));
+        assert!(calls.take().is_empty());
     }
 
     #[tokio::test]

@@ -1,11 +1,23 @@
 //! The rate of a connection holds whatever happens to the process.
 
 use crate::{
-    running::{Daemon, Signal, USERS},
+    running::{Daemon, Signal},
     world::World,
 };
 
-const SENDERS: usize = 24;
+/// Two requests for each message, which nothing spares.
+const ASKING: &str = r#"
+[[rule]]
+name = "asks"
+[[rule.action]]
+type = "query_halo_users"
+search = "{{ email.from.address }}"
+[[rule.action]]
+type = "query_halo_clients"
+search = "{{ email.from.domain }}"
+"#;
+
+const SENDERS: usize = 60;
 /// Fewer than make a message look like their cause.
 const KILLS: usize = 4;
 
@@ -23,7 +35,7 @@ fn most_in_three_seconds(world: &World) -> usize {
 
 #[test]
 fn no_kill_lets_more_requests_out_than_the_rate_allows() {
-    let mut world = World::new(USERS);
+    let mut world = World::new(ASKING);
     world.halo = "rate = \"30 per 3s\"\ntimeout = \"1s\"".to_owned();
     world.sandbox.set(|switches| switches.latency_ms = 20);
     for number in 0..SENDERS {
