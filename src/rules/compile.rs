@@ -3,19 +3,22 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{FieldSource, FieldTemplate, OnError, Rule, RuleSet, Step, Store};
+use super::{FieldSource, FieldTemplate, OnError, Rule, RuleSet, Step};
 use crate::{
-    action::{Field, FieldKind, Kind, Row, TABLE},
+    action::{Kind, Row, TABLE},
     config::{
         ActionSource, Config, ConnectionName, RuleSource,
         fault::{Fault, join, suggest},
         load::Draft,
     },
     context,
-    expression::{Condition, ExpressionFault, Names, Template, ValueExpression, shape::Shape},
-    halo::Reference,
-    message::address::AddrSpec,
+    expression::{Names, Template, shape::Shape},
 };
+use field::describe;
+
+mod field;
+mod names;
+mod store;
 
 /// The keys that every step takes beside its own fields.
 const COMMON: &[&str] = &["name", "when", "halo", "on_error", "store_as"];
@@ -69,17 +72,6 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn names(&self) -> Names {
-        let mut roots = vec![
-            ("email".to_owned(), context::email_shape()),
-            ("custom".to_owned(), Shape::record(self.custom.clone())),
-            ("global".to_owned(), Shape::record(self.globals.clone())),
-            ("meta".to_owned(), context::meta_shape()),
-        ];
-        roots.extend(self.variables.iter().cloned());
-        Names { roots }
-    }
-
     fn bounce_message(&mut self) -> Template {
         let names = Names {
             roots: vec![
@@ -263,129 +255,6 @@ impl Compiler<'_> {
         }
     }
 
-    fn fields(&mut self, source: &ActionSource, row: &Row) -> Vec<FieldTemplate> {
-        row.fields
-            .iter()
-            .filter_map(|field| self.field(source, row, field))
-            .collect()
-    }
-
-    fn field(&mut self, source: &ActionSource, row: &Row, field: &Field) -> Option<FieldTemplate> {
-        let path = format!("{}.{}", source.path, field.name);
-        let Some(value) = find(source, field.name) else {
-            if field.required {
-                let problem = format!("{} needs {:?}", row.word, field.name);
-                self.faults
-                    .push(Fault::at(&source.path, problem, format!("add it: {}", field.doc)));
-            }
-            let template = Template::compile(field.default, &self.names()).expect("the table's defaults compile");
-            let source = FieldSource::Text(template);
-            return (!field.required).then_some(FieldTemplate {
-                name: field.name,
-                source,
-                written: false,
-                is_name: false,
-            });
-        };
-        let (source, is_name) = match (field.kind, value) {
-            (FieldKind::Expression, Value::String(text)) => (self.expression(text, &path)?, false),
-            (FieldKind::Table, Value::Object(table)) => (self.table(table, &path), false),
-            (FieldKind::Reference, Value::Object(table)) => (self.forced_name(table, &path)?, true),
-            (FieldKind::Reference | FieldKind::Count(_), Value::Number(number)) => {
-                (self.literal(&number.to_string(), &path), false)
-            }
-            (FieldKind::Truth, Value::Bool(truth)) => (self.literal(&truth.to_string(), &path), false),
-            (FieldKind::Expression | FieldKind::Table, _)
-            | (_, Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                let problem = format!("{} is {}", field.name, describe(value));
-                self.faults
-                    .push(Fault::at(&path, problem, format!("it needs {}", expected(field.kind))));
-                return None;
-            }
-            (_, Value::String(text)) => (self.literal(text, &path), false),
-        };
-        self.check_literal(field, &source, &path);
-        Some(FieldTemplate {
-            name: field.name,
-            source,
-            written: true,
-            is_name,
-        })
-    }
-
-    fn literal(&mut self, text: &str, path: &str) -> FieldSource {
-        let names = self.names();
-        FieldSource::Text(self.template(text, path, &names))
-    }
-
-    fn forced_name(&mut self, table: &serde_json::Map<String, Value>, path: &str) -> Option<FieldSource> {
-        match (table.len(), table.get("name").and_then(Value::as_str)) {
-            (1, Some(name)) => Some(self.literal(name, &format!("{path}.name"))),
-            _ => {
-                self.faults.push(Fault::at(
-                    path,
-                    "this table says neither id nor name",
-                    "it needs { name = \"…\" }",
-                ));
-                None
-            }
-        }
-    }
-
-    fn table(&mut self, table: &serde_json::Map<String, Value>, path: &str) -> FieldSource {
-        let names = self.names();
-        let mut values = Vec::new();
-        for (key, value) in table {
-            let path = format!("{path}.{key}");
-            match value {
-                Value::String(text) => values.push((key.clone(), self.template(text, &path, &names))),
-                Value::Number(number) => values.push((key.clone(), self.template(&number.to_string(), &path, &names))),
-                Value::Bool(truth) => values.push((key.clone(), self.template(&truth.to_string(), &path, &names))),
-                _ => self.faults.push(Fault::at(
-                    path,
-                    format!("{key} is {}", describe(value)),
-                    "it needs a text",
-                )),
-            }
-        }
-        FieldSource::Table(values)
-    }
-
-    /// What can be told of a literal without a message.
-    fn check_literal(&mut self, field: &Field, source: &FieldSource, path: &str) {
-        let FieldSource::Text(template) = source else { return };
-        let Some(literal) = template.literal().map(str::trim) else {
-            if matches!(field.kind, FieldKind::Word(_) | FieldKind::Name) {
-                let problem = format!("{} is an expression", field.name);
-                self.faults
-                    .push(Fault::at(path, problem, format!("it needs {}", expected(field.kind))));
-            }
-            return;
-        };
-        let fits = match field.kind {
-            FieldKind::Truth => matches!(literal, "true" | "false"),
-            FieldKind::Count(most) => literal.parse().is_ok_and(|count: u32| (1..=most).contains(&count)),
-            FieldKind::Word(words) => words.contains(&literal),
-            FieldKind::Name => is_variable(literal),
-            FieldKind::Reference => !field.required || Reference::parse(literal).is_some(),
-            FieldKind::Text if field.name == "email_address" => AddrSpec::parse(literal).is_ok(),
-            FieldKind::Text => !field.required || !literal.is_empty(),
-            FieldKind::Table | FieldKind::Expression => true,
-        };
-        if !fits {
-            let wanted = if field.name == "email_address" {
-                "an address, local@domain".to_owned()
-            } else {
-                expected(field.kind)
-            };
-            self.faults.push(Fault::at(
-                path,
-                format!("{} is {literal:?}", field.name),
-                format!("it needs {wanted}"),
-            ));
-        }
-    }
-
     fn nested(&mut self, source: &ActionSource, row: &Row, fields: &[FieldTemplate]) -> Vec<Step> {
         if row.kind != Kind::ForEach {
             return Vec::new();
@@ -423,111 +292,6 @@ impl Compiler<'_> {
         self.variables.truncate(outer);
         steps
     }
-
-    fn store_as(&mut self, source: &ActionSource, row: &Row, fields: &[FieldTemplate]) -> Option<Store> {
-        let path = format!("{}.store_as", source.path);
-        let shape = match row.kind {
-            Kind::Set => self.set_shape(source, fields),
-            kind => kind.result_shape(),
-        };
-        let Some(text) = self.text_of(source, "store_as") else {
-            if row.kind == Kind::Set {
-                self.faults.push(Fault::at(
-                    &source.path,
-                    "set does not say where to",
-                    "add store_as = \"NAME\"",
-                ));
-            }
-            return None;
-        };
-        let (name, store) = match text.strip_prefix("global.") {
-            Some(name) => (name, Store::Global(name.to_owned())),
-            None => {
-                let name = text.strip_prefix("custom.").unwrap_or(&text);
-                (name, Store::Custom(name.to_owned()))
-            }
-        };
-        if !is_name(name) {
-            let remedy = "it needs letters, digits and _, beginning with a letter; \"global.NAME\" keeps it to the message's end";
-            self.faults
-                .push(Fault::at(path, format!("store_as {text:?} is no name"), remedy));
-            return None;
-        }
-        let (known, stores) = match store {
-            Store::Custom(_) => (&mut self.custom, &mut self.stores.0),
-            Store::Global(_) => (&mut self.globals, &mut self.stores.1),
-        };
-        if !stores.iter().any(|stored| stored == name) {
-            stores.push(name.to_owned());
-        }
-        keep(known, name.to_owned(), Shape::nullable(shape));
-        keep(known, format!("{name}_error"), Shape::Text);
-        Some(store)
-    }
-
-    fn set_shape(&mut self, source: &ActionSource, fields: &[FieldTemplate]) -> Shape {
-        let written = |name: &str| fields.iter().find(|field| field.name == name && field.written);
-        match (written("value"), written("values")) {
-            (Some(_), Some(_)) => {
-                self.faults.push(Fault::at(
-                    &source.path,
-                    "set has both value and values",
-                    "leave one of them out",
-                ));
-            }
-            (None, None) if find(source, "value").is_none() && find(source, "values").is_none() => {
-                self.faults.push(Fault::at(
-                    &source.path,
-                    "set has neither value nor values",
-                    "add one of them",
-                ));
-            }
-            _ => {}
-        }
-        match written("values").map(|field| &field.source) {
-            Some(FieldSource::Table(values)) => Shape::record(values.iter().map(|(key, _)| (key.clone(), Shape::Text))),
-            _ => Shape::Text,
-        }
-    }
-
-    fn template(&mut self, text: &str, path: &str, names: &Names) -> Template {
-        Template::compile(text, names).unwrap_or_else(|faults| {
-            self.add(path, faults);
-            Template::compile("", names).expect("an empty text compiles")
-        })
-    }
-
-    fn condition(&mut self, text: &str, path: &str) -> Option<Condition> {
-        let names = self.names();
-        Condition::compile(text, &names)
-            .map_err(|faults| self.add(path, faults))
-            .ok()
-    }
-
-    fn expression(&mut self, text: &str, path: &str) -> Option<FieldSource> {
-        let names = self.names();
-        let expression = ValueExpression::compile(text, &names)
-            .map_err(|faults| self.add(path, faults))
-            .ok()?;
-        if matches!(
-            expression.shape(),
-            Shape::Text | Shape::Number | Shape::Truth | Shape::Record(_)
-        ) {
-            self.faults.push(Fault::at(
-                path,
-                format!("{text:?} is no list"),
-                "it needs an expression that gives a list",
-            ));
-        }
-        Some(FieldSource::Expression(expression))
-    }
-
-    fn add(&mut self, path: &str, faults: Vec<ExpressionFault>) {
-        let placed = faults
-            .into_iter()
-            .map(|fault| Fault::at(path, fault.problem, fault.remedy).within(fault.offset));
-        self.faults.extend(placed);
-    }
 }
 
 fn find<'a>(source: &'a ActionSource, key: &str) -> Option<&'a Value> {
@@ -538,61 +302,11 @@ fn find<'a>(source: &'a ActionSource, key: &str) -> Option<&'a Value> {
         .map(|(_, value)| value)
 }
 
-/// Two steps may store under one name (only one of them runs, say); where their shapes differ nothing is known.
-fn keep(known: &mut Vec<(String, Shape)>, name: String, shape: Shape) {
-    match known.iter_mut().find(|(stored, _)| *stored == name) {
-        Some((_, stored)) if *stored == shape => {}
-        Some((_, stored)) => *stored = Shape::Any,
-        None => known.push((name, shape)),
-    }
-}
-
 fn item_shape(list: &Shape) -> Shape {
     match list {
         Shape::List(item) => (**item).clone(),
         Shape::Nullable(of) => item_shape(of),
         _ => Shape::Any,
-    }
-}
-
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn is_variable(text: &str) -> bool {
-    is_name(text)
-        && ![
-            "email", "custom", "global", "meta", "loop", "true", "false", "not", "and", "or", "in", "is", "if", "else",
-        ]
-        .contains(&text)
-}
-
-fn describe(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(truth) => format!("{truth}"),
-        Value::Number(number) => format!("the number {number}"),
-        Value::String(text) => format!("the text {text:?}"),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a table".to_owned(),
-    }
-}
-
-fn expected(kind: FieldKind) -> String {
-    match kind {
-        FieldKind::Text => "a text".to_owned(),
-        FieldKind::Reference => "an id, an exact name or { name = \"…\" }".to_owned(),
-        FieldKind::Truth => "true or false".to_owned(),
-        FieldKind::Count(u32::MAX) => "a whole number from 1".to_owned(),
-        FieldKind::Count(most) => format!("a whole number from 1 to {most}"),
-        FieldKind::Word(words) => words
-            .iter()
-            .map(|word| format!("{word:?}"))
-            .collect::<Vec<_>>()
-            .join(" or "),
-        FieldKind::Table => "a table of texts".to_owned(),
-        FieldKind::Expression => "an expression without braces, as a text".to_owned(),
-        FieldKind::Name => "a plain name that is not taken".to_owned(),
     }
 }
 

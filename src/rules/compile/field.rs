@@ -1,0 +1,193 @@
+//! A step's fields: each of the kind that the step's table says, from whatever TOML value may stand for it.
+
+use serde_json::{Map, Value};
+
+use super::{Compiler, find, store::is_name};
+use crate::{
+    action::{Field, FieldKind, Row},
+    config::{ActionSource, fault::Fault},
+    expression::{Template, ValueExpression, shape::Shape},
+    halo::Reference,
+    message::address::AddrSpec,
+    rules::{FieldSource, FieldTemplate},
+};
+
+impl Compiler<'_> {
+    pub(super) fn fields(&mut self, source: &ActionSource, row: &Row) -> Vec<FieldTemplate> {
+        row.fields
+            .iter()
+            .filter_map(|field| self.field(source, row, field))
+            .collect()
+    }
+
+    fn field(&mut self, source: &ActionSource, row: &Row, field: &Field) -> Option<FieldTemplate> {
+        let path = format!("{}.{}", source.path, field.name);
+        let Some(value) = find(source, field.name) else {
+            if field.required {
+                let problem = format!("{} needs {:?}", row.word, field.name);
+                self.faults
+                    .push(Fault::at(&source.path, problem, format!("add it: {}", field.doc)));
+            }
+            let template = Template::compile(field.default, &self.names()).expect("the table's defaults compile");
+            let source = FieldSource::Text(template);
+            return (!field.required).then_some(FieldTemplate {
+                name: field.name,
+                source,
+                written: false,
+                is_name: false,
+            });
+        };
+        let (source, is_name) = match (field.kind, value) {
+            (FieldKind::Expression, Value::String(text)) => (self.expression(text, &path)?, false),
+            (FieldKind::Table, Value::Object(table)) => (self.table(table, &path), false),
+            (FieldKind::Reference, Value::Object(table)) => (self.forced_name(table, &path)?, true),
+            (FieldKind::Reference | FieldKind::Count(_), Value::Number(number)) => {
+                (self.literal(&number.to_string(), &path), false)
+            }
+            (FieldKind::Truth, Value::Bool(truth)) => (self.literal(&truth.to_string(), &path), false),
+            (FieldKind::Expression | FieldKind::Table, _)
+            | (_, Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                let problem = format!("{} is {}", field.name, describe(value));
+                self.faults
+                    .push(Fault::at(&path, problem, format!("it needs {}", expected(field.kind))));
+                return None;
+            }
+            (_, Value::String(text)) => (self.literal(text, &path), false),
+        };
+        self.check_literal(field, &source, &path);
+        Some(FieldTemplate {
+            name: field.name,
+            source,
+            written: true,
+            is_name,
+        })
+    }
+
+    fn literal(&mut self, text: &str, path: &str) -> FieldSource {
+        let names = self.names();
+        FieldSource::Text(self.template(text, path, &names))
+    }
+
+    fn forced_name(&mut self, table: &Map<String, Value>, path: &str) -> Option<FieldSource> {
+        match (table.len(), table.get("name").and_then(Value::as_str)) {
+            (1, Some(name)) => Some(self.literal(name, &format!("{path}.name"))),
+            _ => {
+                self.faults.push(Fault::at(
+                    path,
+                    "this table says neither id nor name",
+                    "it needs { name = \"…\" }",
+                ));
+                None
+            }
+        }
+    }
+
+    fn table(&mut self, table: &Map<String, Value>, path: &str) -> FieldSource {
+        let names = self.names();
+        let mut values = Vec::new();
+        for (key, value) in table {
+            let path = format!("{path}.{key}");
+            match value {
+                Value::String(text) => values.push((key.clone(), self.template(text, &path, &names))),
+                Value::Number(number) => values.push((key.clone(), self.template(&number.to_string(), &path, &names))),
+                Value::Bool(truth) => values.push((key.clone(), self.template(&truth.to_string(), &path, &names))),
+                _ => self.faults.push(Fault::at(
+                    path,
+                    format!("{key} is {}", describe(value)),
+                    "it needs a text",
+                )),
+            }
+        }
+        FieldSource::Table(values)
+    }
+
+    fn expression(&mut self, text: &str, path: &str) -> Option<FieldSource> {
+        let names = self.names();
+        let expression = ValueExpression::compile(text, &names)
+            .map_err(|faults| self.add(path, faults))
+            .ok()?;
+        if matches!(
+            expression.shape(),
+            Shape::Text | Shape::Number | Shape::Truth | Shape::Record(_)
+        ) {
+            self.faults.push(Fault::at(
+                path,
+                format!("{text:?} is no list"),
+                "it needs an expression that gives a list",
+            ));
+        }
+        Some(FieldSource::Expression(expression))
+    }
+
+    /// What can be told of a literal without a message.
+    fn check_literal(&mut self, field: &Field, source: &FieldSource, path: &str) {
+        let FieldSource::Text(template) = source else { return };
+        let Some(literal) = template.literal().map(str::trim) else {
+            if matches!(field.kind, FieldKind::Word(_) | FieldKind::Name) {
+                let problem = format!("{} is an expression", field.name);
+                self.faults
+                    .push(Fault::at(path, problem, format!("it needs {}", expected(field.kind))));
+            }
+            return;
+        };
+        let fits = match field.kind {
+            FieldKind::Truth => matches!(literal, "true" | "false"),
+            FieldKind::Count(most) => literal.parse().is_ok_and(|count: u32| (1..=most).contains(&count)),
+            FieldKind::Word(words) => words.contains(&literal),
+            FieldKind::Name => is_variable(literal),
+            FieldKind::Reference => !field.required || Reference::parse(literal).is_some(),
+            FieldKind::Text if field.name == "email_address" => AddrSpec::parse(literal).is_ok(),
+            FieldKind::Text => !field.required || !literal.is_empty(),
+            FieldKind::Table | FieldKind::Expression => true,
+        };
+        if !fits {
+            let wanted = if field.name == "email_address" {
+                "an address, local@domain".to_owned()
+            } else {
+                expected(field.kind)
+            };
+            self.faults.push(Fault::at(
+                path,
+                format!("{} is {literal:?}", field.name),
+                format!("it needs {wanted}"),
+            ));
+        }
+    }
+}
+
+fn is_variable(text: &str) -> bool {
+    is_name(text)
+        && ![
+            "email", "custom", "global", "meta", "loop", "true", "false", "not", "and", "or", "in", "is", "if", "else",
+        ]
+        .contains(&text)
+}
+
+pub(super) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(truth) => format!("{truth}"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the text {text:?}"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a table".to_owned(),
+    }
+}
+
+fn expected(kind: FieldKind) -> String {
+    match kind {
+        FieldKind::Text => "a text".to_owned(),
+        FieldKind::Reference => "an id, an exact name or { name = \"…\" }".to_owned(),
+        FieldKind::Truth => "true or false".to_owned(),
+        FieldKind::Count(u32::MAX) => "a whole number from 1".to_owned(),
+        FieldKind::Count(most) => format!("a whole number from 1 to {most}"),
+        FieldKind::Word(words) => words
+            .iter()
+            .map(|word| format!("{word:?}"))
+            .collect::<Vec<_>>()
+            .join(" or "),
+        FieldKind::Table => "a table of texts".to_owned(),
+        FieldKind::Expression => "an expression without braces, as a text".to_owned(),
+        FieldKind::Name => "a plain name that is not taken".to_owned(),
+    }
+}

@@ -1,0 +1,42 @@
+//! The names that an expression may see where it stands, and the texts that are compiled against them.
+
+use super::Compiler;
+use crate::{
+    config::fault::Fault,
+    context,
+    expression::{Condition, ExpressionFault, Names, Template, shape::Shape},
+};
+
+impl Compiler<'_> {
+    pub(super) fn names(&self) -> Names {
+        let mut roots = vec![
+            ("email".to_owned(), context::email_shape()),
+            ("custom".to_owned(), Shape::record(self.custom.clone())),
+            ("global".to_owned(), Shape::record(self.globals.clone())),
+            ("meta".to_owned(), context::meta_shape()),
+        ];
+        roots.extend(self.variables.iter().cloned());
+        Names { roots }
+    }
+
+    pub(super) fn template(&mut self, text: &str, path: &str, names: &Names) -> Template {
+        Template::compile(text, names).unwrap_or_else(|faults| {
+            self.add(path, faults);
+            Template::compile("", names).expect("an empty text compiles")
+        })
+    }
+
+    pub(super) fn condition(&mut self, text: &str, path: &str) -> Option<Condition> {
+        let names = self.names();
+        Condition::compile(text, &names)
+            .map_err(|faults| self.add(path, faults))
+            .ok()
+    }
+
+    pub(super) fn add(&mut self, path: &str, faults: Vec<ExpressionFault>) {
+        let placed = faults
+            .into_iter()
+            .map(|fault| Fault::at(path, fault.problem, fault.remedy).within(fault.offset));
+        self.faults.extend(placed);
+    }
+}
