@@ -65,7 +65,6 @@ name_type!(
 
 /// The whole configuration without the rules, whose text expressions `rules` compiles.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct Config {
     /// Where the journal lies; made when missing.
     pub state_dir: PathBuf,
@@ -81,7 +80,6 @@ pub struct Config {
 
 /// A mailbox that is watched. Those with `enabled = false` are kept here and rest.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub struct MailboxConfig {
     pub enabled: bool,
     pub source: MailboxSource,
@@ -113,7 +111,6 @@ impl MailboxConfig {
 
 /// Where the messages lie.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub enum MailboxSource {
     Imap(ImapConfig),
     Maildir { path: PathBuf },
@@ -121,7 +118,6 @@ pub enum MailboxSource {
 
 /// How an IMAP server is reached and which folder is watched.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub struct ImapConfig {
     pub host: String,
     pub port: u16,
@@ -138,7 +134,6 @@ pub struct ImapConfig {
 /// How a connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
 pub enum Tls {
     Implicit,
     Starttls,
@@ -149,7 +144,6 @@ pub enum Tls {
 /// How new messages are noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
 pub enum Watch {
     /// IDLE, with polling beside it.
     Idle,
@@ -159,7 +153,6 @@ pub enum Watch {
 /// What to do with messages that are there at the first start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
 pub enum Backlog {
     Process,
     Skip,
@@ -168,7 +161,6 @@ pub enum Backlog {
 /// In which scope a copy with the same fingerprint is a duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
 pub enum Deduplicate {
     Mailbox,
     All,
@@ -178,7 +170,6 @@ pub enum Deduplicate {
 /// What is done to the message in its mailbox, last of all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Settle {
     MoveTo(String),
     Seen,
@@ -188,7 +179,6 @@ pub enum Settle {
 
 /// One Halo connection.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub struct HaloConfig {
     /// The resource server, without `/api`; ends without a slash.
     pub url: Url,
@@ -213,7 +203,6 @@ pub struct HaloConfig {
 
 /// `"300 per 5m"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Rate {
     pub count: NonZeroU32,
     pub per: Duration,
@@ -233,7 +222,6 @@ impl fmt::Display for Rate {
 
 /// Where a mail domain belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct DomainTarget {
     pub client: Reference,
     pub site: Option<Reference>,
@@ -241,7 +229,6 @@ pub struct DomainTarget {
 
 /// Where bounces and reports leave.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct SmtpConfig {
     pub host: String,
     pub port: u16,
@@ -254,7 +241,6 @@ pub struct SmtpConfig {
 
 /// How senders are told.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct BounceConfig {
     /// `None` only where no step can bounce.
     pub from: Option<NameAddr>,
@@ -270,7 +256,6 @@ pub struct BounceConfig {
 /// What a bounce carries of the original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
 pub enum Include {
     Headers,
     Message,
@@ -280,7 +265,6 @@ pub enum Include {
 /// Whom to tell where the message shows no Return-Path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)]
 pub enum WithoutReturnPath {
     Never,
     Author,
@@ -297,7 +281,6 @@ pub struct ReportConfig {
 
 /// How long is waited between attempts.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct RetryConfig {
     pub backoff: Backoff,
     /// An outage of the connection does not count.
@@ -306,7 +289,6 @@ pub struct RetryConfig {
 
 /// How long the journal keeps what.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct RetentionConfig {
     pub octets: Duration,
     pub rows: Duration,
@@ -314,14 +296,12 @@ pub struct RetentionConfig {
 
 /// Where health, metrics and the page for people are served.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct HttpConfig {
     pub listen: std::net::SocketAddr,
 }
 
 /// A `[[rule]]` as it was written, every value still text; `path` finds its place again (`rule[3]`).
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct RuleSource {
     pub path: String,
     pub name: String,
@@ -334,7 +314,6 @@ pub struct RuleSource {
 
 /// A `[[rule.action]]` as it was written: its `type` and its other keys, which the table of steps knows.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct ActionSource {
     /// For example `rule[3].action[1]`.
     pub path: String,

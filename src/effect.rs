@@ -34,7 +34,6 @@ pub struct Effect {
 }
 
 /// What can be asked of Halo.
-#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {

@@ -70,7 +70,6 @@ id_type!(
 
 /// A user as Halo shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct User {
     pub id: UserId,
     pub name: String,
@@ -91,7 +90,6 @@ pub struct User {
 
 /// A client as Halo shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct Client {
     pub id: ClientId,
     pub name: String,
@@ -107,7 +105,6 @@ pub struct Client {
 
 /// A site as Halo shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct Site {
     pub id: SiteId,
     pub name: String,
@@ -123,7 +120,6 @@ pub struct Site {
 
 /// One of Halo's agents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct Agent {
     pub id: AgentId,
     pub name: String,
@@ -133,7 +129,6 @@ pub struct Agent {
 /// A client or site as an operator names it: digits are an id, anything else an exact name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
 pub enum Reference {
     Id(i64),
     Name(String),
@@ -166,7 +161,6 @@ impl fmt::Display for Reference {
 
 /// What a user is created from; every field was checked by the step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct NewUser {
     pub name: String,
     pub first_name: String,
@@ -180,7 +174,6 @@ pub struct NewUser {
 
 /// What a client is created from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct NewClient {
     pub name: String,
     pub website: String,
@@ -192,7 +185,6 @@ pub struct NewClient {
 
 /// One page of a listing, as the `query_halo_…` steps ask for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct ListQuery {
     pub search: String,
     pub client: Option<ClientId>,
@@ -211,7 +203,6 @@ pub struct ListQuery {
 
 /// One page of rows with the count that Halo gave for the whole listing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct Page<T> {
     /// Halo's `record_count`; not always the total (fact sheet, 2.4).
     pub record_count: u64,

@@ -105,7 +105,6 @@ pub struct LetterId(pub i64);
 
 /// What is in a mailbox and not settled yet.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct Unsettled {
     pub entry: EntryId,
     pub place: Place,
@@ -151,7 +150,6 @@ pub struct Position {
 
 /// What can go wrong with the journal.
 #[derive(Debug, Clone, thiserror::Error)]
-#[allow(missing_docs, reason = "path and reason are what their names say")]
 pub enum JournalError {
     /// Another process has it.
     #[error(

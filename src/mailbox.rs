@@ -98,7 +98,6 @@ pub enum Range {
 }
 
 /// What can go wrong with a mailbox. The fields are what the text of each variant shows.
-#[allow(missing_docs)]
 #[derive(Debug, thiserror::Error)]
 pub enum MailboxError {
     /// No TCP connection.

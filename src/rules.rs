@@ -187,7 +187,6 @@ impl FieldTemplate {
 }
 
 /// How one matching rule ended.
-#[allow(missing_docs)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleEnd {

@@ -17,7 +17,6 @@ pub enum Secret {
 
 /// Why a secret can not be opened; names the source, never the value.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
 pub enum SecretError {
     #[error("the environment has no {name}; set it, or name another source for the secret")]
     NoVariable { name: String },

@@ -5,7 +5,6 @@ use std::fmt;
 /// One fault, before its place is looked up. `path` names the value (`rule[3].action[1].when`): keys that are
 /// not bare are quoted as in TOML, indexes count from 0, those of rules over all files. See [`join`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Fault {
     pub path: String,
     /// Whether the key itself is at fault (an unknown key), not its value.
@@ -67,7 +66,6 @@ impl Fault {
 
 /// A fault with its place: `FILE:LINE:COLUMN: what is wrong; what to do`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct PlacedFault {
     /// `FILE:LINE:COLUMN`, or `$VARIABLE` for a value of the environment; empty where a built-in default is at fault.
     pub place: String,

@@ -20,7 +20,6 @@ pub struct Entry {
 
 /// What may stand before the `|` or the `is`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Takes {
     /// Also a number or a truth value, written out.
     Text,
@@ -33,7 +32,6 @@ pub enum Takes {
 
 /// What comes out; for nothing, a filter gives what is empty of that kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Gives {
     Text,
     Truth,
@@ -52,7 +50,6 @@ pub enum Gives {
 
 /// An argument; all are written with their names.
 #[derive(Debug)]
-#[allow(missing_docs)]
 pub struct Argument {
     pub name: &'static str,
     pub kind: Kind,
@@ -61,7 +58,6 @@ pub struct Argument {
 
 /// What an argument may be. Where it is written out, it is checked at load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Kind {
     Text,
     /// A text that is not empty.

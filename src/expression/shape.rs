@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 /// The shape of a value. Paths are checked against it at load.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Shape {
     Text,
     Number,

@@ -162,10 +162,6 @@ impl Settled {
 
 /// A fact to keep. Each is one transaction's worth; those that wait are committed together.
 #[derive(Debug, Clone)]
-#[allow(
-    missing_docs,
-    reason = "the fields are named after what they hold; those that need a word have it"
-)]
 pub enum Change {
     /// A message was seen in a mailbox.
     Received(Box<Received>),

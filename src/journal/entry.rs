@@ -11,7 +11,6 @@ use crate::config::MailboxName;
 
 /// A line of `log`. The field names are those of its JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the manual's table of `log` explains them")]
 pub struct Row {
     pub id: EntryId,
     /// When the journal took it.

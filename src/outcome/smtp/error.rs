@@ -35,7 +35,6 @@ impl fmt::Display for Step {
 
 /// Why a letter did not leave. Every text names the server, and where a person must act, the next step.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
 pub enum SmtpError {
     /// The connection broke; at the letter itself nobody knows whether it was taken.
     #[error("{server} hangs up at {step}: {reason}")]
