@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -177,17 +176,11 @@ pub struct Effects<'a> {
     step: String,
     writes: u32,
     trace: Vec<EffectTrace>,
-    began: Timestamp,
 }
 
 impl<'a> Effects<'a> {
     /// `recorded` are the intents of earlier attempts, by their step.
-    pub fn new(
-        performer: &'a dyn Performer,
-        claim: Option<Claim>,
-        recorded: Vec<Intent>,
-        began: Timestamp,
-    ) -> Effects<'a> {
+    pub fn new(performer: &'a dyn Performer, claim: Option<Claim>, recorded: Vec<Intent>) -> Effects<'a> {
         let recorded = recorded
             .into_iter()
             .map(|intent| (intent.step.clone(), intent))
@@ -199,7 +192,6 @@ impl<'a> Effects<'a> {
             step: String::new(),
             writes: 0,
             trace: Vec::new(),
-            began,
         }
     }
 
@@ -213,11 +205,6 @@ impl<'a> Effects<'a> {
     /// What the step asked so far.
     pub fn take_trace(&mut self) -> Vec<EffectTrace> {
         std::mem::take(&mut self.trace)
-    }
-
-    /// When the run began; the time that a whole message sees.
-    pub fn began(&self) -> Timestamp {
-        self.began
     }
 
     /// Asks. A write that was answered in an earlier attempt is not repeated: its answer is given back.

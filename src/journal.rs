@@ -190,8 +190,6 @@ pub trait Journal: Send + Sync {
     /// Takes up to `limit` runnable messages in hand. With `deferred_before`, the deferred ones among them are those
     /// that were deferred before that time, due or not, in place of those that are due.
     fn claim(&self, limit: usize, deferred_before: Option<Timestamp>) -> Answer<'_, Vec<Work>>;
-    /// A message in hand (from `Receipt::New`) by its claim; `None` where that is stale.
-    fn work(&self, claim: Claim) -> Answer<'_, Option<Work>>;
     /// When the next thing of this queue is due. It lies in the past while something is due that nobody has taken up,
     /// for want of a free place perhaps: wait a little in any case.
     fn next_due(&self, queue: Queue) -> Answer<'_, Option<Timestamp>>;

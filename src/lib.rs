@@ -32,7 +32,7 @@ pub mod class;
 pub mod clock;
 pub mod retry;
 pub mod secret;
-pub mod tls;
+mod tls;
 
 // Files and environment become a configuration that cannot hold a wrong value.
 pub mod config;
@@ -56,7 +56,7 @@ pub mod expression;
 pub mod halo;
 
 // What a step may ask of the world, as data; performed for real or simulated.
-pub mod effect;
+mod effect;
 
 // One file a step.
 pub mod action;
@@ -65,7 +65,7 @@ pub mod action;
 pub mod rules;
 
 // A message through its rules, resumed where it stopped.
-pub mod run;
+mod run;
 
 // What each outcome means, and how people are told.
 pub mod outcome;
@@ -74,13 +74,13 @@ pub mod outcome;
 pub mod generation;
 
 // The four loops, on one page.
-pub mod pipeline;
+mod pipeline;
 
 // The emulated Halo and the mail sink, for tests and for trying rules.
 pub mod sandbox;
 
 // The service: tasks, reload, stop, systemd.
-pub mod daemon;
+mod daemon;
 
 // The commands.
 pub mod cli;

@@ -102,11 +102,6 @@ pub enum ReturnPath {
     To(NameAddr),
 }
 
-/// The header section with the blank line that ends it, as it came.
-pub fn header_octets(octets: &[u8]) -> &[u8] {
-    header::octets(octets)
-}
-
 impl Message {
     /// Reads a message. Bounded in time, depth and memory whatever the octets are.
     pub fn read(octets: &[u8]) -> Message {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Answer, Change, Claim, CreationKey, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Queue,
-    Receipt, Row, RowFilter, Spot, Totals, Unsettled, Work,
+    Answer, Change, CreationKey, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Queue, Receipt,
+    Row, RowFilter, Spot, Totals, Unsettled, Work,
 };
 use crate::{clock::Clock, config::MailboxName};
 use pack::{Packed, pack};
@@ -65,8 +65,7 @@ impl Sqlite {
         let lock = lock::take(state_dir)?;
         let path = lock::database(state_dir);
         let db = schema::open_writer(&path)?;
-        let owner = format!("{:016x}", fastrand::u64(..));
-        let writer = Writer::start(db, clock.clone(), owner, claim::interrupt)?;
+        let writer = Writer::start(db, clock.clone(), claim::interrupt)?;
         Ok(Sqlite {
             readers: Readers::new(path, None),
             writer: Some(writer),
@@ -158,10 +157,6 @@ impl Journal for Sqlite {
                 .ask(0, move |hand| claim::claim(hand, limit, deferred_before))
                 .await
         })
-    }
-
-    fn work(&self, claim: Claim) -> Answer<'_, Option<Work>> {
-        Box::pin(self.readers.read(move |db| claim::work(db, claim)))
     }
 
     fn next_due(&self, queue: Queue) -> Answer<'_, Option<Timestamp>> {

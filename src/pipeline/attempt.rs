@@ -114,7 +114,7 @@ pub(super) async fn attempt(world: &World, work: &Work, octets: &[u8], message: 
     if let Some(reason) = reading.ends_unread() {
         return reading.attempted(began, 0.0).unread(reason);
     }
-    let mut effects = Effects::new(&world.live, Some(work.claim), work.intents.clone(), began);
+    let mut effects = Effects::new(&world.live, Some(work.claim), work.intents.clone());
     let through = run::through(&reading.setting(began), work.run.clone(), &mut effects).await;
     note_connections(world, &generation, &through.end, &through.trace).await;
     let attempted = reading.attempted(world.clock.now(), fastrand::f64());

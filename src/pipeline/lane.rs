@@ -23,6 +23,7 @@ pub struct Held {
     /// Its place among those that run.
     pub place: Option<OwnedSemaphorePermit>,
     /// Its share of the memory.
+    #[expect(dead_code, reason = "it is held, not read")]
     pub memory: Option<OwnedSemaphorePermit>,
 }
 

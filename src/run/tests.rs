@@ -182,7 +182,7 @@ impl Way {
             hostname: "desk.example",
             now: Timestamp::from_second(i64::from(self.attempt)).unwrap(),
         };
-        let mut effects = Effects::new(&self.script, None, intents, setting.now);
+        let mut effects = Effects::new(&self.script, None, intents);
         let through = through(&setting, resumed, &mut effects);
         through.now_or_never().expect("the script never waits")
     }

@@ -47,7 +47,7 @@ async fn a_step_that_is_begun_again_takes_the_place_of_its_earlier_intent() {
     let claim = world.in_hand(mail(1)).await;
     world.intended(claim, "a", at(1), None).await;
     world.intended(claim, "a", at(2), None).await;
-    let intents = world.journal.work(claim).await.unwrap().unwrap().intents;
+    let intents = world.entry(claim.entry).await.intents;
     assert_eq!(intents.iter().map(|intent| intent.begun).collect::<Vec<_>>(), [at(2)]);
 }
 

@@ -66,14 +66,14 @@ fn ids(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::R
 /// Takes one message in hand if it is runnable; its token is the next one.
 pub(super) fn take(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Claim>, Fault> {
     let sql = format!(
-        "UPDATE entry AS e SET state = 'claimed', ready = 0, token = token + 1, owner = ?2, began = ?3
+        "UPDATE entry AS e SET state = 'claimed', ready = 0, token = token + 1, began = ?2
          WHERE e.id = ?1 AND e.ready = 1 AND (e.state = 'pending' OR {FREE})
          RETURNING token, author_key, thread_key, deferred_at IS NOT NULL"
     );
     let taken = hand
         .db
         .prepare_cached(&sql)?
-        .query_row(params![entry, hand.owner, At(hand.now)], |row| {
+        .query_row(params![entry, At(hand.now)], |row| {
             Ok((
                 row.get(0)?,
                 row.get::<_, String>(1)?,
@@ -93,7 +93,7 @@ pub(super) fn take(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Claim>, Fau
 }
 
 /// What is known of a message in hand; `None` where the claim is stale.
-pub(super) fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
+fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
     let work = db
         .prepare_cached(
             "SELECT mailbox, folder, kind, validity, name, internal_date, received, attempts, waited, deferred_at,
@@ -162,7 +162,7 @@ pub(super) fn release(hand: &Hand<'_>, entry: EntryId) -> Result<(), Fault> {
     let (author_key, thread_key) = hand
         .db
         .prepare_cached(
-            "UPDATE entry SET state = CASE WHEN deferred_at IS NULL THEN 'pending' ELSE 'deferred' END, owner = NULL
+            "UPDATE entry SET state = CASE WHEN deferred_at IS NULL THEN 'pending' ELSE 'deferred' END
              WHERE id = ?1 RETURNING author_key, thread_key",
         )?
         .query_row([entry], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;

@@ -75,7 +75,7 @@ pub(super) fn deferred(
     attempt(hand, held.entry, "deferred", deferral.reason, account)?;
     hand.db
         .prepare_cached(
-            "UPDATE entry SET state = 'deferred', owner = NULL, due = :due, waited = :waited, deferred_at = :now,
+            "UPDATE entry SET state = 'deferred', due = :due, waited = :waited, deferred_at = :now,
                 deferred_counts = :counts, run = :run, reason = :reason, said = :said
              WHERE id = :id",
         )?
@@ -151,7 +151,7 @@ fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Faul
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
     hand.db
         .prepare_cached(
-            "UPDATE entry SET state = 'bouncing', owner = NULL, due = NULL, run = NULL, reason = ?2, rule = ?3, said = ?4
+            "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, reason = ?2, rule = ?3, said = ?4
              WHERE id = ?1",
         )?
         .execute(params![held.entry, reason, rule, fold([reason, rule])])?;
@@ -198,7 +198,7 @@ pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -
     let held = hand
         .db
         .prepare_cached(
-            "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6, owner = NULL,
+            "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
                 due = NULL, run = NULL, settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed'
              WHERE id = ?1 RETURNING id, author_key, thread_key",
         )?

@@ -28,8 +28,6 @@ const WAITING: usize = 2 * JOBS;
 pub(super) struct Hand<'a> {
     pub db: &'a Connection,
     pub now: Timestamp,
-    /// The id of this run, which stands on what it has in hand.
-    pub owner: &'a str,
     /// Whose turn it is when new and deferred messages share an odd number of places.
     pub turn: &'a Cell<bool>,
 }
@@ -114,7 +112,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Has `first` done and committed, then starts the thread, which owns `db` from here on.
-    pub(super) fn start<T, F>(db: Connection, clock: Clock, owner: String, first: F) -> Result<Writer, JournalError>
+    pub(super) fn start<T, F>(db: Connection, clock: Clock, first: F) -> Result<Writer, JournalError>
     where
         F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
@@ -123,7 +121,6 @@ impl Writer {
         let pen = Pen {
             db,
             clock,
-            owner,
             turn: Cell::new(false),
             commits: commits.clone(),
         };
@@ -174,7 +171,6 @@ impl Drop for Writer {
 struct Pen {
     db: Connection,
     clock: Clock,
-    owner: String,
     turn: Cell<bool>,
     commits: Arc<AtomicU64>,
 }
@@ -213,7 +209,6 @@ impl Pen {
             let hand = Hand {
                 db: &self.db,
                 now: self.clock.now(),
-                owner: &self.owner,
                 turn: &self.turn,
             };
             if let Err(fault) = job.perform(&hand) {
@@ -256,7 +251,6 @@ mod tests {
         Pen {
             db,
             clock: Clock::system(),
-            owner: "test".into(),
             turn: Cell::new(false),
             commits: Arc::default(),
         }

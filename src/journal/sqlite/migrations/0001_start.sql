@@ -33,7 +33,7 @@ CREATE TABLE entry (
     ) VIRTUAL,
     ready INTEGER NOT NULL DEFAULT 0,           -- nothing earlier holds it back: order.rs
     due INTEGER,
-    owner TEXT,                                 -- the run that has it in hand
+    owner TEXT,                                 -- empty: one process has the journal alone
     token INTEGER NOT NULL DEFAULT 0,           -- of the newest claim
     began INTEGER,                              -- when that claim was made
     attempts INTEGER NOT NULL DEFAULT 0,        -- that have ended
