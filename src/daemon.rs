@@ -14,9 +14,8 @@ use crate::{
     generation::Generation,
     journal::{Change, JournalError},
     pipeline::{
-        World,
+        self, World,
         lane::Lane,
-        outbox,
         receive::{Doubts, Watched},
         report,
         settle::Settler,
@@ -62,11 +61,11 @@ pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Resu
     let loops = Loops::new(world.clone());
     loops.start("work", {
         let crew = crew.clone();
-        async move { crew.run(handed).await }
+        async move { pipeline::work(&crew, handed).await }
     });
     let shared = || world.clone();
     let (of_outbox, of_report, of_retention, of_memory) = (shared(), shared(), shared(), shared());
-    loops.start("outbox", async move { outbox::run(&of_outbox).await });
+    loops.start("outbox", async move { pipeline::outbox(&of_outbox).await });
     loops.start("report", async move { report::run(&of_report).await });
     loops.start("retention", async move { trim(&of_retention).await });
     loops.start("memory", async move { memory::run(&of_memory).await });
@@ -208,11 +207,11 @@ impl Mailboxes {
         });
         let receiving = survive(stop.clone(), move || {
             let watched = watched.clone();
-            async move { watched.run().await }
+            async move { pipeline::receive(&watched).await }
         });
         let settling = survive(stop.clone(), move || {
             let settler = settler.clone();
-            async move { settler.run().await }
+            async move { pipeline::settle(&settler).await }
         });
         let running = Running {
             started_from: config.clone(),

@@ -9,24 +9,11 @@
 //! Each loop has a *pass* that does all there is to do now, and a *loop* that makes a pass whenever a bell rings
 //! or something falls due. `run` runs the loops, `run --once` the passes.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
-use crate::{
-    clock::Clock,
-    config::MailboxName,
-    effect::live::Live,
-    generation::Generation,
-    halo::registry::Registry,
-    journal::{EntryId, Journal, Queue},
-};
+use crate::journal::{Change, Queue, Work};
 
 // The loops.
 pub mod outbox;
@@ -37,109 +24,108 @@ pub mod work;
 // What they are made of.
 pub mod attempt;
 pub mod ending;
+mod finish;
 pub mod handed;
 pub mod lane;
 pub mod report;
 pub mod states;
+mod world;
 
-use states::States;
+use finish::log_reception;
+use receive::Watched;
+use settle::Settler;
+use work::{Crew, InHand};
+pub use world::World;
 
-/// Something that is overdue finds no free place just now, so it is not asked for all the time.
-const OVERDUE: Duration = Duration::from_secs(1);
+/// Without any bell a loop looks so often; it only matters where a bell was lost.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// A journal that can not be used is asked again after this time.
+const JOURNAL_AGAIN: Duration = Duration::from_secs(1);
 
-/// What all loops share. It outlives every reload.
-pub struct World {
-    /// The truth that every loop works from.
-    pub journal: Arc<dyn Journal>,
-    /// Where the time is read.
-    pub clock: Clock,
-    /// The current configuration; an attempt keeps the one it began with.
-    pub generation: ArcSwap<Generation>,
-    /// The Halo connections.
-    pub halos: Arc<Registry>,
-    /// Performs what steps ask.
-    pub live: Live,
-    /// Of this machine.
-    pub hostname: String,
-    /// What wakes the loops.
-    pub bells: Bells,
-    /// How mailboxes and connections are.
-    pub state: States,
-    /// Whoever sends letters: two who took up the same one would send it twice.
-    pub outbox: tokio::sync::Mutex<()>,
-    /// Cancelled when the daemon stops.
-    pub stop: CancellationToken,
-    /// Cancelled when it is to stop at once, without waiting for what is in hand.
-    pub hurry: CancellationToken,
+/// The first loop, one for each mailbox. What the journal does not know is new: it is fetched without a trace in the
+/// mailbox and kept with its octets; from then on it can not be lost, and is handed to the workers.
+pub async fn receive(mailbox: &Watched) {
+    mailbox.run().await;
 }
 
-/// What wakes the loops.
-#[derive(Debug, Default)]
-pub struct Bells {
-    /// A message may have become runnable.
-    pub work: Notify,
-    /// A letter was written.
-    pub outbox: Notify,
-    /// A notice was written.
-    pub report: Notify,
-    settle: Mutex<HashMap<MailboxName, Arc<Notify>>>,
+/// The second loop. Messages come from two sides and neither waits for the other: handed over by whoever received
+/// them, and claimed from the journal, where nobody has them in memory.
+pub async fn work(crew: &Crew, handed: mpsc::Receiver<InHand>) {
+    tokio::join!(crew.take_handed(handed), take_runnable(crew));
 }
 
-impl Bells {
-    /// Something ended in this mailbox.
-    pub fn settle(&self, mailbox: &MailboxName) -> Arc<Notify> {
-        let mut bells = self.settle.lock().unwrap_or_else(PoisonError::into_inner);
-        bells.entry(mailbox.clone()).or_default().clone()
-    }
-}
-
-impl World {
-    /// A world over this journal and configuration.
-    pub fn new(
-        journal: Arc<dyn Journal>,
-        clock: Clock,
-        generation: Generation,
-        hostname: String,
-    ) -> Result<World, String> {
-        let halos = Arc::new(Registry::counted_by(journal.clone()));
-        halos.update(&generation.config)?;
-        Ok(World {
-            live: Live::new(journal.clone(), clock.clone(), halos.clone()),
-            journal,
-            clock,
-            generation: ArcSwap::from_pointee(generation),
-            halos,
-            hostname,
-            bells: Bells::default(),
-            state: States::default(),
-            outbox: tokio::sync::Mutex::default(),
-            stop: CancellationToken::new(),
-            hurry: CancellationToken::new(),
-        })
-    }
-
-    /// How long until something of this queue falls due, at most `longest`.
-    async fn until_due(&self, queue: Queue, longest: Duration) -> Duration {
-        match self.journal.next_due(queue).await {
-            Ok(Some(due)) => match Duration::try_from(due.duration_since(self.clock.now())) {
-                Ok(until) if !until.is_zero() => until.min(longest),
-                _ => OVERDUE,
-            },
-            _ => longest,
+async fn take_runnable(crew: &Crew) {
+    let world = &crew.world;
+    loop {
+        let longest = match crew.pass(None).await {
+            Ok(_) => world.until_due(Queue::Work, LOOK_AGAIN).await,
+            Err(error) => {
+                tracing::error!("{error}");
+                JOURNAL_AGAIN
+            }
+        };
+        if !world.pause(&world.bells.work, longest).await {
+            return;
         }
     }
 }
 
-/// One line a message at info, for those that end with their reception; a worker logs the others.
-fn log_reception(entry: EntryId, mailbox: &MailboxName, outcome: &str, reason: &str) {
-    tracing::info!(message_id = entry.0, mailbox = mailbox.0, outcome, reason, "{outcome}");
+/// What a worker does with one message.
+async fn through(world: &Arc<World>, in_hand: InHand) {
+    let InHand {
+        work,
+        octets,
+        message,
+        held,
+    } = in_hand;
+
+    // Read, put into its context, taken through its rules: the only stage that writes to Halo, each time with its
+    // intent on disk before and the answer after it.
+    let change = attempt::guarded(world, &work, octets, message).await;
+
+    end(world, &work, change).await;
+    drop(held);
 }
 
-/// Waits for `bell`, `longest`, or the stop; says whether to go on.
-pub(crate) async fn pause(bell: &Notify, longest: Duration, stop: &CancellationToken) -> bool {
-    tokio::select! {
-        () = bell.notified() => true,
-        () = tokio::time::sleep(longest) => true,
-        () = stop.cancelled() => false,
+/// An attempt is over: the message has its outcome, or comes again.
+async fn end(world: &World, work: &Work, change: Change) {
+    // Outcome, bounce, trace and notices in one commit.
+    let Some(receipt) = finish::keep(world, work, &change).await else {
+        return;
+    };
+    finish::log_end(work, &change, &receipt);
+
+    // Last: who settles, tells and reports finds all of it in the journal, after a restart as well.
+    finish::ring(world, work, &change, &receipt);
+}
+
+/// The third loop, one for each mailbox. What has ended is moved, marked or deleted there, and the journal keeps that it
+/// was; until then it is repeated.
+pub async fn settle(settler: &Settler) {
+    settler.run().await;
+}
+
+/// The fourth loop. Letters leave, and the journal keeps what the SMTP server said to each.
+pub async fn outbox(world: &World) {
+    let mut failures = 0;
+    loop {
+        let left = outbox::pass(world, None).await.unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            outbox::Left::default()
+        });
+        if left.no_way_out {
+            failures += 1;
+            let backoff = world.generation.load().config.retry.backoff;
+            // New letters would find no way out either, so no bell is heard.
+            tokio::select! {
+                () = tokio::time::sleep(backoff.delay(failures, fastrand::f64())) => continue,
+                () = world.stop.cancelled() => return,
+            }
+        }
+        failures = 0;
+        let wait = world.until_due(Queue::Letters, LOOK_AGAIN).await;
+        if !world.pause(&world.bells.outbox, wait).await {
+            return;
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     config::{MailboxConfig, MailboxName},
     journal::{JournalError, Totals},
     pipeline::{
-        World,
+        self, World,
         lane::Lane,
         outbox,
         receive::{Doubts, Watched},
@@ -118,7 +118,7 @@ impl Once {
     fn settle_meanwhile(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
         let settlers = self.settlers(stop).into_iter();
         settlers
-            .map(|settler| tokio::spawn(async move { settler.run().await }))
+            .map(|settler| tokio::spawn(async move { pipeline::settle(&settler).await }))
             .collect()
     }
 

@@ -1,7 +1,11 @@
 //! One attempt at one message: read, taken through its rules, and made into what the journal shall keep of it.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::task::AbortHandle;
 
 use super::{
     World,
@@ -103,8 +107,38 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// An attempt in a task of its own: a panic ends this message's attempt and nothing else.
+pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, message: Option<Message>) -> Change {
+    if let Some(set_aside) = poisonous(world, work).await {
+        return set_aside;
+    }
+    let task = tokio::spawn({
+        let (world, work) = (world.clone(), work.clone());
+        async move { attempt(&world, &work, &octets, message).await }
+    });
+    let _aborted_with_this_one = AbortOnDrop(task.abort_handle());
+    match task.await {
+        Ok(change) => change,
+        Err(_panic) => {
+            tracing::error!(
+                message_id = work.claim.entry.0,
+                "the attempt broke off by a fault of the program"
+            );
+            after_panic(world, work).await
+        }
+    }
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Takes the message through its rules and says what the journal shall keep. Reads it where nobody has yet.
-pub(super) async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Message>) -> Change {
+async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Message>) -> Change {
     let generation = world.generation.load_full();
     let message = message.unwrap_or_else(|| Message::read(octets));
     let reading = Reading::read_before(work, octets, message, &generation, &world.hostname);
@@ -153,7 +187,7 @@ pub(super) fn without_octets(world: &World, work: &Work) -> Change {
 }
 
 /// What becomes of a message whose attempt panicked: it comes again, but not for ever.
-pub(super) async fn after_panic(world: &World, work: &Work) -> Change {
+async fn after_panic(world: &World, work: &Work) -> Change {
     let panicked = |earlier: &Attempt| earlier.reason == Reason::Bound.word();
     if in_a_row(world, work, panicked).await + 1 >= MOST_PANICS {
         let detail = format!("{MOST_PANICS} attempts at it broke off by a fault of the program");
@@ -169,7 +203,7 @@ pub(super) async fn after_panic(world: &World, work: &Work) -> Change {
 }
 
 /// The end of a message that has ended the process each time it was in hand, where this is one.
-pub(super) async fn poisonous(world: &World, work: &Work) -> Option<Change> {
+async fn poisonous(world: &World, work: &Work) -> Option<Change> {
     let attempts = usize::try_from(work.attempt).unwrap_or(usize::MAX);
     let interrupted = |earlier: &Attempt| earlier.result == "interrupted";
     if attempts <= MOST_INTERRUPTIONS || in_a_row(world, work, interrupted).await < MOST_INTERRUPTIONS {

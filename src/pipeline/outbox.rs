@@ -1,18 +1,17 @@
-//! The fourth loop: what is to be told leaves through the outbox, so neither a crash nor a dead SMTP server loses
-//! or doubles it.
+//! The outbox: what becomes of each letter, so that neither a crash nor a dead SMTP server loses or doubles it.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::{
-    World, pause, report,
+    World, report,
     states::{Thing, Urgency},
 };
 use crate::{
     class::Class,
     generation::Generation,
-    journal::{Change, DueLetter, JournalError, LetterId, Queue},
+    journal::{Change, DueLetter, JournalError, LetterId},
     outcome::{
         Reason,
         smtp::{Smtp, SmtpError},
@@ -21,8 +20,6 @@ use crate::{
 
 /// So many letters are taken up at a time.
 const BATCH: usize = 50;
-/// Without any bell the loop looks so often.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
 /// A letter that was handed over without an answer is handed over so often again, and then never more: each may be a
 /// copy that its recipient gets.
@@ -40,31 +37,6 @@ pub struct Left {
     pub no_way_out: bool,
 }
 
-/// The loop.
-pub async fn run(world: &World) {
-    let mut failures = 0;
-    loop {
-        let left = pass(world, None).await.unwrap_or_else(|error| {
-            tracing::error!("{error}");
-            Left::default()
-        });
-        if left.no_way_out {
-            failures += 1;
-            let backoff = world.generation.load().config.retry.backoff;
-            // New letters would find no way out either, so no bell is heard.
-            tokio::select! {
-                () = tokio::time::sleep(backoff.delay(failures, fastrand::f64())) => continue,
-                () = world.stop.cancelled() => return,
-            }
-        }
-        failures = 0;
-        let wait = world.until_due(Queue::Letters, LOOK_AGAIN).await;
-        if !pause(&world.bells.outbox, wait, &world.stop).await {
-            return;
-        }
-    }
-}
-
 /// Sends what is due; with `tried_before` what was not tried since then, due or not.
 pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<Left, JournalError> {
     let _one_at_a_time = world.outbox.lock().await;
@@ -75,29 +47,40 @@ pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<Left
             return Ok(left);
         }
         let generation = world.generation.load_full();
-        let smtp = generation
-            .config
-            .smtp
-            .as_ref()
-            .map(|smtp| Smtp::new(smtp).map(|smtp| smtp.named(&world.hostname)));
-        let count = letters.len();
-        for (number, letter) in letters.into_iter().enumerate() {
-            // A letter that has begun to leave is not broken off: nobody would know whether it was taken.
-            if world.stop.is_cancelled() {
+        let smtp = generation.config.smtp.as_ref();
+        let smtp = smtp.map(|smtp| Smtp::new(smtp).map(|smtp| smtp.named(&world.hostname)));
+        if !batch(world, &generation, smtp.as_ref(), letters, &mut left).await? {
+            return Ok(left);
+        }
+    }
+}
+
+/// Sends these; says whether there is a way out for more.
+async fn batch(
+    world: &World,
+    generation: &Generation,
+    smtp: Option<&Result<Smtp, SmtpError>>,
+    letters: Vec<DueLetter>,
+    left: &mut Left,
+) -> Result<bool, JournalError> {
+    let count = letters.len();
+    for (number, letter) in letters.into_iter().enumerate() {
+        // A letter that has begun to leave is not broken off: nobody would know whether it was taken.
+        if world.stop.is_cancelled() {
+            left.waiting += count - number;
+            return Ok(false);
+        }
+        match send(world, generation, smtp, letter).await? {
+            Sent::Done => {}
+            Sent::PutOff => left.waiting += 1,
+            Sent::NoWayOut => {
                 left.waiting += count - number;
-                return Ok(left);
-            }
-            match send(world, &generation, smtp.as_ref(), letter).await? {
-                Sent::Done => {}
-                Sent::PutOff => left.waiting += 1,
-                Sent::NoWayOut => {
-                    left.waiting += count - number;
-                    left.no_way_out = true;
-                    return Ok(left);
-                }
+                left.no_way_out = true;
+                return Ok(false);
             }
         }
     }
+    Ok(true)
 }
 
 enum Sent {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    World, pause,
+    World,
     states::{Thing, Urgency},
 };
 use crate::{
@@ -100,7 +100,7 @@ pub async fn run(world: &World) {
         if let Err(error) = pass(world, false).await {
             tracing::error!("{error}");
         }
-        if !pause(&world.bells.report, LOOK_AGAIN, &world.stop).await {
+        if !world.pause(&world.bells.report, LOOK_AGAIN).await {
             return;
         }
     }

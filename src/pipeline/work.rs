@@ -1,5 +1,4 @@
-//! The second loop: messages in hand go through their rules, many at a time. They come from two sides: handed over
-//! by whoever received them, with their octets, and claimed from the journal, where nobody has them in memory.
+//! The workers and what they have in hand: many messages at a time, each with its place and its share of the memory.
 
 use std::{
     collections::HashMap,
@@ -16,21 +15,16 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    World,
-    attempt::{after_panic, attempt, poisonous, without_octets},
+    JOURNAL_AGAIN, World,
+    attempt::without_octets,
+    end,
     lane::{Held, Lane},
-    pause,
+    through,
 };
 use crate::{
-    journal::{Change, Claim, JournalError, Queue, Receipt, Work},
+    journal::{Change, Claim, JournalError, Work},
     message::Message,
-    outcome::Outcome,
 };
-
-/// Without any bell the loop looks so often; it only matters where a bell was lost.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
-/// A journal that can not be used is asked again after this time.
-const JOURNAL_AGAIN: Duration = Duration::from_secs(1);
 
 /// A message in hand, with its octets.
 pub struct InHand {
@@ -47,7 +41,7 @@ pub struct InHand {
 /// The workers and what they have in hand.
 #[derive(Clone)]
 pub struct Crew {
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
     /// Of what is claimed from the journal.
     lane: Lane,
     /// Of what `process` hands over.
@@ -71,12 +65,8 @@ impl Crew {
         }
     }
 
-    /// The loop: what `receive` hands over, and what the journal has runnable. Neither waits for the other.
-    pub async fn run(&self, handed: mpsc::Receiver<InHand>) {
-        tokio::join!(self.take_handed(handed), self.take_runnable());
-    }
-
-    async fn take_handed(&self, mut handed: mpsc::Receiver<InHand>) {
+    /// Takes what `receive` hands over until the stop, then gives back what was not begun.
+    pub(super) async fn take_handed(&self, mut handed: mpsc::Receiver<InHand>) {
         loop {
             tokio::select! {
                 biased;
@@ -90,22 +80,6 @@ impl Crew {
         handed.close();
         while let Some(in_hand) = handed.recv().await {
             release(&self.world, in_hand.work.claim).await;
-        }
-    }
-
-    async fn take_runnable(&self) {
-        let world = &self.world;
-        loop {
-            let longest = match self.pass(None).await {
-                Ok(_) => world.until_due(Queue::Work, LOOK_AGAIN).await,
-                Err(error) => {
-                    tracing::error!("{error}");
-                    JOURNAL_AGAIN
-                }
-            };
-            if !pause(&world.bells.work, longest, &world.stop).await {
-                return;
-            }
         }
     }
 
@@ -159,7 +133,7 @@ impl Crew {
     }
 
     /// Takes in hand what is runnable, as far as there are places; says how many.
-    async fn pass(&self, deferred_before: Option<Timestamp>) -> Result<usize, JournalError> {
+    pub(super) async fn pass(&self, deferred_before: Option<Timestamp>) -> Result<usize, JournalError> {
         let mut taken = 0;
         loop {
             self.world.state.turned();
@@ -186,7 +160,7 @@ impl Crew {
     /// A worker takes a message that was handed over.
     pub(super) fn take(&self, in_hand: InHand) {
         let (crew, claim) = (self.clone(), in_hand.work.claim);
-        self.spawn(claim, async move { crew.attempt_guarded(in_hand).await });
+        self.spawn(claim, async move { through(&crew.world, in_hand).await });
     }
 
     /// A worker takes a message that only the journal has. It loads it itself: the loop waits for nothing.
@@ -200,15 +174,15 @@ impl Crew {
                         memory: Some(memory),
                     };
                     let message = None;
-                    crew.attempt_guarded(InHand {
+                    let in_hand = InHand {
                         work,
                         octets,
                         message,
                         held,
-                    })
-                    .await;
+                    };
+                    through(&crew.world, in_hand).await;
                 }
-                Ok(None) => crew.finish(&work, without_octets(&crew.world, &work)).await,
+                Ok(None) => end(&crew.world, &work, without_octets(&crew.world, &work)).await,
                 Err(error) => {
                     tracing::error!(message_id = work.claim.entry.0, "{error}");
                     tokio::time::sleep(JOURNAL_AGAIN).await;
@@ -241,62 +215,6 @@ impl Crew {
     fn in_hand(&self) -> MutexGuard<'_, HashMap<Claim, AbortHandle>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// One attempt in a task of its own: a panic ends this message's attempt and nothing else.
-    async fn attempt_guarded(&self, in_hand: InHand) {
-        let InHand {
-            work,
-            octets,
-            message,
-            held,
-        } = in_hand;
-        if let Some(change) = poisonous(&self.world, &work).await {
-            return self.finish(&work, change).await;
-        }
-        let (world, attempted) = (self.world.clone(), work.clone());
-        let task = tokio::spawn(async move { attempt(&world, &attempted, &octets, message).await });
-        let _aborted_with_this_one = AbortOnDrop(task.abort_handle());
-        let change = match task.await {
-            Ok(change) => change,
-            Err(_panic) => {
-                tracing::error!(
-                    message_id = work.claim.entry.0,
-                    "the attempt broke off by a fault of the program"
-                );
-                after_panic(&self.world, &work).await
-            }
-        };
-        self.finish(&work, change).await;
-        drop(held);
-    }
-
-    /// Writes the end of an attempt, and rings for who comes next. It is written until it is on disk: the message
-    /// stays in hand as long. Trace and letter are shared by the copies.
-    async fn finish(&self, work: &Work, change: Change) {
-        let world = &self.world;
-        let receipt = loop {
-            match world.journal.write(change.clone()).await {
-                Ok(receipt) => break receipt,
-                Err(error) => {
-                    tracing::error!(message_id = work.claim.entry.0, "{error}");
-                    tokio::select! {
-                        () = tokio::time::sleep(JOURNAL_AGAIN) => {}
-                        () = world.stop.cancelled() => return,
-                    }
-                }
-            }
-        };
-        log_end(work, &change, &receipt);
-        world.bells.settle(&work.place.mailbox).notify_one();
-        if let Change::Ended { ended, .. } = &change {
-            if ended.bounce.is_some() {
-                world.bells.outbox.notify_one();
-            }
-            if !ended.notices.is_empty() || matches!(receipt, Receipt::Suppressed(_)) {
-                world.bells.report.notify_one();
-            }
-        }
-    }
 }
 
 /// Gives a message back untouched: it is runnable at once, and no attempt is counted.
@@ -321,41 +239,6 @@ impl Drop for PutDown {
     fn drop(&mut self) {
         self.crew.in_hand().remove(&self.claim);
         self.crew.world.bells.work.notify_one();
-    }
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// One line a message at info.
-fn log_end(work: &Work, change: &Change, receipt: &Receipt) {
-    let (id, mailbox, attempt) = (work.claim.entry.0, &work.place.mailbox.0, work.attempt);
-    match (change, receipt) {
-        (_, Receipt::Stale) => tracing::warn!(message_id = id, "the message was taken over"),
-        (Change::Ended { ended, .. }, receipt) => {
-            let (outcome, reason) = match receipt {
-                Receipt::Suppressed(reason) => (Outcome::Failed.word(), reason.as_str()),
-                _ => (ended.outcome.word(), ended.reason.as_str()),
-            };
-            tracing::info!(
-                message_id = id,
-                mailbox,
-                attempt,
-                outcome,
-                rule = ended.rule,
-                reason,
-                "{outcome}"
-            );
-        }
-        (Change::Deferred { reason, due, .. }, _) => {
-            tracing::info!(message_id = id, mailbox, attempt, outcome = "deferred", reason, due = %due, "deferred");
-        }
-        _ => {}
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     config::{Deduplicate, MailboxName},
     generation::Generation,
-    journal::{Entry, EntryId, Place, Received, Spot, sqlite::Sqlite},
+    journal::{Entry, EntryId, Place, Receipt, Received, Spot, sqlite::Sqlite},
     message::Message,
     pipeline::attempt::tests::PANICS,
 };
@@ -172,7 +172,7 @@ async fn at_a_stop_what_was_handed_over_and_not_begun_goes_back_without_an_attem
     hand.send(in_hand).await.ok().unwrap();
     world.stop.cancel();
     let crew = Crew::new(world.clone());
-    crew.run(handed).await;
+    crate::pipeline::work(&crew, handed).await;
     crew.stop(Duration::from_secs(5)).await;
     let row = entry(&world, id).await.row;
     assert_eq!((row.outcome.as_str(), row.attempts), ("pending", 0), "{row:?}");

@@ -1,0 +1,116 @@
+//! What all loops share, and what wakes them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::states::States;
+use crate::{
+    clock::Clock,
+    config::MailboxName,
+    effect::live::Live,
+    generation::Generation,
+    halo::registry::Registry,
+    journal::{Journal, Queue},
+};
+
+/// Something that is overdue finds no free place just now, so it is not asked for all the time.
+const OVERDUE: Duration = Duration::from_secs(1);
+
+/// What all loops share. It outlives every reload.
+pub struct World {
+    /// The truth that every loop works from.
+    pub journal: Arc<dyn Journal>,
+    /// Where the time is read.
+    pub clock: Clock,
+    /// The current configuration; an attempt keeps the one it began with.
+    pub generation: ArcSwap<Generation>,
+    /// The Halo connections.
+    pub halos: Arc<Registry>,
+    /// Performs what steps ask.
+    pub live: Live,
+    /// Of this machine.
+    pub hostname: String,
+    /// What wakes the loops.
+    pub bells: Bells,
+    /// How mailboxes and connections are.
+    pub state: States,
+    /// Whoever sends letters: two who took up the same one would send it twice.
+    pub outbox: tokio::sync::Mutex<()>,
+    /// Cancelled when the daemon stops.
+    pub stop: CancellationToken,
+    /// Cancelled when it is to stop at once, without waiting for what is in hand.
+    pub hurry: CancellationToken,
+}
+
+/// What wakes the loops.
+#[derive(Debug, Default)]
+pub struct Bells {
+    /// A message may have become runnable.
+    pub work: Notify,
+    /// A letter was written.
+    pub outbox: Notify,
+    /// A notice was written.
+    pub report: Notify,
+    settle: Mutex<HashMap<MailboxName, Arc<Notify>>>,
+}
+
+impl Bells {
+    /// Something ended in this mailbox.
+    pub fn settle(&self, mailbox: &MailboxName) -> Arc<Notify> {
+        let mut bells = self.settle.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(mailbox.clone()).or_default().clone()
+    }
+}
+
+impl World {
+    /// A world over this journal and configuration.
+    pub fn new(
+        journal: Arc<dyn Journal>,
+        clock: Clock,
+        generation: Generation,
+        hostname: String,
+    ) -> Result<World, String> {
+        let halos = Arc::new(Registry::counted_by(journal.clone()));
+        halos.update(&generation.config)?;
+        Ok(World {
+            live: Live::new(journal.clone(), clock.clone(), halos.clone()),
+            journal,
+            clock,
+            generation: ArcSwap::from_pointee(generation),
+            halos,
+            hostname,
+            bells: Bells::default(),
+            state: States::default(),
+            outbox: tokio::sync::Mutex::default(),
+            stop: CancellationToken::new(),
+            hurry: CancellationToken::new(),
+        })
+    }
+
+    /// How long until something of this queue falls due, at most `longest`.
+    pub(super) async fn until_due(&self, queue: Queue, longest: Duration) -> Duration {
+        match self.journal.next_due(queue).await {
+            Ok(Some(due)) => match Duration::try_from(due.duration_since(self.clock.now())) {
+                Ok(until) if !until.is_zero() => until.min(longest),
+                _ => OVERDUE,
+            },
+            _ => longest,
+        }
+    }
+
+    /// Waits for `bell`, `longest`, or the stop; says whether to go on.
+    pub(super) async fn pause(&self, bell: &Notify, longest: Duration) -> bool {
+        tokio::select! {
+            () = bell.notified() => true,
+            () = tokio::time::sleep(longest) => true,
+            () = self.stop.cancelled() => false,
+        }
+    }
+}
