@@ -47,6 +47,12 @@ async fn a_report_that_is_refused_is_a_trouble_and_is_not_made_again_at_once() {
     sink.switch(|switches| switches.rcpt = None);
     pass(&world, true).await.unwrap();
     outbox::pass(&world, None).await.unwrap();
+    let commands = sink.commands();
+    assert_eq!(
+        commands.last().map(String::as_str),
+        Some("QUIT"),
+        "it says farewell: {commands:?}"
+    );
     let mail = String::from_utf8(sink.mails().remove(0).octets).unwrap();
     assert!(mail.contains("it is down"), "{mail}");
     assert!(world.state.troubles().is_empty());
