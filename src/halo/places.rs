@@ -168,10 +168,15 @@ impl Places<'_> {
             return Ok(site.email_domains.clone());
         }
         let ask = || async {
-            let found = self
-                .site(site.id, calls)
-                .await
-                .map(|site| site.map(|site| site.email_domains).unwrap_or_default());
+            // By way of its shelf: whoever asks for the site itself later finds it there.
+            let found = self.sites_by(None, &Reference::Id(site.id.0), calls).await;
+            let found = found.map(|sites| {
+                sites
+                    .into_iter()
+                    .next()
+                    .map(|site| site.email_domains)
+                    .unwrap_or_default()
+            });
             // Spread, so that they don't all go out of date together.
             let life = self.times.site_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
             kept(found, life, self.times, |_| false)

@@ -3,7 +3,7 @@
 use halo_intake::{
     halo::{
         ClientId, Reference,
-        client::{Freshness, HaloError},
+        client::{Calls, Freshness, HaloError},
     },
     sandbox::{Agents, Fault},
 };
@@ -29,6 +29,20 @@ async fn clients_are_found_by_id_and_by_exact_name() {
     let before = world.asked().len();
     world.clients(&name("Acme Ltd")).await;
     assert_eq!(world.asked().len(), before, "kept");
+}
+
+#[tokio::test]
+async fn a_site_that_was_read_for_its_mail_domain_is_not_read_again() {
+    let world = world().await;
+    let found = world
+        .halo
+        .sites_of_domain("warehouse.acme.example", &Calls::default())
+        .await
+        .unwrap();
+    let before = world.asked().len();
+    let reference = Reference::Id(found[0].id.0);
+    assert_eq!(world.sites(None, &reference).await, [found[0].id.0]);
+    assert_eq!(world.asked().len(), before);
 }
 
 #[tokio::test]
