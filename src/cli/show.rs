@@ -86,7 +86,7 @@ fn as_json(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Va
     let attempts = entry.attempts.iter().zip(&traces).map(|(attempt, trace)| {
         json!({
             "number": attempt.number, "began": attempt.began, "ended": attempt.ended, "result": attempt.result,
-            "reason": attempt.reason, "calls": trace.as_ref().map(|trace| trace.calls().count()),
+            "reason": attempt.reason, "calls": trace.as_ref().map(|trace| trace.counted()),
             "calls_ms": trace.as_ref().map(asked_for), "trace": attempt.trace,
         })
     });
@@ -202,7 +202,7 @@ fn print_attempt(out: &mut impl Write, attempt: &Attempt, trace: &Option<Trace>)
     )?;
     line(out, "reason", &print::plain(&attempt.reason))?;
     let Some(kept) = trace else { return Ok(()) };
-    let count = u64::try_from(kept.calls().count()).unwrap_or(u64::MAX);
+    let count = u64::try_from(kept.counted()).unwrap_or(u64::MAX);
     line(out, "calls", &calls(count, std::slice::from_ref(trace)))?;
     print::print_trace(out, kept)
 }

@@ -108,6 +108,7 @@ impl Request {
             answer: answer.to_owned(),
             took_ms: 0,
             shared: 0,
+            counts_elsewhere: false,
         }
     }
 

@@ -58,6 +58,9 @@ pub struct Call {
     /// How many messages sent it together, each shown with its own element alone; 0 where one sent it for itself.
     #[serde(default, skip_serializing_if = "is_none")]
     pub shared: u32,
+    /// It counts for another one of those messages.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts_elsewhere: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

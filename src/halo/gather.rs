@@ -189,12 +189,13 @@ fn note(calls: &[Call], together: &[Waiting], shown: &[Option<User>]) {
             together.iter().take(1).for_each(|one| one.calls.note(call.clone()));
             continue;
         }
-        for (one, user) in together.iter().zip(shown) {
+        for (place, (one, user)) in together.iter().zip(shown).enumerate() {
             let answer = user.as_ref().filter(|_| (200..300).contains(&call.http_status));
             one.calls.note(Call {
                 body: wire::new_users([&one.user]),
                 answer: answer.map_or_else(|| call.answer.clone(), |user| kept_of(&user.raw.to_string())),
                 shared,
+                counts_elsewhere: place > 0,
                 ..call.clone()
             });
         }
@@ -280,6 +281,7 @@ mod tests {
         let [first, second] = [&together[0], &together[1]].map(|one| one.calls.take());
         assert_eq!((first.len(), second.len()), (2, 1));
         assert_eq!((first[0].shared, first[1].shared, second[0].shared), (0, 2, 2));
+        assert_eq!((first[1].counts_elsewhere, second[0].counts_elsewhere), (false, true));
         assert_eq!(first[1].body[0]["emailaddress"], "a@acme.example");
         assert_eq!(second[0].body[0]["emailaddress"], "b@acme.example");
         assert_eq!(first[1].answer, r#"{"id":8,"emailaddress":"a@acme.example"}"#);

@@ -139,6 +139,7 @@ fn noted(label: Label, at: Timestamp, took: Duration, answer: &Result<Answer, Lo
         answer: text,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         shared: 0,
+        counts_elsewhere: false,
     }
 }
 

@@ -102,7 +102,7 @@ impl Attempted<'_> {
         value["version"] = Value::String(env!("CARGO_PKG_VERSION").to_owned());
         Account {
             trace: Arc::new(value),
-            calls: trace.calls().count(),
+            calls: trace.counted(),
         }
     }
 

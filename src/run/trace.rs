@@ -122,6 +122,11 @@ impl Trace {
             .filter(|call| !call.is_unsent())
     }
 
+    /// How many of them count for this message.
+    pub fn counted(&self) -> usize {
+        self.calls().filter(|call| !call.counts_elsewhere).count()
+    }
+
     /// The rule ended, or the attempt did within it.
     pub fn end(&mut self, rule: &str, steps: Vec<StepTrace>, end: String) {
         if let Some(trace) = self.rules.iter_mut().rev().find(|trace| trace.rule == rule) {
