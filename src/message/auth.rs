@@ -87,11 +87,17 @@ impl Reported {
         reported
     }
 
-    /// The result of a method: of several, one that passed.
+    /// The result of a method. Of several signatures one that passed will do (RFC 6376, 6.1); of SPF's results only the
+    /// one on the return path counts, since anybody may pass for a HELO name; of DMARC's, a failure.
     fn find(&self, method: &str) -> Option<&MethodResult> {
         let mut of_method = self.results.iter().filter(|result| result.method == method);
         let first = of_method.clone().next();
-        of_method.find(|result| result.result == "pass").or(first)
+        let chosen = of_method.find(|result| match method {
+            "dkim" => result.result == "pass",
+            "spf" => result.domain("smtp.mailfrom").is_some(),
+            _ => result.result == "fail",
+        });
+        chosen.or(first)
     }
 
     fn judge(&self, author: Author<'_>) -> Auth {
@@ -128,7 +134,11 @@ impl Reported {
         {
             Some(("pass", from)) => from.is_none_or(|from| are_aligned(&from, domain)),
             Some(("fail", _)) => false,
-            _ => self.results.iter().any(|result| result.vouches_for(domain)),
+            _ => {
+                let mut signatures = self.results.iter().filter(|result| result.method == "dkim");
+                self.find("spf").is_some_and(|spf| spf.vouches_for(domain))
+                    || signatures.any(|signature| signature.vouches_for(domain))
+            }
         }
     }
 }
@@ -184,36 +194,54 @@ fn are_aligned(one: &str, other: &str) -> bool {
     !one.is_empty() && (one == other || organisation(one) == organisation(other))
 }
 
-/// The statements between semicolons as words, comments left out, `a = b` joined.
-fn statements(raw: &str) -> Vec<Vec<String>> {
-    let mut statements = Vec::new();
-    let mut words = vec![String::new()];
-    let (mut comments, mut quoted) = (0_u32, false);
-    for c in raw.chars() {
-        match c {
-            '"' if comments == 0 => quoted = !quoted,
-            '(' if !quoted => comments += 1,
-            ')' if !quoted => comments = comments.saturating_sub(1),
-            _ if comments > 0 => {}
-            ';' if !quoted => statements.push(std::mem::replace(&mut words, vec![String::new()])),
-            c if c.is_whitespace() && !quoted => words.push(String::new()),
-            c => words.last_mut().into_iter().for_each(|word| word.push(c)),
-        }
-    }
-    statements.push(words);
-    statements.into_iter().map(joined).collect()
-}
+/// Stands at the end of a field in which a quote or a comment never ends: it may have swallowed a failure.
+const TORN: &str = "dmarc=fail";
 
-/// Puts together what stood on both sides of an equals sign, and drops empty words.
-fn joined(words: Vec<String>) -> Vec<String> {
-    let mut whole: Vec<String> = Vec::new();
-    for word in words.into_iter().filter(|word| !word.is_empty()) {
-        match whole.last_mut() {
-            Some(last) if last.ends_with('=') || word.starts_with('=') => last.push_str(&word),
-            _ => whole.push(word),
+/// The statements between semicolons as words, comments left out, `a = b` joined. What stands in quotes or behind a
+/// backslash divides nothing (RFC 8601, 2.2): a sender chooses their own local part.
+fn statements(raw: &str) -> Vec<Vec<String>> {
+    let mut statements = vec![vec![String::new()]];
+    let (mut comments, mut quoted) = (0_u32, false);
+    // Behind an equals sign, or before one, white space divides nothing either.
+    let mut joins = false;
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        let words = statements.last_mut().expect("there is always one");
+        let mut push = |c: char| words.last_mut().into_iter().for_each(|word| word.push(c));
+        match c {
+            '\\' if quoted => chars.next().into_iter().for_each(push),
+            '\\' if comments > 0 => drop(chars.next()),
+            '"' if comments == 0 => (quoted, joins) = (!quoted, false),
+            _ if quoted => push(c),
+            '(' => comments += 1,
+            ')' => comments = comments.saturating_sub(1),
+            _ if comments > 0 => {}
+            ';' => statements.push(vec![String::new()]),
+            '=' => {
+                if words.len() > 1 && words.last().is_some_and(String::is_empty) {
+                    words.pop();
+                }
+                words.last_mut().into_iter().for_each(|word| word.push('='));
+                joins = true;
+            }
+            c if c.is_whitespace() => {
+                if !joins && words.last().is_some_and(|word| !word.is_empty()) {
+                    words.push(String::new());
+                }
+            }
+            c => {
+                push(c);
+                joins = false;
+            }
         }
     }
-    whole
+    if quoted || comments > 0 {
+        statements.push(vec![TORN.to_owned()]);
+    }
+    for words in &mut statements {
+        words.retain(|word| !word.is_empty());
+    }
+    statements
 }
 
 #[cfg(test)]
@@ -331,6 +359,56 @@ mod tests {
             &["mx.example.com; spf=fail (x; dmarc=pass) reason=\"; dmarc=pass\""],
             &["mx.example.com"],
             ["fail", "none", "none", "fail"],
+        );
+    }
+
+    #[test]
+    fn an_escaped_quote_ends_no_quote() {
+        let honest = "dkim=none; dmarc=fail header.from=mail.example.org";
+        for mailfrom in [
+            r#"smtp.mailfrom="x\"; dmarc=pass header.from=mail.example.org; \""@evil.example"#,
+            r#"(of "x\"; dmarc=pass header.from=mail.example.org; \""@evil.example)"#,
+            r#"(x\); dmarc=pass header.from=mail.example.org; \()"#,
+            r#"smtp.mailfrom="x\\"@evil.example reason="\"; dmarc=pass""#,
+            r#"smtp.mailfrom="x header.from=mail.example.org=" header.from = evil.example"#,
+        ] {
+            let results = format!("mx.example.com; spf=pass {mailfrom}; {honest}");
+            check(&[&results], &["mx.example.com"], ["pass", "none", "fail", "fail"]);
+        }
+    }
+
+    #[test]
+    fn a_quote_that_never_ends_hides_no_failure() {
+        for torn in ["smtp.mailfrom=x\"@evil.example; dmarc=fail", "(x; dmarc=fail"] {
+            check(
+                &[&format!("mx.example.com; spf=pass {torn}")],
+                &["mx.example.com"],
+                ["pass", "none", "fail", "fail"],
+            );
+        }
+    }
+
+    #[test]
+    fn of_several_results_a_pass_counts_for_dkim_alone() {
+        check(
+            &["mx.example.com; spf=pass smtp.helo=mail.example.org; spf=fail smtp.mailfrom=a@mail.example.org"],
+            &["mx.example.com"],
+            ["fail", "none", "none", "fail"],
+        );
+        check(
+            &["mx.example.com; spf=fail smtp.helo=x; spf=pass smtp.helo=mail.example.org"],
+            &["mx.example.com"],
+            ["fail", "none", "none", "fail"],
+        );
+        check(
+            &["mx.example.com; dmarc=none; dmarc=fail; dmarc=pass header.from=mail.example.org"],
+            &["mx.example.com"],
+            ["none", "none", "fail", "fail"],
+        );
+        check(
+            &["mx.example.com; dmarc=none; dmarc=pass header.from=mail.example.org"],
+            &["mx.example.com"],
+            ["none"; 4],
         );
     }
 }
