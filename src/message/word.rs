@@ -9,22 +9,31 @@ use super::{charset, transfer};
 const MAX_WORD: usize = 8 * 1024;
 
 /// One encoded word, its charset still to be applied.
-struct Word<'a> {
+pub struct Word<'a> {
     charset: &'a str,
     octets: Vec<u8>,
-    length: usize,
+    /// Of all that was written.
+    pub length: usize,
+}
+
+/// The encoded words of a text. Asked for in the order of their places, all of them take linear time.
+pub struct Words<'a> {
+    text: &'a str,
+    /// Where the next `?=` stands; behind the text where there is none.
+    end: usize,
 }
 
 /// Decodes all encoded words. Neighbours of one charset are joined first, since a character may be split over them.
 pub fn decode(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut pending: Option<(&str, Vec<u8>)> = None;
+    let mut words = Words::of(text);
     let mut rest = text;
     while !rest.is_empty() {
         let gap = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
         // White space counts as nothing between two encoded words only (RFC 2047, 6.2).
         let word = if gap == 0 || pending.is_some() {
-            Word::read(&rest[gap..])
+            words.at(text.len() - rest.len() + gap)
         } else {
             None
         };
@@ -48,11 +57,6 @@ pub fn decode(text: &str) -> String {
     decoded
 }
 
-/// How long the encoded word is that `text` begins with.
-pub fn length(text: &str) -> Option<usize> {
-    Word::read(text).map(|word| word.length)
-}
-
 /// Where the next encoded word may begin; at least one character further on.
 fn next_word(rest: &str) -> usize {
     let first = rest.chars().next().map_or(0, char::len_utf8);
@@ -65,20 +69,30 @@ fn flush(decoded: &mut String, pending: &mut Option<(&str, Vec<u8>)>) {
     }
 }
 
-impl<'a> Word<'a> {
-    /// Reads `=?charset*language?encoding?text?=` at the beginning of `text`.
-    fn read(text: &'a str) -> Option<Word<'a>> {
+impl<'a> Words<'a> {
+    pub fn of(text: &'a str) -> Words<'a> {
+        Words { text, end: 0 }
+    }
+
+    /// Reads `=?charset*language?encoding?text?=` at a place.
+    pub fn at(&mut self, place: usize) -> Option<Word<'a>> {
+        let text = &self.text[place..];
         let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
         if charset.len() > 64 || charset.contains([' ', '=', '"']) {
             return None;
         }
         let (encoding, rest) = rest.split_once('?')?;
-        let window = &rest.as_bytes()[..rest.len().min(MAX_WORD)];
         // `=?utf-8?Q?=41?=`: the first `?=` after the text, which itself may begin with `=`.
-        let end = memchr::memmem::find(window, b"?=")?;
-        let encoded = &window[..end];
-        let octets = transfer::word(encoding, encoded)?;
-        let length = text.len() - rest.len() + end + 2;
+        let begin = self.text.len() - rest.len();
+        if self.end < begin {
+            self.end = rest.find("?=").map_or(self.text.len(), |at| begin + at);
+        }
+        let encoded = self.text.get(begin..self.end).filter(|_| self.end < self.text.len())?;
+        if encoded.len() > MAX_WORD {
+            return None;
+        }
+        let octets = transfer::word(encoding, encoded.as_bytes())?;
+        let length = self.end + 2 - place;
         Some(Word {
             charset: charset.split('*').next().unwrap_or(charset),
             octets,
@@ -140,7 +154,7 @@ mod tests {
 
     #[test]
     fn many_beginnings_without_an_end_take_linear_time() {
-        let text = "=?a?q? ".repeat(20_000);
+        let text = "=?a?q? ".repeat(200_000);
         check(&text, &text);
     }
 }

@@ -91,12 +91,13 @@ fn masked(raw: &str) -> String {
     let mut closes = true;
     // A letter that was there already must not turn into another one afterwards, such as a line end.
     let raw = raw.replace(is_masked, "");
+    let mut words = word::Words::of(&raw);
     let mut rest = raw.as_str();
     while let Some(c) = rest.chars().next() {
         let quoted = (c == '"' && closes && around.comments == 0).then(|| quoted_string(rest));
         closes &= !matches!(quoted, Some(None));
         let (length, text) = if rest.starts_with("=?") {
-            let length = word::length(rest).unwrap_or(1);
+            let length = words.at(raw.len() - rest.len()).map_or(1, |word| word.length);
             (length, hidden(&rest[..length]))
         } else if let Some(Some((length, text))) = quoted {
             (length, text)
