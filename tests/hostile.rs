@@ -278,6 +278,7 @@ fn a_header_line_of_a_megabyte_is_cut() {
         "(".repeat(1 << 20),
         "\"".to_owned() + &"\\\"".repeat(1 << 19),
         "@[".repeat(1 << 19),
+        "=?a?q? ".repeat(150_000),
     ] {
         for name in [
             "Subject",
@@ -296,6 +297,12 @@ fn a_header_line_of_a_megabyte_is_cut() {
             );
         }
     }
+}
+
+#[test]
+fn encoded_words_without_an_end_in_many_fields_take_bounded_time() {
+    let field = format!("To: {}\r\n", "=?a?q? ".repeat(18_000));
+    check_bomb(format!("{}\r\nText", field.repeat(7)));
 }
 
 #[test]
@@ -350,6 +357,30 @@ fn html_bombs_take_bounded_time() {
                 piece.repeat(size / piece.len())
             ));
         }
+    }
+}
+
+#[test]
+fn rows_behind_much_white_space_take_bounded_time() {
+    let rows = "<tr>".repeat(20_000);
+    check_bomb(format!(
+        "Content-Type: text/html\r\n\r\n<table>{}{rows}",
+        " ".repeat(50_000)
+    ));
+    check_bomb(format!(
+        "Content-Type: text/html\r\n\r\n{}",
+        "<table> <tr> ".repeat(40_000)
+    ));
+}
+
+#[test]
+fn a_million_content_ids_take_bounded_time() {
+    for html in [
+        "cid:".repeat(1_000_000),
+        format!("<img src={}>", "cid:".repeat(1_000_000)),
+        "<img src=cid:".repeat(300_000),
+    ] {
+        check_bomb(format!("Content-Type: text/html\r\n\r\n{html}"));
     }
 }
 

@@ -8,11 +8,14 @@ use std::{collections::HashSet, panic::catch_unwind};
 use mail_parser::decoders::html::html_to_text;
 
 use super::{charset, transfer};
+use token::{Token, Tokens};
 
 /// Lines are never broken for width: what reads the text breaks them itself.
 const WIDTH: usize = 10_000;
 /// How many different pictures of one message are looked for.
 const MAX_CONTENT_IDS: usize = 1_000;
+/// A longer one is none (a line of RFC 5322 holds 998).
+const MAX_CONTENT_ID: usize = 998;
 
 /// The text of an HTML document. Tables and lists keep their shape where the document is of sound size and
 /// nesting; of others the tags are taken off.
@@ -54,18 +57,23 @@ fn tidy(text: &str) -> String {
 
 /// The Content-IDs that the document shows pictures by (`src="cid:…"`, RFC 2392).
 pub fn content_ids(html: &str) -> HashSet<String> {
-    let octets = html.as_bytes();
+    let tags = Tokens::of(html).filter_map(|token| match token {
+        Token::Open(_, tag) => Some(tag),
+        Token::Text(_) | Token::Close(_) => None,
+    });
+    let pieces = tags.flat_map(|tag| tag.split(|c: char| c.is_ascii_whitespace() || "\"'<>()".contains(c)));
     let mut found = HashSet::new();
-    for at in memchr::memchr_iter(b':', octets) {
-        if at < 3 || !octets[at - 3..at].eq_ignore_ascii_case(b"cid") {
-            continue;
+    for piece in pieces {
+        // Without quotes: `src=cid:…`. The id may hold an equals sign, too.
+        if let Some((scheme, id)) = piece.split_once(':')
+            && scheme
+                .rsplit('=')
+                .next()
+                .is_some_and(|scheme| scheme.eq_ignore_ascii_case("cid"))
+            && id.len() <= MAX_CONTENT_ID
+        {
+            found.insert(charset::guessed(&transfer::percent(id.as_bytes())));
         }
-        let rest = &octets[at + 1..octets.len().min(at + 1_000)];
-        let end = rest
-            .iter()
-            .position(|b| b.is_ascii_whitespace() || b"\"'<>)".contains(b))
-            .unwrap_or(rest.len());
-        found.insert(charset::guessed(&transfer::percent(&rest[..end])));
         if found.len() == MAX_CONTENT_IDS {
             break;
         }
@@ -152,8 +160,17 @@ mod tests {
 
     #[test]
     fn content_ids_are_found_in_any_case_and_unescaped() {
-        let found = content_ids("<img src=\"cid:a%40b\"> <img src=CID:two>url('cid:three') x:y");
+        let found =
+            content_ids("<img src=\"cid:a%40b\"> <img src=CID:two><p style=\"background:url('cid:three')\"> x:y");
         assert_eq!(found, ["a@b", "two", "three"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_content_id_in_the_text_shows_nothing() {
+        assert_eq!(
+            content_ids("<p title='acid:x'>see cid:a@b</p><!-- <img src=cid:c> -->"),
+            HashSet::new()
+        );
     }
 
     #[test]

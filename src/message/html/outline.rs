@@ -88,6 +88,8 @@ pub fn lines(html: &str) -> String {
 struct Outline {
     written: String,
     open: Vec<&'static str>,
+    /// Whether a line has just begun and nothing but white space stands in it.
+    begun: bool,
     work: usize,
 }
 
@@ -97,6 +99,7 @@ impl Outline {
         if self.open.contains(&"pre") {
             self.work += self.open.len() * memchr::memchr_iter(b'\n', text.as_bytes()).count();
         }
+        self.begun &= text.trim().is_empty();
         self.written.push_str(&text.replace('<', "&lt;"));
     }
 
@@ -132,19 +135,21 @@ impl Outline {
 
     /// Each row is a line; the table has begun the first one.
     fn row(&mut self) {
-        if !self.written.trim_end().ends_with("<div>") {
+        if !self.begun {
             self.write("<", "br");
         }
     }
 
     fn picture(&mut self, tag: &str) {
         if let Some(text) = attribute(tag, "alt").filter(|text| !text.trim().is_empty()) {
+            self.begun = false;
             self.written.push_str(&format!(" [{}] ", text.replace('<', "&lt;")));
         }
     }
 
     fn write(&mut self, begin: &str, name: &str) {
         self.work += self.open.len();
+        self.begun = begin == "<" && name == "div";
         self.written.push_str(begin);
         self.written.push_str(name);
         self.written.push('>');
