@@ -6,6 +6,7 @@
 use std::{cell::RefCell, collections::HashMap, io, sync::Arc};
 
 use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Hir, HirKind};
 use tera::{Value, value::ValueKind};
 
 /// Octets a text field may render to.
@@ -20,13 +21,27 @@ pub const MOST_TURNS: usize = 100_000;
 pub const MOST_WORK: usize = 128 << 20;
 /// What a step of a loop's body counts for: about what an octet-wise filter does with so many octets.
 pub const STEP: usize = 64;
-/// A compiled pattern's size; large enough for `\w{50}`, and so compiled within milliseconds.
-const MOST_PATTERN: usize = 1 << 20;
-/// A pattern costs more than a look at each octet.
-pub const PATTERN_FACTOR: usize = 4;
+/// The size of a compiled pattern that stands in the source: the default of `regex`, enough for `\w{1,100}`.
+const MOST_PATTERN: usize = 10 << 20;
+/// The size of one that is computed, so that it is compiled within milliseconds.
+const MOST_COMPUTED_PATTERN: usize = 1 << 20;
+/// What a place of a pattern costs at each octet where the search has to follow all of them at once: 13 ns were
+/// measured, and [`MOST_WORK`] is a second.
+const PLACE: usize = 2;
 
 /// The patterns that stood in the source, compiled at load.
-pub type Patterns = HashMap<String, Regex>;
+pub type Patterns = HashMap<String, Arc<Pattern>>;
+
+/// A compiled regular expression and what it costs.
+#[derive(Debug)]
+pub struct Pattern {
+    pub regex: Regex,
+    /// For each octet that it looks at: the time of a search grows with text times pattern.
+    cost: usize,
+}
+
+/// How the error of a pattern beyond its bound begins; what to do about it is known at load alone.
+pub const TOO_LARGE: &str = "is too large when compiled";
 
 /// Why a rendering ends early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,29 +140,40 @@ impl Run {
         self.charge(turns.saturating_mul(cost))
     }
 
-    /// A compiled pattern: from load where it stood in the source, else compiled now and kept for this rendering.
-    pub fn pattern(&mut self, pattern: &str) -> Result<Regex, Stop> {
-        if let Some(regex) = self.patterns.get(pattern).or_else(|| self.computed.get(pattern)) {
-            return Ok(regex.clone());
-        }
-        self.charge(MOST_PATTERN)?;
-        let regex = compile_pattern(pattern).map_err(|reason| {
+    /// Counts the search for a pattern in a text, and gives the pattern: from load where it stood in the source, else
+    /// compiled now and kept for this rendering.
+    pub fn pattern(&mut self, pattern: &str, text: &str) -> Result<Arc<Pattern>, Stop> {
+        let compiled = match self.patterns.get(pattern).or_else(|| self.computed.get(pattern)) {
+            Some(known) => known.clone(),
+            None => self.compile(pattern)?,
+        };
+        self.charge(text.len().saturating_mul(compiled.cost))?;
+        Ok(compiled)
+    }
+
+    fn compile(&mut self, pattern: &str) -> Result<Arc<Pattern>, Stop> {
+        self.charge(MOST_COMPUTED_PATTERN)?;
+        let compiled = Pattern::compile(pattern, MOST_COMPUTED_PATTERN).map_err(|reason| {
             let shown: String = pattern.chars().take(60).collect();
             Stop::Failed(format!("the pattern {shown:?} {reason}"))
         })?;
-        self.computed.insert(pattern.to_owned(), regex.clone());
-        Ok(regex)
+        let compiled = Arc::new(compiled);
+        self.computed.insert(pattern.to_owned(), compiled.clone());
+        Ok(compiled)
     }
 }
 
-/// Compiles a pattern within bounds; the error goes on after the pattern's name.
-pub fn compile_pattern(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .size_limit(MOST_PATTERN)
-        .dfa_size_limit(MOST_PATTERN)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "is too large when compiled".to_owned(),
+impl Pattern {
+    /// One that stands in the source.
+    pub fn literal(pattern: &str) -> Result<Pattern, String> {
+        Pattern::compile(pattern, MOST_PATTERN)
+    }
+
+    /// Compiles a pattern within a bound; the error goes on after the pattern's name.
+    fn compile(pattern: &str, most: usize) -> Result<Pattern, String> {
+        let compiled = RegexBuilder::new(pattern).size_limit(most).build();
+        let regex = compiled.map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => TOO_LARGE.to_owned(),
             other => {
                 let text = other.to_string();
                 let last = text.lines().last().unwrap_or_default();
@@ -156,7 +182,32 @@ pub fn compile_pattern(pattern: &str) -> Result<Regex, String> {
                     last.trim().trim_start_matches("error: ")
                 )
             }
-        })
+        })?;
+        let places = regex_syntax::parse(pattern).map_or(usize::MAX, |hir| places(&hir));
+        // Where groups are asked for, each place carries their bounds along.
+        let cost = places
+            .saturating_mul(PLACE)
+            .saturating_mul(1 + regex.captures_len() / 4);
+        Ok(Pattern { regex, cost })
+    }
+}
+
+/// In how many places of a pattern a search can be at once: its letters and classes, written out as often as they are
+/// repeated.
+fn places(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(_) => 1,
+        HirKind::Capture(capture) => places(&capture.sub),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.max(1)).max(1);
+            places(&repetition.sub).saturating_mul(usize::try_from(times).unwrap_or(usize::MAX))
+        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts
+            .iter()
+            .fold(1, |sum: usize, part| sum.saturating_add(places(part))),
+    }
 }
 
 /// The pattern that finds a text whatever the case of its letters.

@@ -4,7 +4,7 @@ use super::Check;
 use crate::{
     config::fault::suggest,
     expression::{
-        budget::{compile_pattern, folded},
+        budget::{Pattern, TOO_LARGE, folded},
         catalog::{self, Argument, Entry, Gives, Kind, Takes},
         filter::{
             cut,
@@ -124,6 +124,7 @@ impl Check<'_> {
                 None => self.no_argument(entry, name),
             }
         }
+        self.first_group(call);
         for argument in entry.arguments.iter().filter(|argument| argument.required) {
             let given = call
                 .arguments
@@ -198,6 +199,9 @@ impl Check<'_> {
             let remedy = match argument.kind {
                 Kind::Lines => "write numbers from 1 as in \"1,3-4\" or \"2-\"",
                 Kind::Zone => "write a name such as \"Europe/Berlin\"",
+                Kind::Pattern if problem.ends_with(TOO_LARGE) => {
+                    "repeat less often, or write [0-9A-Za-z_] for \\w: it knows all letters of Unicode"
+                }
                 _ => "",
             };
             self.fault(value.start, problem, remedy);
@@ -234,9 +238,21 @@ impl Check<'_> {
     }
 
     fn pattern(&mut self, pattern: &str) -> Result<(), String> {
-        let regex = compile_pattern(pattern).map_err(|reason| format!("the pattern {pattern:?} {reason}"))?;
-        self.patterns.insert(pattern.to_owned(), regex);
+        let compiled = Pattern::literal(pattern).map_err(|reason| format!("the pattern {pattern:?} {reason}"))?;
+        self.patterns.insert(pattern.to_owned(), compiled.into());
         Ok(())
+    }
+
+    /// Where no group is named it is the first, which the pattern must have.
+    fn first_group(&mut self, call: &Call) {
+        let names_group = call.arguments.iter().any(|(name, _)| name.text == "group");
+        if call.name.text != "regex_capture" || names_group {
+            return;
+        }
+        if let Err(problem) = self.group(call, "1") {
+            let remedy = "put what is wanted in ( ), or write regex_find";
+            self.fault(call.name.start, problem, remedy);
+        }
     }
 
     /// Whether the pattern beside it, where it is written out, has that group.
@@ -244,12 +260,12 @@ impl Check<'_> {
         let Some(pattern) = literal(call, "pattern") else {
             return Ok(());
         };
-        let Ok(regex) = compile_pattern(pattern) else {
+        let Ok(compiled) = Pattern::literal(pattern) else {
             return Ok(());
         };
         let known = match group.parse::<usize>() {
-            Ok(index) => index < regex.captures_len(),
-            Err(_) => regex.capture_names().flatten().any(|name| name == group),
+            Ok(index) => index < compiled.regex.captures_len(),
+            Err(_) => compiled.regex.capture_names().flatten().any(|name| name == group),
         };
         if known {
             Ok(())
@@ -304,12 +320,16 @@ impl Check<'_> {
         if !folds {
             return;
         }
-        let end = if call.name.text == "ending_with" { "$" } else { "" };
+        let (start, end) = match call.name.text.as_str() {
+            "starting_with" => ("^", ""),
+            "ending_with" => ("", "$"),
+            _ => ("", ""),
+        };
         for (_, value) in &call.arguments {
             if let Expr::Literal(Literal::Text(text)) = &value.kind {
-                let pattern = format!("{}{end}", folded(text));
-                if let Ok(regex) = compile_pattern(&pattern) {
-                    self.patterns.insert(pattern, regex);
+                let pattern = format!("{start}{}{end}", folded(text));
+                if let Ok(compiled) = Pattern::literal(&pattern) {
+                    self.patterns.insert(pattern, compiled.into());
                 }
             }
         }

@@ -1,11 +1,11 @@
 //! Filters that cut a part out of a text.
 
-use std::{borrow::Cow, ops::Range};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use tera::Value;
 
 use super::Input;
-use crate::expression::budget::{PATTERN_FACTOR, Stop, folded};
+use crate::expression::budget::{Pattern, Stop, folded};
 
 type Made = Result<Value, Stop>;
 
@@ -56,11 +56,11 @@ fn delimiter(
         return Ok(None);
     }
     if input.truth_argument("ignore_case") {
-        let regex = input.run.pattern(&folded(&wanted))?;
+        let pattern = input.run.pattern(&folded(&wanted), text)?;
         let found = if last {
-            regex.find_iter(text).last()
+            pattern.regex.find_iter(text).last()
         } else {
-            regex.find(text)
+            pattern.regex.find(text)
         };
         return Ok(found.map(|found| found.range()));
     }
@@ -73,18 +73,18 @@ fn delimiter(
 }
 
 /// The pattern beside the input, and the input.
-fn pattern<'a>(input: &mut Input<'a>) -> Result<(regex::Regex, Cow<'a, str>), Stop> {
+fn pattern<'a>(input: &mut Input<'a>) -> Result<(Arc<Pattern>, Cow<'a, str>), Stop> {
     let text = input.text()?;
-    input.run.charge(text.len() * PATTERN_FACTOR)?;
     let pattern = input.text_argument("pattern")?.unwrap_or_default();
-    Ok((input.run.pattern(&pattern)?, text))
+    Ok((input.run.pattern(&pattern, &text)?, text))
 }
 
 /// The first match.
 pub fn regex_find(input: &mut Input<'_>) -> Made {
-    let (regex, text) = pattern(input)?;
+    let (pattern, text) = pattern(input)?;
     input.made(
-        regex
+        pattern
+            .regex
             .find(&text)
             .map_or_else(String::new, |found| found.as_str().to_owned()),
     )
@@ -92,7 +92,8 @@ pub fn regex_find(input: &mut Input<'_>) -> Made {
 
 /// A group of the first match.
 pub fn regex_capture(input: &mut Input<'_>) -> Made {
-    let (regex, text) = pattern(input)?;
+    let (pattern, text) = pattern(input)?;
+    let regex = &pattern.regex;
     let group = input.text_argument("group")?.unwrap_or(Cow::Borrowed("1"));
     let index = match group.parse::<usize>() {
         Ok(index) => (index < regex.captures_len()).then_some(index),
@@ -110,9 +111,10 @@ pub fn regex_capture(input: &mut Input<'_>) -> Made {
 
 /// What stands before the first match.
 pub fn before_regex(input: &mut Input<'_>) -> Made {
-    let (regex, text) = pattern(input)?;
+    let (pattern, text) = pattern(input)?;
     input.made(
-        regex
+        pattern
+            .regex
             .find(&text)
             .map_or_else(String::new, |found| text[..found.start()].to_owned()),
     )
@@ -120,9 +122,10 @@ pub fn before_regex(input: &mut Input<'_>) -> Made {
 
 /// What stands after the first match.
 pub fn after_regex(input: &mut Input<'_>) -> Made {
-    let (regex, text) = pattern(input)?;
+    let (pattern, text) = pattern(input)?;
     input.made(
-        regex
+        pattern
+            .regex
             .find(&text)
             .map_or_else(String::new, |found| text[found.end()..].to_owned()),
     )

@@ -3,7 +3,7 @@
 use tera::{Value, value::ValueKind};
 
 use super::{Input, full_text, is_nothing, kind_name, scalar_text};
-use crate::expression::budget::{PATTERN_FACTOR, Stop, folded};
+use crate::expression::budget::{Stop, folded};
 
 type Made = Result<Value, Stop>;
 
@@ -19,7 +19,8 @@ pub fn containing(input: &mut Input<'_>) -> Made {
     if input.truth_argument("ignore_case") && input.value.is_string() {
         let text = input.text()?;
         let part = full_text(wanted, input.run)?;
-        return answer(input.run.pattern(&folded(&part))?.is_match(&text));
+        let pattern = input.run.pattern(&folded(&part), &text)?;
+        return answer(pattern.regex.is_match(&text));
     }
     contains(input, input.value, wanted)
 }
@@ -60,8 +61,8 @@ pub fn starting_with(input: &mut Input<'_>) -> Made {
     let text = input.text()?;
     let pat = input.text_argument("pat")?.unwrap_or_default();
     if input.truth_argument("ignore_case") {
-        let found = input.run.pattern(&folded(&pat))?.find(&text);
-        return answer(found.is_some_and(|found| found.start() == 0));
+        let pattern = input.run.pattern(&format!("^{}", folded(&pat)), &text)?;
+        return answer(pattern.regex.is_match(&text));
     }
     answer(text.starts_with(&*pat))
 }
@@ -71,8 +72,8 @@ pub fn ending_with(input: &mut Input<'_>) -> Made {
     let text = input.text()?;
     let pat = input.text_argument("pat")?.unwrap_or_default();
     if input.truth_argument("ignore_case") {
-        let regex = input.run.pattern(&format!("{}$", folded(&pat)))?;
-        return answer(regex.is_match(&text));
+        let pattern = input.run.pattern(&format!("{}$", folded(&pat)), &text)?;
+        return answer(pattern.regex.is_match(&text));
     }
     answer(text.ends_with(&*pat))
 }
@@ -80,9 +81,9 @@ pub fn ending_with(input: &mut Input<'_>) -> Made {
 /// Whether a pattern matches somewhere.
 pub fn matching(input: &mut Input<'_>) -> Made {
     let text = input.text()?;
-    input.run.charge(text.len() * PATTERN_FACTOR)?;
     let pattern = input.text_argument("pat")?.unwrap_or_default();
-    answer(input.run.pattern(&pattern)?.is_match(&text))
+    let pattern = input.run.pattern(&pattern, &text)?;
+    answer(pattern.regex.is_match(&text))
 }
 
 /// Whether it is there and not null.

@@ -475,13 +475,19 @@ fn filters_and_tests_are_given_what_they_take() {
             "{{ email.subject | regex_find(pattern=\"\\\\w{9999}\") }}",
             "\"\\\\w",
             "the pattern \"\\\\w{9999}\" is too large when compiled",
-            "",
+            "repeat less often, or write [0-9A-Za-z_] for \\w: it knows all letters of Unicode",
         ),
         (
             "{{ email.subject | regex_capture(pattern=\"(a)\", group=2) }}",
             "2)",
             "the pattern \"(a)\" has no group \"2\"",
             "",
+        ),
+        (
+            "{{ email.subject | regex_capture(pattern=\"val=.\") }}",
+            "regex_capture",
+            "the pattern \"val=.\" has no group \"1\"",
+            "put what is wanted in ( ), or write regex_find",
         ),
         (
             "{{ email.subject | regex_capture(pattern=\"(a)\", group=\"x\") }}",
