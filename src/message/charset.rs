@@ -24,10 +24,18 @@ pub fn decoded(octets: &[u8], label: &str) -> String {
         .iter()
         .find(|(alias, _)| *alias == label)
         .map_or(label.as_str(), |(_, known)| known);
-    let decode = charset_decoder(label.as_bytes()).filter(|_| !UNRELIABLE.contains(&label));
+    let is_wrong = UNRELIABLE.contains(&label) || label.starts_with("utf-16") && is_of_octets(octets);
+    let decode = charset_decoder(label.as_bytes()).filter(|_| !is_wrong);
     decode
         .and_then(|decode| catch_unwind(|| decode(octets)).ok())
+        // Charsets that nobody should decode any more come out as one such character.
+        .filter(|text| text != "\u{fffd}")
         .unwrap_or_else(|| guessed(octets))
+}
+
+/// Whether it is text of one octet a letter: in UTF-16 each blank and line end holds a zero.
+fn is_of_octets(octets: &[u8]) -> bool {
+    octets.is_ascii() && !octets.contains(&0)
 }
 
 /// Whether the label names a charset that can be read.
@@ -85,6 +93,16 @@ mod tests {
         check("Grüße".as_bytes(), "x-nonsense", "Grüße");
         check(b"Gr\xfc\xdfe", "", "Grüße");
         check(b"\xef\xbb\xbfHi", "us-ascii", "Hi");
+        for label in [
+            "iso-2022-kr",
+            "hz-gb-2312",
+            "iso-2022-cn",
+            "replacement",
+            "utf-16",
+            "UTF-16LE",
+        ] {
+            check(b"Hello, all", label, "Hello, all");
+        }
     }
 
     #[test]
