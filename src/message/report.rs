@@ -49,10 +49,11 @@ fn window(message: &[u8], part: &Part) -> Vec<u8> {
     octets
 }
 
-/// The first recipient that failed, else the first one; groups of fields stand apart by blank lines.
+/// The first recipient that failed, else the first that waits, else the first one; groups of fields stand apart by
+/// blank lines.
 fn recipient(status: &[u8]) -> Report {
     let mut rest = status;
-    let mut first = None;
+    let mut found: Option<(u8, Report)> = None;
     for _ in 0..MAX_RECIPIENTS {
         rest = rest.trim_ascii_start();
         let section = header::octets(rest);
@@ -64,14 +65,20 @@ fn recipient(status: &[u8]) -> Report {
         if group.find("Final-Recipient").is_none() && group.find("Original-Recipient").is_none() {
             continue;
         }
-        let failed = group.raw("Action").eq_ignore_ascii_case("failed");
-        let report = of_group(&group);
-        if failed {
-            return report;
+        let delivery_action = group.raw("Action").split([' ', '(', ';']).next().unwrap_or("");
+        let rank = match delivery_action.to_ascii_lowercase().as_str() {
+            "failed" => 0,
+            "delayed" => 1,
+            _ => 2,
+        };
+        if found.as_ref().is_none_or(|(known, _)| rank < *known) {
+            found = Some((rank, of_group(&group)));
         }
-        first.get_or_insert(report);
+        if rank == 0 {
+            break;
+        }
     }
-    first.unwrap_or_default()
+    found.map(|(_, report)| report).unwrap_or_default()
 }
 
 fn of_group(group: &Header) -> Report {
@@ -127,6 +134,24 @@ mod tests {
             original_message_id: String::new(),
         };
         assert_eq!(recipient(status), expected);
+    }
+
+    #[test]
+    fn what_failed_comes_before_what_waits_and_that_before_the_rest() {
+        let group =
+            |address: &str, action: &str| format!("Final-Recipient: rfc822; {address}\r\nAction: {action}\r\n\r\n");
+        let (good, late, bad) = (
+            group("a@example.org", "relayed"),
+            group("b@example.org", "Delayed (again)"),
+            group("c@example.org", "failed(x)"),
+        );
+        for (status, expected) in [
+            (good.clone() + &late + &bad, "c@example.org"),
+            (good.clone() + &late, "b@example.org"),
+            (good, "a@example.org"),
+        ] {
+            assert_eq!(recipient(status.as_bytes()).final_recipient, expected, "{status}");
+        }
     }
 
     #[test]
