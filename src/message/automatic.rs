@@ -36,10 +36,13 @@ fn lower_name(field: &HeaderField) -> String {
     field.name.to_ascii_lowercase()
 }
 
-/// The first word of a field body in lower case; parameters and comments may follow it (RFC 3834, 5).
+/// The first word of a field body in lower case; parameters and comments may stand around it (RFC 3834, 5).
 fn first_word(value: &str) -> String {
+    let mut value = value.trim_start();
+    while let Some((_, rest)) = value.strip_prefix('(').and_then(|comment| comment.split_once(')')) {
+        value = rest.trim_start();
+    }
     value
-        .trim_start()
         .split([' ', ';', '(', ',', '\t'])
         .next()
         .unwrap_or("")
@@ -103,6 +106,7 @@ mod tests {
         for header in [
             "Auto-Submitted: auto-replied",
             "auto-submitted: Auto-Generated; owner=x",
+            "Auto-Submitted: (by a script) (x) auto-generated",
             "Return-Path: <>",
             "List-Id: Friends <friends.example.org>",
             "List-Unsubscribe: <https://example.org/u>",
@@ -122,6 +126,7 @@ mod tests {
         for header in [
             "Auto-Submitted: no",
             "Auto-Submitted: NO (a person)",
+            "Auto-Submitted: (a person) no",
             "Auto-Submitted:",
             "X-Auto-Response-Suppress: All",
             "Precedence: first-class",
