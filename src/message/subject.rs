@@ -1,6 +1,7 @@
 //! What a subject says beside its words: reply prefixes and ticket numbers.
 
-/// Words that mail programs put before the subject of an answer or a forwarded message, in the languages people use.
+/// Words that mail programs put before the subject of an answer or a forwarded message, in the languages people use. What
+/// people write there themselves is not among them: `Ref: order 12`.
 const PREFIXES: &[&str] = &[
     "re",
     "aw",
@@ -8,7 +9,6 @@ const PREFIXES: &[&str] = &[
     "antwort",
     "sv",
     "vs",
-    "ref",
     "r",
     "rif",
     "res",
@@ -75,7 +75,9 @@ pub fn topic(subject: &str) -> &str {
 fn without_prefix(text: &str) -> Option<&str> {
     let word_end = text.find(|c: char| !c.is_alphabetic())?;
     let (word, rest) = text.split_at(word_end);
-    if !PREFIXES.contains(&word.to_lowercase().as_str()) {
+    // Outlook's Italian `R:` and `I:`; a small letter is the first of a list.
+    let is_item = word.len() == 1 && word.chars().all(char::is_lowercase);
+    if is_item || !PREFIXES.contains(&word.to_lowercase().as_str()) {
         return None;
     }
     let rest = rest.trim_start();
@@ -163,6 +165,8 @@ mod tests {
             "回复：Printer",
             "Re(3): Printer",
             "  Printer ",
+            "TR: Printer",
+            "R: I: Printer",
             "EXT: Printer",
         ] {
             check(subject, "Printer");
@@ -173,6 +177,8 @@ mod tests {
     fn what_is_no_prefix_stays() {
         for subject in [
             "Retour: x",
+            "Ref: PO 4711",
+            "i: first, ii: second",
             "Printer: Re: x",
             "[ID:12] x",
             "Re Printer",
