@@ -188,7 +188,7 @@ fn thirty_thousand_nested_messages_do_not_end_the_process() {
 fn deeply_nested_multiparts_are_cut() {
     let level = |depth: usize| format!("Content-Type: multipart/mixed; boundary=b{depth}\r\n\r\n--b{depth}\r\n");
     let message = check_bomb((0..20_000).map(level).collect::<String>());
-    assert!(message.cut.contains(&"nesting of parts"), "{:?}", message.cut);
+    assert!(message.cut.contains(&"nesting"), "{:?}", message.cut);
 }
 
 #[test]
@@ -201,6 +201,29 @@ fn a_storm_of_boundaries_is_cut() {
         "{begin}{}",
         "--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n".repeat(50_000)
     ));
+}
+
+#[test]
+fn a_text_full_of_dashes_and_colons_is_a_part_like_others() {
+    let begin = "From: ann@example.org\r\nContent-Type: multipart/mixed; boundary=\"=_b\"\r\n\r\n--=_b\r\n\r\nHello\r\n\
+                 --=_b\r\nContent-Type: text/plain; name=a.txt\r\n\r\n";
+    let dashes = format!("{}\r\n", "-".repeat(78)).repeat(30_000);
+    let cards = "BEGIN:VCARD\r\nN:Lee;Ann\r\nTEL:1\r\nEND:VCARD\r\n".repeat(60_000);
+    for text in [dashes, cards, "The boundary of a part begins it.\r\n".repeat(60_000)] {
+        let message = check_bomb(format!("{begin}{text}\r\n--=_b--\r\n"));
+        assert_eq!((message.cut.len(), message.body.as_str()), (0, "Hello"));
+        assert_eq!(message.attachments.len(), 1);
+    }
+}
+
+#[test]
+fn odd_boundaries_pass_no_bound_unseen() {
+    for boundary in ["-", "--", "\"\\b\"", "(x)b", "\r\n b", "\"b\"", "b"] {
+        for delimiter in ["---\r\n\r\n", "----", "--b\r\n\r\n", "--b\r\na:b\r\n\r\n"] {
+            let begin = format!("Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n");
+            check_bomb(begin + &delimiter.repeat(300_000));
+        }
+    }
 }
 
 #[test]
@@ -291,7 +314,7 @@ fn a_header_line_of_a_megabyte_is_cut() {
         ] {
             let message = check_bomb(format!("{name}: {line}\r\n\r\nText"));
             assert!(
-                message.cut.contains(&"header section") || message.cut.contains(&"header field"),
+                message.cut.contains(&"header_section") || message.cut.contains(&"header_field"),
                 "{:?}",
                 message.cut
             );

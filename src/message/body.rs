@@ -25,7 +25,7 @@ pub struct Attachment {
     pub content_type: String,
     /// In octets, decoded.
     pub size: u64,
-    /// A picture that the HTML shows, and the like: nothing that the author attached.
+    /// A picture that the HTML shows: nothing that the author attached.
     pub inline: bool,
     /// Without angle brackets; empty where there is none.
     pub content_id: String,
@@ -38,7 +38,7 @@ pub struct Attachment {
 /// The text of a message in its forms.
 #[derive(Debug, Default)]
 pub struct Body {
-    /// The text a person would read.
+    /// The text a person would read, part by part.
     pub body: String,
     pub text: String,
     pub html: String,
@@ -46,26 +46,40 @@ pub struct Body {
     pub cut: Vec<&'static str>,
 }
 
+/// The text of one part, or of one kind in an alternative.
+struct Piece {
+    alternative: Option<usize>,
+    is_html: bool,
+    text: String,
+}
+
 impl Body {
     /// Reads the bodies and lists the attachments.
     pub fn read(message: &[u8], parts: &[Part]) -> Body {
         let mut body = Body::default();
-        let mut attached = Vec::new();
-        let only = parts.len() == 1;
+        let (mut attached, mut pieces) = (Vec::new(), Vec::new());
+        let only = only_text(parts);
         for part in parts {
-            match part.role(only) {
-                Role::Text => body.cut.extend(append(&mut body.text, part.text(message), "text")),
-                Role::Html => body.cut.extend(append(&mut body.html, part.text(message), "html")),
-                Role::Attached => attached.push(part),
-                Role::Unneeded => {}
-            }
+            let role = part.role(only.is_some_and(|only| std::ptr::eq(only, part)));
+            let (to, what) = match role {
+                Role::Text => (&mut body.text, "text"),
+                Role::Html => (&mut body.html, "html"),
+                Role::Attached => {
+                    attached.push(part);
+                    continue;
+                }
+                Role::Unneeded => continue,
+            };
+            let (text, was_cut) = part.text(message);
+            body.cut.extend(append(to, (text.clone(), was_cut), what));
+            pieces.push(Piece {
+                alternative: part.alternative,
+                is_html: what == "html",
+                text,
+            });
         }
         body.list(message, &attached);
-        body.body = if body.text.trim().is_empty() {
-            html::to_text(&body.html)
-        } else {
-            body.text.clone()
-        };
+        body.body = joined(pieces);
         body
     }
 
@@ -80,6 +94,44 @@ impl Body {
             .map(|part| part.attachment(message, &shown))
             .collect();
     }
+}
+
+/// The part that is the text though it bears a name: the only part there is, or the only text that does not call
+/// itself an attachment where none is without a name.
+fn only_text(parts: &[Part]) -> Option<&Part> {
+    if let [only] = parts {
+        return Some(only);
+    }
+    let is_text = |part: &&Part| matches!(part.content_type.value.as_str(), "text/plain" | "text/html");
+    let mut texts = parts
+        .iter()
+        .filter(is_text)
+        .filter(|part| part.disposition.value != "attachment");
+    texts.next().filter(|_| texts.next().is_none())
+}
+
+/// What a person would read, in order: of an alternative its text, else its HTML; outside of one everything, as a list's
+/// footer stands beside the message and words stand around a picture.
+fn joined(pieces: Vec<Piece>) -> String {
+    let has_text: HashSet<usize> = pieces
+        .iter()
+        .filter(|piece| !piece.is_html && !piece.text.trim().is_empty())
+        .filter_map(|piece| piece.alternative)
+        .collect();
+    let mut body = String::new();
+    for piece in pieces {
+        let is_shown_as_text = piece.alternative.is_some_and(|one| has_text.contains(&one));
+        let text = match piece.is_html {
+            true if is_shown_as_text => continue,
+            true => html::to_text(&piece.text),
+            false => piece.text,
+        };
+        let is_blank = text.trim().is_empty() && (piece.is_html || piece.alternative.is_some());
+        if !is_blank {
+            append(&mut body, (text, false), "text");
+        }
+    }
+    body
 }
 
 /// Adds the text of a further part, which may have been cut; says what was cut.
@@ -106,7 +158,7 @@ impl Part {
     fn role(&self, only: bool) -> Role {
         let is_attachment = self.disposition.value == "attachment" || !self.file_name().is_empty();
         match self.content_type.value.as_str() {
-            "text/x-amp-html" | "text/watch-html" if self.alternative => Role::Unneeded,
+            "text/x-amp-html" | "text/watch-html" if self.alternative.is_some() => Role::Unneeded,
             _ if is_attachment && !(only && self.disposition.value != "attachment") => Role::Attached,
             "text/plain" => Role::Text,
             "text/html" | "application/xhtml+xml" => Role::Html,
@@ -158,8 +210,6 @@ impl Part {
     }
 
     fn attachment(&self, message: &[u8], shown: &HashSet<String>) -> Attachment {
-        let is_shown = !self.content_id.is_empty() && shown.contains(&self.content_id);
-        let is_picture = self.disposition.value == "inline" && !self.content_id.is_empty();
         let mut name = self.file_name();
         if name.is_empty() && self.content_type.value == "message/rfc822" {
             name = format!("{}.eml", self.nested_subject(message));
@@ -168,7 +218,7 @@ impl Part {
             name,
             content_type: self.content_type.value.clone(),
             size: u64::try_from(self.encoding.size(&message[self.octets.clone()])).unwrap_or(u64::MAX),
-            inline: is_shown || is_picture,
+            inline: !self.content_id.is_empty() && shown.contains(&self.content_id),
             content_id: one_line(&self.content_id),
             octets: self.octets.clone(),
             encoding: self.encoding,
@@ -266,10 +316,64 @@ mod tests {
     }
 
     #[test]
+    fn html_and_text_that_are_no_alternatives_are_both_read_in_order() {
+        let mixed = |parts: &[(&str, &str)]| {
+            let part = |(kind, text): &(&str, &str)| format!("--b\r\nContent-Type: {kind}\r\n\r\n{text}\r\n");
+            let parts: String = parts.iter().map(part).collect();
+            format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{parts}--b--")
+        };
+        // A list's footer beside the message.
+        check(
+            &mixed(&[("text/html", "<p>Hello</p>"), ("text/plain", "-- \r\nThe list")]),
+            "-- \nThe list",
+            "Hello\n-- \nThe list",
+            &[],
+        );
+        // Apple Mail around a picture.
+        check(
+            &mixed(&[
+                ("text/plain", "one"),
+                ("image/png; name=a.png", "x"),
+                ("text/html", "<p>two</p>"),
+            ]),
+            "one",
+            "one\ntwo",
+            &[("a.png", "image/png", false)],
+        );
+        let alternative = "--c\r\n\r\nplain\r\n--c\r\nContent-Type: text/html\r\n\r\n<p>rich</p>\r\n--c--";
+        check(
+            &mixed(&[
+                ("multipart/alternative; boundary=c", alternative),
+                ("text/html", "<p>footer</p>"),
+                ("multipart/alternative; boundary=c", &alternative.replace("plain", " ")),
+            ]),
+            "plain\n ",
+            "plain\nfooter\nrich",
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_text_with_a_name_is_the_body_where_no_other_text_is() {
+        let of = |header: &str, more: &str| {
+            format!(
+                "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; name=\"body.txt\"\r\n{header}\r\n\
+                 Hello\r\n{more}--b\r\nContent-Type: image/png; name=a.png\r\n\r\nx\r\n--b--"
+            )
+        };
+        let (text, picture) = (("body.txt", "text/plain", false), ("a.png", "image/png", false));
+        check(&of("Content-Disposition: inline\r\n", ""), "Hello", "Hello", &[picture]);
+        check(&of("", ""), "Hello", "Hello", &[picture]);
+        check(&of("Content-Disposition: attachment\r\n", ""), "", "", &[text, picture]);
+        check(&of("", "--b\r\n\r\nHi\r\n"), "Hi", "Hi", &[text, picture]);
+    }
+
+    #[test]
     fn pictures_that_the_html_shows_are_inline() {
         check(
             "Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<img src=cid:a@b>\r\n\
-             --b\r\nContent-Type: image/png\r\nContent-ID: <a@b>\r\n\r\nx\r\n--b\r\nContent-Type: image/gif\r\nContent-ID: <c@d>\r\n\r\nx\r\n--b--",
+             --b\r\nContent-Type: image/png\r\nContent-ID: <a@b>\r\n\r\nx\r\n\
+             --b\r\nContent-Type: image/gif\r\nContent-ID: <c@d>\r\nContent-Disposition: inline\r\n\r\nx\r\n--b--",
             "",
             "",
             &[("", "image/png", true), ("", "image/gif", false)],

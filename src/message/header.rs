@@ -44,16 +44,16 @@ impl Header {
     pub fn read(section: &[u8]) -> Header {
         let mut header = Header::default();
         if section.len() > MAX_HEADER {
-            header.cut = Some("header section");
+            header.cut = Some("header_section");
         }
         let section = &section[..section.len().min(MAX_HEADER)];
         for field in RawFields::of(section) {
             if header.fields.len() == MAX_FIELDS {
-                header.cut = Some("header fields");
+                header.cut = Some("header_fields");
                 break;
             }
             if field.body.len() > MAX_FIELD {
-                header.cut = Some("header field");
+                header.cut = Some("header_field");
             }
             header.fields.push(field.read());
         }
@@ -73,25 +73,37 @@ impl Header {
 
 /// The header section with the blank line that ends it. It is empty where the text begins at once.
 pub fn octets(message: &[u8]) -> &[u8] {
-    let mut lines = Lines { rest: message };
+    let lead = lead(message);
+    let mut lines = Lines { rest: &message[lead..] };
     let mut before = message.len();
-    let mut end = 0;
+    let mut end = lead;
     while let Some(line) = lines.next() {
         end += line.len();
         if is_blank(line) {
             return &message[..end];
         }
         let begins = end - line.len();
-        let belongs = is_continuation(line) && begins > 0
+        let belongs = is_continuation(line) && begins > lead
             || field_name(line).is_some()
-            || begins == 0 && line.starts_with(b"From ")
-            || begins > 0 && field_follows(lines.rest);
+            || begins == lead && line.starts_with(b"From ")
+            || begins > lead && field_follows(lines.rest);
         if !belongs {
             before = begins;
             break;
         }
     }
     &message[..before.min(message.len())]
+}
+
+/// How long the byte order mark and the blank lines are that some programs put before the first field.
+fn lead(message: &[u8]) -> usize {
+    let marked = message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message);
+    let begins = marked.trim_ascii_start();
+    // White space before anything but a field is the beginning of a text.
+    match field_name(begins) {
+        Some(_) if !marked.starts_with(b" ") => message.len() - begins.len(),
+        _ => 0,
+    }
 }
 
 /// A line that is no field is bad folding when a field follows soon, and the text's first line when none does.
@@ -163,7 +175,9 @@ pub struct RawFields<'a> {
 impl<'a> RawFields<'a> {
     /// The fields of `section`, which need not end with a blank line.
     pub fn of(section: &'a [u8]) -> RawFields<'a> {
-        RawFields { rest: section }
+        RawFields {
+            rest: &section[lead(section)..],
+        }
     }
 }
 
@@ -302,6 +316,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_and_blank_lines_before_the_first_field_are_passed_over() {
+        for lead in ["\u{feff}", "\r\n", "\n\n", "\u{feff}\r\n"] {
+            check(&format!("{lead}Subject: x\r\n\r\nText"), &[("Subject", "x")], "Text");
+        }
+        check("\r\nDear Ann,\r\n", &[], "Dear Ann,\r\n");
+    }
+
+    #[test]
     fn control_characters_never_come_through() {
         check(
             "Subject: a\0b =?utf-8?q?c=0D=0ABcc:_d?=\r\n\r\n",
@@ -313,6 +335,6 @@ mod tests {
     #[test]
     fn a_bound_that_cuts_is_recorded() {
         let header = Header::read("X: y\r\n".repeat(MAX_FIELDS + 1).as_bytes());
-        assert_eq!((header.fields.len(), header.cut), (MAX_FIELDS, Some("header fields")));
+        assert_eq!((header.fields.len(), header.cut), (MAX_FIELDS, Some("header_fields")));
     }
 }

@@ -21,8 +21,8 @@ pub struct Part {
     pub encoding: TransferEncoding,
     /// Without angle brackets.
     pub content_id: String,
-    /// Whether it stands among the alternatives of multipart/alternative.
-    pub alternative: bool,
+    /// Which multipart/alternative it stands in, if in one.
+    pub alternative: Option<usize>,
     /// Its body, still encoded.
     pub octets: Range<usize>,
 }
@@ -76,7 +76,7 @@ impl Part {
             disposition: Parameterized::read(header.raw("Content-Disposition")),
             encoding: TransferEncoding::parse(header.raw("Content-Transfer-Encoding")),
             content_id: header.raw("Content-ID").trim_matches(['<', '>', ' ']).to_owned(),
-            alternative: false,
+            alternative: None,
             octets,
         }
     }
@@ -90,7 +90,7 @@ impl Part {
             "text/plain"
         };
         Part {
-            alternative: place.in_alternative,
+            alternative: place.alternative,
             ..Part::of(&header, default_type, place.body)
         }
     }

@@ -22,9 +22,11 @@ use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders, PartType};
 
 /// How often multiparts are searched for a boundary, times octets: what is never found is sought to the end.
 const MAX_WORK: usize = 1 << 31;
-/// Double dashes, each of which may begin a part: a part takes some 200 octets of memory.
-const MAX_DASHES: usize = 200_000;
-/// Short lines with a colon, each of which may be a field of a part's header: a field takes 100 octets.
+/// Places where a part may begin: a part takes some 200 octets of memory.
+const MAX_DELIMITERS: usize = 200_000;
+/// How much of a boundary tells its delimiters from other dashes.
+const BEGINNING: usize = 8;
+/// Short fields in the headers of parts: a field takes 100 octets.
 const MAX_SHORT_FIELDS: usize = 200_000;
 /// A longer field does not take many times its own memory.
 const SHORT_FIELD: usize = 24;
@@ -37,7 +39,8 @@ const MAX_ROUNDS: usize = 4;
 pub struct Place {
     pub header: Range<usize>,
     pub body: Range<usize>,
-    pub in_alternative: bool,
+    /// Which multipart/alternative it stands in, the outermost one.
+    pub alternative: Option<usize>,
     pub in_digest: bool,
 }
 
@@ -106,25 +109,62 @@ fn disguise(copy: &mut [u8]) {
 }
 
 fn within_bounds(copy: &[u8]) -> Result<(), &'static str> {
-    let boundaries = memchr::memchr2_iter(b'b', b'B', copy)
-        .filter(|at| {
-            copy[*at..]
-                .get(..8)
-                .is_some_and(|word| word.eq_ignore_ascii_case(b"boundary"))
-        })
-        .count();
-    if boundaries.saturating_mul(copy.len()) > MAX_WORK {
-        return Err("nesting of parts");
+    let most = MAX_WORK / copy.len().max(1);
+    let boundaries: Vec<&[u8]> = memchr::memchr2_iter(b'b', b'B', copy)
+        .filter_map(|at| boundary(&copy[at..]))
+        .take(most + 1)
+        .collect();
+    if boundaries.len() > most {
+        return Err("nesting");
     }
-    if memchr::memmem::find_iter(copy, b"--").nth(MAX_DASHES).is_some() {
+    let beginnings: HashSet<Vec<u8>> = boundaries.into_iter().map(|begin| [b"--", begin].concat()).collect();
+    let mut delimiters: Vec<usize> = beginnings
+        .iter()
+        .flat_map(|begin| memchr::memmem::find_iter(copy, begin))
+        .take(MAX_DELIMITERS + 1)
+        .collect();
+    if delimiters.len() > MAX_DELIMITERS {
         return Err("parts");
     }
-    let mut short_fields = copy
-        .split(|b| *b == b'\n')
-        .filter(|line| line.len() < SHORT_FIELD && line.contains(&b':'));
-    short_fields
-        .nth(MAX_SHORT_FIELDS)
-        .map_or(Ok(()), |_| Err("header fields"))
+    delimiters.sort_unstable();
+    if short_fields(copy, &delimiters) > MAX_SHORT_FIELDS {
+        return Err("header_fields");
+    }
+    Ok(())
+}
+
+/// How the boundary begins that is given here, if one is; nothing of one that is written in a way that only mail-parser
+/// reads, so that all dashes count as its delimiters.
+fn boundary(text: &[u8]) -> Option<&[u8]> {
+    let (word, rest) = text.split_at_checked(b"boundary".len())?;
+    let value = rest.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    if !word.eq_ignore_ascii_case(b"boundary") {
+        return None;
+    }
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"'+_,-./:=!#$%&^`{|}~@".contains(b);
+    let end = value.iter().take(BEGINNING).take_while(|b| is_plain(b)).count();
+    let is_odd = value.get(end).is_some_and(|b| b"\\()".contains(b));
+    Some(if is_odd { b"" } else { &value[..end] })
+}
+
+/// The short fields between the delimiters and the blank lines that come next.
+fn short_fields(copy: &[u8], delimiters: &[usize]) -> usize {
+    let (mut count, mut read) = (0, 0);
+    for at in delimiters {
+        if *at < read {
+            continue;
+        }
+        read = *at;
+        for line in copy[*at..].split_inclusive(|b| *b == b'\n') {
+            read += line.len();
+            count += usize::from(line.len() <= SHORT_FIELD && line.contains(&b':'));
+            if matches!(line, b"\n" | b"\r\n") {
+                break;
+            }
+        }
+    }
+    count
 }
 
 /// What mail-parser found in a copy.
@@ -147,7 +187,7 @@ impl Found {
     }
 
     fn of(parsed: &Message<'_>) -> Found {
-        let mut stands_in = vec![(false, false); parsed.parts.len()];
+        let mut stands_in = vec![(None, false); parsed.parts.len()];
         let mut found = Found::default();
         for (index, part) in parsed.parts.iter().enumerate() {
             let content_type = part.content_type();
@@ -155,22 +195,23 @@ impl Found {
             found
                 .boundaries
                 .extend(boundary.filter(|text| !text.is_empty()).map(Vec::from));
-            let (in_alternative, in_digest) = stands_in[index];
+            let (alternative, in_digest) = stands_in[index];
+            let [header, body, end] = [part.offset_header, part.offset_body, part.offset_end]
+                .map(|offset| usize::try_from(offset).unwrap_or(usize::MAX));
             let PartType::Multipart(children) = &part.body else {
-                let [header, body, end] = [part.offset_header, part.offset_body, part.offset_end]
-                    .map(|offset| usize::try_from(offset).unwrap_or(usize::MAX));
                 found.places.push(Place {
                     header: header..body,
                     body: body..end.max(body),
-                    in_alternative,
+                    alternative,
                     in_digest,
                 });
                 continue;
             };
             let subtype = content_type.and_then(|read| read.subtype()).unwrap_or("");
+            let alternative = alternative.or((subtype == "alternative").then_some(header));
             for child in children.iter().filter_map(|id| usize::try_from(*id).ok()) {
                 if let Some(child) = stands_in.get_mut(child) {
-                    *child = (in_alternative || subtype == "alternative", subtype == "xigest");
+                    *child = (alternative, subtype == "xigest");
                 }
             }
         }
@@ -219,8 +260,13 @@ impl Found {
                 last.body.end = at - line_end_before(&copy[body.start..at]);
             }
             let moved_to = |offset: usize| Some(offset.checked_sub(header.len())? + at);
-            self.places
-                .extend(rest.places.into_iter().filter_map(|place| place.moved(moved_to)));
+            // What is read apart has alternatives of its own.
+            let apart = |place: Place| Place {
+                alternative: place.alternative.map(|header| header + at),
+                ..place
+            };
+            let moved = rest.places.into_iter().filter_map(|place| apart(place).moved(moved_to));
+            self.places.extend(moved);
             self.boundaries.extend(rest.boundaries);
         }
         Ok(())
