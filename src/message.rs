@@ -40,6 +40,8 @@ pub use transfer::TransferEncoding;
 
 /// How many mailboxes of To, and of Cc, are kept.
 const MAX_RECIPIENTS: usize = 1_000;
+/// Bounds behind which the author, the text or the parts may be others than they seem.
+const DECISIVE: &[&str] = &["header_section", "header_fields", "nesting", "parts", "panic"];
 
 /// A message as it was read.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +86,7 @@ pub struct Message {
     pub junk: bool,
     /// The delivery report that it is.
     pub report: Option<Report>,
-    /// What bounds cut: `"header section"`, `"parts"`, `"text"`, …; `"panic"` where reading broke off.
+    /// What bounds cut, each once: `"header_section"`, `"parts"`, `"text"`, …; `"panic"` where reading broke off.
     pub cut: Vec<&'static str>,
     automatic: Option<String>,
     fingerprint: [u8; 32],
@@ -131,7 +133,11 @@ impl Message {
         let body = Body::read(octets, &parts.parts);
 
         let mut message = Message::of_header(header);
-        message.cut.extend(parts.cut.into_iter().chain(body.cut));
+        for bound in parts.cut.into_iter().chain(body.cut) {
+            if !message.cut.contains(&bound) {
+                message.cut.push(bound);
+            }
+        }
         (message.body, message.text, message.html, message.attachments) =
             (body.body, body.text, body.html, body.attachments);
 
@@ -218,6 +224,11 @@ impl Message {
     pub fn thread_key(&self) -> String {
         let first = self.references.first().or(self.in_reply_to.first());
         first.unwrap_or(&self.message_id).clone()
+    }
+
+    /// The bound it passes, where what was read is not enough to act upon; a long text that was cut is.
+    pub fn passed_bound(&self) -> Option<&'static str> {
+        self.cut.iter().copied().find(|bound| DECISIVE.contains(bound))
     }
 
     /// The sign that no person wrote it just now, if there is one (RFC 3834 and its kin).

@@ -72,6 +72,8 @@ pub enum Reason {
     Withheld,
     /// Neither From nor Sender, Reply-To or Return-Path names a usable address.
     NoAuthor,
+    /// Its header or its structure passes this bound of reading.
+    Unread(&'static str),
     /// It was there before the first start, and `backlog = "skip"`.
     Backlog,
     /// It is a report to operators that this program sent.
@@ -101,6 +103,7 @@ impl Reason {
             Reason::TooLarge => "too_large",
             Reason::Withheld => "withheld",
             Reason::NoAuthor => "no_author",
+            Reason::Unread(bound) => bound,
             Reason::Backlog => "backlog",
             Reason::OwnReport => "own_report",
             Reason::GaveUp => "gave_up",
@@ -118,6 +121,7 @@ impl Reason {
     pub fn sentence(&self) -> String {
         let fixed = match self {
             Reason::NotTold(forbids) => return format!("its sender is not told: {forbids}"),
+            Reason::Unread(bound) => return format!("reading it passes a bound: {bound}; look at it in its mailbox"),
             Reason::TooLarge => "it is larger than max_message_size of its mailbox",
             Reason::Withheld => "the mailbox lists it and does not give it; look at it there",
             Reason::NoAuthor => "no field names an author that can be used",

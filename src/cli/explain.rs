@@ -149,7 +149,7 @@ impl Explained {
     fn print_json(&self, file: &Path, reading: &Reading<'_>) -> Result<(), Failure> {
         let Explained { verdict, trace } = self;
         print::json_line(&json!({
-            "file": file.display().to_string(), "mailbox": reading.work.place.mailbox, "email": reading.email,
+            "file": file.display().to_string(), "mailbox": reading.work.place.mailbox, "email": reading.email, "cut": reading.message.cut,
             "rules": trace.rules, "outcome": verdict.outcome, "reason": verdict.reason, "rule": verdict.rule,
             "told": verdict.told, "settle": verdict.settle,
         }))
@@ -167,6 +167,9 @@ impl Explained {
         )?;
         writeln!(out, "  subject  {}", print::plain(&reading.message.subject))?;
         writeln!(out, "  mailbox  {}", reading.work.place.mailbox)?;
+        if !reading.message.cut.is_empty() {
+            writeln!(out, "  cut      {}", reading.message.cut.join(", "))?;
+        }
         print::print_trace(&mut out, trace)?;
         writeln!(out, "\noutcome  {}", print::outcome(&verdict.outcome))?;
         if !verdict.reason.is_empty() {

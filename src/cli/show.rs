@@ -70,17 +70,12 @@ fn as_json(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Va
             .as_ref()
             .map(|(at, how)| json!({ "time": at, "how": how }))
     );
-    value["email"] = octets
-        .map(|octets| {
-            email_of(
-                &Message::read(octets),
-                &entry.place,
-                entry.internal_date,
-                octets.len(),
-                generation,
-            )
-        })
+    let read = octets.map(|octets| (Message::read(octets), octets.len()));
+    value["email"] = read
+        .as_ref()
+        .map(|(message, size)| email_of(message, &entry.place, entry.internal_date, *size, generation))
         .into();
+    value["cut"] = read.map(|(message, _)| message.cut).into();
     let traces = traces(entry);
     value["calls_ms"] = json!(traces.iter().flatten().map(asked_for).sum::<u64>());
     let attempts = entry.attempts.iter().zip(&traces).map(|(attempt, trace)| {
@@ -131,6 +126,7 @@ fn print_entry(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -
     line(&mut out, "calls", &calls(entry.row.calls, &traces))?;
     if let Some(octets) = octets {
         let message = Message::read(octets);
+        line(&mut out, "cut", &message.cut.join(", "))?;
         writeln!(out, "\nheader")?;
         for field in &message.header_fields {
             writeln!(out, "  {}: {}", print::plain(&field.name), print::plain(&field.value))?;

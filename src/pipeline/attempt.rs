@@ -75,7 +75,8 @@ impl<'a> Reading<'a> {
         if is_own(&self.message, &self.generation.own_addresses, self.hostname) {
             return Some(Reason::OwnReport);
         }
-        self.message.author.address.is_empty().then_some(Reason::NoAuthor)
+        let bound = self.message.passed_bound().map(Reason::Unread);
+        bound.or_else(|| self.message.author.address.is_empty().then_some(Reason::NoAuthor))
     }
 
     /// What it meets in its rules.

@@ -1,5 +1,7 @@
 //! The commands as their callers see them: output, exit status, and errors that name thing, place and next step.
 
+use serde_json::json;
+
 use crate::world::{World, finish, program, repository};
 
 const RULES: &str = r#"
@@ -193,6 +195,44 @@ fn explain_takes_several_files_and_goes_on_after_one_that_can_not_be_read() {
         (0, 0)
     );
     assert_eq!(lines[0]["outcome"], "completed");
+}
+
+#[test]
+fn what_was_cut_is_shown_and_what_can_not_be_read_whole_is_failed() {
+    let world = World::new(RULES);
+    let fields = "X-Field: x\r\n".repeat(3000);
+    let long = "Dear all, this goes on.\r\n".repeat(200_000);
+    for (name, text) in [
+        (
+            "fields.eml",
+            format!("From: Ann <ann@stranger.example>\r\nSubject: Fields\r\n{fields}\r\nx\r\n"),
+        ),
+        (
+            "long.eml",
+            format!("From: Ann <ann@stranger.example>\r\nSubject: Long\r\n\r\n{long}"),
+        ),
+    ] {
+        std::fs::write(world.folder.join(name), &text).unwrap();
+        world.deliver(&text);
+    }
+    let ran = world.run(&["explain", "fields.eml", "long.eml"]);
+    assert!(ran.stdout.contains("  cut      header_fields\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("reason   header_fields\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("  cut      text\n"), "{}", ran.stdout);
+    world.once();
+    let ends: Vec<_> = ["Fields", "Long"]
+        .map(|subject| world.json(&["log", "--grep", subject])[0].clone())
+        .into_iter()
+        .map(|row| {
+            let shown = &world.json(&["show", &row["id"].to_string()])[0];
+            (row["outcome"].clone(), row["reason"].clone(), shown["cut"].clone())
+        })
+        .collect();
+    let expected = [
+        (json!("failed"), json!("header_fields"), json!(["header_fields"])),
+        (json!("completed"), json!(""), json!(["text"])),
+    ];
+    assert_eq!(ends, expected);
 }
 
 #[test]
