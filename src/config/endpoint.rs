@@ -10,7 +10,10 @@ use super::{
     table::Table,
     value::{Read, kind, port, refuse, text},
 };
-use crate::secret::{Secret, SecretString};
+use crate::{
+    message::address::folded_domain,
+    secret::{Secret, SecretString},
+};
 
 /// Where a secret may come from.
 const SOURCES: [&str; 3] = ["env", "file", "credential"];
@@ -92,10 +95,10 @@ pub fn without_login(written: &str) -> String {
     }
 }
 
-/// A domain with a dot in it, in lower case.
+/// A domain with a dot in it, as those of addresses are compared.
 pub fn domain(written: &str) -> Read<String> {
     if is_host_name(written) && written.contains('.') {
-        return Ok(written.to_lowercase());
+        return Ok(folded_domain(written));
     }
     refuse(
         format!("is {written:?}, which is no mail domain"),

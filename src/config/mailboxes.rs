@@ -54,7 +54,9 @@ pub fn mailbox(table: &Table<'_>) -> Option<MailboxConfig> {
     let enabled = table.flag("enabled");
     let poll_interval = table.duration("poll_interval");
     let max_message_size = table.size("max_message_size");
-    let trusted_authserv_ids = table.list("trusted_authserv_ids", line);
+    let trusted_authserv_ids = table.list("trusted_authserv_ids", |value| {
+        line(value).map(|id| id.trim().to_owned())
+    });
     Some(MailboxConfig {
         enabled: enabled?,
         source: source?,

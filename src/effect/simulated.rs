@@ -283,7 +283,7 @@ async fn asked(
 /// What an assumption says to a question, with the request that would ask it noted; where it says nothing, the
 /// outcome can not be told.
 fn assumed(connection: &ConnectionName, ask: &Ask, assume: Assume, asking: &Asking<'_>) -> Result<Answer, StepError> {
-    request(ask).into_iter().for_each(|call| asking.calls.note(call));
+    requests(ask).into_iter().for_each(|call| asking.calls.note(call));
     let unknown = || StepError::Unknown {
         what: Effect {
             connection: connection.clone(),
@@ -299,18 +299,19 @@ fn assumed(connection: &ConnectionName, ask: &Ask, assume: Assume, asking: &Aski
         .ok_or_else(unknown)
 }
 
-/// The request that would ask it, where one does; its first page, where it may take several.
-fn request(ask: &Ask) -> Option<Call> {
-    Some(match ask {
-        Ask::UsersWithAddress { address } => unsent::users_with_address(address),
+/// The requests that would ask it; of a list the first page.
+fn requests(ask: &Ask) -> Vec<Call> {
+    let one = match ask {
+        Ask::UsersWithAddress { address } => return unsent::users_with_address(address),
         Ask::AgentWithAddress { .. } => unsent::agents(),
         Ask::Clients { client } => unsent::client(client),
         Ask::Sites { client, site } => unsent::site(*client, site),
         Ask::QueryUsers { query } => unsent::query_users(query),
         Ask::QueryClients { query } => unsent::query_clients(query),
         Ask::QuerySites { query } => unsent::query_sites(query),
-        _ => return None,
-    })
+        _ => return Vec::new(),
+    };
+    vec![one]
 }
 
 fn assumption(ask: &Ask, assume: Assume) -> Option<Value> {

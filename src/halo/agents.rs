@@ -16,7 +16,7 @@ use super::{
     times::Times,
     wire,
 };
-use crate::message::address::AddrSpec;
+use crate::message::address::{self, AddrSpec};
 
 /// The agent with that address, the lowest id where several bear it.
 pub(super) async fn with_address(
@@ -30,7 +30,7 @@ pub(super) async fn with_address(
     let agents = directory.agents.find(&(), Freshness::Cached, ask).await?;
     let same = agents
         .iter()
-        .filter(|agent| agent.email.to_lowercase() == address.as_str());
+        .filter(|agent| address::folded(agent.email.trim()) == address.as_str());
     Ok(same.min_by_key(|agent| agent.id).cloned())
 }
 

@@ -1,10 +1,6 @@
 //! Mail domains as operators and Halo write them, brought to one form in which equal domains compare equal.
 
-/// The domain in lower case and in its ASCII form, so that `Bücher.example` and `xn--bcher-kva.example` are one.
-pub(super) fn folded(domain: &str) -> String {
-    let domain = domain.trim().trim_end_matches('.');
-    idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase())
-}
+pub(super) use crate::message::address::folded_domain as folded;
 
 /// The mail domains in a site's `emaildomain`. Its separator is not documented: comma, semicolon and blanks are
 /// taken, and the `@` that some people write in front.

@@ -30,9 +30,10 @@ pub fn create_client(client: &NewClient) -> Call {
     places::creation(client).unsent(SIMULATED)
 }
 
-/// The first page of the search for an address.
-pub fn users_with_address(address: &AddrSpec) -> Call {
-    first_page(USERS, users::search_query(address))
+/// The first page of the search for an address, in each of its spellings.
+pub fn users_with_address(address: &AddrSpec) -> Vec<Call> {
+    let queries = users::search_queries(address);
+    queries.map(|query| first_page(USERS, query)).collect()
 }
 
 /// The list of agents, in which an address is looked for.

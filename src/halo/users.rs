@@ -11,15 +11,25 @@ use super::{
     listing::{self, USERS},
     wire::{self, Query},
 };
-use crate::message::address::AddrSpec;
+use crate::message::address::{self, AddrSpec};
 
 /// Hits whose main address is another are looked at in detail up to this number.
 const MOST_DETAILS: usize = 10;
 
 /// The users whose address is exactly this one, active ones first, then by id.
 pub(super) async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Result<Vec<User>, HaloError> {
-    let rows = listing::every(api, USERS, search_query(address), calls).await?;
-    let hits = rows.iter().filter_map(wire::user).collect();
+    let mut hits: Vec<User> = Vec::new();
+    for query in search_queries(address) {
+        for user in listing::every(api, USERS, query, calls)
+            .await?
+            .iter()
+            .filter_map(wire::user)
+        {
+            if hits.iter().all(|hit| hit.id != user.id) {
+                hits.push(user);
+            }
+        }
+    }
     let (mut found, others) = by_main_address(hits, address);
     // Only where no active user bears it as the main address can a further address decide.
     if found.iter().all(|user| user.inactive) {
@@ -30,10 +40,15 @@ pub(super) async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Resu
 }
 
 /// Whose main or further address holds this one, as far as Halo's search looks at them.
-pub(super) fn search_query(address: &AddrSpec) -> Query {
-    let mut query = vec![("search", address.as_str().to_owned())];
+pub(super) fn search_query(address: &str) -> Query {
+    let mut query = vec![("search", address.to_owned())];
     query.extend(everybody());
     query
+}
+
+/// The search for an address in each of its spellings.
+pub(super) fn search_queries(address: &AddrSpec) -> impl Iterator<Item = Query> {
+    address.spellings().into_iter().map(|spelling| search_query(&spelling))
 }
 
 /// Every user, inactive ones too, but for the placeholder of each site.
@@ -88,7 +103,7 @@ pub(super) fn is_same(text: &str, address: &AddrSpec) -> bool {
 
 /// An address as Halo has it in the form in which equal ones compare equal.
 pub(super) fn folded(text: &str) -> String {
-    text.trim().to_lowercase()
+    address::folded(text.trim())
 }
 
 async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, HaloError> {

@@ -6,7 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// `local@domain` (RFC 5322, 3.4.1), in lower case, so that equal addresses compare equal.
+/// `local@domain` (RFC 5322, 3.4.1), in lower case and with the domain in its ASCII form (RFC 5890), so that equal
+/// addresses compare equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct AddrSpec(String);
@@ -31,7 +32,17 @@ impl AddrSpec {
         if trimmed.len() > 320 || !local_part_is_usable(local) || !domain_is_usable(domain) {
             return Err(wrong());
         }
-        Ok(AddrSpec(trimmed.to_lowercase()))
+        Ok(AddrSpec(folded(trimmed)))
+    }
+
+    /// The address in each form that people write it in: where the domain has letters beyond ASCII, with them too.
+    pub fn spellings(&self) -> Vec<String> {
+        let (unicode, _) = idna::domain_to_unicode(self.domain());
+        let mut spellings = vec![self.0.clone()];
+        if unicode != self.domain() {
+            spellings.push(format!("{}@{unicode}", self.local_part()));
+        }
+        spellings
     }
 
     /// The whole address, in lower case.
@@ -57,6 +68,30 @@ impl AddrSpec {
         };
         plain().unwrap_or_else(|| self.clone())
     }
+}
+
+/// An address in lower case, with the domain in its ASCII form.
+pub(crate) fn folded(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((local, domain)) if !domain.is_ascii() => format!("{}@{}", local.to_lowercase(), folded_domain(domain)),
+        _ => address.to_lowercase(),
+    }
+}
+
+/// The domain in lower case and in its ASCII form, so that `Bücher.example` and `xn--bcher-kva.example` are one.
+pub fn folded_domain(domain: &str) -> String {
+    let domain = domain.trim().trim_end_matches('.');
+    idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase())
+}
+
+/// The part of a domain that its owner registered, by the public suffix list; nothing where it is an address of a host,
+/// or no domain at all.
+pub fn registrable_domain(domain: &str) -> Option<&str> {
+    let last = domain.rsplit('.').next().unwrap_or(domain);
+    let is_domain = domain.split('.').all(|label| !label.is_empty())
+        && !domain.contains([':', '[', '@', ' '])
+        && !last.bytes().all(|b| b.is_ascii_digit());
+    psl::domain_str(domain).filter(|_| is_domain)
 }
 
 fn local_part_is_usable(local: &str) -> bool {
@@ -98,7 +133,7 @@ impl<'de> Deserialize<'de> for AddrSpec {
 pub struct NameAddr {
     /// The display name, decoded and trimmed; empty where there is none.
     pub name: String,
-    /// The address as it came, trimmed, in lower case; empty where there is none.
+    /// The address as it came, trimmed, in lower case, its domain in ASCII; empty where there is none.
     pub address: String,
 }
 
@@ -141,7 +176,7 @@ mod tests {
             (" o'brien+tag@acme.example ", "o'brien+tag@acme.example"),
             ("\"a@b\"@example.org", "\"a@b\"@example.org"),
             ("root@[192.0.2.1]", "root@[192.0.2.1]"),
-            ("jürgen@bücher.example", "jürgen@bücher.example"),
+            ("jürgen@Bücher.example", "jürgen@xn--bcher-kva.example"),
         ] {
             assert_eq!(AddrSpec::parse(text).unwrap().as_str(), expected);
         }
@@ -155,6 +190,30 @@ mod tests {
             ("+x@desk.example", "+x@desk.example"),
         ] {
             assert_eq!(AddrSpec::parse(text).unwrap().without_detail().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn an_address_with_letters_beyond_ascii_is_one_in_both_spellings() {
+        let ascii = AddrSpec::parse("a@xn--bcher-kva.example").unwrap();
+        assert_eq!(AddrSpec::parse("A@BÜCHER.example").unwrap(), ascii);
+        assert_eq!(ascii.spellings(), ["a@xn--bcher-kva.example", "a@bücher.example"]);
+        assert_eq!(AddrSpec::parse("a@b.example").unwrap().spellings(), ["a@b.example"]);
+    }
+
+    #[test]
+    fn only_domains_have_a_registered_part() {
+        for (domain, expected) in [
+            ("mail.example.co.uk", Some("example.co.uk")),
+            ("example.org", Some("example.org")),
+            ("192.0.2.1", None),
+            ("[192.0.2.1]", None),
+            ("2001:db8::1", None),
+            ("..example.org", None),
+            ("com", None),
+            ("", None),
+        ] {
+            assert_eq!(registrable_domain(domain), expected, "{domain}");
         }
     }
 

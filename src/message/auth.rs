@@ -1,6 +1,9 @@
 //! What a trusted server found about the author (Authentication-Results, RFC 8601).
 
-use super::HeaderField;
+use super::{
+    HeaderField,
+    address::{folded_domain, registrable_domain},
+};
 
 /// The name by which configuration believes the topmost field, whoever wrote it.
 const TOPMOST: &str = "topmost";
@@ -190,8 +193,9 @@ impl MethodResult {
 
 /// Relaxed alignment (RFC 7489, 3.1): one registrable domain.
 fn are_aligned(one: &str, other: &str) -> bool {
-    let organisation = |domain: &str| psl::domain_str(domain).unwrap_or(domain).to_owned();
-    !one.is_empty() && (one == other || organisation(one) == organisation(other))
+    let (one, other) = (folded_domain(one), folded_domain(other));
+    let organisation = registrable_domain(&one);
+    !one.is_empty() && (one == other || organisation.is_some() && organisation == registrable_domain(&other))
 }
 
 /// Stands at the end of a field in which a quote or a comment never ends: it may have swallowed a failure.
@@ -286,6 +290,20 @@ mod tests {
         check_author(Author::Uncertain, pass, ["fail", "fail"]);
         check_author(Author::Uncertain, "dmarc=none; spf=pass", ["none", "fail"]);
         check_author(Author::Uncertain, "none", ["none", "none"]);
+    }
+
+    #[test]
+    fn hosts_are_no_organisations_and_spellings_of_a_domain_are_one() {
+        check_author(
+            Author::One("198.51.2.1"),
+            "dmarc=pass header.from=192.0.2.1",
+            ["fail", "fail"],
+        );
+        check_author(
+            Author::One("bücher.example"),
+            "dmarc=pass header.from=xn--bcher-kva.example",
+            ["pass", "pass"],
+        );
     }
 
     #[test]

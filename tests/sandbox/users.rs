@@ -71,6 +71,25 @@ async fn inactive_users_are_found_after_active_ones() {
 }
 
 #[tokio::test]
+async fn a_domain_with_letters_beyond_ascii_is_looked_for_in_both_spellings() {
+    let world = world().await;
+    world
+        .sandbox
+        .add_user(json!({"id": 91, "name": "Ann", "site_id": 21, "emailaddress": "Ann@Bücher.example"}));
+    world
+        .sandbox
+        .add_user(json!({"id": 92, "name": "Bo", "site_id": 21, "emailaddress": "bo@xn--bcher-kva.example"}));
+    for (address, id) in [
+        ("ann@bücher.example", 91),
+        ("ann@xn--bcher-kva.example", 91),
+        ("bo@bücher.example", 92),
+        ("bo@XN--BCHER-KVA.example", 92),
+    ] {
+        assert_eq!(world.users(address, Freshness::Fresh).await, [id], "{address}");
+    }
+}
+
+#[tokio::test]
 async fn floats_become_ids() {
     let world = world().await;
     let jane = &world.found("jane@acme.example", Freshness::Fresh).await[0];

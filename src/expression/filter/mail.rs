@@ -3,7 +3,10 @@
 use tera::Value;
 
 use super::Input;
-use crate::expression::{budget::Stop, freemail::is_freemail_domain};
+use crate::{
+    expression::{budget::Stop, freemail::is_freemail_domain},
+    message::address,
+};
 
 type Made = Result<Value, Stop>;
 
@@ -22,7 +25,7 @@ fn domain_of(text: &str) -> String {
         (domain, "") => domain,
         (_, domain) => domain,
     };
-    domain.trim().trim_end_matches('.').to_lowercase()
+    address::folded_domain(domain)
 }
 
 /// The domain of an address.
@@ -44,7 +47,7 @@ pub fn local_part(input: &mut Input<'_>) -> Made {
 pub fn registrable_domain(input: &mut Input<'_>) -> Made {
     let text = input.text()?;
     let domain = domain_of(&text);
-    input.made(psl::domain_str(&domain).unwrap_or_default().to_owned())
+    input.made(address::registrable_domain(&domain).unwrap_or_default().to_owned())
 }
 
 /// Whether an address or a domain is free mail, by the table or by the configuration.
@@ -78,20 +81,56 @@ fn names(text: &str) -> (String, String) {
         return names_of_address(halves(text).0);
     }
     // "Lee, Ann (Sales)" and "Ann Lee | Example" name the company or the role too.
-    let text = text.split(['(', '[', '<', '|']).next().unwrap_or_default().trim();
-    if let Some((last, first)) = text.split_once(',') {
-        let first = first.split(',').next().unwrap_or_default();
-        return (
-            first.split_whitespace().next().unwrap_or_default().to_owned(),
-            words(last),
-        );
+    let text = without_tags(text)
+        .split(['(', '[', '<', '|'])
+        .next()
+        .unwrap_or_default();
+    let mut parts = text.split(',').map(name_words).filter(|words| !words.is_empty());
+    let words = parts.next().unwrap_or_default();
+    if let Some(given) = parts.next() {
+        return (given[0].to_owned(), words.join(" "));
     }
-    let words: Vec<&str> = text.split_whitespace().collect();
     match words.as_slice() {
         [] => (String::new(), String::new()),
         [only] => ((*only).to_owned(), String::new()),
         [first, .., _] => ((*first).to_owned(), last_words(&words).join(" ")),
     }
+}
+
+/// Without what gateways put before a name: `[EXT] Ann Lee`.
+fn without_tags(text: &str) -> &str {
+    let mut text = text.trim_start();
+    while let Some((_, rest)) = [("[", ']'), ("(", ')')]
+        .into_iter()
+        .find_map(|(opening, closing)| text.strip_prefix(opening)?.split_once(closing))
+    {
+        text = rest.trim_start();
+    }
+    text
+}
+
+/// What is put before a name, in lower case and without dots.
+const TITLES: &[&str] = &[
+    "dame", "dipl-ing", "dott", "dr", "dr-ing", "dra", "frau", "herr", "ing", "madame", "mag", "med", "miss", "mlle",
+    "mme", "monsieur", "mr", "mrs", "ms", "mx", "prof", "rev", "sir", "sra", "srta",
+];
+/// What is put behind a name, without dots.
+const SUFFIXES: &[&str] = &[
+    "BSc", "CPA", "Esq", "II", "III", "IV", "JD", "Jr", "LLM", "MBA", "MD", "MSc", "PMP", "PhD", "Sr", "jr", "sr",
+];
+
+/// The words of a name without titles and suffixes; a title that stands alone is a name.
+fn name_words(text: &str) -> Vec<&str> {
+    let plain = |word: &str| word.replace('.', "");
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    while words.len() > 1 && TITLES.contains(&plain(words[0]).to_lowercase().as_str()) {
+        words.remove(0);
+    }
+    let is_suffix = |word: &&str| SUFFIXES.contains(&plain(word).as_str());
+    while words.last().is_some_and(is_suffix) {
+        words.pop();
+    }
+    words
 }
 
 /// The last word, with the small words before it that belong to it: `van der Berg`.
@@ -103,10 +142,6 @@ fn last_words<'a, 'b>(words: &'b [&'a str]) -> &'b [&'a str] {
         .take_while(|word| small(word))
         .count();
     &words[words.len() - 1 - particles..]
-}
-
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn names_of_address(local: &str) -> (String, String) {

@@ -8,7 +8,7 @@
 
 use mail_parser::{Addr, HeaderName, MessageParser};
 
-use super::NameAddr;
+use super::{NameAddr, folded};
 use crate::message::{header::one_line, word};
 
 /// A longer address is none (RFC 5321, 4.5.3.1 allows 64 + 1 + 255).
@@ -18,6 +18,15 @@ const MASK: u32 = 0xe000;
 
 /// The mailboxes of an address list, groups flattened, at most `most`; and whether there were more.
 pub fn parse(raw: &str, most: usize) -> (Vec<NameAddr>, bool) {
+    let (mailboxes, had_more) = read(raw, most);
+    // Some programs write the address into the encoded word as well.
+    if mailboxes.is_empty() && raw.contains("=?") && !raw.contains('@') {
+        return read(&one_line(&word::decode(raw)), most);
+    }
+    (mailboxes, had_more)
+}
+
+fn read(raw: &str, most: usize) -> (Vec<NameAddr>, bool) {
     let mut mailboxes = Vec::new();
     // `Miller, Ann <ann@example.org>`: what stood before the comma is a name without an address.
     let mut nameless = String::new();
@@ -74,13 +83,18 @@ fn mailbox(read: &Addr<'_>) -> (NameAddr, bool) {
         .strip_prefix('@')
         .and_then(|route| route.split_once(':'))
         .map_or(text, |(_, rest)| rest);
-    let address = unmasked(text.strip_prefix("mailto:").unwrap_or(text));
-    let is_address = address.len() <= MAX_ADDRESS && address != "@" && address != "<>";
-    let address = if is_address {
-        address.to_lowercase()
-    } else {
-        String::new()
-    };
+    let text = ["mailto:", "smtp:"]
+        .into_iter()
+        .find_map(|scheme| {
+            text.get(..scheme.len())?
+                .eq_ignore_ascii_case(scheme)
+                .then(|| &text[scheme.len()..])
+        })
+        .unwrap_or(text);
+    let address = unmasked(text);
+    let address = address.trim_end_matches(['.', '>']);
+    let is_address = address.len() <= MAX_ADDRESS && !matches!(address, "@" | "<");
+    let address = if is_address { folded(address) } else { String::new() };
     (NameAddr { name, address }, read.address().is_some())
 }
 
@@ -276,6 +290,7 @@ mod tests {
         check("ann @ example.org", &[("", "ann@example.org")]);
         check("<@relay.example:ann@example.org>", &[("", "ann@example.org")]);
         check("o'brien@example.org", &[("", "o'brien@example.org")]);
+        check("a@Bücher.example", &[("", "a@xn--bcher-kva.example")]);
     }
 
     #[test]
@@ -329,6 +344,27 @@ mod tests {
     fn a_missing_bracket_is_borne() {
         check("Ann <ann@example.org", &[("Ann", "ann@example.org")]);
         check("Ann ann@example.org", &[("Ann", "ann@example.org")]);
+        check("Ann ann@example.org>", &[("Ann", "ann@example.org")]);
+        check(
+            "Ann Lee ann@example.org>, bob@example.org",
+            &[("Ann Lee", "ann@example.org"), ("", "bob@example.org")],
+        );
+    }
+
+    #[test]
+    fn a_dot_at_the_end_and_a_scheme_before_are_left_out() {
+        check("Ann <ann@example.org.>", &[("Ann", "ann@example.org")]);
+        check("<SMTP:ann@example.org>", &[("", "ann@example.org")]);
+        check("Mailto:ann@example.org", &[("", "ann@example.org")]);
+    }
+
+    #[test]
+    fn an_address_within_an_encoded_word_is_read_where_none_stands_outside() {
+        check("=?utf-8?q?Ann_<ann=40x.org>?=", &[("Ann", "ann@x.org")]);
+        check(
+            "=?utf-8?q?Ann_<ann=40x.org>?= <bob@example.org>",
+            &[("Ann <ann@x.org>", "bob@example.org")],
+        );
     }
 
     #[test]
