@@ -178,9 +178,18 @@ fn around(source: &str, offset: usize) -> &str {
     rest[..end].trim_matches('-').trim()
 }
 
+/// Words that are no variables.
+pub fn is_reserved(word: &str) -> bool {
+    parse::RESERVED.contains(&word) || word.starts_with("__")
+}
+
 /// The tree of an expression without braces, checked.
-fn checked(source: &str, names: &Names) -> Result<(syntax::Node, Shape, Arc<Patterns>), Vec<ExpressionFault>> {
-    let node = parse::bare(source).map_err(|fault| vec![fault])?;
+fn checked(
+    source: &str,
+    parsed: Result<syntax::Node, ExpressionFault>,
+    names: &Names,
+) -> Result<(syntax::Node, Shape, Arc<Patterns>), Vec<ExpressionFault>> {
+    let node = parsed.map_err(|fault| vec![fault])?;
     let mut check = Check::new(source, names);
     let shape = check.node(&node);
     Ok((node, shape, check.finish()?.into()))
@@ -209,7 +218,7 @@ pub struct Evaluated {
 impl Condition {
     /// Checks and compiles a condition; all faults are reported at once, in the order of their places.
     pub fn compile(source: &str, names: &Names) -> Result<Condition, Vec<ExpressionFault>> {
-        let (node, _, patterns) = checked(source, names)?;
+        let (node, _, patterns) = checked(source, parse::condition(source), names)?;
         let whole = Part::of(source, &node, &patterns).map_err(|fault| vec![fault])?;
         Ok(Condition {
             source: source.into(),
@@ -239,7 +248,7 @@ pub struct ValueExpression {
 impl ValueExpression {
     /// Checks and compiles an expression; all faults are reported at once, in the order of their places.
     pub fn compile(source: &str, names: &Names) -> Result<ValueExpression, Vec<ExpressionFault>> {
-        let (node, shape, patterns) = checked(source, names)?;
+        let (node, shape, patterns) = checked(source, parse::bare(source), names)?;
         let program = Program::load(emit::value(source, &node), patterns).map_err(|fault| vec![fault])?;
         Ok(ValueExpression {
             source: source.into(),

@@ -29,6 +29,8 @@ pub struct Check<'a> {
     locals: Vec<Vec<(String, Shape)>>,
     /// How many `for` stand around: `loop` is known there.
     loops: usize,
+    /// Variables that were set inside a loop that is over: Tera forgets them there, or has the older value again.
+    forgotten: Vec<String>,
     pub faults: Vec<ExpressionFault>,
     /// Patterns that stand in the source, compiled.
     pub patterns: Patterns,
@@ -41,6 +43,7 @@ impl<'a> Check<'a> {
             names,
             locals: vec![Vec::new()],
             loops: 0,
+            forgotten: Vec::new(),
             faults: Vec::new(),
             patterns: Patterns::new(),
         }
@@ -83,9 +86,11 @@ impl<'a> Check<'a> {
             } => {
                 let variables = self.walk(over, key.as_ref(), value);
                 self.loops += 1;
+                let own = variables.len();
                 self.locals.push(variables);
                 self.pieces(body);
-                self.locals.pop();
+                let set = self.locals.pop().into_iter().flatten().skip(own);
+                self.forgotten.extend(set.map(|(name, _)| name));
                 self.loops -= 1;
                 self.pieces(otherwise.as_ref().map_or(&[], |(_, body)| body));
             }
@@ -110,6 +115,7 @@ impl<'a> Check<'a> {
 
     /// A variable that is set twice, perhaps in two branches, is known to be what both say.
     fn assign(&mut self, name: &Name, shape: Shape) {
+        self.forgotten.retain(|known| *known != name.text);
         let frame = self.locals.last_mut().expect("the template's own frame stays");
         match frame.iter_mut().find(|(known, _)| *known == name.text) {
             Some((_, known)) => *known = known.clone().common(shape),
@@ -140,6 +146,8 @@ impl<'a> Check<'a> {
             }
             _ => {}
         }
+        self.forgotten
+            .retain(|known| *known != value.text && key.is_none_or(|key| *known != key.text));
         let key = key.map(|key| (key.text.clone(), Shape::Text));
         key.into_iter().chain([(value.text.clone(), shape.item())]).collect()
     }
@@ -181,10 +189,15 @@ impl<'a> Check<'a> {
             }
             Expr::Filter(of, call) => {
                 let shape = self.node(of);
+                let key = call.arguments.iter().find(|(name, _)| name.text == "key");
+                if let (Shape::Map(_), Some((_, key))) = (shape.present(), key) {
+                    self.key_in_small_letters(of, key);
+                }
                 self.filter(self.text(of), of.start, &shape, call)
             }
             Expr::Test(of, call, _) => {
                 let shape = self.node(of);
+                self.contained(of, &shape, call);
                 self.test(self.text(of), of.start, &shape, call)
             }
             Expr::Function(call) => self.function(call),
@@ -250,6 +263,12 @@ impl<'a> Check<'a> {
     }
 
     fn root(&mut self, name: &str, start: usize) -> Shape {
+        if self.forgotten.iter().any(|known| known == name) {
+            let problem = format!("what {name:?} was set to inside the loop is forgotten after it");
+            let remedy = "make a list of it: [x.name for x in …], and take | first or | last; or put {% set x %}…{% endset %} around the loop";
+            self.fault(start, problem, remedy);
+            return Shape::Any;
+        }
         let local = self.locals.iter().rev().flatten().find(|(known, _)| known == name);
         if let Some((_, shape)) = local.or_else(|| self.names.roots.iter().find(|(known, _)| known == name)) {
             return shape.clone();
@@ -314,7 +333,14 @@ impl<'a> Check<'a> {
 
     fn index(&mut self, of: &Node, index: &Node) -> Shape {
         if let Expr::Literal(Literal::Text(name)) = &index.kind {
-            return self.member(of, name, index.start);
+            let shape = self.member(of, name, index.start);
+            let before = self.faults.len();
+            let is_map = matches!(self.node(of).present(), Shape::Map(of) if **of == Shape::Text);
+            self.faults.truncate(before);
+            if is_map {
+                self.key_in_small_letters(of, index);
+            }
+            return shape;
         }
         self.node(index);
         let shape = self.node(of);

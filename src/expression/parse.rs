@@ -12,10 +12,11 @@ type Parsed<T> = Result<T, ExpressionFault>;
 
 /// How deep brackets may nest; Tera itself stops at 40 of its own, smaller steps.
 const DEEPEST: usize = 24;
-/// How many operands, steps and calls one expression may have; Tera stops at 256 of them.
+/// How many operands, steps and calls one expression may have, elements of lists that are written out left out; Tera
+/// stops at 256 of them. Each clause of a condition is an expression of its own, and it may have so many clauses.
 const LONGEST: usize = 240;
 /// Words that are no variables.
-const RESERVED: [&str; 16] = [
+pub const RESERVED: [&str; 16] = [
     "true", "True", "false", "False", "loop", "self", "and", "or", "not", "is", "in", "continue", "break", "none",
     "None", "null",
 ];
@@ -25,9 +26,20 @@ const IN_AND_IS: u8 = 5;
 const PIPE: u8 = 17;
 const MINUS_BEFORE: u8 = 20;
 
+/// The tree of a condition, an expression without braces that is evaluated clause by clause.
+pub fn condition(source: &str) -> Parsed<Node> {
+    let mut parser = Parser::new(source, token::of_bare(source)?);
+    parser.clauses = Some(0);
+    whole(parser)
+}
+
 /// The tree of an expression without braces.
 pub fn bare(source: &str) -> Parsed<Node> {
-    let mut parser = Parser::new(source, token::of_bare(source)?);
+    whole(Parser::new(source, token::of_bare(source)?))
+}
+
+fn whole(mut parser: Parser<'_>) -> Parsed<Node> {
+    let source = parser.source;
     if let Some(after) = source.trim_start().strip_prefix("{{") {
         let inner = after.trim_end().strip_suffix("}}").unwrap_or(after).trim();
         let offset = source.len() - source.trim_start().len();
@@ -58,6 +70,8 @@ pub struct Parser<'a> {
     at: usize,
     depth: usize,
     length: usize,
+    /// How many clauses a condition has so far.
+    clauses: Option<usize>,
 }
 
 impl<'a> Parser<'a> {
@@ -68,6 +82,7 @@ impl<'a> Parser<'a> {
             at: 0,
             depth: 0,
             length: 0,
+            clauses: None,
         }
     }
 
@@ -183,14 +198,33 @@ impl<'a> Parser<'a> {
 
     fn count(&mut self) -> Parsed<()> {
         self.length += 1;
-        if self.length > LONGEST {
-            return Err(fault(
-                self.token().start,
-                "the expression is too long",
-                "divide it with {% set %} or several steps",
-            ));
+        if self.length <= LONGEST {
+            return Ok(());
         }
-        Ok(())
+        Err(self.too_long(format!(
+            "the expression is too long: more than {LONGEST} names, values, operators and calls"
+        )))
+    }
+
+    /// After `and` and `or` a clause begins anew.
+    fn clause(&mut self) -> Parsed<()> {
+        let Some(clauses) = &mut self.clauses else {
+            return Ok(());
+        };
+        *clauses += 1;
+        self.length = 0;
+        if *clauses < LONGEST {
+            return Ok(());
+        }
+        Err(self.too_long(format!("the condition is too long: more than {LONGEST} clauses")))
+    }
+
+    fn too_long(&self, problem: String) -> ExpressionFault {
+        let remedy = match self.clauses {
+            Some(_) => "write name in [\"…\", \"…\"] for many of one kind, or divide it over several rules",
+            None => "divide it with {% set %} or several steps",
+        };
+        fault(self.token().start, problem, remedy)
     }
 }
 
@@ -245,6 +279,10 @@ impl Parser<'_> {
                     return Err(self.unexpected("\"else\""));
                 }
                 Expr::Ternary(Box::new([*left, condition, self.binding(0)?]))
+            }
+            Next::Binary(op @ (Op::And | Op::Or), right) => {
+                self.clause()?;
+                Expr::Binary(op, left, Box::new(self.binding(right)?))
             }
             Next::Binary(op, right) => Expr::Binary(op, left, Box::new(self.binding(right)?)),
         };

@@ -54,6 +54,17 @@ impl Check<'_> {
         Shape::Truth
     }
 
+    /// What `containing` looks for, and in what.
+    pub(super) fn contained(&mut self, of: &Node, shape: &Shape, call: &Call) {
+        let wanted = call.arguments.iter().find(|(name, _)| name.text == "pat");
+        if let Some((_, wanted)) = wanted.filter(|_| call.name.text == "containing") {
+            let before = self.faults.len();
+            let found = self.node(wanted);
+            self.faults.truncate(before);
+            self.membership("containing", (wanted, &found), (of, shape));
+        }
+    }
+
     pub(super) fn function(&mut self, call: &Call) -> Shape {
         let Some(entry) = catalog::find(catalog::FUNCTIONS, &call.name.text) else {
             let remedy = match catalog::find(catalog::FILTERS, &call.name.text) {

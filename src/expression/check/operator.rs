@@ -3,8 +3,25 @@
 use super::Check;
 use crate::expression::{
     shape::Shape,
-    syntax::{Expr, Node, Op},
+    syntax::{Expr, Literal, Node, Op},
 };
+
+/// Whether no value of the one shape ever equals one of the other.
+fn never_alike(one: &Shape, other: &Shape) -> bool {
+    match (one.present(), other.present()) {
+        (Shape::Any | Shape::Nullable(_), _) | (_, Shape::Any | Shape::Nullable(_)) => false,
+        (Shape::Record(_) | Shape::Map(_), Shape::Record(_) | Shape::Map(_)) => false,
+        (one, other) => std::mem::discriminant(one) != std::mem::discriminant(other),
+    }
+}
+
+fn part_of(text: &str, record: &Shape) -> String {
+    let name = record
+        .names()
+        .first()
+        .map_or_else(String::new, |name| format!(": {text}.{name}"));
+    format!("name the part of it that is meant{name}")
+}
 
 impl Check<'_> {
     pub(super) fn binary(&mut self, op: Op, left: &Node, right: &Node) -> Shape {
@@ -16,21 +33,15 @@ impl Check<'_> {
             Op::And | Op::Or => before.common(after),
             Op::Join => Shape::Text,
             Op::In | Op::NotIn => {
-                if matches!(after.present(), Shape::Number | Shape::Truth) {
-                    self.fault(
-                        right.start,
-                        format!(
-                            "{:?} is {} and can not contain anything",
-                            self.text(right),
-                            after.kind()
-                        ),
-                        "",
-                    );
-                }
+                self.membership(op.sign(), (left, &before), (right, &after));
                 Shape::Truth
             }
-            Op::Equal | Op::NotEqual | Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
-                self.comparison(op, (left, &before), (right, &after));
+            Op::Equal | Op::NotEqual => {
+                self.equality(op, (left, &before), (right, &after));
+                Shape::Truth
+            }
+            Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
+                self.order(op, (left, &before), (right, &after));
                 Shape::Truth
             }
             _ => {
@@ -41,29 +52,102 @@ impl Check<'_> {
         }
     }
 
-    /// A text and a number are never equal, nor is one of them less: such a condition would be false for ever.
-    fn comparison(&mut self, op: Op, left: (&Node, &Shape), right: (&Node, &Shape)) {
-        let scalar = |shape: &Shape| matches!(shape, Shape::Text | Shape::Number | Shape::Truth);
+    /// A text and a number are never equal: such a condition would be false for ever.
+    fn equality(&mut self, op: Op, left: (&Node, &Shape), right: (&Node, &Shape)) {
+        if !never_alike(left.1, right.1) {
+            return;
+        }
+        let problem = format!("{} compares what is never alike: {}", op.sign(), self.both(left, right));
+        let remedy = match (left.1.present(), right.1.present()) {
+            (Shape::List(of), other) if !never_alike(of, other) => {
+                format!("write {} in {}", self.text(right.0), self.text(left.0))
+            }
+            _ => self.remedy(op, left, right),
+        };
+        self.fault(left.0.start, problem, remedy);
+    }
+
+    /// Only two texts or two numbers have an order.
+    fn order(&mut self, op: Op, left: (&Node, &Shape), right: (&Node, &Shape)) {
         let (before, after) = (left.1.present(), right.1.present());
-        if scalar(before) && scalar(after) && before != after {
-            let problem = format!(
-                "{:?} is {}, {:?} is {}",
-                self.text(left.0),
-                before.kind(),
-                self.text(right.0),
-                after.kind()
-            );
-            let remedy = match (before, after) {
-                (Shape::Number, Shape::Text) | (Shape::Text, Shape::Number) => {
-                    "write the number without quotes, or make the text a number with | int"
-                }
-                _ => "write the name by itself, or with not before it",
-            };
-            self.fault(
-                left.0.start,
-                format!("{} compares what is never alike: {problem}", op.sign()),
-                remedy,
-            );
+        let has_order = |shape: &Shape| matches!(shape, Shape::Text | Shape::Number | Shape::Any);
+        if has_order(before) && has_order(after) && !never_alike(before, after) {
+            return;
+        }
+        let problem = format!(
+            "{} takes two numbers or two texts: {}",
+            op.sign(),
+            self.both(left, right)
+        );
+        self.fault(left.0.start, problem, self.remedy(op, left, right));
+    }
+
+    fn both(&self, left: (&Node, &Shape), right: (&Node, &Shape)) -> String {
+        let (left, right) = ((self.text(left.0), left.1.kind()), (self.text(right.0), right.1.kind()));
+        format!("{:?} is {}, {:?} is {}", left.0, left.1, right.0, right.1)
+    }
+
+    fn remedy(&self, op: Op, left: (&Node, &Shape), right: (&Node, &Shape)) -> String {
+        let texts = (self.text(left.0), self.text(right.0));
+        match (left.1.present(), right.1.present()) {
+            (Shape::Number, Shape::Text) | (Shape::Text, Shape::Number) => {
+                "write the number without quotes, or make the text a number with | int".to_owned()
+            }
+            (Shape::List(_) | Shape::Map(_), Shape::Number) => {
+                format!("write {} | length {} {}", texts.0, op.sign(), texts.1)
+            }
+            (Shape::Number, Shape::List(_) | Shape::Map(_)) => {
+                format!("write {} {} {} | length", texts.0, op.sign(), texts.1)
+            }
+            (record @ Shape::Record(_), _) => part_of(texts.0, record),
+            (_, record @ Shape::Record(_)) => part_of(texts.1, record),
+            (Shape::Truth, _) | (_, Shape::Truth) => "write the name by itself, or with not before it".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// `in` and `containing`: what can not be in there makes a condition false for ever.
+    pub(super) fn membership(&mut self, sign: &str, item: (&Node, &Shape), container: (&Node, &Shape)) {
+        let (wanted, text) = (self.text(item.0), self.text(container.0));
+        let problem = match container.1.present() {
+            Shape::Number | Shape::Truth => {
+                let problem = format!("{text:?} is {} and can not contain anything", container.1.kind());
+                return self.fault(container.0.start, problem, "");
+            }
+            Shape::List(of) if never_alike(item.1, of) => {
+                format!(
+                    "{sign} finds nothing: {wanted:?} is {}, an element of {text:?} is {}",
+                    item.1.kind(),
+                    of.kind()
+                )
+            }
+            Shape::Text | Shape::Map(_) | Shape::Record(_)
+                if matches!(item.1.present(), Shape::List(_) | Shape::Map(_) | Shape::Record(_)) =>
+            {
+                format!("{sign} finds nothing: {}", self.both(item, container))
+            }
+            Shape::Map(of) if **of == Shape::Text => return self.key_in_small_letters(container.0, item.0),
+            _ => return,
+        };
+        let remedy = match container.1.present() {
+            Shape::List(of) => match of.present().names().first() {
+                Some(name) => format!("write {wanted} in {text} | map(attribute=\"{name}\")"),
+                None => String::new(),
+            },
+            _ => String::new(),
+        };
+        self.fault(item.0.start, problem, remedy);
+    }
+
+    /// Header fields stand under their names in lower case; another key is never there.
+    pub(super) fn key_in_small_letters(&mut self, of: &Node, key: &Node) {
+        let Expr::Literal(Literal::Text(text)) = &key.kind else {
+            return;
+        };
+        let small = text.to_lowercase();
+        if small != *text {
+            let problem = format!("{:?} has its names in lower case, not {text:?}", self.text(of));
+            self.fault(key.start, problem, format!("write {small:?}"));
         }
     }
 

@@ -1,6 +1,12 @@
 //! Dates in a time zone and a form.
 
-use jiff::{Timestamp, fmt::strtime, tz::TimeZone};
+use std::sync::LazyLock;
+
+use jiff::{
+    Timestamp,
+    fmt::strtime,
+    tz::{TimeZone, TimeZoneDatabase},
+};
 use tera::Value;
 
 use super::Input;
@@ -31,9 +37,14 @@ pub fn format_date(input: &mut Input<'_>) -> Result<Value, Stop> {
     input.made(made)
 }
 
+/// The zones that came with the program, and no others: those of a machine may be missing in its container, or be old.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
 /// A time zone by its name.
 pub fn zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| format!("the time zone {name:?} is not known"))
+    ZONES
+        .get(name)
+        .map_err(|_| format!("the time zone {name:?} is not known"))
 }
 
 /// Whether a format can be written; the reason where it can not.

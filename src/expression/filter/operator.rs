@@ -57,10 +57,11 @@ fn turns(input: &mut Input<'_>) -> Made {
         .whole_argument("cost")?
         .and_then(|cost| usize::try_from(cost).ok())
         .unwrap_or(STEP);
+    let keyed = input.truth_argument("keyed");
     match input.value.kind() {
+        ValueKind::None | ValueKind::Undefined if keyed => Ok(Value::from(tera::Map::new())),
         ValueKind::None | ValueKind::Undefined => Ok(Value::from(Vec::<Value>::new())),
         ValueKind::Array | ValueKind::Map => {
-            let keyed = input.truth_argument("keyed");
             if keyed && !input.value.is_map() {
                 return Err(Stop::Failed(
                     "a loop over keys and values takes a map, not a list".to_owned(),
@@ -218,13 +219,21 @@ fn operands(input: &Input<'_>) -> Result<(Number, Number), Stop> {
 
 /// Whole numbers as such, floats where one operand is a float; what has no result is refused.
 fn calculate(input: &Input<'_>, whole: fn(i128, i128) -> Option<i128>, float: fn(f64, f64) -> f64) -> Made {
-    let made = match operands(input)? {
-        (Number::Integer(left), Number::Integer(right)) => whole(left, right).map(whole_value),
-        (left, right) => Some(float(left.as_float(), right.as_float()))
-            .filter(|made| made.is_finite())
-            .map(Value::from),
-    };
-    made.ok_or_else(|| Stop::Failed(format!("{} has no result for these numbers", input.name)))
+    match operands(input)? {
+        (Number::Integer(left), Number::Integer(right)) => {
+            whole(left, right).map(whole_value).ok_or_else(|| no_result(input))
+        }
+        (left, right) => finite(input, float(left.as_float(), right.as_float())),
+    }
+}
+
+fn finite(input: &Input<'_>, made: f64) -> Made {
+    let made = Some(made).filter(|made| made.is_finite()).map(Value::from);
+    made.ok_or_else(|| no_result(input))
+}
+
+fn no_result(input: &Input<'_>) -> Stop {
+    Stop::Failed(format!("{} has no result for these numbers", input.name))
 }
 
 /// The smaller kind where it fits, as JSON has it.
@@ -281,7 +290,7 @@ fn power(input: &mut Input<'_>) -> Made {
         let made = Number::Integer(base)
             .as_float()
             .powf(Number::Integer(exponent).as_float());
-        return Ok(Value::from(made));
+        return finite(input, made);
     }
     let whole = |base: i128, exponent: i128| base.checked_pow(u32::try_from(exponent).ok()?);
     calculate(input, whole, f64::powf)

@@ -226,7 +226,12 @@ impl Parser<'_> {
                 }
             }
             let spread = self.accept("...");
+            let before = self.length;
             let node = self.binding(0)?;
+            // A list of values that are written out costs nothing.
+            if matches!(node.kind, Expr::Literal(_)) {
+                self.length = before;
+            }
             if entries.is_empty() && !spread && self.accept_word("for") {
                 return self.comprehension(start, node);
             }

@@ -622,6 +622,84 @@ fn filters_and_tests_are_given_what_they_take() {
             "write the name by itself, or with not before it",
         ),
         (
+            "{{ \"b@x.org\" in email.to }}",
+            "\"b@",
+            "in finds nothing: \"\\\"b@x.org\\\"\" is text, an element of \"email.to\" is a record",
+            "write \"b@x.org\" in email.to | map(attribute=\"address\")",
+        ),
+        (
+            "{{ email.to is containing(pat=\"b@x.org\") }}",
+            "\"b@",
+            "containing finds nothing: \"\\\"b@x.org\\\"\" is text, an element of \"email.to\" is a record",
+            "write \"b@x.org\" in email.to | map(attribute=\"address\")",
+        ),
+        (
+            "{{ \"7\" in email.ticket_ids }}",
+            "\"7",
+            "in finds nothing: \"\\\"7\\\"\" is text, an element of \"email.ticket_ids\" is a number",
+            "",
+        ),
+        (
+            "{{ email.from == \"ann@x\" }}",
+            "email",
+            "== compares what is never alike: \"email.from\" is a record, \"\\\"ann@x\\\"\" is text",
+            "name the part of it that is meant: email.from.address",
+        ),
+        (
+            "{{ email.ticket_ids == 42 }}",
+            "email",
+            "== compares what is never alike: \"email.ticket_ids\" is a list, \"42\" is a number",
+            "write 42 in email.ticket_ids",
+        ),
+        (
+            "{{ email.attachments == 0 }}",
+            "email",
+            "== compares what is never alike: \"email.attachments\" is a list, \"0\" is a number",
+            "write email.attachments | length == 0",
+        ),
+        (
+            "{{ email.attachments > 0 }}",
+            "email",
+            "> takes two numbers or two texts: \"email.attachments\" is a list, \"0\" is a number",
+            "write email.attachments | length > 0",
+        ),
+        (
+            "{{ 0 < email.attachments }}",
+            "0",
+            "< takes two numbers or two texts: \"0\" is a number, \"email.attachments\" is a list",
+            "write 0 < email.attachments | length",
+        ),
+        (
+            "{{ email.junk > false }}",
+            "email",
+            "> takes two numbers or two texts: \"email.junk\" is true or false, \"false\" is true or false",
+            "write the name by itself, or with not before it",
+        ),
+        (
+            "{{ email.headers[\"X-Foo\"] }}",
+            "\"X",
+            "\"email.headers\" has its names in lower case, not \"X-Foo\"",
+            "write \"x-foo\"",
+        ),
+        (
+            "{{ email.headers | get(key=\"X-Foo\") }}",
+            "\"X",
+            "\"email.headers\" has its names in lower case, not \"X-Foo\"",
+            "write \"x-foo\"",
+        ),
+        (
+            "{{ \"X-Foo\" in email.headers }}",
+            "\"X",
+            "\"email.headers\" has its names in lower case, not \"X-Foo\"",
+            "write \"x-foo\"",
+        ),
+        (
+            "{% set last = \"\" %}{% for to in email.to %}{% set last = to.address %}{% endfor %}{{ last }}",
+            "last }}",
+            "what \"last\" was set to inside the loop is forgotten after it",
+            "make a list of it: [x.name for x in …], and take | first or | last; or put {% set x %}…{% endset %} around the loop",
+        ),
+        (
             "{{ email.subject + \"x\" }}",
             "email",
             "+ takes numbers, \"email.subject\" is text",
@@ -825,6 +903,42 @@ fn a_bomb_of_brackets_is_refused_at_once() {
         );
         assert!(began.elapsed().as_secs() < 2, "{:?}", began.elapsed());
     }
+}
+
+#[test]
+fn a_variable_of_a_loop_is_known_where_it_is_set_anew() {
+    let set = "{% for to in email.to %}{% set x = to.address %}{{ x }}{% endfor %}";
+    for after in [
+        "{% set x = \"\" %}{{ x }}",
+        "{% for x in email.to %}{{ x.address }}{% endfor %}",
+        "{{ [x.address for x in email.to] | first }}",
+    ] {
+        check_faults(&format!("{set}{after}"), &[]);
+    }
+    assert!(Template::compile(&format!("{set}{{{{ x }}}}"), &names()).is_err());
+}
+
+#[test]
+fn long_lists_and_many_clauses_are_admitted_in_a_condition() {
+    let domains: Vec<String> = (0..2000).map(|number| format!("\"d{number}.example\"")).collect();
+    let list = format!("email.from.domain in [{}]", domains.join(", "));
+    let clauses = |count: usize| vec!["email.from.domain == \"a.example\""; count].join(" or ");
+    for source in [
+        &list,
+        &clauses(240),
+        &format!("({}) and not ({})", clauses(100), clauses(100)),
+    ] {
+        let condition = Condition::compile(source, &names()).unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert!(condition.evaluate(&scope()).is_ok());
+    }
+    let faults = Condition::compile(&clauses(242), &names()).unwrap_err();
+    assert_eq!(faults[0].problem, "the condition is too long: more than 240 clauses");
+    assert!(faults[0].remedy.starts_with("write name in ["));
+    let long = Condition::compile(&vec!["1"; 200].join(" + "), &names()).unwrap_err();
+    assert_eq!(
+        long[0].problem,
+        "the expression is too long: more than 240 names, values, operators and calls"
+    );
 }
 
 #[test]

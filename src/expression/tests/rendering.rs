@@ -66,6 +66,15 @@ fn under_a_null_is_nothing() {
         ("{{ [...custom.any.nothing, 1] }}", "[1]"),
         ("{{ custom.any.nothing | length }}", "0"),
         ("{{ \"a\" in custom.any.nothing }}", "false"),
+        (
+            "{% for k, v in custom.any.nothing %}{{ k }}{% else %}empty{% endfor %}",
+            "empty",
+        ),
+        ("{{ [k for k, v in custom.any.nothing] | length }}", "0"),
+        (
+            "{{ \"192.0.2.1\" | registrable_domain }}{{ \"a@[192.0.2.1]\" | registrable_domain }}",
+            "",
+        ),
         ("{{ custom.any.list[custom.any.nothing] }}", ""),
         ("{{ none }}{{ null }}", ""),
     ] {
@@ -273,6 +282,23 @@ fn mail_filters_know_addresses_and_names() {
         ("{{ \"van der Berg, Jan\" | last_name }}", "van der Berg"),
         ("{{ \"Ann\" | first_name }}|{{ \"Ann\" | last_name }}", "Ann|"),
         (
+            "{{ \"Dr. Ann Lee\" | first_name }}|{{ \"Prof. Dr. Ann Lee\" | last_name }}",
+            "Ann|Lee",
+        ),
+        (
+            "{{ \"Ann Lee, PhD\" | first_name }}|{{ \"Ann Lee, Ph.D.\" | last_name }}",
+            "Ann|Lee",
+        ),
+        (
+            "{{ \"Lee Jr., Dr. Ann\" | first_name }}|{{ \"Lee Jr., Ann\" | last_name }}",
+            "Ann|Lee",
+        ),
+        (
+            "{{ \"[EXT] Ann Lee\" | first_name }}|{{ \"(External) Lee, Ann\" | last_name }}",
+            "Ann|Lee",
+        ),
+        ("{{ \"Dr.\" | first_name }}|{{ \"Mag\" | first_name }}", "Dr.|Mag"),
+        (
             "{{ email.from.address | first_name }}|{{ email.from.address | last_name }}",
             "Ann|Lee",
         ),
@@ -466,6 +492,7 @@ fn what_a_filter_can_not_take_is_told_with_its_place() {
             "\"x\" | regex_find(pattern=custom.note ~ \"(\")",
             "the pattern \"(\" is no regular expression: unclosed group",
         ),
+        ("{{ 0 ** -1 }}", "0 ** -1", "** has no result for these numbers"),
         (
             "{% if custom.any.list > 3 %}{% endif %}",
             "if custom.any.list > 3",
