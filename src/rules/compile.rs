@@ -34,6 +34,7 @@ impl RuleSet {
             custom: Vec::new(),
             stores: (Vec::new(), Vec::new()),
             variables: Vec::new(),
+            result: Shape::Any,
         };
         let bounce_message = compiler.bounce_message();
         let compiled = draft
@@ -69,6 +70,8 @@ struct Compiler<'a> {
     stores: (Vec<String>, Vec<String>),
     /// The variables of the `for_each` steps around.
     variables: Vec<(String, Shape)>,
+    /// What the step before gives.
+    result: Shape,
 }
 
 impl Compiler<'_> {

@@ -98,7 +98,7 @@ pub(super) const TABLE: &[Row] = &[
     }),
     (Ask::First, |scene| {
         let was_asked = scene.reply(Ask::Pair).is_some();
-        was_asked.then(|| Request::get(USERS.path).with(users::search_query(&scene.mark.first_address())))
+        was_asked.then(|| Request::get(USERS.path).with(users::search_query(scene.mark.first_address().as_str())))
     }),
     (Ask::Taken, |scene| {
         scene.user?;
@@ -140,7 +140,7 @@ pub(super) const TABLE: &[Row] = &[
 fn search_further(scene: &Scene, which: usize) -> Option<Request> {
     scene.user?;
     let addresses = scene.mark.further_addresses();
-    Some(Request::get(USERS.path).with(users::search_query(addresses.get(which)?)))
+    Some(Request::get(USERS.path).with(users::search_query(addresses.get(which)?.as_str())))
 }
 
 fn page(page_no: u64, size: u64) -> Request {

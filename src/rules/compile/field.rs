@@ -6,7 +6,7 @@ use super::{Compiler, find, store::is_name};
 use crate::{
     action::{Field, FieldKind, Row},
     config::{ActionSource, fault::Fault},
-    expression::{Template, ValueExpression, shape::Shape},
+    expression::{Template, ValueExpression, is_reserved, shape::Shape},
     halo::Reference,
     message::address::AddrSpec,
     rules::{FieldSource, FieldTemplate},
@@ -21,6 +21,7 @@ impl Compiler<'_> {
     }
 
     fn field(&mut self, source: &ActionSource, row: &Row, field: &Field) -> Option<FieldTemplate> {
+        let before = self.faults.len();
         let path = format!("{}.{}", source.path, field.name);
         let Some(value) = find(source, field.name) else {
             if field.required {
@@ -54,7 +55,10 @@ impl Compiler<'_> {
             }
             (_, Value::String(text)) => (self.literal(text, &path), false),
         };
-        self.check_literal(field, &source, &path);
+        // What has a fault already stands as an empty text here.
+        if self.faults.len() == before {
+            self.check_literal(field, &source, &path);
+        }
         Some(FieldTemplate {
             name: field.name,
             source,
@@ -106,10 +110,7 @@ impl Compiler<'_> {
         let expression = ValueExpression::compile(text, &names)
             .map_err(|faults| self.add(path, faults))
             .ok()?;
-        if matches!(
-            expression.shape(),
-            Shape::Text | Shape::Number | Shape::Truth | Shape::Record(_)
-        ) {
+        if !matches!(expression.shape().present(), Shape::List(_) | Shape::Any) {
             self.faults.push(Fault::at(
                 path,
                 format!("{text:?} is no list"),
@@ -156,11 +157,7 @@ impl Compiler<'_> {
 }
 
 fn is_variable(text: &str) -> bool {
-    is_name(text)
-        && ![
-            "email", "custom", "global", "meta", "loop", "true", "false", "not", "and", "or", "in", "is", "if", "else",
-        ]
-        .contains(&text)
+    is_name(text) && !["email", "custom", "global", "meta", "if", "else"].contains(&text) && !is_reserved(text)
 }
 
 pub(super) fn describe(value: &Value) -> String {

@@ -13,8 +13,11 @@ impl Compiler<'_> {
         let path = format!("{}.store_as", source.path);
         let shape = match row.kind {
             Kind::Set => self.set_shape(source, fields),
+            // The last of its steps gives the element, or nothing where its `when` is false.
+            Kind::ForEach => Shape::list(Shape::nullable(self.result.clone())),
             kind => kind.result_shape(),
         };
+        self.result = shape.clone();
         let Some(text) = self.text_of(source, "store_as") else {
             if row.kind == Kind::Set {
                 self.faults.push(Fault::at(
