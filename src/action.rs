@@ -1,7 +1,7 @@
 //! The steps a rule is made of: one table says what each is called, which fields it takes and what it stores;
 //! it feeds the checker, the errors and the manual.
 
-use crate::expression::shape::Shape;
+use crate::{config::ConnectionName, expression::shape::Shape, halo::fault::Fault};
 
 pub mod create_halo_client;
 pub mod create_halo_user;
@@ -41,7 +41,9 @@ pub enum StepError {
     #[error("{reason}")]
     Connection {
         /// Which connection.
-        connection: String,
+        connection: ConnectionName,
+        /// What of it, for whoever waits for its end.
+        fault: Fault,
         /// What is wrong and what to do.
         reason: String,
         /// When it goes on, where Halo said so.

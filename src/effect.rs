@@ -13,6 +13,7 @@ use crate::{
     halo::{
         ClientId, ListQuery, NewClient, NewUser, Reference, UserId,
         client::{Call, Calls},
+        fault::Named,
     },
     journal::{Claim, CreationKey, Intent},
     message::address::AddrSpec,
@@ -96,6 +97,15 @@ impl Effect {
         })
     }
 
+    /// The client or site that it looks for.
+    pub fn named(&self) -> Option<Named> {
+        match &self.ask {
+            Ask::Clients { client } => Some(Named::Client(client.clone())),
+            Ask::Sites { client, site } => Some(Named::Site(*client, site.clone())),
+            _ => None,
+        }
+    }
+
     /// What it would ask of Halo, for people.
     pub fn describe(&self) -> String {
         let what = match &self.ask {
@@ -166,6 +176,9 @@ pub struct EffectTrace {
     pub from: Option<String>,
     /// The answer, or null where it failed.
     pub answer: Value,
+    /// The client or site of that name, where it was looked for and is there exactly once; for this process alone.
+    #[serde(skip)]
+    pub found: Option<Named>,
 }
 
 /// A step's only way to the world: asks through the performer, gives recorded answers back, keeps the trace.
@@ -250,6 +263,9 @@ impl<'a> Effects<'a> {
             effect: effect.describe(),
             calls,
             from,
+            found: effect
+                .named()
+                .filter(|_| answer.as_array().is_some_and(|rows| rows.len() == 1)),
             answer,
         });
     }

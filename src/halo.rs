@@ -16,6 +16,7 @@ mod api;
 pub mod client;
 mod directory;
 mod domain;
+pub mod fault;
 pub mod findings;
 mod further;
 mod gather;
@@ -127,7 +128,7 @@ pub struct Agent {
 }
 
 /// A client or site as an operator names it: digits are an id, anything else an exact name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reference {
     Id(i64),

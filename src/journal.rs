@@ -207,6 +207,8 @@ pub trait Journal: Send + Sync {
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Option<Timestamp>>;
     /// What `Change::Kept` kept last under that name.
     fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>>;
+    /// All that `Change::Kept` keeps under names that begin so, with its name.
+    fn kept_under<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<(String, Value)>>;
     /// The lines of `log`, newest first.
     fn rows(&self, filter: RowFilter) -> Answer<'_, Vec<Row>>;
     /// The lines of these messages, those that are there.

@@ -26,9 +26,11 @@ pub mod attempt;
 pub mod ending;
 mod finish;
 pub mod handed;
+pub mod health;
 pub mod lane;
 pub mod report;
 pub mod states;
+pub mod thing;
 mod world;
 
 use finish::log_reception;

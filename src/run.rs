@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     action::StepError,
-    config::{Config, MailboxName},
+    config::{Config, ConnectionName, MailboxName},
     effect::Effects,
     expression::Scope,
+    halo::fault::Fault,
     outcome::Outcome,
     rules::{Rule, RuleEnd, RuleSet, conclude},
 };
@@ -68,8 +69,8 @@ pub enum End {
     Deferred {
         /// What happened.
         reason: String,
-        /// The connection at fault, where one is.
-        connection: Option<String>,
+        /// The connection at fault, where one is, and what of it.
+        fault: Option<(ConnectionName, Fault)>,
         /// Coming back earlier would be of no use; where a connection is at fault, it goes on then.
         not_before: Option<Timestamp>,
         /// Where to resume.
@@ -215,20 +216,21 @@ impl<'s> Interpreter<'s, '_, '_> {
 
     fn put_off(&self, error: StepError) -> End {
         let run = serde_json::to_value(&self.run).expect("a run is plain data");
-        let (reason, connection, not_before) = match error {
+        let (reason, fault, not_before) = match error {
             StepError::Unknown { what } => return End::Untold { what },
             StepError::Held { reason, until } => return End::Held { reason, until, run },
             StepError::Connection {
                 connection,
+                fault,
                 reason,
                 until,
-            } => (reason, Some(connection), until),
+            } => (reason, Some((connection, fault)), until),
             StepError::Later { reason, not_before } => (reason, None, not_before),
             StepError::Failed { .. } => unreachable!("on_error decided what this means"),
         };
         End::Deferred {
             reason,
-            connection,
+            fault,
             not_before,
             run,
         }

@@ -11,7 +11,10 @@ use crate::{
     config::{ConnectionName, DomainTarget, HaloConfig},
     effect::{Ask, Effect, Effects},
     expression::{is_freemail_domain, shape::Shape},
-    halo::{Agent, Client, ClientId, Reference, Site, User},
+    halo::{
+        Agent, Client, ClientId, Reference, Site, User,
+        fault::{Fault, Named},
+    },
     message::address::AddrSpec,
 };
 
@@ -173,11 +176,13 @@ impl Finder<'_, '_> {
     /// The operator's own map. A client or site that it names and Halo has not is the configuration's fault,
     /// so it is one of the connection.
     async fn mapped(&mut self, domain: &str, target: &DomainTarget) -> Result<Found, StepError> {
-        let gone = |what: &str, name: &Reference, connection: &ConnectionName| StepError::Connection {
-            connection: connection.to_string(),
+        let connection = self.connection;
+        let gone = |what: Named| StepError::Connection {
+            connection: connection.clone(),
             reason: format!(
-                "[halo.{connection}.domains] {domain:?} names the {what} {name}, which Halo has not exactly once; correct it"
+                "[halo.{connection}.domains] {domain:?} names the {what}, which Halo has not exactly once; correct it"
             ),
+            fault: Fault::Missing(what),
             until: None,
         };
         let clients: Vec<Client> = self
@@ -185,7 +190,7 @@ impl Finder<'_, '_> {
                 client: target.client.clone(),
             })
             .await?;
-        let [client] = <[Client; 1]>::try_from(clients).map_err(|_| gone("client", &target.client, self.connection))?;
+        let [client] = <[Client; 1]>::try_from(clients).map_err(|_| gone(Named::Client(target.client.clone())))?;
         let site = match &target.site {
             None => self.main_site(client.id).await?,
             Some(reference) => {
@@ -194,7 +199,8 @@ impl Finder<'_, '_> {
                     site: reference.clone(),
                 };
                 let sites: Vec<Site> = self.ask(ask).await?;
-                let [site] = <[Site; 1]>::try_from(sites).map_err(|_| gone("site", reference, self.connection))?;
+                let [site] =
+                    <[Site; 1]>::try_from(sites).map_err(|_| gone(Named::Site(Some(client.id), reference.clone())))?;
                 Some(site)
             }
         };

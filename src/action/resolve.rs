@@ -5,7 +5,10 @@ use super::{Fields, StepError};
 use crate::{
     config::ConnectionName,
     effect::{Ask, Effect, Effects},
-    halo::{Client, Reference, Site},
+    halo::{
+        Client, Reference, Site,
+        fault::{Fault, Named},
+    },
 };
 
 /// The client that field `name` speaks of; `None` where it renders as nothing.
@@ -18,6 +21,7 @@ pub async fn client(
     let Some((reference, locked)) = fields.reference(name) else {
         return Ok(None);
     };
+    let sought = Named::Client(reference.clone());
     let found: Vec<Client> = effects
         .ask(Effect {
             connection: connection.clone(),
@@ -34,6 +38,7 @@ pub async fn client(
             fields,
             name,
             reference,
+            sought,
             locked,
             what: "client",
             within: String::new(),
@@ -58,6 +63,7 @@ pub async fn site(
         Reference::Id(_) => None,
         Reference::Name(_) => client.map(|client| client.id),
     };
+    let sought = Named::Site(by_name_within, reference.clone());
     let ask = Ask::Sites {
         client: by_name_within,
         site: reference.clone(),
@@ -81,6 +87,7 @@ pub async fn site(
             fields,
             name,
             reference,
+            sought,
             locked,
             what: "site",
             within,
@@ -104,6 +111,7 @@ struct Wanted<'a> {
     fields: &'a Fields,
     name: &'a str,
     reference: Reference,
+    sought: Named,
     locked: bool,
     what: &'static str,
     within: String,
@@ -133,7 +141,8 @@ fn one<T>(mut found: Vec<T>, ids: Vec<String>, wanted: &Wanted<'_>) -> Result<T,
         // The configuration and Halo disagree: no message is to blame, and all wait until somebody mends it.
         let reason = format!("{} {reference} {problem}; {expected}", wanted.name);
         return Err(StepError::Connection {
-            connection: wanted.connection.to_string(),
+            connection: wanted.connection.clone(),
+            fault: Fault::Missing(wanted.sought.clone()),
             reason,
             until: None,
         });

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     halo::client::Halo,
     journal::{Change, JournalError},
-    pipeline::World,
+    pipeline::{World, health},
 };
 
 /// How often it is kept while the daemon runs.
@@ -26,14 +26,14 @@ pub(super) async fn run(world: &World) {
     }
 }
 
-/// Gives every connection what an earlier process kept.
+/// Gives every connection what an earlier process kept, and recalls what operators were told of.
 pub async fn recall(world: &World) -> Result<(), JournalError> {
     for halo in world.halos.all() {
         if let Some(snapshot) = world.journal.kept(&name(&halo)).await? {
             halo.restore(snapshot);
         }
     }
-    Ok(())
+    health::recall(world).await
 }
 
 /// Keeps all of it, at the end of a process.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::{
     generation::Generation,
     pipeline::{
-        World, report,
+        World, health, report,
         states::{Thing, Urgency},
     },
 };
@@ -50,18 +50,20 @@ pub(super) async fn swap(world: &World, generation: Generation) {
             before.config.state_dir.display()
         );
     }
-    if before.digest == generation.digest {
-        tracing::info!("the configuration is as it was");
-    } else {
+    let is_another = before.digest != generation.digest;
+    if is_another {
         tracing::info!(
             before = before.digest,
             now = generation.digest,
             rules = generation.rules.rules.len(),
             "the configuration was reloaded"
         );
+    } else {
+        tracing::info!("the configuration is as it was");
     }
     world.generation.store(Arc::new(generation));
     report::well(world, Thing::Configuration).await;
+    health::reloaded(world, is_another).await;
     world.bells.work.notify_one();
     world.bells.outbox.notify_one();
 }

@@ -6,10 +6,11 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     config::{ConnectionName, Rate},
-    journal::{Change, Journal, JournalError},
+    journal::{Change, Journal, JournalError, Notice},
 };
 
 /// Beyond so many waiting messages the last ones share a turn.
@@ -29,20 +30,29 @@ pub(super) enum Turn {
 }
 
 impl Flood {
-    /// Asks for a turn. One that is given counts as used, and is on disk before it is used.
+    /// Asks for a turn. One that is given counts as used, and is on disk before it is used. `news` is what operators
+    /// hear at the first that has to wait; it shares its commit with the knowledge that they did.
     pub(super) async fn turn(
         &self,
         journal: &dyn Journal,
         connection: &ConnectionName,
         rate: Rate,
         now: Timestamp,
+        news: impl FnOnce() -> Notice,
     ) -> Result<Turn, JournalError> {
         let mut windows = self.0.lock().await;
         let window = window(&mut windows, journal, connection).await?;
-        let was_told = window.kept.told;
         let turn = window.turn(rate, now);
-        if matches!(turn, Turn::Now(_)) || was_told != window.kept.told {
-            keep(journal, connection, &window.kept).await?;
+        match turn {
+            Turn::Now(_) => keep(journal, connection, &window.kept).await?,
+            Turn::Later { is_news: true, .. } => {
+                let (name, value) = kept(connection, &window.kept);
+                let notice = news();
+                let told = journal.write(Change::Told { notice, name, value }).await;
+                window.kept.told = told.is_ok();
+                told?;
+            }
+            Turn::Later { .. } => {}
         }
         Ok(turn)
     }
@@ -79,9 +89,13 @@ async fn window<'a>(
 }
 
 async fn keep(journal: &dyn Journal, connection: &ConnectionName, kept: &Kept) -> Result<(), JournalError> {
-    let value = serde_json::to_value(kept).expect("times are plain data");
-    let name = name(connection);
+    let (name, value) = self::kept(connection, kept);
     journal.write(Change::Kept { name, value }).await.map(drop)
+}
+
+fn kept(connection: &ConnectionName, kept: &Kept) -> (String, Value) {
+    let value = serde_json::to_value(kept).expect("times are plain data");
+    (name(connection), value)
 }
 
 /// Under this name the journal keeps what was created lately.

@@ -66,14 +66,11 @@ impl Creations {
 impl Performer for Live {
     fn perform<'a>(&'a self, effect: &'a Effect, asking: Asking<'a>) -> BoxFuture<'a, Result<Answer, StepError>> {
         Box::pin(async move {
-            let halo = self
-                .halos
-                .find(&effect.connection)
-                .ok_or_else(|| StepError::Connection {
-                    connection: effect.connection.to_string(),
-                    reason: format!("there is no connection {} any more", effect.connection),
-                    until: None,
-                })?;
+            // A reload took it away; the next attempt finds the rules that go without it.
+            let halo = self.halos.find(&effect.connection).ok_or_else(|| StepError::Later {
+                reason: format!("there is no connection {} any more", effect.connection),
+                not_before: None,
+            })?;
             let turn = Turn {
                 live: self,
                 halo: &halo,
@@ -182,24 +179,19 @@ impl Turn<'_> {
             return Ok(None);
         };
         let (journal, now) = (&*self.live.journal, self.live.clock.now());
-        let turn = self
-            .live
-            .flood
-            .turn(journal, connection, rate, now)
-            .await
-            .map_err(later)?;
-        let (until, is_news) = match turn {
-            flood::Turn::Now(created) => return Ok(Some(created)),
-            flood::Turn::Later { until, is_news } => (until, is_news),
-        };
         let limit = format!("[halo.{connection}] new_users allows {} in {:?}", rate.count, rate.per);
-        if is_news {
+        let news = || {
             let text = format!(
                 "{limit}, and more are wanted: their messages wait; `halo-intake log --outcome deferred` shows from \
                  whom they are"
             );
-            self.notice(format!("new_users {connection}"), text).await?;
-        }
+            self.notice(format!("new_users {connection}"), text)
+        };
+        let turn = self.live.flood.turn(journal, connection, rate, now, news);
+        let until = match turn.await.map_err(later)? {
+            flood::Turn::Now(created) => return Ok(Some(created)),
+            flood::Turn::Later { until, .. } => until,
+        };
         Err(StepError::Held {
             reason: format!("{limit}; the message waits for its turn"),
             until,
@@ -286,20 +278,19 @@ impl Turn<'_> {
                 ids[0],
             );
             let topic = format!("created twice {}", self.effect.connection);
-            self.notice(topic, text).await?;
+            self.write(Change::Noticed(self.notice(topic, text))).await?;
         }
         Ok(if found.is_empty() { None } else { Some(found.remove(0)) })
     }
 
     /// Something that operators shall hear of.
-    async fn notice(&self, topic: String, text: String) -> Result<(), StepError> {
-        let notice = Notice {
+    fn notice(&self, topic: String, text: String) -> Notice {
+        Notice {
             entry: self.asking.claim.map(|claim| claim.entry),
             topic,
             text,
             at: self.live.clock.now(),
-        };
-        self.write(Change::Noticed(notice)).await
+        }
     }
 
     async fn reactivate(&self, user: UserId) -> Result<User, StepError> {
@@ -358,26 +349,19 @@ impl Turn<'_> {
     }
 
     fn step_error(&self, error: HaloError) -> StepError {
-        let reason = error.to_string();
-        match error {
-            HaloError::Refused { .. } => StepError::Failed { reason },
-            HaloError::NoAnswer { .. } | HaloError::Uncounted { .. } => StepError::Later {
+        let (reason, fault) = (error.to_string(), error.fault());
+        match (error, fault) {
+            (error, Some(fault)) => StepError::Connection {
+                connection: self.effect.connection.clone(),
+                fault,
+                reason,
+                until: error.retry_after().map(|left| self.live.clock.now() + left),
+            },
+            (HaloError::Refused { .. }, None) => StepError::Failed { reason },
+            (_, None) => StepError::Later {
                 reason,
                 not_before: None,
             },
-            HaloError::TooMany { retry_after, .. } => {
-                let until = retry_after.map(|left| self.live.clock.now() + left);
-                self.connection(reason, until)
-            }
-            HaloError::Unreachable { .. } | HaloError::Credentials { .. } => self.connection(reason, None),
-        }
-    }
-
-    fn connection(&self, reason: String, until: Option<Timestamp>) -> StepError {
-        StepError::Connection {
-            connection: self.effect.connection.to_string(),
-            reason,
-            until,
         }
     }
 }

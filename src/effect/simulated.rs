@@ -14,6 +14,7 @@ use crate::{
     halo::{
         Agent, Client, ClientId, NewClient, NewUser, Reference, Site, SiteId, User, UserId,
         client::{Call, HaloError},
+        fault::Fault,
         registry::Registry,
         unsent,
     },
@@ -263,20 +264,21 @@ async fn asked(
     ask: &Ask,
     asking: &Asking<'_>,
 ) -> Result<Answer, StepError> {
-    let trouble = |reason: String| StepError::Connection {
-        connection: connection.to_string(),
+    let trouble = |reason: String, fault: Fault| StepError::Connection {
+        connection: connection.clone(),
+        fault,
         reason,
         until: None,
     };
     let halo = halos
         .find(connection)
-        .ok_or_else(|| trouble(format!("there is no connection {connection}")))?;
+        .ok_or_else(|| trouble(format!("there is no connection {connection}"), Fault::Unreachable))?;
     let answered = live::read(&halo, ask, asking.calls).await;
     answered
         .map(|value| Answer { value, assumed: None })
         .map_err(|error| match error {
             HaloError::Refused { .. } => StepError::failed(error.to_string()),
-            _ => trouble(error.to_string()),
+            _ => trouble(error.to_string(), error.fault().unwrap_or(Fault::Unreachable)),
         })
 }
 

@@ -11,6 +11,7 @@ use url::{Url, form_urlencoded};
 use super::{
     answer,
     client::{Call, Calls, HaloError},
+    fault::Permission,
     findings::Findings,
     http::{Answer, Http, Label, Lost},
     token::{Token, Tokens, below, shown},
@@ -268,8 +269,9 @@ impl Api {
 
     fn denied(&self, request: &Request, http_status: u16, said: &str) -> HaloError {
         let (method, path) = (request.method, &request.path);
-        HaloError::Credentials {
+        HaloError::Forbidden {
             connection: self.connection.clone(),
+            permission: Permission::of(path, request.is_write()),
             reason: format!("{method} {path} is answered with {http_status}: {said}"),
             remedy: format!(
                 "give the API application the permission {}, and the agent it signs in as the rights to match",
@@ -391,7 +393,7 @@ mod tests {
         check(&post, 413, "", Err("status: 413"));
         check(&get, 403, "", Err("the permission read:customers"));
         check(&post, 403, "", Err("the permission edit:customers"));
-        check(&get, 401, "", Err("Credentials"));
+        check(&get, 401, "", Err("Forbidden"));
         check(&get, 408, "", Err("uncertain: false"));
         check(
             &get,

@@ -20,6 +20,7 @@ use super::{
     Agent, Client, ClientId, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
     api::Api,
     directory::{Directory, SiteDomains},
+    fault::{Fault, Permission},
     findings::Findings,
     gather::Gather,
     http::Http,
@@ -131,10 +132,18 @@ pub enum HaloError {
         reason: String,
         retry_after: Option<Duration>,
     },
-    /// The credentials are refused, or a permission is missing (401, 403).
+    /// The credentials are refused.
     #[error("Halo refuses the connection {connection}: {reason}; {remedy}")]
     Credentials {
         connection: ConnectionName,
+        reason: String,
+        remedy: String,
+    },
+    /// A permission is missing (403, or 401 with a token that is new).
+    #[error("Halo refuses the connection {connection}: {reason}; {remedy}")]
+    Forbidden {
+        connection: ConnectionName,
+        permission: Permission,
         reason: String,
         remedy: String,
     },
@@ -149,15 +158,31 @@ impl HaloError {
             | HaloError::Unreachable { .. }
             | HaloError::Uncounted { .. }
             | HaloError::TooMany { .. } => Class::Transient,
-            HaloError::Credentials { .. } => Class::Credentials,
+            HaloError::Credentials { .. } | HaloError::Forbidden { .. } => Class::Credentials,
         }
     }
-    /// Whether it is a fault of the connection: its messages wait, their clock stands still.
+    /// What of the connection is at fault, where it is: its messages wait, their clock stands still.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            HaloError::Refused { .. } | HaloError::NoAnswer { .. } | HaloError::Uncounted { .. } => None,
+            HaloError::Unreachable { .. } => Some(Fault::Unreachable),
+            HaloError::TooMany { .. } => Some(Fault::Held),
+            HaloError::Credentials { .. } => Some(Fault::Credentials),
+            HaloError::Forbidden { permission, .. } => Some(Fault::Forbidden(permission.clone())),
+        }
+    }
+
+    /// Whether it is a fault of the connection.
     pub fn is_of_connection(&self) -> bool {
-        matches!(
-            self,
-            HaloError::Unreachable { .. } | HaloError::TooMany { .. } | HaloError::Credentials { .. }
-        )
+        self.fault().is_some()
+    }
+
+    /// How long the connection holds still, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            HaloError::TooMany { retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 }
 

@@ -194,6 +194,8 @@ pub enum Change {
         reason: String,
         /// Whether this wait counts towards giving up.
         counts: bool,
+        /// What it waits for, so that `Woken` finds it.
+        waits_for: Option<String>,
         /// All waits so far that count.
         waited: Duration,
         run: Value,
@@ -202,6 +204,8 @@ pub enum Change {
         calls: usize,
         notices: Vec<Notice>,
     },
+    /// What these deferred messages wait for is well again: they are due now.
+    Woken { waits_for: String },
     /// Given back untouched, at a stop: runnable at once, no attempt counted.
     Released { claim: Claim },
     /// An attempt came to an outcome.
@@ -238,9 +242,11 @@ pub enum Change {
     },
     /// Something operators shall hear of that belongs to no message's end.
     Noticed(Notice),
+    /// The same, together with what is to be known of it later: that operators were told.
+    Told { notice: Notice, name: String, value: Value },
     /// The notices up to and including `upto` leave in this digest.
     Reported { upto: i64, letter: Letter },
-    /// A small value that outlives the process: pace, tokens, cached facts.
+    /// A small value that outlives the process: pace, tokens, cached facts. Null: nothing any more.
     Kept { name: String, value: Value },
     /// An ended message shall run again from its stored octets, as a new one, with none of the answers that it had:
     /// `Stale` where it has not ended or its octets are not kept any more.

@@ -122,6 +122,17 @@ impl Sqlite {
         {}
         Ok(Receipt::Done)
     }
+
+    /// The same: a hundred thousand may wait.
+    async fn wake(&self, waits_for: String) -> Result<Receipt, JournalError> {
+        loop {
+            let waits_for = waits_for.clone();
+            let slice = self.writer()?.ask(0, move |hand| end::wake_slice(hand, &waits_for));
+            if !slice.await? {
+                return Ok(Receipt::Done);
+            }
+        }
+    }
 }
 
 impl Journal for Sqlite {
@@ -133,6 +144,7 @@ impl Journal for Sqlite {
                     octets_before,
                     rows_before,
                 } => self.trim(octets_before, rows_before).await,
+                Change::Woken { waits_for } => self.wake(waits_for).await,
                 change => self.apply(pack(change).await?).await,
             }
         })
@@ -193,6 +205,11 @@ impl Journal for Sqlite {
     fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>> {
         let name = name.to_owned();
         Box::pin(self.readers.read(move |db| read::kept(db, &name)))
+    }
+
+    fn kept_under<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<(String, Value)>> {
+        let prefix = prefix.to_owned();
+        Box::pin(self.readers.read(move |db| read::kept_under(db, &prefix)))
     }
 
     fn rows(&self, filter: RowFilter) -> Answer<'_, Vec<Row>> {

@@ -7,18 +7,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
-use super::{
-    World,
-    ending::Attempted,
-    report,
-    states::{Thing, Urgency},
-};
+use super::{World, ending::Attempted, health};
 use crate::{
-    config::ConnectionName,
     context::{self, Arrival},
-    effect::{EffectTrace, Effects},
+    effect::Effects,
     generation::Generation,
-    halo::client::Call,
     journal::{Attempt, Change, Place, Spot, Work},
     message::Message,
     outcome::{Reason, report::is_own},
@@ -151,7 +144,7 @@ async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Mess
     }
     let mut effects = Effects::new(&world.live, Some(work.claim), work.intents.clone());
     let through = run::through(&reading.setting(began), work.run.clone(), &mut effects).await;
-    note_connections(world, &generation, &through.end, &through.trace).await;
+    health::note(world, began, &through).await;
     let attempted = reading.attempted(world.clock.now(), fastrand::f64());
     attempted.change(through.end, &through.trace)
 }
@@ -196,7 +189,7 @@ async fn after_panic(world: &World, work: &Work) -> Change {
     }
     let end = End::Deferred {
         reason: Reason::Bound.word().to_owned(),
-        connection: None,
+        fault: None,
         not_before: None,
         run: work.run.clone().unwrap_or_default(),
     };
@@ -241,74 +234,6 @@ fn unread(world: &World, work: &Work, change: impl FnOnce(&Attempted<'_>) -> Cha
         now: world.clock.now(),
         spread: fastrand::f64(),
     })
-}
-
-/// Operators hear once of a connection that has trouble, and once that it is well again.
-async fn note_connections(world: &World, generation: &Generation, end: &End, trace: &Trace) {
-    let mut at_fault = None;
-    if let End::Deferred {
-        connection: Some(connection),
-        reason,
-        ..
-    } = end
-    {
-        let name = ConnectionName(connection.clone());
-        // It answers where it asks to slow down, and where what was asked last was answered: then a client or a
-        // site is missing that the configuration names.
-        let is_held = world.halos.find(&name).is_some_and(|halo| halo.is_held());
-        let was_answered = effects(trace).last().is_some_and(|effect| !effect.answer.is_null());
-        let thing = thing_at_fault(trace, &name);
-        report::trouble(world, thing, reason.clone(), !is_held && !was_answered, Urgency::Now).await;
-        at_fault = Some(name);
-    }
-    for name in generation
-        .config
-        .halo
-        .keys()
-        .filter(|name| at_fault.as_ref() != Some(name))
-    {
-        let mut is_news = false;
-        if has_answered(trace, name, |_| true) {
-            is_news = report::well(world, Thing::Connection(name.clone())).await;
-        }
-        // A read that is answered says nothing of a permission to write.
-        let writing = Thing::Writing(name.clone());
-        if has_answered(trace, name, is_write) {
-            is_news |= report::well(world, writing).await;
-        }
-        if is_news {
-            world.state.catch_up(world.clock.now());
-            world.bells.work.notify_one();
-        }
-    }
-}
-
-/// A sign-in is a POST as well, but its body is never noted.
-fn is_write(call: &Call) -> bool {
-    call.method != "GET" && !call.body.is_null()
-}
-
-/// The connection, or where it refuses a write, its writing.
-fn thing_at_fault(trace: &Trace, connection: &ConnectionName) -> Thing {
-    let last_call = effects(trace).flat_map(|effect| &effect.calls).last();
-    match last_call {
-        Some(call) if is_write(call) && matches!(call.http_status, 401 | 403) => Thing::Writing(connection.clone()),
-        _ => Thing::Connection(connection.clone()),
-    }
-}
-
-fn effects(trace: &Trace) -> impl DoubleEndedIterator<Item = &EffectTrace> {
-    let steps = trace.rules.iter().flat_map(|rule| &rule.steps);
-    steps.flat_map(|step| &step.effects)
-}
-
-/// Whether a request to this connection was answered well. The text of an effect begins with its connection.
-fn has_answered(trace: &Trace, connection: &ConnectionName, counts: impl Fn(&Call) -> bool) -> bool {
-    let begin = format!("{connection}: ");
-    effects(trace)
-        .filter(|effect| effect.effect.starts_with(&begin))
-        .flat_map(|effect| &effect.calls)
-        .any(|call| (200..300).contains(&call.http_status) && counts(call))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::thing::Thing;
 use crate::{
     config::{Config, MailboxConfig},
     generation::Generation,
@@ -43,6 +44,16 @@ struct Account {
     calls: usize,
 }
 
+/// How a message waits for its next attempt.
+struct Wait {
+    /// Whether it is by its own fault.
+    counts: bool,
+    /// What of a connection is to be well again first.
+    waits_for: Option<Thing>,
+    /// Coming back earlier would be of no use; where the wait does not count, its turn comes then.
+    not_before: Option<Timestamp>,
+}
+
 impl Attempted<'_> {
     /// The change that ends the attempt.
     pub fn change(&self, end: End, trace: &Trace) -> Change {
@@ -65,11 +76,21 @@ impl Attempted<'_> {
             }
             End::Deferred {
                 reason,
-                connection,
+                fault,
                 not_before,
                 run,
-            } => self.deferred(reason, connection, not_before, run, account),
-            End::Held { reason, until, run } => self.put_off(reason, false, Some(until), run, account),
+            } => {
+                let waits_for = fault.map(|(connection, fault)| Thing::at_fault(&connection, &fault));
+                self.deferred(reason, waits_for, not_before, run, account)
+            }
+            End::Held { reason, until, run } => {
+                let wait = Wait {
+                    counts: false,
+                    waits_for: None,
+                    not_before: Some(until),
+                };
+                self.put_off(reason, wait, run, account)
+            }
             End::Untold { what } => unreachable!("a real run asks: {what}"),
         }
     }
@@ -217,12 +238,13 @@ impl Attempted<'_> {
     fn deferred(
         &self,
         reason: String,
-        connection: Option<String>,
+        waits_for: Option<Thing>,
         not_before: Option<Timestamp>,
         run: Value,
         account: Account,
     ) -> Change {
-        if connection.is_none() && self.waited() >= self.generation.config.retry.give_up_after {
+        let counts = waits_for.is_none();
+        if counts && self.waited() >= self.generation.config.retry.give_up_after {
             let reason = format!("{}: {reason}", Reason::GaveUp.word());
             let ended = self.ended(Outcome::Failed, reason, String::new(), account);
             return Change::Ended {
@@ -230,30 +252,29 @@ impl Attempted<'_> {
                 ended: Box::new(ended),
             };
         }
-        self.put_off(reason, connection.is_none(), not_before, run, account)
+        let wait = Wait {
+            counts,
+            waits_for,
+            not_before,
+        };
+        self.put_off(reason, wait, run, account)
     }
 
-    /// The message comes again; `counts`: the wait is its own fault. One that waits for its turn comes when that is,
-    /// however often it came before: the others of its connection do the same, and the pace lets them out.
-    fn put_off(
-        &self,
-        reason: String,
-        counts: bool,
-        not_before: Option<Timestamp>,
-        run: Value,
-        account: Account,
-    ) -> Change {
+    /// The message comes again. One that waits for its turn comes when that is, however often it came before: the
+    /// others of its connection do the same, and the pace lets them out.
+    fn put_off(&self, reason: String, wait: Wait, run: Value, account: Account) -> Change {
         let retry = &self.generation.config.retry;
         let due = self.now + retry.backoff.delay(self.work.attempt, self.spread);
         Change::Deferred {
             claim: self.work.claim,
-            due: match not_before {
-                Some(turn) if !counts => turn,
+            due: match wait.not_before {
+                Some(turn) if !wait.counts => turn,
                 Some(earliest) => due.max(earliest),
                 None => due,
             },
             reason,
-            counts,
+            counts: wait.counts,
+            waits_for: wait.waits_for.map(|thing| thing.to_string()),
             waited: self.waited(),
             run,
             trace: account.trace,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -18,6 +19,8 @@ use crate::{
     outcome::report::Digest,
 };
 
+/// Under names that begin so the journal keeps what operators know of.
+const TOLD: &str = "told ";
 /// Under this name the journal keeps when the last digest was made.
 const LAST: &str = "report last";
 /// Without any bell the loop looks so often.
@@ -25,6 +28,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A digest that the SMTP server refused for good is made again after this time at the earliest: somebody has to change
 /// something first.
 const AFTER_REFUSAL: Duration = Duration::from_secs(3600);
+
+/// A trouble that operators know of.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub thing: Thing,
+    /// The digest of the configuration under which it was met.
+    pub config: String,
+}
 
 /// Notes something that operators shall hear of.
 pub async fn note(world: &World, topic: String, text: String) {
@@ -41,57 +52,62 @@ pub async fn note(world: &World, topic: String, text: String) {
 /// Something is wrong with a thing. Operators hear of it once, also across restarts.
 pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
     let now = world.clock.now();
-    let tell = world
-        .state
-        .trouble(&thing, reason.clone(), is_unavailable, urgency, now);
-    if !tell || was_told(world, &thing).await {
+    let state = &world.state;
+    if !state.trouble(&thing, reason.clone(), is_unavailable, urgency, now) {
         return;
     }
     tracing::error!("{thing}: {reason}");
-    keep_told(world, &thing, json!(now)).await;
-    note(world, thing.to_string(), reason).await;
-}
-
-/// A thing is well. Operators hear of it where they have heard of the trouble; says whether there was one.
-pub async fn well(world: &World, thing: Thing) -> bool {
-    let had_trouble = world.state.is_well(&thing) == Some(false);
-    if !world.state.well(&thing) || !was_told(world, &thing).await {
-        return had_trouble;
-    }
-    let text = match thing {
-        Thing::Mailbox(_) => "the mailbox is well again",
-        Thing::Settling(_) => "messages are settled again",
-        Thing::Connection(_) => "Halo answers again; the messages that waited are taken up",
-        Thing::Writing(_) => "Halo takes writes again; the messages that waited are taken up",
-        Thing::Smtp => "the SMTP server takes letters again",
-        Thing::Report => "reports are taken again",
-        Thing::Configuration => "a new configuration was taken",
+    let config = world.generation.load().digest.clone();
+    let told = Told {
+        thing: thing.clone(),
+        config,
     };
-    tracing::info!("{thing}: {text}");
-    keep_told(world, &thing, Value::Null).await;
-    note(world, thing.to_string(), text.to_owned()).await;
-    true
-}
-
-async fn was_told(world: &World, thing: &Thing) -> bool {
-    let told = world.journal.kept(&told_name(thing)).await;
-    told.is_ok_and(|told| told.is_some_and(|at| !at.is_null()))
-}
-
-async fn keep_told(world: &World, thing: &Thing, value: Value) {
-    let name = told_name(thing);
-    keep(world, Change::Kept { name, value }).await;
-}
-
-/// Under this name the journal keeps since when operators know of a trouble.
-fn told_name(thing: &Thing) -> String {
-    format!("told {thing}")
-}
-
-async fn keep(world: &World, change: Change) {
-    if let Err(error) = world.journal.write(change).await {
-        tracing::error!("{error}");
+    if !tell(world, &thing, reason, json!(told)).await {
+        state.untold(&thing);
     }
+}
+
+/// A thing is well. Operators hear of it where they have heard of the trouble.
+pub async fn well(world: &World, thing: Thing) {
+    let text = thing.well_again();
+    over(world, &thing, text).await;
+}
+
+/// The same, in other words.
+pub(super) async fn over(world: &World, thing: &Thing, text: &str) {
+    if !world.state.well(thing, world.clock.now()) {
+        return;
+    }
+    tracing::info!("{thing}: {text}");
+    if !tell(world, thing, text.to_owned(), Value::Null).await {
+        world.state.recall(thing.clone());
+    }
+}
+
+/// What operators were told of and not of its end.
+pub(super) async fn told(world: &World) -> Result<Vec<Told>, JournalError> {
+    let kept = world.journal.kept_under(TOLD).await?;
+    let told = kept.into_iter().map(|(_, value)| serde_json::from_value(value));
+    Ok(told.filter_map(Result::ok).collect())
+}
+
+/// The notice and the knowledge that it was written share a commit, so that neither is there without the other.
+async fn tell(world: &World, thing: &Thing, text: String, value: Value) -> bool {
+    let notice = Notice {
+        entry: None,
+        topic: thing.to_string(),
+        text,
+        at: world.clock.now(),
+    };
+    let name = format!("{TOLD}{thing}");
+    let is_kept = keep(world, Change::Told { notice, name, value }).await;
+    world.bells.report.notify_one();
+    is_kept
+}
+
+async fn keep(world: &World, change: Change) -> bool {
+    let written = world.journal.write(change).await;
+    written.inspect_err(|error| tracing::error!("{error}")).is_ok()
 }
 
 /// The loop.

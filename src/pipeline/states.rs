@@ -2,51 +2,18 @@
 //! who hear of each trouble once.
 
 use std::{
-    collections::BTreeMap,
-    fmt,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::config::{ConnectionName, MailboxName};
+pub use super::thing::Thing;
+use crate::config::MailboxName;
 
 /// What mends itself within this time is nobody's business.
 const LASTS: SignedDuration = SignedDuration::from_mins(15);
-
-/// What can have trouble. Its text is the topic under which operators hear of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Thing {
-    /// A mailbox can not be read.
-    Mailbox(MailboxName),
-    /// What ended can not be moved, marked or deleted there.
-    Settling(MailboxName),
-    /// A Halo connection.
-    Connection(ConnectionName),
-    /// A Halo connection that answers questions and takes no writes: a permission is missing.
-    Writing(ConnectionName),
-    /// The SMTP server.
-    Smtp,
-    /// Reports to operators are refused for good.
-    Report,
-    /// A new configuration that was not taken.
-    Configuration,
-}
-
-impl fmt::Display for Thing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Thing::Mailbox(name) => write!(f, "mailbox {name}"),
-            Thing::Settling(name) => write!(f, "settling in mailbox {name}"),
-            Thing::Connection(name) => write!(f, "connection {name}"),
-            Thing::Writing(name) => write!(f, "writing at connection {name}"),
-            Thing::Smtp => f.write_str("smtp"),
-            Thing::Report => f.write_str("report"),
-            Thing::Configuration => f.write_str("configuration"),
-        }
-    }
-}
 
 /// When operators hear of a trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +33,8 @@ pub struct Trouble {
     pub reason: String,
     /// It was not reached, or refused to sign in; otherwise it answers, and work waits all the same.
     pub is_unavailable: bool,
-    /// Whether operators were to hear of it.
-    told: bool,
+    /// When it was met last.
+    last: Timestamp,
 }
 
 /// How everything is.
@@ -76,12 +43,13 @@ pub struct States(Mutex<Known>);
 
 #[derive(Debug)]
 struct Known {
-    /// `None`: it is well.
-    things: BTreeMap<Thing, Option<Trouble>>,
+    troubles: BTreeMap<Thing, Trouble>,
+    /// Since when the others are known to be well.
+    well: BTreeMap<Thing, Timestamp>,
+    /// What operators have heard of and not heard the end of, by this process or an earlier one.
+    told: BTreeSet<Thing>,
     /// When the loop that takes up work made its last turn.
     turned: Instant,
-    /// Messages that were deferred before this time need not wait any longer: a connection answers again.
-    catch_up: Option<Timestamp>,
     /// Whether systemd knows that the daemon is ready.
     is_ready: bool,
 }
@@ -89,9 +57,10 @@ struct Known {
 impl Default for States {
     fn default() -> States {
         States(Mutex::new(Known {
-            things: BTreeMap::new(),
+            troubles: BTreeMap::new(),
+            well: BTreeMap::new(),
+            told: BTreeSet::new(),
             turned: Instant::now(),
-            catch_up: None,
             is_ready: false,
         }))
     }
@@ -102,16 +71,12 @@ impl States {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thing is well. Says whether that is news: it had trouble, or this is the first that is known of it.
-    pub fn well(&self, thing: &Thing) -> bool {
+    /// The thing is well. Says whether operators heard of its trouble and are to hear of the end.
+    pub fn well(&self, thing: &Thing, now: Timestamp) -> bool {
         let mut known = self.known();
-        match known.things.get(thing) {
-            Some(None) => false,
-            _ => {
-                known.things.insert(thing.clone(), None);
-                true
-            }
-        }
+        known.troubles.remove(thing);
+        known.well.insert(thing.clone(), now);
+        known.told.remove(thing)
     }
 
     /// Something is wrong with the thing; says whether operators are to hear of it now.
@@ -124,39 +89,64 @@ impl States {
         now: Timestamp,
     ) -> bool {
         let mut known = self.known();
-        let earlier = known.things.remove(thing).flatten();
-        let since = earlier.as_ref().map_or(now, |earlier| earlier.since);
-        let was_told = earlier.is_some_and(|earlier| earlier.told);
-        let tell = !was_told && (urgency == Urgency::Now || now.duration_since(since) >= LASTS);
+        known.well.remove(thing);
+        let since = known.troubles.get(thing).map_or(now, |earlier| earlier.since);
         let trouble = Trouble {
             since,
             reason,
             is_unavailable,
-            told: was_told || tell,
+            last: now,
         };
-        known.things.insert(thing.clone(), Some(trouble));
-        tell
+        known.troubles.insert(thing.clone(), trouble);
+        let is_time = urgency == Urgency::Now || now.duration_since(since) >= LASTS;
+        is_time && known.told.insert(thing.clone())
+    }
+
+    /// An earlier process told operators of the thing, and not of the end.
+    pub fn recall(&self, thing: Thing) {
+        self.known().told.insert(thing);
+    }
+
+    /// Operators could not be told of it: they hear of it the next time.
+    pub fn untold(&self, thing: &Thing) {
+        self.known().told.remove(thing);
+    }
+
+    /// What has trouble that was not met any more since `time`.
+    pub fn troubled_before(&self, time: Timestamp) -> BTreeSet<Thing> {
+        let known = self.known();
+        let met = |thing: &Thing| known.troubles.get(thing).is_none_or(|trouble| trouble.last < time);
+        let things = known.troubles.keys().chain(&known.told);
+        things.filter(|thing| met(thing)).cloned().collect()
+    }
+
+    /// Whether the thing was found well later than that.
+    pub fn was_well_after(&self, thing: &Thing, time: Timestamp) -> bool {
+        self.known().well.get(thing).is_some_and(|well| *well > time)
     }
 
     /// The mailbox is no longer watched as it was.
     pub fn forget(&self, mailbox: &MailboxName) {
         let mut known = self.known();
-        known.things.remove(&Thing::Mailbox(mailbox.clone()));
-        known.things.remove(&Thing::Settling(mailbox.clone()));
+        for thing in [Thing::Mailbox(mailbox.clone()), Thing::Settling(mailbox.clone())] {
+            known.troubles.remove(&thing);
+            known.well.remove(&thing);
+        }
     }
 
     /// Whether the thing is well; `None` before the first that is known of it.
     pub fn is_well(&self, thing: &Thing) -> Option<bool> {
-        self.known().things.get(thing).map(Option::is_none)
+        let known = self.known();
+        let is_well = known.well.contains_key(thing);
+        (is_well || known.troubles.contains_key(thing)).then_some(is_well)
     }
 
     /// All that is wrong now.
     pub fn troubles(&self) -> Vec<(Thing, Trouble)> {
         let known = self.known();
-        known
-            .things
-            .iter()
-            .filter_map(|(thing, trouble)| Some((thing.clone(), trouble.clone()?)))
+        let troubles = known.troubles.iter();
+        troubles
+            .map(|(thing, trouble)| (thing.clone(), trouble.clone()))
             .collect()
     }
 
@@ -179,29 +169,12 @@ impl States {
     pub fn since_turn(&self) -> Duration {
         self.known().turned.elapsed()
     }
-
-    /// Messages that were deferred before `now` are to be taken up, due or not.
-    pub fn catch_up(&self, now: Timestamp) {
-        self.known().catch_up = Some(now);
-    }
-
-    /// Up to which deferral messages are to be taken up, where any are.
-    pub fn catching_up(&self) -> Option<Timestamp> {
-        self.known().catch_up
-    }
-
-    /// All that were deferred before `time` are taken up.
-    pub fn caught_up(&self, time: Timestamp) {
-        let mut known = self.known();
-        if known.catch_up == Some(time) {
-            known.catch_up = None;
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ConnectionName;
 
     fn mailbox() -> Thing {
         Thing::Mailbox(MailboxName("support".to_owned()))
@@ -242,8 +215,8 @@ mod tests {
     fn a_trouble_that_was_over_begins_anew() {
         let states = States::default();
         assert!(states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0)));
-        assert!(states.well(&mailbox()));
-        assert!(!states.well(&mailbox()));
+        assert!(states.well(&mailbox(), at(0)));
+        assert!(!states.well(&mailbox(), at(0)));
         assert!(states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(1)));
     }
 
@@ -252,12 +225,33 @@ mod tests {
         let states = States::default();
         let other = Thing::Connection(ConnectionName("main".to_owned()));
         states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0));
-        assert!(states.well(&other));
+        assert!(!states.well(&other, at(0)), "nobody heard of a trouble");
         assert_eq!(states.is_well(&mailbox()), Some(false));
         assert_eq!(states.is_well(&other), Some(true));
         assert_eq!(states.is_well(&Thing::Smtp), None);
         assert_eq!(states.troubles().len(), 1);
         states.forget(&MailboxName("support".to_owned()));
+        assert!(states.troubles().is_empty());
+    }
+
+    #[test]
+    fn an_attempt_that_was_under_way_when_a_fault_began_or_ended_says_nothing_of_it() {
+        let states = States::default();
+        let thing = Thing::Connection(ConnectionName("main".to_owned()));
+        states.trouble(&thing, "it".to_owned(), true, Urgency::Now, at(5));
+        assert!(states.troubled_before(at(4)).is_empty());
+        assert_eq!(states.troubled_before(at(6)), BTreeSet::from([thing.clone()]));
+        states.well(&thing, at(7));
+        assert!(states.was_well_after(&thing, at(6)));
+        assert!(!states.was_well_after(&thing, at(8)));
+    }
+
+    #[test]
+    fn what_an_earlier_process_told_is_not_told_again_and_its_end_is() {
+        let states = States::default();
+        states.recall(mailbox());
+        assert!(!states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0)));
+        assert!(states.well(&mailbox(), at(1)));
         assert!(states.troubles().is_empty());
     }
 }

@@ -142,13 +142,10 @@ impl Crew {
             if free == 0 || self.world.stop.is_cancelled() {
                 return Ok(taken);
             }
-            let catching_up = self.world.state.catching_up();
-            let works = self.world.journal.claim(free, deferred_before.or(catching_up)).await?;
+            let works = self.world.journal.claim(free, deferred_before).await?;
             taken += works.len();
-            match catching_up.filter(|_| works.is_empty() && deferred_before.is_none()) {
-                Some(time) => self.world.state.caught_up(time),
-                None if works.is_empty() => return Ok(taken),
-                None => {}
+            if works.is_empty() {
+                return Ok(taken);
             }
             for work in works {
                 let place = self.lane.place().await;

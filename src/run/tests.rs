@@ -12,7 +12,7 @@ use crate::{
     action::StepError,
     effect::{Answer, Ask, Asking, Effect, Ensured, Performer},
     generation::Generation,
-    halo::{Client, ClientId, Page, SiteId},
+    halo::{Client, ClientId, Page, SiteId, fault::Fault},
     journal::Intent,
     message::Message,
 };
@@ -456,14 +456,15 @@ fn what_is_no_failure_for_good_is_under_no_on_error() {
         reason: reason(),
         not_before: Some(until),
     };
-    assert!(matches!(end(later), End::Deferred { connection: None, not_before: Some(at), .. } if at == until));
+    assert!(matches!(end(later), End::Deferred { fault: None, not_before: Some(at), .. } if at == until));
     let connection = StepError::Connection {
-        connection: "main".into(),
+        connection: ConnectionName("main".into()),
+        fault: Fault::Held,
         reason: reason(),
         until: Some(until),
     };
     assert!(
-        matches!(end(connection), End::Deferred { connection: Some(name), not_before: Some(at), .. } if name == "main" && at == until)
+        matches!(end(connection), End::Deferred { fault: Some((name, Fault::Held)), not_before: Some(at), .. } if name.0 == "main" && at == until)
     );
     let held = StepError::Held {
         reason: reason(),

@@ -10,6 +10,7 @@ mod world;
 
 mod bulk;
 mod commands;
+mod connections;
 mod flood;
 mod handing;
 mod killed;

@@ -212,6 +212,7 @@ impl World {
             due,
             reason: "Halo answers 503".into(),
             counts: true,
+            waits_for: None,
             waited: Duration::from_secs(5),
             run: json!({ "step": 2 }),
             trace: Arc::new(json!({ "tried": true })),

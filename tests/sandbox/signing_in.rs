@@ -98,7 +98,7 @@ async fn a_request_that_is_refused_with_a_new_token_too_is_a_missing_permission(
     world.fault(Fault::once("GET", "/api/users", status(401)).times(9));
     let error = world.refusal().await;
     assert!(
-        matches!(&error, HaloError::Credentials { remedy, .. } if remedy.contains("read:customers")),
+        matches!(&error, HaloError::Forbidden { remedy, .. } if remedy.contains("read:customers")),
         "{error}"
     );
     assert_eq!(world.asked(), ["GET /api/Users"; 2]);

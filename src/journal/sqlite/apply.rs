@@ -1,6 +1,7 @@
 //! From a change to what the writer does about it.
 
 use rusqlite::params;
+use serde_json::Value;
 
 use super::{
     column::Json,
@@ -39,6 +40,7 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             due,
             reason,
             counts,
+            waits_for,
             waited,
             run,
             notices,
@@ -49,6 +51,7 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
                 due: *due,
                 reason,
                 counts: *counts,
+                waits_for: waits_for.as_deref(),
                 waited: *waited,
                 run,
                 notices,
@@ -95,10 +98,14 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             Ok(Receipt::Done)
         }
         Change::Reported { upto, letter } => outbox::reported(hand, *upto, letter, &packed.letter),
-        Change::Kept { name, value } => {
-            hand.db
-                .prepare_cached("INSERT OR REPLACE INTO kept (name, value) VALUES (?1, ?2)")?
-                .execute(params![name, Json(value)])?;
+        Change::Told { notice, name, value } => {
+            outbox::notice(hand, notice)?;
+            keep(hand, name, value)
+        }
+        Change::Kept { name, value } => keep(hand, name, value),
+        // One slice of it, as below.
+        Change::Woken { waits_for } => {
+            end::wake_slice(hand, waits_for)?;
             Ok(Receipt::Done)
         }
         Change::Reopened { entry } => end::reopened(hand, *entry),
@@ -111,4 +118,15 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             Ok(Receipt::Done)
         }
     }
+}
+
+fn keep(hand: &Hand<'_>, name: &str, value: &Value) -> Result<Receipt, Fault> {
+    let (db, kept) = (hand.db, Json(value));
+    if value.is_null() {
+        db.prepare_cached("DELETE FROM kept WHERE name = ?1")?.execute([name])?;
+    } else {
+        db.prepare_cached("INSERT OR REPLACE INTO kept (name, value) VALUES (?1, ?2)")?
+            .execute(params![name, kept])?;
+    }
+    Ok(Receipt::Done)
 }

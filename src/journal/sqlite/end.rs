@@ -50,6 +50,7 @@ pub(super) struct Deferral<'a> {
     pub due: Timestamp,
     pub reason: &'a str,
     pub counts: bool,
+    pub waits_for: Option<&'a str>,
     pub waited: std::time::Duration,
     pub run: &'a serde_json::Value,
     pub notices: &'a [Notice],
@@ -76,7 +77,7 @@ pub(super) fn deferred(
     hand.db
         .prepare_cached(
             "UPDATE entry SET state = 'deferred', due = :due, waited = :waited, deferred_at = :now,
-                deferred_counts = :counts, run = :run, reason = :reason, said = :said
+                deferred_counts = :counts, waits_for = :waits_for, run = :run, reason = :reason, said = :said
              WHERE id = :id",
         )?
         .execute(named_params! {
@@ -85,6 +86,7 @@ pub(super) fn deferred(
             ":due": At(deferral.due),
             ":waited": Span(deferral.waited),
             ":counts": deferral.counts,
+            ":waits_for": deferral.waits_for,
             ":run": Json(deferral.run),
             ":reason": deferral.reason,
             ":said": fold([deferral.reason]),
@@ -92,6 +94,21 @@ pub(super) fn deferred(
     reorder(hand, &held)?;
     notices(hand, deferral.notices)?;
     Ok(Receipt::Done)
+}
+
+/// So many are woken by one commit.
+const SLICE: i64 = 5_000;
+
+/// Makes some of those that wait for this due now; says whether there may be more.
+pub(super) fn wake_slice(hand: &Hand<'_>, waits_for: &str) -> Result<bool, Fault> {
+    let woken = hand
+        .db
+        .prepare_cached(
+            "UPDATE entry SET due = ?2, waits_for = NULL
+             WHERE id IN (SELECT id FROM entry WHERE waits_for = ?1 ORDER BY id LIMIT ?3)",
+        )?
+        .execute(params![waits_for, At(hand.now), SLICE])?;
+    Ok(i64::try_from(woken).is_ok_and(|woken| woken == SLICE))
 }
 
 /// The message is given back as it was taken.
@@ -151,7 +168,7 @@ fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Faul
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
     hand.db
         .prepare_cached(
-            "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, reason = ?2, rule = ?3, said = ?4
+            "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, reason = ?2, rule = ?3, said = ?4
              WHERE id = ?1",
         )?
         .execute(params![held.entry, reason, rule, fold([reason, rule])])?;
@@ -199,7 +216,7 @@ pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -
         .db
         .prepare_cached(
             "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
-                due = NULL, run = NULL, settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed'
+                due = NULL, run = NULL, waits_for = NULL, settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed'
              WHERE id = ?1 RETURNING id, author_key, thread_key",
         )?
         .query_row(

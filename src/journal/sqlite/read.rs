@@ -188,6 +188,13 @@ pub(super) fn kept(db: &Connection, name: &str) -> rusqlite::Result<Option<Value
         .map(|value| value.map(|value| value.0))
 }
 
+/// All of them under names that begin so.
+pub(super) fn kept_under(db: &Connection, prefix: &str) -> rusqlite::Result<Vec<(String, Value)>> {
+    db.prepare_cached("SELECT name, value FROM kept WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name")?
+        .query_map([prefix], |row| Ok((row.get(0)?, row.get::<_, Json<_>>(1)?.0)))?
+        .collect()
+}
+
 /// The accounting identity of each mailbox.
 pub(super) fn totals(db: &Connection) -> rusqlite::Result<BTreeMap<MailboxName, Totals>> {
     let mut totals: BTreeMap<MailboxName, Totals> = BTreeMap::new();

@@ -105,6 +105,7 @@ async fn earlier_deferrals_for_other_reasons_do_not_count_as_panics() {
             due: world.clock.now(),
             reason: "Halo answers 503".to_owned(),
             counts: true,
+            waits_for: None,
             waited: Duration::ZERO,
             run: serde_json::Value::Null,
             trace: Arc::default(),
@@ -184,7 +185,7 @@ async fn at_a_stop_what_was_handed_over_and_not_begun_goes_back_without_an_attem
 }
 
 #[tokio::test]
-async fn a_connection_that_answers_again_wakes_what_waits_for_it() {
+async fn a_connection_that_answers_again_wakes_what_waits_for_it_alone() {
     let folder = tempfile::tempdir().unwrap();
     let world = world(folder.path());
     let id = receive(&world, "waits").await;
@@ -194,6 +195,7 @@ async fn a_connection_that_answers_again_wakes_what_waits_for_it() {
         due: world.clock.now() + Duration::from_secs(3600),
         reason: "Halo can not be reached".to_owned(),
         counts: false,
+        waits_for: Some("connection main".to_owned()),
         waited: Duration::ZERO,
         run: serde_json::Value::Null,
         trace: Arc::default(),
@@ -203,11 +205,13 @@ async fn a_connection_that_answers_again_wakes_what_waits_for_it() {
     world.journal.write(deferred).await.unwrap();
     let crew = Crew::new(world.clone());
     assert_eq!(crew.pass(None).await.unwrap(), 0);
-    world.state.catch_up(world.clock.now());
-    assert_eq!(crew.pass(None).await.unwrap(), 1);
+    for (waits_for, woken) in [("connection other", 0), ("connection main", 1)] {
+        let waits_for = waits_for.to_owned();
+        world.journal.write(Change::Woken { waits_for }).await.unwrap();
+        assert_eq!(crew.pass(None).await.unwrap(), woken);
+    }
     crew.stop(Duration::from_secs(5)).await;
     assert_eq!(entry(&world, id).await.row.outcome, "completed");
-    assert_eq!(world.state.catching_up(), None);
 }
 
 /// Keeps the journal's writer busy, so that what is asked of it meanwhile shares a commit and is answered at once.

@@ -1,0 +1,3 @@
+-- What a deferred message waits for.
+ALTER TABLE entry ADD COLUMN waits_for TEXT;                            -- a part of a connection, as its trouble is called
+CREATE INDEX entry_waits ON entry (waits_for, id) WHERE waits_for IS NOT NULL;

@@ -1,0 +1,141 @@
+//! Faults of a connection: operators hear once of each and once of its end, and only what waited for it is taken up.
+
+use halo_intake::sandbox::Pattern;
+
+use crate::{
+    running::{Daemon, Signal},
+    world::World,
+};
+
+/// Users are created at a client that Halo has not; a mail with the subject `make` makes it.
+const MISSING: &str = r#"
+[[rule]]
+name = "make"
+when = "email.subject == 'make'"
+  [[rule.action]]
+  type = "create_halo_client"
+  client_name = "No Such Client"
+  site_name = "Main"
+  [[rule.action]]
+  type = "stop_all"
+
+[[rule]]
+name = "users"
+  [[rule.action]]
+  type = "find_halo_user_and_client"
+  store_as = "sender"
+  [[rule.action]]
+  type = "create_halo_user"
+  when = "not custom.sender.user"
+  client = "No Such Client"
+  site = "Main"
+"#;
+
+/// Each kind of mail asks for one kind of thing.
+const RESOURCES: &str = r#"
+[[rule]]
+name = "clients"
+when = "email.subject == 'clients'"
+  [[rule.action]]
+  type = "query_halo_clients"
+
+[[rule]]
+name = "users"
+when = "email.subject == 'users'"
+  [[rule.action]]
+  type = "query_halo_users"
+"#;
+
+/// A world in which a message that is deferred comes again only when it is taken up.
+fn world(rules: &str) -> World {
+    let mut world = World::new(rules);
+    world.more("[retry]\nfirst = \"1h\"\nlongest = \"1h\"\n");
+    world.mailbox = "poll_interval = \"1s\"".to_owned();
+    world
+}
+
+/// What was written for operators about the connection, oldest first.
+fn heard(world: &World) -> Vec<String> {
+    let database = rusqlite::Connection::open(world.state_dir().join("journal.db")).unwrap();
+    let mut notices = database
+        .prepare("SELECT topic || ': ' || text FROM notice WHERE topic LIKE 'connection main%' ORDER BY id")
+        .unwrap();
+    let texts = notices.query_map([], |row| row.get(0)).unwrap();
+    texts.map(Result::unwrap).collect()
+}
+
+fn attempts(world: &World, subject: &str) -> Vec<u64> {
+    let rows = world.log().into_iter().filter(|row| row["subject"] == subject);
+    rows.map(|row| row["attempts"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn what_works_beside_a_client_that_is_missing_is_no_end_of_that_and_wakes_nobody() {
+    let world = world(MISSING);
+    let daemon = Daemon::start(&world, &[]);
+    world.mail("Ann <ann@stranger.example>", "Waits");
+    daemon.says("deferred");
+    for number in 1..=4 {
+        world.mail("Jane Doe <jane@acme.example>", &format!("Known {number}"));
+        daemon.says("completed");
+    }
+    assert_eq!(attempts(&world, "Waits"), [1]);
+
+    world.mail("Bob <bob@globex.example>", "make");
+    daemon.says("completed");
+    assert_eq!(attempts(&world, "Waits"), [1]);
+    // The first that finds the client has the other taken up.
+    world.mail("Eve <eve@stranger.example>", "Finds it");
+    daemon.says("completed");
+    daemon.says("completed");
+    assert_eq!(attempts(&world, "Waits"), [2]);
+    let heard = heard(&world);
+    assert_eq!(heard.len(), 2, "{heard:#?}");
+    assert!(heard[0].contains("No Such Client"), "{heard:#?}");
+    assert!(heard[1].contains("it is there"), "{heard:#?}");
+}
+
+#[test]
+fn a_permission_that_is_missing_for_one_thing_is_told_once_while_others_are_answered() {
+    let world = world(RESOURCES);
+    let forbid = |path: &str| {
+        world
+            .sandbox
+            .set(|switches| switches.forbidden = vec![Pattern::of("GET", path)])
+    };
+    forbid("/api/client");
+    let daemon = Daemon::start(&world, &[]);
+    world.mail("Ann <ann@stranger.example>", "clients");
+    daemon.says("deferred");
+    for _ in 0..3 {
+        world.mail("Bob <bob@stranger.example>", "users");
+        daemon.says("completed");
+    }
+    assert_eq!(attempts(&world, "clients"), [1]);
+
+    forbid("/api/nothing");
+    world.mail("Eve <eve@stranger.example>", "clients");
+    daemon.says("completed");
+    daemon.says("completed");
+    assert_eq!(attempts(&world, "clients"), [2, 1]);
+    let heard = heard(&world);
+    assert_eq!(heard.len(), 2, "{heard:#?}");
+    assert!(heard[0].contains("reading client"), "{heard:#?}");
+    assert!(heard[1].contains("Halo allows it again"), "{heard:#?}");
+}
+
+#[test]
+fn a_reload_that_corrects_the_name_ends_the_trouble_and_takes_up_what_waited() {
+    let mut world = world(MISSING);
+    let daemon = Daemon::start(&world, &[]);
+    world.mail("Ann <ann@stranger.example>", "Waits");
+    daemon.says("deferred");
+    world.rules = MISSING.replace("client = \"No Such Client\"", "client = \"Acme Ltd\"");
+    world.configure();
+    daemon.signal(Signal::HUP);
+    daemon.says("completed");
+    assert_eq!(world.only().0, "completed");
+    let heard = heard(&world);
+    assert_eq!(heard.len(), 2, "{heard:#?}");
+    assert!(heard[1].contains("the configuration is another one"), "{heard:#?}");
+}
