@@ -13,6 +13,7 @@ use crate::message::address::AddrSpec;
 mod agents;
 mod answer;
 mod api;
+mod circuit;
 pub mod client;
 mod directory;
 mod domain;

@@ -19,6 +19,7 @@ pub use super::times::Times;
 use super::{
     Agent, Client, ClientId, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
     api::Api,
+    circuit::Circuit,
     directory::{Directory, SiteDomains},
     fault::{Fault, Permission},
     findings::Findings,
@@ -225,6 +226,7 @@ impl Halo {
         let http = Http {
             agent: http_agent(config)?,
             pace,
+            circuit: Circuit::new(CONNECT.min(config.timeout)),
         };
         let tokens = Tokens::new(&name, config, &times);
         let api = Api {

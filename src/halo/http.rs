@@ -13,6 +13,7 @@ use tracing::debug;
 
 use super::{
     answer,
+    circuit::Circuit,
     client::{Call, Calls},
     pace::{NoSlot, Pace},
 };
@@ -23,11 +24,15 @@ const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
 /// So much of an answer is kept for the trace.
 const KEPT_OF_ANSWER: usize = 2000;
 
-/// The HTTP agent of one connection and its pace.
+/// What is said to whoever comes while a silent connection is tried.
+const SILENT: &str = "the last requests had no answer in time; one at a time is tried until one is answered";
+
+/// The HTTP agent of one connection, its pace, and whether it answers.
 #[derive(Debug)]
 pub(super) struct Http {
     pub agent: reqwest::Client,
     pub pace: Arc<Pace>,
+    pub circuit: Circuit,
 }
 
 /// What the trace says of an exchange.
@@ -70,10 +75,12 @@ pub(super) enum Lost {
 impl Http {
     /// Sends one request and reads its answer.
     pub(super) async fn exchange(&self, request: RequestBuilder, label: Label, calls: &Calls) -> Result<Answer, Lost> {
+        let passage = self.circuit.enter().ok_or_else(|| Lost::Unsent(SILENT.to_owned()))?;
         let slot = self.pace.slot().await?;
         let (at, began) = (Timestamp::now(), Instant::now());
         let answer = self.send(request).await;
         drop(slot);
+        passage.ends(answer.is_ok(), began.elapsed());
         let call = noted(label, at, began.elapsed(), &answer);
         debug!(
             method = call.method,

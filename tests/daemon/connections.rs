@@ -1,6 +1,6 @@
 //! Faults of a connection: operators hear once of each and once of its end, and only what waited for it is taken up.
 
-use halo_intake::sandbox::Pattern;
+use halo_intake::sandbox::{Fault, Mishap, Pattern};
 
 use crate::{
     running::{Daemon, Signal},
@@ -138,4 +138,37 @@ fn a_reload_that_corrects_the_name_ends_the_trouble_and_takes_up_what_waited() {
     let heard = heard(&world);
     assert_eq!(heard.len(), 2, "{heard:#?}");
     assert!(heard[1].contains("the configuration is another one"), "{heard:#?}");
+}
+
+#[test]
+fn a_halo_that_answers_nothing_in_time_holds_up_nothing_else_of_its_mailbox() {
+    const SLOW: usize = 300;
+    let (mut world, slow) = (World::new(""), World::new(""));
+    let step = "[[rule.action]]\ntype = \"query_halo_users\"\n";
+    world.rules = ["main", "slow"]
+        .map(|name| format!("[[rule]]\nname = \"{name}\"\nwhen = \"email.subject == '{name}'\"\n{step}halo = \"{name}\"\n"))
+        .concat();
+    world.settings = format!(
+        "[halo.slow]\nurl = {:?}\nclient_id = {:?}\nclient_secret = {:?}\ntimeout = \"3s\"\nrate = \"100000 per 1m\"\n",
+        slow.sandbox.url().as_str().trim_end_matches('/'),
+        slow.sandbox.client_id(),
+        slow.sandbox.client_secret(),
+    );
+    let hangs = Fault::once("", "/api/users", Mishap::Delay { ms: 60_000 }).times(100_000);
+    slow.sandbox.set(|switches| switches.faults = vec![hangs]);
+    for number in 0..SLOW {
+        world.mail(&format!("ann{number}@stranger.example"), "slow");
+    }
+    world.mail("bob@stranger.example", "main");
+    world.mail("eve@stranger.example", "nobody's");
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("is watched");
+    let of = |world: &World, outcome: &str| world.log().iter().filter(|row| row["outcome"] == outcome).count();
+    world.wait_until("the others", |world| {
+        of(world, "completed") == 1 && of(world, "ignored") == 1
+    });
+
+    slow.sandbox.set(|switches| switches.faults.clear());
+    world.wait_until("the end", |world| of(world, "completed") == SLOW + 1);
+    drop(daemon);
 }
