@@ -202,17 +202,31 @@ async fn a_deferred_message_holds_back_its_conversation_and_not_its_author() {
 }
 
 #[tokio::test]
-async fn a_message_that_waits_for_its_bounce_holds_back_its_conversation_alone() {
+async fn a_message_that_waits_for_its_bounce_holds_back_nobody() {
     let world = world();
     let first = world.in_hand(mail_of(1, "ann", "printer")).await;
     let same_author = world.receive_new(mail_of(2, "ann", "")).await;
     let same_thread = world.receive_new(mail_of(3, "bob", "printer")).await;
     world.end(first, bounced("ann@customer.example", 1)).await;
-    assert_eq!(world.claimed(10).await, [same_author]);
-
+    assert_eq!(world.claimed(10).await, [same_author, same_thread]);
     let letter = world.journal.letters(1, None).await.unwrap()[0].id;
     world.done(Change::LetterTaken { letter }).await;
-    assert_eq!(world.claimed(10).await, [same_thread]);
+    assert!(world.claimed(10).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_is_held_back_says_by_which() {
+    let world = world();
+    let first = world.in_hand(mail_of(1, "ann", "printer")).await;
+    let same_author = world.receive_new(mail_of(2, "ann", "")).await;
+    let same_thread = world.receive_new(mail_of(3, "bob", "printer")).await;
+    let (id, reason) = (first.entry, "it waits for message");
+    let of = |whose: &str| ("pending".to_owned(), format!("{reason} {id} of its {whose}"));
+    assert_eq!(world.shown(same_author).await, of("author"));
+    assert_eq!(world.shown(same_thread).await, of("conversation"));
+    world.defer(first, future()).await;
+    assert_eq!(world.shown(same_author).await, ("pending".to_owned(), String::new()));
+    assert_eq!(world.shown(same_thread).await, of("conversation"));
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ struct Oracle {
 }
 
 impl Oracle {
-    /// No earlier one of its conversation is unfinished, and no earlier one of its author is new or in hand.
+    /// No earlier one of its conversation has its rules before it, and no earlier one of its author is new or in hand.
     fn is_runnable(&self, id: EntryId, all: bool) -> bool {
         let message = &self.messages[&id];
         let waits = match message.state {
@@ -53,7 +53,7 @@ impl Oracle {
     fn holds_back(earlier: &Message, message: &Message) -> bool {
         let of_thread = !message.thread.is_empty() && earlier.thread == message.thread;
         let of_author = !message.author.is_empty() && earlier.author == message.author;
-        of_thread && earlier.state != State::Ended
+        of_thread && !matches!(earlier.state, State::Ended | State::Bouncing)
             || of_author && matches!(earlier.state, State::Pending | State::InHand { .. })
     }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 use super::{
     claim,
     column::{At, Json, fold, spot},
+    order::HELD_BY,
     pack,
     read::count,
 };
@@ -13,7 +14,11 @@ use crate::{
     journal::{Attempt, Entry, EntryId, LetterId, Place, Row, RowFilter},
 };
 
-const ROW: &str = "id, received, mailbox, author, subject, word, rule, reason, attempts, calls";
+/// The columns of a line. The reason of a message that is held back says by which.
+fn columns() -> String {
+    let reason = format!("ltrim(reason || coalesce('; ' || {HELD_BY}, ''), '; ')");
+    format!("id, received, mailbox, author, subject, word, rule, {reason}, attempts, calls")
+}
 
 /// The lines of `log`, newest first. It walks the ids downwards, or those of one outcome, and stops at the limit.
 pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<Row>> {
@@ -46,7 +51,8 @@ pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<
     }
     values.push(Box::new(filter.limit.map_or(-1, count)));
     let sql = format!(
-        "SELECT {ROW} FROM entry WHERE {} ORDER BY id DESC LIMIT ?",
+        "SELECT {} FROM entry WHERE {} ORDER BY id DESC LIMIT ?",
+        columns(),
         conditions.join(" AND ")
     );
     db.prepare_cached(&sql)?
@@ -56,7 +62,7 @@ pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<
 
 /// The lines of these messages, those that are there.
 pub(super) fn rows_of(db: &Connection, entries: &[EntryId]) -> rusqlite::Result<Vec<Row>> {
-    let mut one = db.prepare_cached(&format!("SELECT {ROW} FROM entry WHERE id = ?1"))?;
+    let mut one = db.prepare_cached(&format!("SELECT {} FROM entry WHERE id = ?1", columns()))?;
     let rows = entries.iter().map(|entry| one.query_row([entry], row).optional());
     rows.filter_map(rusqlite::Result::transpose).collect()
 }
@@ -79,9 +85,10 @@ fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 /// One message in full.
 pub(super) fn entry(db: &Connection, id: EntryId) -> rusqlite::Result<Option<Entry>> {
     let sql = format!(
-        "SELECT {ROW}, folder, kind, validity, name, message_id, internal_date, size, due, settled, how, settle_due,
+        "SELECT {}, folder, kind, validity, name, message_id, internal_date, size, due, settled, how, settle_due,
             settle_reason
-         FROM entry WHERE id = ?1"
+         FROM entry WHERE id = ?1",
+        columns()
     );
     let entry = db
         .prepare_cached(&sql)?

@@ -1,5 +1,6 @@
 //! Which messages are runnable: none while an earlier one of its conversation is unfinished, or an earlier one
-//! of its author is new or in hand. A deferred one so holds back only its own conversation.
+//! of its author is new or in hand. A deferred one so holds back only its own conversation. One that waits for its
+//! bounce to leave has had its rules, and holds back none.
 //!
 //! The answer is kept in the column `ready`, so that a claim need not look through all that waits. It is exact
 //! for new messages, of which an author has at most one that is ready. For a deferred one it covers only the
@@ -25,7 +26,8 @@ macro_rules! ready {
         concat!(
             "(e.state IN ('pending', 'deferred')
               AND (e.thread_key = '' OR NOT EXISTS (
-                SELECT 1 FROM entry AS t WHERE t.thread_key = e.thread_key AND t.state <> 'ended' AND t.id < e.id))
+                SELECT 1 FROM entry AS t WHERE t.thread_key = e.thread_key
+                    AND t.state IN ('pending', 'claimed', 'deferred') AND t.id < e.id))
               AND (e.state = 'deferred' OR ",
             free!(),
             "))"
@@ -36,6 +38,15 @@ macro_rules! ready {
 /// The condition under which a ready deferred message `e` may be claimed.
 pub(super) const FREE: &str = free!();
 
+/// Of the message `entry`: the one that it waits for, in words; null where it waits for none.
+pub(super) const HELD_BY: &str = "CASE WHEN entry.ready = 0 AND entry.state IN ('pending', 'deferred') THEN coalesce(
+    (SELECT 'it waits for message ' || min(t.id) || ' of its conversation' FROM entry AS t
+     WHERE entry.thread_key <> '' AND t.thread_key = entry.thread_key
+        AND t.state IN ('pending', 'claimed', 'deferred') AND t.id < entry.id),
+    (SELECT 'it waits for message ' || min(a.id) || ' of its author' FROM entry AS a
+     WHERE entry.author_key <> '' AND a.author_key = entry.author_key
+        AND a.state IN ('pending', 'claimed') AND a.id < entry.id)) END";
+
 /// Brings `ready` up to date for all that the change of one message's state can have touched: itself, what was
 /// ready of its author and of its conversation, and what comes next in either.
 const REORDER: &str = concat!(
@@ -44,7 +55,8 @@ const REORDER: &str = concat!(
         UNION SELECT id FROM entry WHERE ?2 <> '' AND author_key = ?2 AND ready = 1 AND state = 'pending'
         UNION SELECT min(id) FROM entry WHERE ?2 <> '' AND author_key = ?2 AND state IN ('pending', 'claimed')
         UNION SELECT id FROM entry WHERE ?3 <> '' AND thread_key = ?3 AND ready = 1
-        UNION SELECT min(id) FROM entry WHERE ?3 <> '' AND thread_key = ?3 AND state <> 'ended'
+        UNION SELECT min(id) FROM entry WHERE ?3 <> '' AND thread_key = ?3
+            AND state IN ('pending', 'claimed', 'deferred')
     ) AND e.ready <> ",
     ready!()
 );

@@ -1,3 +1,7 @@
 -- What a deferred message waits for.
 ALTER TABLE entry ADD COLUMN waits_for TEXT;                            -- a part of a connection, as its trouble is called
 CREATE INDEX entry_waits ON entry (waits_for, id) WHERE waits_for IS NOT NULL;
+
+-- One that waits for its bounce holds back no conversation.
+DROP INDEX entry_thread;
+CREATE INDEX entry_thread ON entry (thread_key, id) WHERE state IN ('pending', 'claimed', 'deferred');
