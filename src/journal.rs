@@ -92,10 +92,30 @@ pub struct Work {
     pub waited: Duration,
     /// When it was deferred last, and whether that wait counts.
     pub deferred: Option<(Timestamp, bool)>,
+    /// How often in a row it was deferred so, whether the waits count or not.
+    pub deferrals: u32,
     /// Where a deferred run stopped; its shape is `run`'s.
     pub run: Option<Value>,
     /// What was intended under this entry since it came or was reopened, oldest first, with its answer where one came.
     pub intents: Vec<Intent>,
+}
+
+impl Work {
+    /// A message in hand that has just been received.
+    pub fn first(claim: Claim, place: Place, internal_date: Timestamp, received: Timestamp) -> Work {
+        Work {
+            claim,
+            place,
+            internal_date,
+            received,
+            attempt: 1,
+            waited: Duration::ZERO,
+            deferred: None,
+            deferrals: 0,
+            run: None,
+            intents: Vec::new(),
+        }
+    }
 }
 
 /// A letter's row in the outbox.

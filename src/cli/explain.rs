@@ -243,22 +243,14 @@ impl Verdict {
 /// A message that just came, in no journal.
 fn imagined(mailbox: &MailboxName) -> Work {
     let now = Clock::system().now();
-    Work {
-        claim: Claim {
-            entry: EntryId(0),
-            token: 0,
-        },
-        place: Place {
-            mailbox: mailbox.clone(),
-            folder: String::new(),
-            spot: Spot::Handed { key: String::new() },
-        },
-        internal_date: now,
-        received: now,
-        attempt: 1,
-        waited: std::time::Duration::ZERO,
-        deferred: None,
-        run: None,
-        intents: Vec::new(),
-    }
+    let claim = Claim {
+        entry: EntryId(0),
+        token: 0,
+    };
+    let place = Place {
+        mailbox: mailbox.clone(),
+        folder: String::new(),
+        spot: Spot::Handed { key: String::new() },
+    };
+    Work::first(claim, place, now, now)
 }

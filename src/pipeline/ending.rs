@@ -263,8 +263,12 @@ impl Attempted<'_> {
     /// The message comes again. One that waits for its turn comes when that is, however often it came before: the
     /// others of its connection do the same, and the pace lets them out.
     fn put_off(&self, reason: String, wait: Wait, run: Value, account: Account) -> Change {
-        let retry = &self.generation.config.retry;
-        let due = self.now + retry.backoff.delay(self.work.attempt, self.spread);
+        let backoff = self.generation.config.retry.backoff;
+        let in_a_row = match self.work.deferred {
+            Some((_, counted)) if counted == wait.counts => self.work.deferrals,
+            _ => 0,
+        };
+        let due = self.now + backoff.delay(in_a_row.saturating_add(1), self.spread);
         Change::Deferred {
             claim: self.work.claim,
             due: match wait.not_before {

@@ -107,17 +107,7 @@ async fn take(
                 log_reception(entry, mailbox, outcome.word(), &reason);
                 world.bells.report.notify_one();
             } else if let Some(claim) = claim {
-                let work = Work {
-                    claim,
-                    place,
-                    internal_date,
-                    received: internal_date,
-                    attempt: 1,
-                    waited: Duration::ZERO,
-                    deferred: None,
-                    run: None,
-                    intents: Vec::new(),
-                };
+                let work = Work::first(claim, place, internal_date, internal_date);
                 let message = Some(message);
                 crew.take(InHand {
                     work,

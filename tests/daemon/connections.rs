@@ -146,7 +146,9 @@ fn a_halo_that_answers_nothing_in_time_holds_up_nothing_else_of_its_mailbox() {
     let (mut world, slow) = (World::new(""), World::new(""));
     let step = "[[rule.action]]\ntype = \"query_halo_users\"\n";
     world.rules = ["main", "slow"]
-        .map(|name| format!("[[rule]]\nname = \"{name}\"\nwhen = \"email.subject == '{name}'\"\n{step}halo = \"{name}\"\n"))
+        .map(|name| {
+            format!("[[rule]]\nname = \"{name}\"\nwhen = \"email.subject == '{name}'\"\n{step}halo = \"{name}\"\n")
+        })
         .concat();
     world.settings = format!(
         "[halo.slow]\nurl = {:?}\nclient_id = {:?}\nclient_secret = {:?}\ntimeout = \"3s\"\nrate = \"100000 per 1m\"\n",

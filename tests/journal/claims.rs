@@ -61,6 +61,7 @@ async fn a_deferred_message_resumes_where_it_stopped_once_it_is_due() {
     );
     assert_eq!(work.intents, [intent("r1/0", past())]);
     assert!(work.deferred.is_some_and(|(_, counts)| counts));
+    assert_eq!(work.deferrals, 1);
 
     world.defer(work.claim, past()).await;
     assert_eq!(world.claimed(10).await, [claim.entry]);

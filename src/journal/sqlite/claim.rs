@@ -97,7 +97,7 @@ fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
     let work = db
         .prepare_cached(
             "SELECT mailbox, folder, kind, validity, name, internal_date, received, attempts, waited, deferred_at,
-                deferred_counts, run
+                deferred_counts, deferrals, run
              FROM entry WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
         )?
         .query_row(params![claim.entry, claim.token], |row| {
@@ -113,7 +113,8 @@ fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
                 attempt: row.get::<_, u32>(7)?.saturating_add(1),
                 waited: row.get::<_, Span>(8)?.0,
                 deferred: row.get::<_, Option<At>>(9)?.map(|at| at.0).zip(row.get(10)?),
-                run: row.get::<_, Option<Json<_>>>(11)?.map(|run| run.0),
+                deferrals: row.get(11)?,
+                run: row.get::<_, Option<Json<_>>>(12)?.map(|run| run.0),
                 intents: Vec::new(),
             })
         })

@@ -77,7 +77,8 @@ pub(super) fn deferred(
     hand.db
         .prepare_cached(
             "UPDATE entry SET state = 'deferred', due = :due, waited = :waited, deferred_at = :now,
-                deferred_counts = :counts, waits_for = :waits_for, run = :run, reason = :reason, said = :said
+                deferrals = iif(deferred_counts IS :counts, deferrals + 1, 1), deferred_counts = :counts,
+                waits_for = :waits_for, run = :run, reason = :reason, said = :said
              WHERE id = :id",
         )?
         .execute(named_params! {
@@ -281,7 +282,7 @@ pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault
         .db
         .prepare_cached(
             "UPDATE entry SET state = 'pending', outcome = NULL, reason = '', rule = '', said = '', ended = NULL,
-                waited = 0, deferred_at = NULL, deferred_counts = NULL, run = NULL, due = NULL,
+                waited = 0, deferred_at = NULL, deferred_counts = NULL, deferrals = 0, run = NULL, due = NULL,
                 settled = NULL, how = NULL, settle_due = NULL, settle_reason = NULL, gone = 0
              WHERE id = ?1 AND state = 'ended' AND EXISTS (SELECT 1 FROM octets WHERE octets.entry = ?1)
              RETURNING id, author_key, thread_key",

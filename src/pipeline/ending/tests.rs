@@ -1,8 +1,9 @@
-//! What a bounce says of the mailbox that the message came to.
+//! What a bounce says of the mailbox that the message came to, and when a message comes again.
 
 use super::*;
 use crate::{
-    config::MailboxName,
+    config::{ConnectionName, MailboxName},
+    halo::fault::Fault,
     journal::{Claim, EntryId, Place, Spot},
 };
 
@@ -38,20 +39,11 @@ fn work(mailbox: &str) -> Work {
         folder: "INBOX".to_owned(),
         spot: Spot::Uid { validity: 1, uid: 1 },
     };
-    Work {
-        claim: Claim {
-            entry: EntryId(1),
-            token: 1,
-        },
-        place,
-        internal_date: Timestamp::UNIX_EPOCH,
-        received: Timestamp::UNIX_EPOCH,
-        attempt: 1,
-        waited: Duration::ZERO,
-        deferred: None,
-        run: None,
-        intents: Vec::new(),
-    }
+    let claim = Claim {
+        entry: EntryId(1),
+        token: 1,
+    };
+    Work::first(claim, place, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH)
 }
 
 /// The recipient that is named for a message with these fields in this mailbox.
@@ -105,4 +97,46 @@ fn a_message_that_names_no_address_of_its_mailbox_came_to_the_first_one() {
 fn a_mailbox_without_addresses_never_takes_those_of_another() {
     check("drop", "To: sales@desk.example\r\n", "halo-intake@mx.desk.example");
     check_from("desk@desk.example", "drop", "", "desk@desk.example");
+}
+
+/// A message that was deferred so often in a row, by its own fault or not, is deferred again by its own fault or not:
+/// the wait in seconds.
+fn check_wait(deferrals: u32, counted: bool, counts: bool, expected: i64) {
+    let (generation, mut work) = (generation("support@desk.example"), work("support"));
+    work.attempt = 40;
+    work.deferred = (deferrals > 0).then_some((Timestamp::UNIX_EPOCH, counted));
+    work.deferrals = deferrals;
+    let attempted = Attempted {
+        work: &work,
+        generation: &generation,
+        message: &Message::default(),
+        octets: b"",
+        dmarc: "none",
+        hostname: "mx.desk.example",
+        now: Timestamp::UNIX_EPOCH,
+        spread: 0.0,
+    };
+    let end = End::Deferred {
+        reason: "it is down".to_owned(),
+        fault: (!counts).then(|| (ConnectionName("main".to_owned()), Fault::Unreachable)),
+        not_before: None,
+        run: Value::Null,
+    };
+    match attempted.change(end, &Trace::default()) {
+        Change::Deferred { due, .. } => assert_eq!(due.as_second(), expected, "{deferrals}, {counted}, {counts}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn waits_grow_with_deferrals_of_one_kind_in_a_row_however_many_attempts_there_were() {
+    let first = 5;
+    for (counted, counts) in [(true, true), (false, false)] {
+        check_wait(0, counted, counts, first);
+        check_wait(1, counted, counts, 2 * first);
+        check_wait(3, counted, counts, 8 * first);
+    }
+    // The connection was at fault meanwhile, or is now.
+    check_wait(6, false, true, first);
+    check_wait(6, true, false, first);
 }

@@ -192,17 +192,7 @@ impl Watched {
         match kept.receipt? {
             Receipt::New(entry, _) if kept.end.is_some() => self.ended_at_once(entry, &kept.end).await?,
             Receipt::New(_, Some(claim)) => {
-                let work = Work {
-                    claim,
-                    place: kept.place,
-                    internal_date: kept.internal_date,
-                    received: self.world.clock.now(),
-                    attempt: 1,
-                    waited: Duration::ZERO,
-                    deferred: None,
-                    run: None,
-                    intents: Vec::new(),
-                };
+                let work = Work::first(claim, kept.place, kept.internal_date, self.world.clock.now());
                 let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
                 if self
                     .hand

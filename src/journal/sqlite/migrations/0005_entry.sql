@@ -1,5 +1,6 @@
 -- What a deferred message waits for.
 ALTER TABLE entry ADD COLUMN waits_for TEXT;                            -- a part of a connection, as its trouble is called
+ALTER TABLE entry ADD COLUMN deferrals INTEGER NOT NULL DEFAULT 0;      -- in a row, all as deferred_counts says
 CREATE INDEX entry_waits ON entry (waits_for, id) WHERE waits_for IS NOT NULL;
 
 -- One that waits for its bounce holds back no conversation.
