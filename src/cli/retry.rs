@@ -22,6 +22,7 @@ use crate::{
 pub struct Retry {
     /// The IDs of the messages, as log lists them
     #[arg(value_name = "ID", required_unless_present = "outcome")]
+    #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "grep"])]
     ids: Vec<i64>,
     #[command(flatten)]
     selection: Selection,
@@ -106,8 +107,8 @@ async fn run_here(generation: Generation, ids: Vec<EntryId>) -> Result<(Vec<Row>
 fn said(chosen: &[Row], reopened: &[EntryId], status: Status) -> Ended {
     let mut status = status;
     for row in chosen.iter().filter(|row| !reopened.contains(&row.id)) {
-        if ["pending", "deferred"].contains(&row.outcome.as_str()) {
-            eprintln!("message {} is {}: it comes again by itself", row.id, row.outcome);
+        if row.outcome == "pending" {
+            eprintln!("message {} is pending: its turn comes, or it has it now", row.id);
         } else {
             eprintln!("message {} can not run again: its octets are no longer kept", row.id);
             status = Status::Broken;

@@ -151,7 +151,7 @@ async fn take(crew: &Crew, stream: &mut BufReader<UnixStream>, size: u64) -> io:
     Ok(is_whole.then(|| (Bytes::from(octets), held)))
 }
 
-/// Lets ended messages run again.
+/// Lets ended messages run again, and deferred ones now.
 pub async fn reopen(world: &World, ids: Vec<EntryId>) -> Result<Reopened, JournalError> {
     let mut reopened = Reopened::default();
     for entry in ids {
@@ -160,6 +160,7 @@ pub async fn reopen(world: &World, ids: Vec<EntryId>) -> Result<Reopened, Journa
         }
     }
     world.bells.work.notify_one();
+    world.bells.outbox.notify_one();
     Ok(reopened)
 }
 

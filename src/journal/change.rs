@@ -248,8 +248,8 @@ pub enum Change {
     Reported { upto: i64, letter: Letter },
     /// A small value that outlives the process: pace, tokens, cached facts. Null: nothing any more.
     Kept { name: String, value: Value },
-    /// An ended message shall run again from its stored octets, as a new one, with none of the answers that it had:
-    /// `Stale` where it has not ended or its octets are not kept any more.
+    /// An ended message shall run again from its stored octets, as a new one, with none of the answers that it had; a
+    /// deferred one now. `Stale` where it is neither, or its octets are not kept any more.
     Reopened { entry: EntryId },
     /// Drops octets and traces of what ended before the one, and notices, told or not, from before it; rows before
     /// the other; these only of messages that do not lie in a mailbox any more.

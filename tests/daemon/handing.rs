@@ -259,17 +259,45 @@ fn retry_has_the_daemon_run_messages_again() {
     assert_eq!(world.users("bob@stranger.example").len(), 1);
 }
 
-#[test]
-fn retry_leaves_alone_what_comes_again_by_itself() {
+/// A world with a message that is deferred for an hour, and nothing that is still at fault.
+fn deferred() -> World {
     let world = World::new(USERS);
+    world.more("[retry]\nfirst = \"1h\"\nlongest = \"1h\"\n");
     world.sandbox.set(|switches| switches.reject_credentials = true);
     world.mail("Ann <ann@stranger.example>", "Waits");
     assert_eq!(world.run(&["run", "--once"]).status, 69);
-    let ran = world.run(&["retry", "1"]);
+    assert_eq!(world.only().0, "deferred");
+    world.sandbox.set(|switches| switches.reject_credentials = false);
+    world
+}
+
+#[test]
+fn retry_runs_a_deferred_message_now_without_a_daemon() {
+    let world = deferred();
+    let again = world.json(&["retry", "1"]);
+    assert_eq!((again.len(), again[0]["outcome"].as_str()), (1, Some("completed")));
+}
+
+#[test]
+fn retry_has_the_daemon_run_a_deferred_message_now() {
+    let world = deferred();
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
+    assert_eq!(world.json(&["retry", "--outcome", "deferred"]).len(), 1);
+    daemon.says("completed");
+}
+
+#[test]
+fn retry_takes_ids_or_what_is_said_of_messages_and_never_both() {
+    let world = failed();
+    let both = world.run(&["retry", "1", "--outcome", "failed"]);
+    assert_eq!(both.status, 2, "{both:?}");
     assert!(
-        ran.stderr.contains("message 1 is deferred: it comes again by itself"),
-        "{ran:?}"
+        both.stderr.contains("[ID]") && both.stderr.contains("--outcome"),
+        "{}",
+        both.stderr
     );
+    assert!(world.log().iter().all(|row| row["outcome"] == "failed"));
 }
 
 #[test]

@@ -199,6 +199,34 @@ async fn what_has_not_ended_or_has_no_octets_does_not_run_again() {
 }
 
 #[tokio::test]
+async fn what_is_deferred_or_waits_for_its_bounce_is_due_at_once() {
+    let world = world();
+    let deferred = world.in_hand(mail(1)).await;
+    world.defer(deferred, future()).await;
+    world.done(Change::Reopened { entry: deferred.entry }).await;
+    let work = world.claim(10).await.remove(0);
+    assert_eq!((work.claim.entry, work.attempt, work.deferrals), (deferred.entry, 2, 0));
+    assert_eq!(work.run, Some(json!({ "step": 2 })), "it goes on where it was");
+
+    let bouncing = world.in_hand(mail(2)).await;
+    world.end(bouncing, bounced("ann@customer.example", 5)).await;
+    let letter = world.journal.letters(1, None).await.unwrap()[0].id;
+    world
+        .done(Change::LetterDeferred {
+            letter,
+            due: future(),
+            reason: "451".into(),
+            unanswered: false,
+            counts: true,
+            waited: std::time::Duration::ZERO,
+        })
+        .await;
+    assert!(world.journal.letters(1, None).await.unwrap().is_empty());
+    world.done(Change::Reopened { entry: bouncing.entry }).await;
+    assert_eq!(world.journal.letters(1, None).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_message_that_runs_again_takes_its_old_turn() {
     let world = world();
     let first = world.with_outcome(mail_of(1, "ann", ""), Outcome::Failed).await;

@@ -276,7 +276,8 @@ pub(super) fn settle_deferred(hand: &Hand<'_>, entry: EntryId, due: Timestamp, r
 }
 
 /// An ended message runs again, as if it were new; its attempts go on counting. What was answered is forgotten: people
-/// may have removed it since, so it is looked for again. A request without an answer stays known.
+/// may have removed it since, so it is looked for again. A request without an answer stays known. One that waits, or
+/// whose bounce does, is due now.
 pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault> {
     let held = hand
         .db
@@ -289,12 +290,25 @@ pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault
         )?
         .query_row([entry], held_row)
         .optional()?;
-    let Some(held) = held else { return Ok(Receipt::Stale) };
+    let Some(held) = held else {
+        return hasten(hand, entry).map(done_or_stale);
+    };
     hand.db
         .prepare_cached("DELETE FROM intent WHERE entry = ?1 AND answer IS NOT NULL")?
         .execute([entry])?;
     reorder(hand, &held)?;
     Ok(Receipt::Done)
+}
+
+/// How much of it waited.
+fn hasten(hand: &Hand<'_>, entry: EntryId) -> Result<usize, Fault> {
+    let message = "UPDATE entry SET due = ?2, waits_for = NULL, deferrals = 0 WHERE id = ?1 AND state = 'deferred'";
+    let letter = "UPDATE letter SET due = ?2 WHERE entry = ?1 AND state = 'waiting'";
+    let mut hastened = 0;
+    for sql in [message, letter] {
+        hastened += hand.db.prepare_cached(sql)?.execute(params![entry, At(hand.now)])?;
+    }
+    Ok(hastened)
 }
 
 /// What to answer to a change that may have found nothing to change.
