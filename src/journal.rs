@@ -94,6 +94,8 @@ pub struct Work {
     pub deferred: Option<(Timestamp, bool)>,
     /// How often in a row it was deferred so, whether the waits count or not.
     pub deferrals: u32,
+    /// How often in a row the process ended while it was in hand.
+    pub interruptions: u32,
     /// Where a deferred run stopped; its shape is `run`'s.
     pub run: Option<Value>,
     /// What was intended under this entry since it came or was reopened, oldest first, with its answer where one came.
@@ -112,6 +114,7 @@ impl Work {
             waited: Duration::ZERO,
             deferred: None,
             deferrals: 0,
+            interruptions: 0,
             run: None,
             intents: Vec::new(),
         }
@@ -207,7 +210,10 @@ pub trait Journal: Send + Sync {
     fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>>;
     /// Where a folder has been read to; `None` before its first `Positioned`.
     fn position<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str) -> Answer<'a, Option<Position>>;
-    /// Takes up to `limit` runnable messages in hand. With `deferred_before`, the deferred ones among them are those
+    /// How the newest attempts at a message ended, with their reasons, the newest first.
+    fn last_attempts(&self, entry: EntryId, limit: usize) -> Answer<'_, Vec<(String, String)>>;
+    /// Takes up to `limit` runnable messages in hand. Of those in whose hands the process ended twice there is one at a
+    /// time: should it end again, it was that one. With `deferred_before`, the deferred ones among them are those
     /// that were deferred before that time, due or not, in place of those that are due.
     fn claim(&self, limit: usize, deferred_before: Option<Timestamp>) -> Answer<'_, Vec<Work>>;
     /// When the next thing of this queue is due. It lies in the past while something is due that nobody has taken up,

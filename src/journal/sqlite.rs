@@ -171,6 +171,10 @@ impl Journal for Sqlite {
         })
     }
 
+    fn last_attempts(&self, entry: EntryId, limit: usize) -> Answer<'_, Vec<(String, String)>> {
+        Box::pin(self.readers.read(move |db| listing::last_attempts(db, entry, limit)))
+    }
+
     fn next_due(&self, queue: Queue) -> Answer<'_, Option<Timestamp>> {
         Box::pin(self.readers.read(move |db| read::next_due(db, queue)))
     }

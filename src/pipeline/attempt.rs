@@ -12,7 +12,7 @@ use crate::{
     context::{self, Arrival},
     effect::Effects,
     generation::Generation,
-    journal::{Attempt, Change, Place, Spot, Work},
+    journal::{Change, Place, Spot, Work},
     message::Message,
     outcome::{Reason, report::is_own},
     run::{self, End, Setting, trace::Trace},
@@ -20,8 +20,8 @@ use crate::{
 
 /// A message that makes the program panic this often in a row is set aside.
 const MOST_PANICS: usize = 3;
-/// And one in whose hands the whole process ended so often.
-const MOST_INTERRUPTIONS: usize = 5;
+/// And one in whose hands the whole process ended so often. From the third time on no other suspect was in hand.
+const MOST_INTERRUPTIONS: u32 = 5;
 
 /// A message as an attempt sees it, a real one or a dry one.
 pub struct Reading<'a> {
@@ -103,7 +103,7 @@ impl<'a> Reading<'a> {
 
 /// An attempt in a task of its own: a panic ends this message's attempt and nothing else.
 pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, message: Option<Message>) -> Change {
-    if let Some(set_aside) = poisonous(world, work).await {
+    if let Some(set_aside) = poisonous(world, work) {
         return set_aside;
     }
     let task = tokio::spawn({
@@ -182,8 +182,7 @@ pub(super) fn without_octets(world: &World, work: &Work) -> Change {
 
 /// What becomes of a message whose attempt panicked: it comes again, but not for ever.
 async fn after_panic(world: &World, work: &Work) -> Change {
-    let panicked = |earlier: &Attempt| earlier.reason == Reason::Bound.word();
-    if in_a_row(world, work, panicked).await + 1 >= MOST_PANICS {
+    if panics_in_a_row(world, work).await + 1 >= MOST_PANICS {
         let detail = format!("{MOST_PANICS} attempts at it broke off by a fault of the program");
         return unread(world, work, |attempted| attempted.failed(Reason::Bound, &detail));
     }
@@ -197,10 +196,8 @@ async fn after_panic(world: &World, work: &Work) -> Change {
 }
 
 /// The end of a message that has ended the process each time it was in hand, where this is one.
-async fn poisonous(world: &World, work: &Work) -> Option<Change> {
-    let attempts = usize::try_from(work.attempt).unwrap_or(usize::MAX);
-    let interrupted = |earlier: &Attempt| earlier.result == "interrupted";
-    if attempts <= MOST_INTERRUPTIONS || in_a_row(world, work, interrupted).await < MOST_INTERRUPTIONS {
+fn poisonous(world: &World, work: &Work) -> Option<Change> {
+    if work.interruptions < MOST_INTERRUPTIONS {
         return None;
     }
     let detail = format!("the process ended {MOST_INTERRUPTIONS} times while it had the message in hand");
@@ -209,17 +206,13 @@ async fn poisonous(world: &World, work: &Work) -> Option<Change> {
     }))
 }
 
-/// How many of the newest attempts were such, without another between them.
-async fn in_a_row(world: &World, work: &Work, is_such: impl Fn(&Attempt) -> bool) -> usize {
-    match world.journal.entry(work.claim.entry).await {
-        Ok(Some(entry)) => entry
-            .attempts
-            .iter()
-            .rev()
-            .take_while(|attempt| is_such(attempt))
-            .count(),
-        _ => 0,
-    }
+/// How many of the newest attempts panicked, without another between them.
+async fn panics_in_a_row(world: &World, work: &Work) -> usize {
+    let last = world.journal.last_attempts(work.claim.entry, MOST_PANICS).await;
+    let last = last.unwrap_or_default();
+    last.iter()
+        .take_while(|(_, reason)| reason == Reason::Bound.word())
+        .count()
 }
 
 /// A change for a message that was not read.

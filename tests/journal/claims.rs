@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halo_intake::{
-    journal::{Change, Claim, Queue, Receipt},
+    journal::{Change, Claim, EntryId, Queue, Receipt},
     outcome::Outcome,
 };
 use serde_json::{Value, json};
@@ -253,4 +253,57 @@ async fn of_thousands_of_one_author_the_next_is_runnable_alone() {
         assert_eq!(next[0].claim.entry.0, claim.entry.0 + 1);
         claim = next[0].claim;
     }
+}
+
+#[tokio::test]
+async fn after_two_ends_of_the_process_suspects_are_taken_one_at_a_time_and_only_that_one_counts() {
+    let mut world = world();
+    for n in 1..=3 {
+        world.receive_new(mail(n)).await;
+    }
+    for _ in 0..2 {
+        assert_eq!(world.claim(10).await.len(), 3);
+        world = world.restarted();
+    }
+    let new = world.receive_new(mail(4)).await;
+    let work = world.claim(10).await;
+    let taken: Vec<_> = work.iter().map(|work| (work.claim.entry, work.interruptions)).collect();
+    assert_eq!(taken, [(EntryId(1), 2), (new, 0)]);
+    world = world.restarted();
+
+    let first = world.claim(10).await.remove(0);
+    assert_eq!((first.claim.entry, first.interruptions), (EntryId(1), 3));
+    world.end(first.claim, ended(Outcome::Failed, "bound")).await;
+    let second = world.claim(10).await.remove(0);
+    assert_eq!(
+        (second.claim.entry, second.interruptions),
+        (EntryId(2), 2),
+        "it stands where it stood"
+    );
+    world.defer(second.claim, past()).await;
+    let next: Vec<_> = world
+        .claim(10)
+        .await
+        .iter()
+        .map(|work| (work.claim.entry, work.interruptions))
+        .collect();
+    assert_eq!(
+        next,
+        [(EntryId(3), 2), (EntryId(2), 0)],
+        "what came to an end of its attempt is no suspect"
+    );
+}
+
+#[tokio::test]
+async fn of_equal_deferrals_in_a_row_the_last_keeps_its_trace() {
+    let world = world();
+    let mut claim = world.in_hand(mail(1)).await;
+    for _ in 0..3 {
+        world.defer(claim, past()).await;
+        claim = world.claim(1).await.remove(0).claim;
+    }
+    world.end(claim, ended(Outcome::Completed, "")).await;
+    let attempts = world.entry(claim.entry).await.attempts;
+    let kept: Vec<bool> = attempts.iter().map(|attempt| !attempt.trace.is_null()).collect();
+    assert_eq!(kept, [false, false, true, true]);
 }

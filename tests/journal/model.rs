@@ -26,6 +26,14 @@ struct Message {
     claim: Option<Claim>,
     /// Whether its last deferral is due.
     due: bool,
+    /// How often in a row the process ended with it in hand.
+    interruptions: u32,
+}
+
+impl Message {
+    fn is_suspect(&self) -> bool {
+        self.interruptions >= 2
+    }
 }
 
 /// What should be so.
@@ -35,7 +43,8 @@ struct Oracle {
 }
 
 impl Oracle {
-    /// No earlier one of its conversation has its rules before it, and no earlier one of its author is new or in hand.
+    /// Where the process ended twice with it in hand, no other such one is. No earlier one of its conversation has its
+    /// rules before it, and no earlier one of its author is new or in hand.
     fn is_runnable(&self, id: EntryId, all: bool) -> bool {
         let message = &self.messages[&id];
         let waits = match message.state {
@@ -43,7 +52,10 @@ impl Oracle {
             State::Deferred { due } => all || due,
             _ => false,
         };
+        let in_hand = |other: &Message| matches!(other.state, State::InHand { .. });
+        let another = |other: &Message| other.is_suspect() && in_hand(other);
         waits
+            && !(message.is_suspect() && self.messages.values().any(another))
             && !self
                 .messages
                 .range(..id)
@@ -83,7 +95,8 @@ impl Oracle {
     }
 
     fn set(&mut self, id: EntryId, state: State) {
-        self.messages.get_mut(&id).unwrap().state = state;
+        let message = self.messages.get_mut(&id).unwrap();
+        (message.state, message.interruptions) = (state, 0);
     }
 }
 
@@ -129,6 +142,7 @@ impl Run {
             state: State::Pending,
             claim: None,
             due: false,
+            interruptions: 0,
         };
         self.oracle.messages.insert(id, message);
         assert_eq!(
@@ -263,6 +277,7 @@ impl Run {
         for id in ids {
             if matches!(self.oracle.messages[&id].state, State::InHand { .. }) {
                 self.give_back(id);
+                self.oracle.messages.get_mut(&id).unwrap().interruptions += 1;
             }
         }
     }

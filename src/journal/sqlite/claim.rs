@@ -16,30 +16,50 @@ use crate::{
 };
 
 /// New messages that nothing holds back, oldest first.
-const PENDING: &str = "SELECT id FROM entry WHERE ready = 1 AND state = 'pending' ORDER BY id LIMIT ?1";
+const PENDING: &str =
+    "SELECT id FROM entry WHERE ready = 1 AND state = 'pending' AND interruptions < 2 ORDER BY id LIMIT ?1";
 
 /// Deferred ones that nothing holds back: those due by ?2, or those that were deferred before ?2, due or not.
 fn deferred(by_deferral: bool) -> String {
-    let (due, order) = if by_deferral {
-        ("e.deferred_at < ?2", "deferred_at")
-    } else {
-        ("e.due <= ?2", "due")
-    };
+    let order = if by_deferral { "deferred_at" } else { "due" };
     format!(
-        "SELECT id FROM entry AS e WHERE e.ready = 1 AND e.state = 'deferred' AND {due} AND {FREE}
-         ORDER BY e.{order}, e.id LIMIT ?1"
+        "SELECT id FROM entry AS e WHERE e.ready = 1 AND e.state = 'deferred' AND e.interruptions < 2 AND {} AND {FREE}
+         ORDER BY e.{order}, e.id LIMIT ?1",
+        is_due(by_deferral)
     )
+}
+
+/// One message in whose hands the process ended twice; none while another such one is in hand.
+fn suspect(by_deferral: bool) -> String {
+    format!(
+        "SELECT id FROM entry AS e
+         WHERE e.interruptions >= 2 AND e.ready = 1 AND (e.state = 'pending' OR {}) AND {FREE}
+            AND NOT EXISTS (SELECT 1 FROM entry AS s WHERE s.interruptions >= 2 AND s.state = 'claimed')
+         ORDER BY e.id LIMIT min(?1, 1)",
+        is_due(by_deferral)
+    )
+}
+
+fn is_due(by_deferral: bool) -> &'static str {
+    if by_deferral {
+        "e.deferred_at < ?2"
+    } else {
+        "e.due <= ?2"
+    }
 }
 
 /// Takes up to `limit` runnable messages in hand.
 pub(super) fn claim(hand: &Hand<'_>, limit: usize, deferred_before: Option<Timestamp>) -> Result<Vec<Work>, Fault> {
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let time = deferred_before.unwrap_or(hand.now);
-    let deferred = ids(hand.db, &deferred(deferred_before.is_some()), params![most, At(time)])?;
+    let by_deferral = deferred_before.is_some();
+    let mut entries = ids(hand.db, &suspect(by_deferral), params![most, At(time)])?;
+    let deferred = ids(hand.db, &deferred(by_deferral), params![most, At(time)])?;
     let pending = ids(hand.db, PENDING, [most])?;
+    entries.extend(share(deferred, pending, limit - entries.len(), hand.turn));
 
     let mut work = Vec::new();
-    for entry in share(deferred, pending, limit, hand.turn) {
+    for entry in entries {
         // One that was ready a moment ago may now have to wait for another one of these.
         if let Some(claim) = take(hand, entry)? {
             work.extend(self::work(hand.db, claim)?);
@@ -97,7 +117,7 @@ fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
     let work = db
         .prepare_cached(
             "SELECT mailbox, folder, kind, validity, name, internal_date, received, attempts, waited, deferred_at,
-                deferred_counts, deferrals, run
+                deferred_counts, deferrals, interruptions, run
              FROM entry WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
         )?
         .query_row(params![claim.entry, claim.token], |row| {
@@ -114,7 +134,8 @@ fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
                 waited: row.get::<_, Span>(8)?.0,
                 deferred: row.get::<_, Option<At>>(9)?.map(|at| at.0).zip(row.get(10)?),
                 deferrals: row.get(11)?,
-                run: row.get::<_, Option<Json<_>>>(12)?.map(|run| run.0),
+                interruptions: row.get(12)?,
+                run: row.get::<_, Option<Json<_>>>(13)?.map(|run| run.0),
                 intents: Vec::new(),
             })
         })
@@ -150,7 +171,7 @@ pub(super) fn interrupt(hand: &Hand<'_>) -> Result<usize, Fault> {
             params![entry, At(hand.now)],
         )?;
         hand.db.execute(
-            "UPDATE entry SET attempts = attempts + 1, stored = 1 WHERE id = ?1",
+            "UPDATE entry SET attempts = attempts + 1, interruptions = interruptions + 1, stored = 1 WHERE id = ?1",
             [entry],
         )?;
         release(hand, *entry)?;
@@ -219,6 +240,7 @@ mod tests {
         check_plan(PENDING, "INDEX entry_pending");
         check_plan(&deferred(false), "INDEX entry_due (due<?)");
         check_plan(&deferred(true), "INDEX entry_deferred");
+        check_plan(&suspect(false), "INDEX entry_suspect");
     }
 
     #[test]

@@ -73,12 +73,19 @@ pub(super) fn deferred(
     let Some(held) = held(hand, claim)? else {
         return Ok(Receipt::Stale);
     };
+    // Of many equal ones in a row the last shows all that there is to see.
+    hand.db
+        .prepare_cached(
+            "UPDATE attempt SET trace = NULL WHERE entry = ?1 AND result = 'deferred' AND reason = ?2
+                AND number = (SELECT attempts FROM entry WHERE id = ?1)",
+        )?
+        .execute(params![held.entry, deferral.reason])?;
     attempt(hand, held.entry, "deferred", deferral.reason, account)?;
     hand.db
         .prepare_cached(
             "UPDATE entry SET state = 'deferred', due = :due, waited = :waited, deferred_at = :now,
                 deferrals = iif(deferred_counts IS :counts, deferrals + 1, 1), deferred_counts = :counts,
-                waits_for = :waits_for, run = :run, reason = :reason, said = :said
+                waits_for = :waits_for, interruptions = 0, run = :run, reason = :reason, said = :said
              WHERE id = :id",
         )?
         .execute(named_params! {
@@ -169,7 +176,8 @@ fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Faul
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
     hand.db
         .prepare_cached(
-            "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, reason = ?2, rule = ?3, said = ?4
+            "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
+                reason = ?2, rule = ?3, said = ?4
              WHERE id = ?1",
         )?
         .execute(params![held.entry, reason, rule, fold([reason, rule])])?;
@@ -217,7 +225,8 @@ pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -
         .db
         .prepare_cached(
             "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
-                due = NULL, run = NULL, waits_for = NULL, settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed'
+                due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
+                settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed'
              WHERE id = ?1 RETURNING id, author_key, thread_key",
         )?
         .query_row(
@@ -283,7 +292,7 @@ pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault
         .db
         .prepare_cached(
             "UPDATE entry SET state = 'pending', outcome = NULL, reason = '', rule = '', said = '', ended = NULL,
-                waited = 0, deferred_at = NULL, deferred_counts = NULL, deferrals = 0, run = NULL, due = NULL,
+                waited = 0, deferred_at = NULL, deferred_counts = NULL, deferrals = 0, interruptions = 0, run = NULL, due = NULL,
                 settled = NULL, how = NULL, settle_due = NULL, settle_reason = NULL, gone = 0
              WHERE id = ?1 AND state = 'ended' AND EXISTS (SELECT 1 FROM octets WHERE octets.entry = ?1)
              RETURNING id, author_key, thread_key",

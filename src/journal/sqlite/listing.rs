@@ -138,6 +138,13 @@ fn attempts(db: &Connection, id: EntryId) -> rusqlite::Result<Vec<Attempt>> {
     .collect()
 }
 
+/// How the newest ones ended, without the rest of them.
+pub(super) fn last_attempts(db: &Connection, id: EntryId, limit: usize) -> rusqlite::Result<Vec<(String, String)>> {
+    db.prepare_cached("SELECT result, reason FROM attempt WHERE entry = ?1 ORDER BY number DESC LIMIT ?2")?
+        .query_map((id, count(limit)), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
 type LetterLine = (LetterId, Vec<String>, String, String);
 
 fn letters(db: &Connection, id: EntryId) -> rusqlite::Result<Vec<LetterLine>> {
