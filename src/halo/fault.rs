@@ -118,6 +118,7 @@ mod tests {
             answer: String::new(),
             took_ms: 0,
             shared: 0,
+            counts_elsewhere: false,
         };
         let granted = call.granted().map(|permission| permission.to_string());
         assert_eq!(granted.as_deref(), expected, "{method} {path}");

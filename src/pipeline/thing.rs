@@ -123,6 +123,7 @@ mod tests {
             answer: String::new(),
             took_ms: 1,
             shared: 0,
+            counts_elsewhere: false,
         };
         EffectTrace {
             connection: main(),
