@@ -4,9 +4,10 @@ use serde_json::json;
 
 use super::{
     listing::Query,
+    moment,
     record::{Field, Kind, Record, detail_only, flag, number, row, text},
     reply::Reply,
-    resource::{Resource, missing, too_long},
+    resource::{LAST_UPDATE, Resource, missing},
     sites,
     state::Store,
     switches::Switches,
@@ -15,7 +16,7 @@ use super::{
 /// The fields of a client. `domain` is in no row, `website` is.
 pub(super) const FIELDS: &[Field] = &[
     row("id", Kind::Whole),
-    row("name", Kind::Text),
+    row("name", Kind::Text).at_most(255),
     row("toplevel_id", Kind::Whole),
     row("toplevel_name", Kind::Text),
     row("inactive", Kind::Flag),
@@ -29,7 +30,7 @@ pub(super) const FIELDS: &[Field] = &[
     row("use", Kind::Text),
     row("customfields", Kind::List),
     detail_only("notes", Kind::Text),
-    detail_only("domain", Kind::Text),
+    detail_only("domain", Kind::Text).at_most(250),
     detail_only("main_site_name", Kind::Text),
     detail_only("trading_name", Kind::Text),
     detail_only("newclient_sitename", Kind::Text),
@@ -40,34 +41,35 @@ pub(super) const FIELDS: &[Field] = &[
 pub(super) const RESOURCE: Resource = Resource {
     key: "clients",
     fields: FIELDS,
+    rows: |store| &store.clients,
     table: |store| &mut store.clients,
     is_wanted,
-    create,
+    admit,
+    add,
     settle,
+    delete: |store, id| drop(store.clients.remove(&id)),
+    hidden: |_| &[],
+    dress: |_, _| {},
 };
 
-fn is_wanted(client: &Record, query: &Query, _switches: &Switches) -> bool {
-    let domain = query.text("domain").trim().to_lowercase();
-    let bears = |field: &str| text(client, field).to_lowercase().contains(&domain);
-    let is_of = |parameter: &str| {
-        query
-            .number(parameter)
-            .is_none_or(|id| id <= 0 || id == number(client, parameter))
+fn is_wanted(_store: &Store, client: &Record, query: &Query, _switches: &Switches) -> bool {
+    let bears = |field: &str| query.is_in("domain", text(client, field));
+    let searched = if query.is_on("search_name_only") {
+        [text(client, "name"), ""]
+    } else {
+        [text(client, "name"), text(client, "website")]
     };
     query.wants(flag(client, "inactive"))
-        && is_of("toplevel_id")
-        && (domain.is_empty() || bears("domain") || bears("website"))
-        && query.is_found_in(&[text(client, "name"), text(client, "website")])
+        && query.is_of("toplevel_id", number(client, "toplevel_id"))
+        && (bears("domain") || bears("website"))
+        && query.is_found_in(&searched)
 }
 
-fn create(store: &mut Store, client: Record, _switches: &Switches) -> Result<i64, Reply> {
-    if text(&client, "name").trim().is_empty() {
+fn admit(_store: &Store, client: Record, known: Option<&Record>, _switches: &Switches) -> Result<Record, Reply> {
+    if known.is_none() && text(&client, "name").trim().is_empty() {
         return Err(missing("aareadesc", "AREA"));
     }
-    if text(&client, "name").encode_utf16().count() > 255 {
-        return Err(too_long("aareadesc"));
-    }
-    Ok(add(store, client))
+    Ok(client)
 }
 
 /// Adds a client with its first site; ids that are given are kept (`main_site_id` for the site).
@@ -78,6 +80,7 @@ pub(super) fn add(store: &mut Store, mut client: Record) -> i64 {
     };
     client.insert("id".into(), json!(id));
     client.insert("use".into(), json!("client"));
+    client.insert(LAST_UPDATE.into(), json!(moment::now()));
     client.entry("toplevel_id").or_insert(json!(1));
     client.entry("toplevel_name").or_insert(json!("Customers"));
     let site_name = client

@@ -27,8 +27,39 @@ impl Query {
         self.text(name).trim().to_ascii_lowercase().parse().ok()
     }
 
-    /// Whether a record of that state is wanted: active ones unless said otherwise.
+    /// Whether a parameter says `true`.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.flag(name) == Some(true)
+    }
+
+    /// The numbers of `1,2` or `[1,2]`; none where there is no such parameter.
+    pub(super) fn numbers(&self, name: &str) -> Option<Vec<i64>> {
+        let text = self.text(name);
+        let parts = text.split(|c: char| !c.is_ascii_digit() && c != '-');
+        (!text.is_empty()).then(|| parts.filter_map(|part| part.parse().ok()).collect())
+    }
+
+    /// Whether a number is the one that a parameter names, or one of those it names; zero and less name none.
+    pub(super) fn is_of(&self, name: &str, number: i64) -> bool {
+        let named = self.numbers(name).unwrap_or_default();
+        let mut named = named.iter().filter(|&&id| id > 0).peekable();
+        named.peek().is_none() || named.any(|&id| id == number)
+    }
+
+    /// Whether a text contains what a parameter names, ignoring case.
+    pub(super) fn is_in(&self, name: &str, text: &str) -> bool {
+        let wanted = self.text(name).trim().to_lowercase();
+        text.to_lowercase().contains(&wanted)
+    }
+
+    /// Whether a record of that state is wanted: active ones unless said otherwise. `activeinactive` lists the
+    /// states: `true` for active ones, `false` for the others.
     pub(super) fn wants(&self, inactive: bool) -> bool {
+        let states = self.text("activeinactive").to_ascii_lowercase();
+        if !states.is_empty() {
+            let wanted = if inactive { "false" } else { "true" };
+            return states.split(',').any(|state| state.trim() == wanted);
+        }
         if inactive {
             self.flag("includeinactive").unwrap_or(false)
         } else {
@@ -52,7 +83,12 @@ impl Query {
 /// The envelope with the rows that were asked for.
 pub(super) fn envelope(mut rows: Vec<Value>, key: &str, query: &Query, switches: &Switches) -> Value {
     sort(&mut rows, query);
-    if query.flag("pageinate") != Some(true) {
+    if ["idonly", "ticketidonly"].iter().any(|name| query.is_on(name)) {
+        // All of them: ids do not page.
+        let ids: Vec<Value> = rows.iter().map(|row| json!({ "id": row["id"] })).collect();
+        return json!({ "record_count": ids.len(), key: ids });
+    }
+    if !query.is_on("pageinate") {
         rows.truncate(query.count("count").unwrap_or(DEFAULT_ROWS));
         return json!({ "record_count": rows.len(), key: rows });
     }
@@ -73,14 +109,26 @@ pub(super) fn envelope(mut rows: Vec<Value>, key: &str, query: &Query, switches:
     json!({ "page_no": page_no, "page_size": size, "record_count": counted, key: rows })
 }
 
+/// By `order` and, where those are equal, by `order2` to `order5`.
 fn sort(rows: &mut [Value], query: &Query) {
-    let order = query.text("order").to_ascii_lowercase();
-    if !order.is_empty() {
-        rows.sort_by(|a, b| compared(&a[&order], &b[&order]));
-    }
-    if query.flag("orderdesc") == Some(true) {
+    let keys: Vec<(String, bool)> = ["", "2", "3", "4", "5"]
+        .iter()
+        .map(|place| {
+            let name = query.text(&format!("order{place}")).to_ascii_lowercase();
+            (name, query.is_on(&format!("orderdesc{place}")))
+        })
+        .collect();
+    if keys[0].0.is_empty() && keys[0].1 {
         rows.reverse();
     }
+    rows.sort_by(|a, b| {
+        let named = keys.iter().filter(|(name, _)| !name.is_empty());
+        let orders = named.map(|(name, is_falling)| {
+            let order = compared(&a[name], &b[name]);
+            if *is_falling { order.reverse() } else { order }
+        });
+        orders.fold(Ordering::Equal, Ordering::then)
+    });
 }
 
 fn compared(a: &Value, b: &Value) -> Ordering {
@@ -133,6 +181,8 @@ mod tests {
         check(250, "count=3", (&[1, 3, 3], 3));
         check(9, "orderdesc=true", (&[9, 1, 9], 9));
         check(9, "order=name", (&[9, 1, 9], 9));
+        check(9, "order=nothing&order2=id&orderdesc2=true", (&[9, 1, 9], 9));
+        check(250, "idonly=true&pageinate=true", (&[1, 250, 250], 250));
     }
 
     #[test]
@@ -142,5 +192,17 @@ mod tests {
         assert!(query("search=").is_found_in(&[]));
         assert!(query("").wants(false) && !query("").wants(true) && query("includeinactive=true").wants(true));
         assert!(!query("includeactive=false").wants(false));
+        assert!(query("activeinactive=true,false").wants(true) && query("activeinactive=true,false").wants(false));
+        assert!(query("activeinactive=false").wants(true) && !query("activeinactive=false").wants(false));
+    }
+
+    #[test]
+    fn numbers_are_read_in_brackets_or_without() {
+        for text in ["ticketids=1,2", "ticketids=[1,2]", "ticketids=%5B1%2C+2%5D"] {
+            assert_eq!(query(text).numbers("ticketids"), Some(vec![1, 2]), "{text}");
+        }
+        assert_eq!(query("").numbers("ticketids"), None);
+        assert!(query("client_id=0").is_of("client_id", 7) && query("").is_of("client_id", 7));
+        assert!(query("status=[1,7]").is_of("status", 7) && !query("status=[1,8]").is_of("status", 7));
     }
 }

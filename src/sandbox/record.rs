@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::moment;
+
 /// The values of one record, by field name.
 pub(super) type Record = Map<String, Value>;
 
@@ -11,38 +13,68 @@ pub(super) enum Kind {
     Text,
     /// A whole number, sent as one.
     Whole,
+    /// A whole number, of which a text makes one that nothing bears instead of a fault of the binding.
+    Loose,
     /// A whole number that Halo sends as a float: `44.0`.
     Float,
+    /// Any number: hours.
+    Decimal,
     Flag,
     List,
-    /// A date; the sentinel means none.
+    Object,
+    /// A date without a zone, in UTC; the sentinel means none.
     Date,
+}
+
+/// Where a field is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// In the rows of lists and in the record itself.
+    InRows,
+    /// In the record itself.
+    InDetail,
+    /// Nowhere: it only says what is to be done.
+    Nowhere,
 }
 
 /// One field of a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub name: &'static str,
-    pub kind: Kind,
-    /// Whether rows of a list show it, or only the record itself.
-    pub in_rows: bool,
+    kind: Kind,
+    shown: Shown,
+    /// The column's width in UTF-16 units; zero for no bound.
+    longest: usize,
 }
 
 /// A field that rows show.
 pub(super) const fn row(name: &'static str, kind: Kind) -> Field {
-    Field {
-        name,
-        kind,
-        in_rows: true,
-    }
+    Field::new(name, kind, Shown::InRows)
 }
 
 /// A field that only the record itself shows.
 pub(super) const fn detail_only(name: &'static str, kind: Kind) -> Field {
-    Field {
-        name,
-        kind,
-        in_rows: false,
+    Field::new(name, kind, Shown::InDetail)
+}
+
+/// A field that is taken and never shown.
+pub(super) const fn sent_only(name: &'static str, kind: Kind) -> Field {
+    Field::new(name, kind, Shown::Nowhere)
+}
+
+impl Field {
+    const fn new(name: &'static str, kind: Kind, shown: Shown) -> Field {
+        Field {
+            name,
+            kind,
+            shown,
+            longest: 0,
+        }
+    }
+
+    /// The same with a column so wide.
+    pub(super) const fn at_most(self, longest: usize) -> Field {
+        Field { longest, ..self }
     }
 }
 
@@ -64,29 +96,52 @@ pub(super) fn bind(fields: &[Field], element: &Value, place: usize) -> Result<Re
         match fault_of(field.kind, value, &path) {
             Some(text) => drop(faults.insert(path, json!([text]))),
             None if value.is_null() => {}
-            None => drop(record.insert(field.name.to_owned(), value.clone())),
+            None => drop(record.insert(field.name.to_owned(), taken(field.kind, value))),
         }
     }
     if faults.is_empty() { Ok(record) } else { Err(faults) }
 }
 
 fn fault_of(kind: Kind, value: &Value, path: &str) -> Option<String> {
+    let is_whole = || value.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
     let fits = match kind {
         _ if value.is_null() => true,
-        Kind::Text | Kind::Date => value.is_string(),
-        Kind::Whole | Kind::Float => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        Kind::Text => value.is_string(),
+        Kind::Date => value.as_str().is_some_and(|text| moment::parse(text).is_some()),
+        Kind::Whole | Kind::Float => is_whole(),
+        Kind::Loose => value.is_string() || is_whole(),
+        Kind::Decimal => value.is_number(),
         Kind::Flag => value.is_boolean(),
         Kind::List => value.is_array(),
+        Kind::Object => value.is_object(),
     };
     if fits {
         return None;
     }
     Some(match (kind, value) {
-        (Kind::Whole | Kind::Float, Value::Number(number)) => {
+        (Kind::Whole | Kind::Loose | Kind::Float, Value::Number(number)) => {
             format!("Input string '{number}' is not a valid integer. Path '{path}'.")
         }
         _ => format!("Error converting value {value} for '{path}'."),
     })
+}
+
+fn taken(kind: Kind, value: &Value) -> Value {
+    match (kind, value) {
+        (Kind::Date, Value::String(text)) => moment::parse(text).map_or(Value::Null, |at| json!(moment::written(at))),
+        (Kind::Loose, Value::String(_)) => json!(NOTHING_BEARS_IT),
+        _ => value.clone(),
+    }
+}
+
+/// What a text comes to where Halo wants a number and does not say so.
+const NOTHING_BEARS_IT: i64 = i32::MIN as i64;
+
+/// The first field that is wider than its column.
+pub(super) fn too_wide(fields: &[Field], record: &Record) -> Option<&'static str> {
+    let is_too_wide =
+        |field: &&Field| field.longest > 0 && text(record, field.name).encode_utf16().count() > field.longest;
+    fields.iter().find(is_too_wide).map(|field| field.name)
 }
 
 /// Reads the fields that a test or the sample data gives.
@@ -105,32 +160,40 @@ pub(super) fn given(fields: &[Field], value: &Value) -> Record {
 
 /// The record itself, every field with a value.
 pub(super) fn detail(fields: &[Field], record: &Record) -> Value {
-    shown(fields.iter(), record)
+    shown(fields, record, |field| field.shown != Shown::Nowhere, true)
 }
 
-/// The record as a row of a list, with the fields that rows show.
-pub(super) fn in_list(fields: &[Field], record: &Record, is_shown: impl Fn(&Field) -> bool) -> Value {
-    shown(fields.iter().filter(|field| is_shown(field)), record)
+/// The record as it is read without `includedetails`: lists are null.
+pub(super) fn brief(fields: &[Field], record: &Record) -> Value {
+    shown(fields, record, |field| field.shown != Shown::Nowhere, false)
 }
 
-fn shown<'a>(fields: impl Iterator<Item = &'a Field>, record: &Record) -> Value {
+/// The record as a row of a list, without the fields that are named.
+pub(super) fn in_list(fields: &[Field], record: &Record, with_lists: bool, without: &[&str]) -> Value {
+    let is_shown = |field: &Field| field.shown == Shown::InRows && !without.contains(&field.name);
+    shown(fields, record, is_shown, with_lists)
+}
+
+fn shown(fields: &[Field], record: &Record, is_shown: impl Fn(&Field) -> bool, with_lists: bool) -> Value {
+    let fields = fields.iter().filter(|field| is_shown(field));
     Value::Object(
         fields
-            .map(|field| (field.name.to_owned(), value_of(field, record)))
+            .map(|field| (field.name.to_owned(), value_of(field, record, with_lists)))
             .collect(),
     )
 }
 
-fn value_of(field: &Field, record: &Record) -> Value {
+fn value_of(field: &Field, record: &Record, with_lists: bool) -> Value {
     let value = record.get(field.name);
     match field.kind {
         Kind::Text => value.cloned().unwrap_or_else(|| json!("")),
-        Kind::Whole => json!(value.and_then(Value::as_i64).unwrap_or(0)),
-        Kind::Float => json!(value.and_then(Value::as_f64).unwrap_or(0.0)),
+        Kind::Whole | Kind::Loose => json!(value.and_then(Value::as_i64).unwrap_or(0)),
+        Kind::Float | Kind::Decimal => json!(value.and_then(Value::as_f64).unwrap_or(0.0)),
         Kind::Flag => json!(value.and_then(Value::as_bool).unwrap_or(false)),
-        // Halo's lists show null instead of an empty one.
-        Kind::List => value.cloned().unwrap_or(Value::Null),
-        Kind::Date => value.cloned().unwrap_or_else(|| json!("1900-01-01T00:00:00")),
+        Kind::List if !with_lists => Value::Null,
+        Kind::List => value.cloned().unwrap_or_else(|| json!([])),
+        Kind::Object => value.cloned().unwrap_or_default(),
+        Kind::Date => value.cloned().unwrap_or_else(|| json!(moment::NONE)),
     }
 }
 
@@ -188,6 +251,36 @@ mod tests {
     }
 
     #[test]
+    fn dates_lose_their_zone_and_loose_numbers_their_text() {
+        let fields = &[
+            row("seen", Kind::Date),
+            row("client_id", Kind::Loose),
+            row("kinds", Kind::List),
+        ];
+        let record = bind(
+            fields,
+            &json!({"seen": "2026-10-06T06:19:13+02:00", "client_id": "57"}),
+            0,
+        )
+        .unwrap();
+        assert_eq!(text(&record, "seen"), "2026-10-06T04:19:13");
+        assert!(number(&record, "client_id") < 0, "nothing bears it");
+        assert!(bind(fields, &json!({"seen": "yesterday"}), 0).is_err());
+        assert!(bind(fields, &json!({"client_id": 5.5}), 0).is_err());
+        let record = given(fields, &json!({"kinds": [1]}));
+        assert_eq!(detail(fields, &record)["kinds"], json!([1]));
+        assert_eq!(brief(fields, &record)["kinds"], json!(null));
+    }
+
+    #[test]
+    fn a_text_wider_than_its_column_is_found() {
+        let fields = &[row("name", Kind::Text).at_most(3), row("notes", Kind::Text)];
+        let wide = |value: Value| too_wide(fields, &given(fields, &value));
+        assert_eq!(wide(json!({"name": "Bóé", "notes": "as long as it likes"})), None);
+        assert_eq!(wide(json!({"name": "\u{1f4e7}\u{1f4e7}"})), Some("name"));
+    }
+
+    #[test]
     fn a_record_shows_floats_sentinels_and_in_rows_less() {
         let record = given(FIELDS, &json!({"id": 7, "site_id": 44}));
         assert_eq!(
@@ -195,8 +288,12 @@ mod tests {
             r#"{"id":7,"name":"","site_id":44.0,"seen":"1900-01-01T00:00:00","inactive":false}"#
         );
         assert_eq!(
-            in_list(FIELDS, &record, |field| field.in_rows).to_string(),
+            in_list(FIELDS, &record, false, &[]).to_string(),
             r#"{"id":7,"name":"","site_id":44.0,"inactive":false}"#
+        );
+        assert_eq!(
+            in_list(FIELDS, &record, false, &["name", "inactive"]).to_string(),
+            r#"{"id":7,"site_id":44.0}"#
         );
     }
 }

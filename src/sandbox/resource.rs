@@ -1,11 +1,13 @@
-//! What users, clients and sites have in common: lists, records by id, and POSTs of arrays.
+//! What users, clients, sites and tickets have in common: lists, records by id, and POSTs of arrays.
 
 use serde_json::{Value, json};
 
 use super::{
     listing::{self, Query},
+    moment,
     record::{self, BindingFaults, Field, Record},
     reply::Reply,
+    search::Narrowed,
     state::{Store, Table},
     switches::Switches,
 };
@@ -16,52 +18,73 @@ pub(super) struct Resource {
     /// The key of its rows in an envelope.
     pub key: &'static str,
     pub fields: &'static [Field],
+    pub rows: fn(&Store) -> &Table,
     pub table: fn(&mut Store) -> &mut Table,
     /// Whether a record is in the list that a query asks for.
-    pub is_wanted: fn(&Record, &Query, &Switches) -> bool,
-    /// Makes a record of what was sent without an id.
-    pub create: fn(&mut Store, Record, &Switches) -> Result<i64, Reply>,
+    pub is_wanted: fn(&Store, &Record, &Query, &Switches) -> bool,
+    /// Checks and completes what was sent, for a new record or for one that is known.
+    pub admit: fn(&Store, Record, Option<&Record>, &Switches) -> Result<Record, Reply>,
+    /// Makes a record of it as it is; an id that is given is kept.
+    pub add: fn(&mut Store, Record) -> i64,
     /// Brings what follows from other fields in line, after a change.
     pub settle: fn(&mut Store, i64),
+    pub delete: fn(&mut Store, i64),
+    /// Fields that rows lack as the switches say.
+    pub hidden: fn(&Switches) -> &'static [&'static str],
+    /// Changes what is shown as the switches say.
+    pub dress: fn(&mut Value, &Switches),
 }
 
 impl Resource {
-    pub(super) fn list(&self, store: &mut Store, query: &Query, switches: &Switches) -> Reply {
-        let wanted = (self.table)(store)
-            .values()
-            .filter(|record| switches.ignore_filters || (self.is_wanted)(record, query, switches));
-        let in_row = |field: &Field| {
-            let is_other_address = matches!(field.name, "email2" | "email3");
-            field.in_rows || (switches.rows_show_other_addresses && is_other_address)
+    pub(super) fn list(&self, store: &Store, query: &Query, switches: &Switches) -> Reply {
+        let narrowed = match Narrowed::read(query, self.fields) {
+            Ok(narrowed) => narrowed,
+            Err(reply) => return reply,
         };
-        let rows = wanted
-            .map(|record| record::in_list(self.fields, record, in_row))
-            .collect();
+        let with_lists = query.is_on("includedetails");
+        let wanted = (self.rows)(store).values().filter(|record| {
+            switches.ignore_filters || (self.is_wanted)(store, record, query, switches) && narrowed.admits(record)
+        });
+        let row = |record: &Record| {
+            let mut row = record::in_list(self.fields, record, with_lists, (self.hidden)(switches));
+            (self.dress)(&mut row, switches);
+            row
+        };
+        let rows = wanted.map(row).collect();
         Reply::json(200, listing::envelope(rows, self.key, query, switches))
     }
 
-    pub(super) fn read(&self, store: &mut Store, id: &str) -> Reply {
-        match self.known(store, id) {
-            Ok(id) => Reply::json(200, self.shown(store, id)),
-            Err(reply) => reply,
-        }
+    pub(super) fn read(&self, store: &Store, id: &str, query: &Query, switches: &Switches) -> Reply {
+        let known = whole_id(id).and_then(|id| (self.rows)(store).get(&id).ok_or_else(|| Reply::empty(404)));
+        let record = match known {
+            Ok(record) => record,
+            Err(reply) => return reply,
+        };
+        let mut shown = if query.is_on("includedetails") {
+            record::detail(self.fields, record)
+        } else {
+            record::brief(self.fields, record)
+        };
+        (self.dress)(&mut shown, switches);
+        Reply::json(200, shown)
     }
 
     pub(super) fn delete(&self, store: &mut Store, id: &str) -> Reply {
-        match self.known(store, id) {
-            Ok(id) => {
-                (self.table)(store).remove(&id);
+        match whole_id(id) {
+            Ok(id) if (self.rows)(store).contains_key(&id) => {
+                (self.delete)(store, id);
                 Reply::json(200, json!({ "id": id }))
             }
+            Ok(_) => Reply::empty(404),
             Err(reply) => reply,
         }
     }
 
     /// Creates what has no id and changes what has one; all elements are bound before the first is written.
     pub(super) fn write(&self, store: &mut Store, body: &[u8], query: &Query, switches: &Switches) -> Reply {
-        let records = match self.bound(body) {
+        let records = match bound(self.fields, body, switches) {
             Ok(records) => records,
-            Err(faults) => return Reply::binding(faults),
+            Err(reply) => return reply,
         };
         let mut written = Vec::new();
         for record in records {
@@ -70,33 +93,23 @@ impl Resource {
                 Err(reply) => return reply,
             }
         }
-        let shown = if query.flag("returnall") == Some(true) && !switches.ignore_returnall {
-            Value::Array(written)
-        } else {
-            written.pop().unwrap_or_default()
-        };
-        Reply::json(switches.create_status, shown)
-    }
-
-    fn bound(&self, body: &[u8]) -> Result<Vec<Record>, BindingFaults> {
-        let fault = |text: &str| BindingFaults::from_iter([("".to_owned(), json!([text]))]);
-        let body: Value = serde_json::from_slice(body).map_err(|_| fault("The body is no JSON."))?;
-        let Value::Array(elements) = body else {
-            return Err(fault("The body has to be a JSON array."));
-        };
-        elements
-            .iter()
-            .enumerate()
-            .map(|(place, element)| record::bind(self.fields, element, place))
-            .collect()
+        answered(written, query, switches)
     }
 
     fn write_one(&self, store: &mut Store, record: Record, switches: &Switches) -> Result<i64, Reply> {
+        fits(self.fields, &record)?;
         let id = match record::number(&record, "id") {
-            0 => (self.create)(store, record, switches)?,
+            0 => {
+                let record = (self.admit)(store, record, None, switches)?;
+                (self.add)(store, record)
+            }
             id => {
-                let known = (self.table)(store).get_mut(&id).ok_or_else(|| Reply::empty(404))?;
-                known.extend(record);
+                let known = (self.rows)(store).get(&id).ok_or_else(|| Reply::empty(404))?;
+                let record = (self.admit)(store, record, Some(known), switches)?;
+                if let Some(known) = (self.table)(store).get_mut(&id) {
+                    known.extend(record);
+                    known.insert(LAST_UPDATE.to_owned(), json!(moment::now()));
+                }
                 id
             }
         };
@@ -104,26 +117,63 @@ impl Resource {
         Ok(id)
     }
 
-    fn known(&self, store: &mut Store, id: &str) -> Result<i64, Reply> {
-        let Ok(number) = id.parse::<i32>() else {
-            let faults =
-                BindingFaults::from_iter([("id".to_owned(), json!([format!("The value '{id}' is not valid.")]))]);
-            return Err(Reply::binding(faults));
-        };
-        let number = i64::from(number);
-        if (self.table)(store).contains_key(&number) {
-            Ok(number)
-        } else {
-            Err(Reply::empty(404))
-        }
-    }
-
-    fn shown(&self, store: &mut Store, id: i64) -> Value {
-        (self.table)(store)
+    /// The record with everything that may be shown of it.
+    pub(super) fn shown(&self, store: &Store, id: i64) -> Value {
+        (self.rows)(store)
             .get(&id)
             .map(|record| record::detail(self.fields, record))
             .unwrap_or_default()
     }
+
+    /// Every record so, by id.
+    pub(super) fn all(&self, store: &Store) -> Vec<Value> {
+        let records = (self.rows)(store).values();
+        records.map(|record| record::detail(self.fields, record)).collect()
+    }
+}
+
+/// When a record was changed; kept of every one, shown of tickets.
+pub(super) const LAST_UPDATE: &str = "last_update";
+
+/// An id of a path.
+pub(super) fn whole_id(id: &str) -> Result<i64, Reply> {
+    id.parse::<i32>()
+        .map(i64::from)
+        .map_err(|_| Reply::unbound("id", &format!("The value '{id}' is not valid.")))
+}
+
+/// Reads the elements of a POST.
+pub(super) fn bound(fields: &[Field], body: &[u8], switches: &Switches) -> Result<Vec<Record>, Reply> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| Reply::unbound("", "The body is no JSON."))?;
+    let elements = match body {
+        Value::Array(elements) => elements,
+        object @ Value::Object(_) if switches.bare_objects => vec![object],
+        _ => return Err(Reply::unbound("", "The body has to be a JSON array.")),
+    };
+    let records: Result<Vec<Record>, BindingFaults> = elements
+        .iter()
+        .enumerate()
+        .map(|(place, element)| record::bind(fields, element, place))
+        .collect();
+    records.map_err(Reply::binding)
+}
+
+/// Refuses a record with a text that is longer than its column, as the database does: those before it are written.
+pub(super) fn fits(fields: &[Field], record: &Record) -> Result<(), Reply> {
+    record::too_wide(fields, record).map_or(Ok(()), |column| Err(too_long(column)))
+}
+
+/// The answer to a POST: the last element alone, unless all are asked for.
+pub(super) fn answered(mut written: Vec<Value>, query: &Query, switches: &Switches) -> Reply {
+    if query.is_on("idonly") {
+        written.iter_mut().for_each(|each| *each = json!({ "id": each["id"] }));
+    }
+    let shown = if query.is_on("returnall") && switches.returnall {
+        Value::Array(written)
+    } else {
+        written.pop().unwrap_or_default()
+    };
+    Reply::json(switches.create_status, shown)
 }
 
 /// The database's word for a column that must not be empty.
@@ -138,7 +188,7 @@ pub(super) fn missing(column: &str, table: &str) -> Reply {
 }
 
 /// The database's word for a text that is longer than its column.
-pub(super) fn too_long(column: &str) -> Reply {
+fn too_long(column: &str) -> Reply {
     Reply::exception(
         400,
         &format!("A database error occurred (2628) - String or binary data would be truncated in column '{column}'."),

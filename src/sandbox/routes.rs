@@ -1,35 +1,20 @@
-//! From a request to its answer: faults first, then the route, its permission and its resource.
+//! From a request to its answer: what is asked of the sandbox itself, the log, the faults, and then Halo's API.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::{ConnectInfo, Request, State},
-    http::{Response, header, request::Parts},
+    http::{HeaderName, Response, header, request::Parts},
 };
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    agents, clients,
-    listing::Query,
-    log::LoggedRequest,
-    record,
-    reply::{Content, Reply},
-    resource::Resource,
-    sites,
-    socket::Line,
-    state::World,
-    switches::{Mishap, Switches},
-    token, users,
+    api, control, faults::Mishap, listing::Query, log::LoggedRequest, page, reply::Reply, socket::Line, state::World,
+    token,
 };
-
-/// More than any request of ours, less than would hurt.
-const LONGEST_BODY: usize = 32 * 1024 * 1024;
 
 /// Every path leads here: Halo's paths ignore case, which a table of routes can't.
 pub(super) fn router(world: Arc<World>) -> Router {
@@ -37,12 +22,13 @@ pub(super) fn router(world: Arc<World>) -> Router {
 }
 
 /// A request, read whole.
-struct Asked {
-    method: String,
-    path: String,
-    query: Query,
-    authorization: String,
-    body: Bytes,
+pub(super) struct Asked {
+    pub method: String,
+    pub path: String,
+    pub query: Query,
+    pub authorization: String,
+    pub content_type: String,
+    pub body: Bytes,
 }
 
 async fn serve(
@@ -51,15 +37,30 @@ async fn serve(
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, LONGEST_BODY).await else {
+    let longest = world.switches().largest_request;
+    let Ok(body) = axum::body::to_bytes(body, longest).await else {
+        let asked = Asked::new(&parts, Bytes::new());
+        let number = world.log().begin(asked.logged(), 0);
+        world.log().end(number, 413);
         return Reply::empty(413).into_response();
     };
     let asked = Asked::new(&parts, body);
-    if let Some(rest) = asked.segments().strip_prefix(&["sandbox".to_owned()]) {
-        return control(&world, &asked, rest).into_response();
+    let segments = asked.segments();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let reply = match segments[..] {
+        [] if asked.method == "GET" => Some(page::page(&world)),
+        ["sandbox", ref rest @ ..] => Some(control::answer(&world, &asked.method, rest, &asked.body)),
+        _ => None,
+    };
+    if let Some(reply) = reply {
+        world.changed.notify_one();
+        return reply.into_response();
     }
-    let number = world.log().begin(asked.logged());
+    let number = world.log().begin(asked.logged(), asked.body.len());
     let (reply, mishap) = answer(&world, &asked).await;
+    if asked.method != "GET" {
+        world.changed.notify_one();
+    }
     match mishap {
         Some(Mishap::Drop) => {
             line.cut();
@@ -79,20 +80,22 @@ async fn serve(
 impl Asked {
     fn new(parts: &Parts, body: Bytes) -> Asked {
         let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        let authorization = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let field = |name: HeaderName| {
+            let value = parts.headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
         Asked {
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
             query: Query(pairs.into_owned().collect()),
-            authorization: authorization.unwrap_or_default().to_owned(),
+            authorization: field(header::AUTHORIZATION),
+            content_type: field(header::CONTENT_TYPE),
             body,
         }
     }
 
-    fn segments(&self) -> Vec<String> {
+    /// The path in lower case, piece by piece.
+    pub(super) fn segments(&self) -> Vec<String> {
         self.path
             .split('/')
             .filter(|segment| !segment.is_empty())
@@ -100,7 +103,7 @@ impl Asked {
             .collect()
     }
 
-    fn form(&self) -> Query {
+    pub(super) fn form(&self) -> Query {
         Query(url::form_urlencoded::parse(&self.body).into_owned().collect())
     }
 
@@ -136,17 +139,18 @@ async fn answer(world: &World, asked: &Asked) -> (Reply, Option<Mishap>) {
         tokio::time::sleep(Duration::from_millis(switches.latency_ms)).await;
     }
     let Some(fault) = fault else {
-        return (routed(world, asked, &switches), None);
+        return (api::answer(world, asked, &switches), None);
     };
     // What was done stays done, whatever is said about it.
     let is_done = fault.after || matches!(fault.mishap, Mishap::Half | Mishap::NoId | Mishap::Delay { .. });
     let reply = if is_done {
-        routed(world, asked, &switches)
+        api::answer(world, asked, &switches)
     } else {
         Reply::empty(500)
     };
     let reply = match &fault.mishap {
         Mishap::Status { status, message } if message.is_empty() => Reply::empty(*status),
+        Mishap::Status { status: 429, message } => Reply::too_many(message, &switches),
         Mishap::Status { status, message } => Reply::exception(*status, message),
         Mishap::Html { status } => Reply::page(*status),
         Mishap::NoId => Reply::json(200, json!({})),
@@ -156,121 +160,5 @@ async fn answer(world: &World, asked: &Asked) -> (Reply, Option<Mishap>) {
         }
         Mishap::Drop | Mishap::Half => reply,
     };
-    (with_retry_after(reply, &switches), Some(fault.mishap))
-}
-
-fn with_retry_after(reply: Reply, switches: &Switches) -> Reply {
-    if reply.http_status == 429 {
-        Reply {
-            retry_after: switches.retry_after_s,
-            ..reply
-        }
-    } else {
-        reply
-    }
-}
-
-fn routed(world: &World, asked: &Asked, switches: &Switches) -> Reply {
-    if let Some(rate) = switches.rate
-        && !world.is_within(rate, Instant::now())
-    {
-        let text = format!("Rate limit reached: {} requests in {} ms", rate.count, rate.per_ms);
-        return with_retry_after(Reply::exception(429, &text), switches);
-    }
-    let segments = asked.segments();
-    match &segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["auth", "token"] if asked.method == "POST" => token::token(world, &asked.form(), asked.query.text("tenant")),
-        ["api", "authinfo"] if asked.method == "GET" => token::auth_info(world),
-        ["api", resource, rest @ ..] => of_api(world, asked, switches, (resource, rest)),
-        _ => Reply::empty(404),
-    }
-}
-
-fn of_api(world: &World, asked: &Asked, switches: &Switches, (resource, rest): (&str, &[&str])) -> Reply {
-    let resource = match resource {
-        "users" => Some(&users::RESOURCE),
-        "client" => Some(&clients::RESOURCE),
-        "site" => Some(&sites::RESOURCE),
-        "agent" => None,
-        _ => return Reply::empty(404),
-    };
-    if !matches!(asked.method.as_str(), "GET" | "POST" | "DELETE") {
-        return Reply::empty(405);
-    }
-    if !token::is_good(world, &asked.authorization) {
-        return Reply::empty(401);
-    }
-    if switches.forbids(&asked.method, &asked.path) {
-        return Reply::empty(403);
-    }
-    match resource {
-        Some(resource) => of_resource(world, asked, switches, (resource, rest)),
-        None if rest.is_empty() && asked.method == "GET" => agents::list(&world.store(), &asked.query, switches),
-        None => Reply::empty(404),
-    }
-}
-
-fn of_resource(world: &World, asked: &Asked, switches: &Switches, (resource, rest): (&Resource, &[&str])) -> Reply {
-    let mut store = world.store();
-    match (asked.method.as_str(), rest) {
-        ("GET", []) => resource.list(&mut store, &asked.query, switches),
-        ("POST", []) => resource.write(&mut store, &asked.body, &asked.query, switches),
-        // Those two are words, not ids, and nobody's for an application that signs in as an agent.
-        ("GET", ["me" | "onbehalf"]) => Reply::empty(404),
-        ("GET", [id]) => resource.read(&mut store, id),
-        ("DELETE", [id]) => resource.delete(&mut store, id),
-        ("POST", [_]) | ("DELETE", []) => Reply::empty(405),
-        _ => Reply::empty(404),
-    }
-}
-
-/// `/sandbox/…`: the switches, the log and the records, for people and for tests in other processes.
-fn control(world: &World, asked: &Asked, rest: &[String]) -> Reply {
-    let all = |resource: &Resource| {
-        let mut store = world.store();
-        let records = (resource.table)(&mut store).values();
-        Reply::json(200, records.map(|each| record::detail(resource.fields, each)).collect())
-    };
-    match (
-        asked.method.as_str(),
-        &rest.iter().map(String::as_str).collect::<Vec<_>>()[..],
-    ) {
-        ("GET", ["switches"]) => Reply::json(200, json!(*world.switches())),
-        ("POST", ["switches"]) => switch(world, &asked.body),
-        ("GET", ["requests"]) => Reply::json(200, json!(world.log().entries())),
-        ("DELETE", ["requests"]) => {
-            world.log().clear();
-            Reply::empty(204)
-        }
-        ("GET", ["users"]) => all(&users::RESOURCE),
-        ("GET", ["clients"]) => all(&clients::RESOURCE),
-        ("GET", ["sites"]) => all(&sites::RESOURCE),
-        _ => Reply::empty(404),
-    }
-}
-
-/// Sets the switches that are named and leaves the others as they are.
-fn switch(world: &World, body: &[u8]) -> Reply {
-    let mut switches = world.switches();
-    let mut wanted = json!(*switches);
-    let changed = match serde_json::from_slice(body) {
-        Ok(Value::Object(named)) => {
-            for (key, value) in named {
-                wanted[key] = value;
-            }
-            serde_json::from_value(wanted).map_err(|error| error.to_string())
-        }
-        _ => Err("a JSON object of switches is expected".to_owned()),
-    };
-    match changed {
-        Ok(changed) => {
-            *switches = changed;
-            Reply::json(200, json!(*switches))
-        }
-        Err(reason) => Reply {
-            http_status: 400,
-            body: Content::Json(json!({ "error": reason })),
-            retry_after: None,
-        },
-    }
+    (reply.with_retry_after(&switches), Some(fault.mishap))
 }

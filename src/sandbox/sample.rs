@@ -2,10 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::{clients, record, sites, state::Store, users};
+use super::{clients, record, sites, state::Store, tickets, users};
 
-/// Fills an empty store.
-pub(super) fn fill(store: &mut Store) {
+/// A tenant as it comes: the client for everything that is nobody's, and the agent that stands for none.
+pub(super) fn bare() -> Store {
+    let mut store = Store::default();
+    let unknown = json!({"id": 1, "name": "Unknown", "main_site_id": 18});
+    clients::add(&mut store, record::given(clients::FIELDS, &unknown));
+    store.agents = sample_agents();
+    store.agents.truncate(1);
+    store
+}
+
+/// The sample tenant.
+pub(super) fn full() -> Store {
+    let mut store = bare();
+    fill(&mut store);
+    store
+}
+
+fn fill(store: &mut Store) {
     for client in sample_clients() {
         clients::add(store, record::given(clients::FIELDS, &client));
     }
@@ -23,12 +39,14 @@ pub(super) fn fill(store: &mut Store) {
         user.insert("id".into(), json!(number));
         users::add(store, user);
     }
+    for ticket in sample_tickets() {
+        tickets::add(store, record::given(tickets::FIELDS, &ticket));
+    }
     store.agents = sample_agents();
 }
 
 fn sample_clients() -> Vec<Value> {
     vec![
-        json!({"id": 1, "name": "Unknown", "main_site_id": 18}),
         json!({"id": 12, "name": "Acme Ltd", "main_site_id": 21, "domain": "acme.example"}),
         json!({"id": 13, "name": "Sole Bakery", "main_site_id": 24, "website": "https://www.solebakery.example/shop"}),
         json!({"id": 14, "name": "Northgate Clinic", "main_site_id": 25}),
@@ -76,6 +94,15 @@ fn sample_users() -> Vec<Value> {
             json!(true),
         ),
         user("Walk", "In", "", 28),
+    ]
+}
+
+fn sample_tickets() -> Vec<Value> {
+    vec![
+        json!({"id": 2001, "summary": "The label printer stays silent", "details": "It blinks and does nothing.",
+            "user_id": 104, "reportedby": "pia@acme.example", "dateoccurred": "2026-10-05T08:12:00"}),
+        json!({"id": 2002, "summary": "New colleague on Monday", "details": "She needs an account.",
+            "user_id": 108, "status_id": 9, "reportedby": "noor@northgate.example", "dateoccurred": "2026-10-01T10:00:00"}),
     ]
 }
 

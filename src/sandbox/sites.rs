@@ -1,14 +1,15 @@
 //! The sandbox's sites: `emaildomain`, by which mail is matched, is shown by the record alone.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     listing::Query,
+    moment,
     record::{Field, Kind, Record, detail_only, flag, number, row, text},
     reply::Reply,
-    resource::{Resource, missing},
+    resource::{LAST_UPDATE, Resource, missing},
     state::Store,
-    switches::Switches,
+    switches::{Separator, Switches},
     users,
 };
 
@@ -27,7 +28,7 @@ pub(super) const FIELDS: &[Field] = &[
     row("ref", Kind::Text),
     row("use", Kind::Text),
     row("customfields", Kind::List),
-    detail_only("emaildomain", Kind::Text),
+    detail_only("emaildomain", Kind::Text).at_most(4000),
     detail_only("todomain", Kind::Text),
     detail_only("emailsubjectprefix", Kind::Text),
     detail_only("wildcardref", Kind::Text),
@@ -38,32 +39,49 @@ pub(super) const FIELDS: &[Field] = &[
 pub(super) const RESOURCE: Resource = Resource {
     key: "sites",
     fields: FIELDS,
+    rows: |store| &store.sites,
     table: |store| &mut store.sites,
     is_wanted,
-    create,
+    admit,
+    add,
     settle,
+    delete: |store, id| drop(store.sites.remove(&id)),
+    hidden: |_| &[],
+    dress,
 };
 
-fn is_wanted(site: &Record, query: &Query, _switches: &Switches) -> bool {
-    let is_of = |parameter: &str, field: &str| {
-        query
-            .number(parameter)
-            .is_none_or(|id| id <= 0 || id == number(site, field))
-    };
+fn is_wanted(store: &Store, site: &Record, query: &Query, _switches: &Switches) -> bool {
+    let client = store.clients.get(&number(site, "client_id"));
     query.wants(flag(site, "inactive"))
-        && is_of("client_id", "client_id")
-        && is_of("site_id", "id")
+        && query.is_of("client_id", number(site, "client_id"))
+        && query.is_of("site_id", number(site, "id"))
+        && query.is_of("toplevel_id", client.map_or(0, |client| number(client, "toplevel_id")))
         && query.is_found_in(&[text(site, "name"), text(site, "clientsite_name")])
 }
 
-fn create(store: &mut Store, site: Record, _switches: &Switches) -> Result<i64, Reply> {
-    if text(&site, "name").trim().is_empty() {
+fn admit(store: &Store, site: Record, known: Option<&Record>, _switches: &Switches) -> Result<Record, Reply> {
+    if known.is_none() && text(&site, "name").trim().is_empty() {
         return Err(missing("sdesc", "SITE"));
     }
-    if !store.clients.contains_key(&number(&site, "client_id")) {
-        return Err(Reply::exception(400, "Please select a valid Client/Site/User"));
+    let is_placed = known.is_some() && !site.contains_key("client_id");
+    if !is_placed && !store.clients.contains_key(&number(&site, "client_id")) {
+        return Err(Reply::nowhere());
     }
-    Ok(add(store, site))
+    Ok(site)
+}
+
+/// The domains of a site with what the switch says between them.
+fn dress(site: &mut Value, switches: &Switches) {
+    let separator = match switches.emaildomain_separator {
+        Separator::AsWritten => return,
+        Separator::Comma => ",",
+        Separator::Semicolon => ";",
+        Separator::Blank => " ",
+    };
+    if let Some(Value::String(domains)) = site.get_mut("emaildomain") {
+        let parts = domains.split([',', ';', ' ']).filter(|part| !part.is_empty());
+        *domains = parts.collect::<Vec<_>>().join(separator);
+    }
 }
 
 /// Adds a site with its placeholder user; an id that is given is kept.
@@ -74,6 +92,7 @@ pub(super) fn add(store: &mut Store, mut site: Record) -> i64 {
     };
     site.insert("id".into(), json!(id));
     site.insert("use".into(), json!("site"));
+    site.insert(LAST_UPDATE.into(), json!(moment::now()));
     store.sites.insert(id, site);
     settle(store, id);
     users::add_general(store, id);

@@ -7,14 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Notify;
 use url::Url;
 
 use super::{
+    attachments::Octets,
     log::Log,
+    pictures::Picture,
     record::Record,
-    sample,
     switches::{RateLimit, Switches},
+    token::Token,
 };
 
 /// Records that get no id of their own are numbered from here, so that those of the sample stay as they are.
@@ -23,7 +27,10 @@ const FIRST_NEW_ID: i64 = 1000;
 /// One tenant.
 #[derive(Debug)]
 pub(super) struct World {
+    pub address: SocketAddr,
     pub base: Url,
+    /// Something may have changed that is to be kept.
+    pub changed: Notify,
     store: Mutex<Store>,
     switches: Mutex<Switches>,
     log: Mutex<Log>,
@@ -33,26 +40,42 @@ pub(super) struct World {
 /// A table, by id.
 pub(super) type Table = BTreeMap<i64, Record>;
 
+/// The actions of a ticket by their numbers, which are never given out twice.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Thread {
+    pub given_out: i64,
+    pub actions: Table,
+}
+
 /// The records of the tenant and the tokens that are good.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Store {
-    pub users: Table,
     pub clients: Table,
     pub sites: Table,
+    pub users: Table,
+    pub tickets: Table,
+    pub threads: BTreeMap<i64, Thread>,
+    pub attachments: Table,
+    /// What the attachments hold, by their ids.
+    pub contents: BTreeMap<i64, Octets>,
+    /// By their GUIDs.
+    pub pictures: BTreeMap<String, Picture>,
     pub agents: Vec<Value>,
-    pub tokens: HashMap<String, Instant>,
     given_out: i64,
+    #[serde(skip)]
+    pub tokens: HashMap<String, Token>,
 }
 
 impl World {
-    pub(super) fn new(address: SocketAddr) -> World {
-        let base = Url::parse(&format!("http://{address}")).expect("a socket address is a host and a port");
-        let mut store = Store::default();
-        sample::fill(&mut store);
+    pub(super) fn new(address: SocketAddr, store: Store, switches: Switches) -> World {
         World {
-            base,
+            address,
+            base: Url::parse(&format!("http://{address}")).expect("a socket address is a host and a port"),
+            changed: Notify::new(),
             store: Mutex::new(store),
-            switches: Mutex::default(),
+            switches: Mutex::new(switches),
             log: Mutex::default(),
             served: Mutex::default(),
         }
@@ -86,12 +109,36 @@ impl World {
         }
         is_within
     }
+
+    /// Forgets the requests that were counted.
+    pub(super) fn forget_rate(&self) {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 impl Store {
     /// An id that no record bears.
     pub(super) fn new_id(&mut self) -> i64 {
-        self.given_out += 1;
-        FIRST_NEW_ID + self.given_out
+        loop {
+            self.given_out += 1;
+            let id = FIRST_NEW_ID + self.given_out;
+            let tables = [&self.clients, &self.sites, &self.users, &self.attachments];
+            if !tables.iter().any(|table| table.contains_key(&id)) {
+                return id;
+            }
+        }
     }
+}
+
+/// A GUID that nobody else has made.
+pub(super) fn new_guid() -> String {
+    let random = fastrand::u128(..);
+    format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        random >> 96,
+        (random >> 80) & 0xffff,
+        (random >> 64) & 0xfff,
+        (random >> 48) & 0xfff,
+        random & 0xffff_ffff_ffff
+    )
 }

@@ -1,81 +1,198 @@
 //! What the sandbox does differently: faults to come, and the things that nobody knows about the real one.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// The switches, each at what is most likely true. As JSON they are read and set at `/sandbox/switches`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Switches {
-    /// Every answer takes so much longer.
-    pub latency_ms: u64,
-    /// What goes wrong next; the first that matches a request has its turn.
-    pub faults: Vec<Fault>,
-    /// What is answered with 403.
-    pub forbidden: Vec<Pattern>,
-    /// 201 or 200, for every POST that works.
-    pub create_status: u16,
-    /// A second user with an address that is taken.
-    pub duplicate_users: Duplicates,
-    /// More requests than that get a 429.
-    pub rate: Option<RateLimit>,
-    /// The `Retry-After` of a 429; without it none is sent.
-    pub retry_after_s: Option<u64>,
-    /// How long a token is good for.
-    pub token_lifetime_s: u64,
-    /// 401 or 400, for credentials that are wrong.
-    pub invalid_client_status: u16,
-    /// No credentials are right.
-    pub reject_credentials: bool,
-    /// Whether `/api/AuthInfo` is there.
-    pub auth_info: bool,
-    /// How agents are listed.
-    pub agents: Agents,
-    /// No page is longer.
-    pub page_cap: usize,
-    /// Every page is the first one.
-    pub repeat_page: bool,
-    /// Whether a search for users looks at `email2` and `email3`.
-    pub search_other_addresses: bool,
-    /// Whether rows of users show `email2` and `email3`.
-    pub rows_show_other_addresses: bool,
-    /// Whether `returnall` is ignored: of several written records only the last is shown.
-    pub ignore_returnall: bool,
-    /// Whether `record_count` of a page counts the whole listing, or the rows of the page.
-    pub record_count_is_total: bool,
-    /// Whether a new token makes the earlier ones worthless.
-    pub one_token: bool,
-    /// Whether a list is the same whatever it is asked to be narrowed to.
-    pub ignore_filters: bool,
+use super::faults::{Fault, Pattern};
+use crate::config::fault::suggest;
+
+/// One table makes the struct, the defaults and what the manual says.
+macro_rules! switches {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty = $default:expr,)+) => {
+        /// The switches, each at what is most likely true. As JSON they are read and set at `/sandbox/switches`.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Switches {
+            $($(#[doc = $doc])+ pub $name: $kind,)+
+        }
+
+        impl Default for Switches {
+            fn default() -> Switches {
+                Switches { $($name: $default,)+ }
+            }
+        }
+
+        /// The name of each switch and what it is for.
+        pub const TABLE: &[(&str, &str)] = &[$((stringify!($name), concat!($($doc),+)),)+];
+    };
 }
 
-impl Default for Switches {
-    fn default() -> Switches {
-        Switches {
-            latency_ms: 0,
-            faults: Vec::new(),
-            forbidden: Vec::new(),
-            create_status: 201,
-            duplicate_users: Duplicates::Allow,
-            rate: None,
-            retry_after_s: None,
-            token_lifetime_s: 3600,
-            invalid_client_status: 401,
-            reject_credentials: false,
-            auth_info: true,
-            agents: Agents::Results,
-            page_cap: 100,
-            repeat_page: false,
-            search_other_addresses: true,
-            rows_show_other_addresses: false,
-            ignore_returnall: false,
-            record_count_is_total: true,
-            one_token: false,
-            ignore_filters: false,
-        }
+switches! {
+    /// Every answer takes so many milliseconds longer.
+    latency_ms: u64 = 0,
+    /// What goes wrong next; the first that matches a request has its turn.
+    faults: Vec<Fault> = Vec::new(),
+    /// What is answered with 403: patterns of `method` and `path`, as in a fault's `on`.
+    forbidden: Vec<Pattern> = Vec::new(),
+    /// 201 or 200, or another 2xx, for every POST that works.
+    create_status: u16 = 201,
+    /// Whether `?returnall=true` is heeded; else the last element is answered all the same.
+    returnall: bool = true,
+    /// Whether a POST of an object is taken for an array of one; else it is a 400.
+    bare_objects: bool = false,
+    /// A second user with an address that is taken: `"allow"`, `"reject"` or `"warn"`.
+    duplicate_users: Duplicates = Duplicates::Allow,
+    /// More requests than that get a 429; null for no bound.
+    rate: Option<RateLimit> = Some(RateLimit { count: 700, per_ms: 300_000 }),
+    /// What a 429 carries: an `"exception"`, a bare `"text"`, or an object with `"error"`.
+    rate_body: RateBody = RateBody::Exception,
+    /// The `Retry-After` of a 429 in seconds; null for none.
+    retry_after_s: Option<u64> = None,
+    /// How many seconds a token is good for.
+    token_lifetime_s: u64 = 3600,
+    /// Whether a new token makes the older ones worthless.
+    one_token: bool = false,
+    /// 401 or 400, for credentials that are wrong.
+    invalid_client_status: u16 = 401,
+    /// 403 or 401, for a token that lacks the scope.
+    missing_scope_status: u16 = 403,
+    /// Whether no credentials are right.
+    reject_credentials: bool = false,
+    /// Whether `/api/AuthInfo` is there.
+    auth_info: bool = true,
+    /// How agents are listed: an envelope with `"results"`, or `"bare"`.
+    agents: Agents = Agents::Results,
+    /// No page is longer.
+    page_cap: usize = 100,
+    /// Whether every page is the first one.
+    repeat_page: bool = false,
+    /// Whether `record_count` of a page counts the whole list; else it counts the rows of the page.
+    record_count_is_total: bool = true,
+    /// Whether a list of users, clients, sites or tickets is the same whatever it is asked to be narrowed to.
+    ignore_filters: bool = false,
+    /// Whether a search for users looks at `email2` and `email3`.
+    search_other_addresses: bool = true,
+    /// Whether rows of users show `email2` and `email3`.
+    rows_show_other_addresses: bool = false,
+    /// What stands between the domains of a site: `"as_written"`, `"comma"`, `"semicolon"` or `"blank"`.
+    emaildomain_separator: Separator = Separator::AsWritten,
+    /// A ticket without client, site and user: `"accept"` (it goes to the client 1) or `"reject"`.
+    clientless_tickets: Clientless = Clientless::Accept,
+    /// Fields that a new ticket must have, for example `["category_1"]`, unless it says `_novalidate`.
+    mandatory_fields: Vec<String> = Vec::new(),
+    /// Whether rows of tickets show `email_message_id`.
+    message_id_in_rows: bool = true,
+    /// Whether tickets can be filtered by `third_party_id_string`.
+    third_party_id_filter: bool = true,
+    /// 200 with no rows, or 500, for `/api/Actions` without `ticket_id`.
+    actions_without_ticket: u16 = 200,
+    /// Whether an attachment may be base64 without `data:…;base64,` before it.
+    bare_base64: bool = false,
+    /// A request with a longer body, in octets, gets a 413.
+    largest_request: usize = 30_000_000,
+    /// Whether an attachment is read as a `link` that needs no token, instead of its octets.
+    attachment_links: bool = false,
+}
+
+/// Why a switch is not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SwitchError {
+    /// There is none of that name.
+    #[error("switch {name:?} is not known; {}the switches are {}", nearest(name), names().collect::<Vec<_>>().join(", "))]
+    Unknown {
+        /// As it was written.
+        name: String,
+    },
+    /// It can't be that.
+    #[error("switch {name:?} can not be {value}: {reason}; it is: {}", meaning(name))]
+    Value {
+        /// Which one.
+        name: String,
+        /// As it was written.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+fn names() -> impl Iterator<Item = &'static str> + Clone {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
+fn nearest(name: &str) -> String {
+    match suggest(name, names()) {
+        near if near.starts_with("did you mean") => format!("{near} "),
+        _ => String::new(),
     }
 }
 
+fn meaning(name: &str) -> &'static str {
+    TABLE
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map_or("", |(_, doc)| doc.trim())
+}
+
 impl Switches {
+    /// Sets one switch to a JSON value.
+    pub fn put(&mut self, name: &str, value: &Value) -> Result<(), SwitchError> {
+        if !names().any(|known| known == name) {
+            return Err(SwitchError::Unknown { name: name.to_owned() });
+        }
+        let refused = |reason: String| SwitchError::Value {
+            name: name.to_owned(),
+            value: value.to_string(),
+            reason,
+        };
+        let mut all = serde_json::to_value(&*self).map_err(|error| refused(error.to_string()))?;
+        all[name] = value.clone();
+        let changed: Switches = serde_json::from_value(all).map_err(|error| refused(error.to_string()))?;
+        if let Some(reason) = changed.fault_of(name) {
+            return Err(refused(reason.to_owned()));
+        }
+        *self = changed;
+        Ok(())
+    }
+
+    /// Sets one switch to what a command line says: JSON, or a word that stands for a text.
+    pub fn put_text(&mut self, name: &str, text: &str) -> Result<(), SwitchError> {
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+        self.put(name, &value)
+    }
+
+    /// The switches that differ from the default, by name.
+    pub fn differing(&self) -> Vec<(&'static str, Value)> {
+        let [here, default] = [self, &Switches::default()].map(|each| serde_json::json!(each));
+        names()
+            .filter(|name| here[*name] != default[*name])
+            .map(|name| (name, here[name].clone()))
+            .collect()
+    }
+
+    fn fault_of(&self, name: &str) -> Option<&'static str> {
+        let (is_right, reason) = match name {
+            "create_status" => (
+                (200..300).contains(&self.create_status),
+                "a status of success is expected",
+            ),
+            "invalid_client_status" => (
+                [400, 401].contains(&self.invalid_client_status),
+                "400 or 401 is expected",
+            ),
+            "missing_scope_status" => (
+                [401, 403].contains(&self.missing_scope_status),
+                "401 or 403 is expected",
+            ),
+            "actions_without_ticket" => (
+                [200, 500].contains(&self.actions_without_ticket),
+                "200 or 500 is expected",
+            ),
+            "page_cap" => (self.page_cap > 0, "a page has at least one row"),
+            _ => return None,
+        };
+        (!is_right).then_some(reason)
+    }
+
     /// The fault that has its turn with this request; a counted one is used up by it.
     pub(super) fn next_fault(&mut self, method: &str, path: &str) -> Option<Fault> {
         let fault = self
@@ -91,106 +208,6 @@ impl Switches {
     pub(super) fn forbids(&self, method: &str, path: &str) -> bool {
         self.forbidden.iter().any(|pattern| pattern.matches(method, path))
     }
-}
-
-/// Which requests are meant.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Pattern {
-    /// Empty: any.
-    pub method: String,
-    /// How the path begins, for example `/api/users` or `/auth/token`; upper and lower case are one.
-    pub path: String,
-}
-
-impl Pattern {
-    /// Requests of that method below that path.
-    pub fn of(method: &str, path: &str) -> Pattern {
-        Pattern {
-            method: method.into(),
-            path: path.into(),
-        }
-    }
-
-    fn matches(&self, method: &str, path: &str) -> bool {
-        let begins = path
-            .get(..self.path.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(&self.path));
-        begins && (self.method.is_empty() || self.method.eq_ignore_ascii_case(method))
-    }
-}
-
-/// Something that goes wrong with the next requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    /// Which requests are meant.
-    #[serde(default)]
-    pub on: Pattern,
-    /// How many of them.
-    #[serde(default = "once")]
-    pub times: u32,
-    /// Whether the request is carried out before it goes wrong.
-    #[serde(default)]
-    pub after: bool,
-    /// What goes wrong.
-    pub mishap: Mishap,
-}
-
-fn once() -> u32 {
-    1
-}
-
-impl Fault {
-    /// Goes wrong once, before anything is done.
-    pub fn once(method: &str, path: &str, mishap: Mishap) -> Fault {
-        Fault {
-            on: Pattern::of(method, path),
-            times: 1,
-            after: false,
-            mishap,
-        }
-    }
-
-    /// The same after it was done.
-    pub fn after(self) -> Fault {
-        Fault { after: true, ..self }
-    }
-
-    /// The same several times.
-    pub fn times(self, times: u32) -> Fault {
-        Fault { times, ..self }
-    }
-}
-
-/// How a request goes wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Mishap {
-    /// A status with a .NET exception that says `message`.
-    Status {
-        /// The HTTP status.
-        status: u16,
-        /// Empty: an empty body.
-        #[serde(default)]
-        message: String,
-    },
-    /// A gateway's page.
-    Html {
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The connection closes without an answer.
-    Drop,
-    /// The connection closes in the middle of the answer.
-    Half,
-    /// The answer takes so long.
-    Delay {
-        /// In milliseconds.
-        ms: u64,
-    },
-    /// A success that shows no id.
-    NoId,
 }
 
 /// What a tenant does with a second user of one address.
@@ -215,6 +232,42 @@ pub enum Agents {
     Bare,
 }
 
+/// What a 429 carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RateBody {
+    /// A .NET exception.
+    Exception,
+    /// A JSON string.
+    Text,
+    /// An object with `error`.
+    Error,
+}
+
+/// What stands between the domains of a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Separator {
+    /// What was written there.
+    AsWritten,
+    /// `,`
+    Comma,
+    /// `;`
+    Semicolon,
+    /// One space.
+    Blank,
+}
+
+/// What becomes of a ticket that is nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clientless {
+    /// It is the client's whose id is 1.
+    Accept,
+    /// It is refused with 400.
+    Reject,
+}
+
 /// A rolling window over all requests to the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,41 +279,4 @@ pub struct RateLimit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fault_is_used_up_by_the_requests_it_names() {
-        let dropped = Fault::once("POST", "/api/users", Mishap::Drop);
-        let page = Fault::once("", "/api", Mishap::Html { status: 502 }).times(2);
-        let mut switches = Switches {
-            faults: vec![dropped, page],
-            ..Switches::default()
-        };
-        let mut next = |method, path| switches.next_fault(method, path).map(|fault| fault.mishap);
-        assert_eq!(next("GET", "/auth/token"), None);
-        assert_eq!(next("GET", "/API/Users"), Some(Mishap::Html { status: 502 }));
-        assert_eq!(next("POST", "/api/Users"), Some(Mishap::Drop));
-        assert_eq!(next("POST", "/api/Users"), Some(Mishap::Html { status: 502 }));
-        assert_eq!(next("POST", "/api/Users"), None);
-        assert_eq!(switches, Switches::default());
-    }
-
-    #[test]
-    fn switches_are_written_as_json() {
-        let text =
-            r#"{"latency_ms":5,"faults":[{"on":{"path":"/api/users"},"mishap":{"kind":"status","status":500}}]}"#;
-        let switches: Switches = serde_json::from_str(text).unwrap();
-        assert_eq!((switches.latency_ms, switches.create_status), (5, 201));
-        let fault = Fault::once(
-            "",
-            "/api/users",
-            Mishap::Status {
-                status: 500,
-                message: String::new(),
-            },
-        );
-        assert_eq!(switches.faults, [fault]);
-        assert!(serde_json::from_str::<Switches>(r#"{"latency":5}"#).is_err());
-    }
-}
+mod tests;

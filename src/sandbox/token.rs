@@ -20,6 +20,13 @@ const SCOPES: &[&str] = &[
     "edit:calendar",
 ];
 
+/// A token that was given out.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    until: Instant,
+    scopes: String,
+}
+
 /// `GET /api/AuthInfo`, without a token.
 pub(super) fn auth_info(world: &World) -> Reply {
     if !world.switches().auth_info {
@@ -55,12 +62,15 @@ pub(super) fn token(world: &World, form: &Query, tenant: &str) -> Reply {
     let token: String = std::iter::repeat_with(|| format!("{:016x}", fastrand::u64(..)))
         .take(3)
         .collect();
-    let until = Instant::now() + Duration::from_secs(switches.token_lifetime_s);
+    let made = Token {
+        until: Instant::now() + Duration::from_secs(switches.token_lifetime_s),
+        scopes: scope.to_owned(),
+    };
     let mut store = world.store();
     store
         .tokens
-        .retain(|_, until| !switches.one_token && Instant::now() < *until);
-    store.tokens.insert(token.clone(), until);
+        .retain(|_, older| !switches.one_token && Instant::now() < older.until);
+    store.tokens.insert(token.clone(), made);
     let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": switches.token_lifetime_s, "scope": scope });
     Reply::json(200, answer)
 }
@@ -70,15 +80,40 @@ pub(super) fn logged(form: &Query) -> Value {
     json!({ "grant_type": form.text("grant_type"), "client_id": form.text("client_id"), "scope": form.text("scope") })
 }
 
-/// Whether the token of an `Authorization` field is good.
-pub(super) fn is_good(world: &World, authorization: &str) -> bool {
-    let Some((scheme, token)) = authorization.split_once(' ') else {
-        return false;
-    };
+/// The scopes of the token in an `Authorization` field, if it is good.
+pub(super) fn scopes(world: &World, authorization: &str) -> Option<String> {
+    let (scheme, token) = authorization.split_once(' ')?;
     let store = world.store();
-    scheme.eq_ignore_ascii_case("bearer")
-        && store
-            .tokens
-            .get(token.trim())
-            .is_some_and(|until| Instant::now() < *until)
+    let known = store.tokens.get(token.trim())?;
+    (scheme.eq_ignore_ascii_case("bearer") && Instant::now() < known.until).then(|| known.scopes.clone())
+}
+
+/// Whether scopes are enough for a request to an area, `tickets` or `customers`. Who may edit may read.
+pub(super) fn is_enough(scopes: &str, method: &str, area: &str) -> bool {
+    scopes.split_whitespace().any(|scope| match scope.split_once(':') {
+        None => scope == "all",
+        Some(("edit", of)) => of == area,
+        Some(("read", of)) => of == area && method == "GET",
+        Some(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_for_an_area_and_reading_is_not_writing() {
+        for (scopes, method, area, expected) in [
+            ("all", "POST", "tickets", true),
+            ("read:customers", "GET", "customers", true),
+            ("read:customers", "POST", "customers", false),
+            ("read:customers", "GET", "tickets", false),
+            ("read:customers edit:tickets", "DELETE", "tickets", true),
+            ("edit:tickets", "GET", "tickets", true),
+            ("", "GET", "tickets", false),
+        ] {
+            assert_eq!(is_enough(scopes, method, area), expected, "{scopes:?} {method} {area}");
+        }
+    }
 }

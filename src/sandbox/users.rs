@@ -4,26 +4,27 @@ use serde_json::{Value, json};
 
 use super::{
     listing::Query,
+    moment,
     record::{Field, Kind, Record, detail_only, flag, number, row, text},
     reply::Reply,
-    resource::{Resource, missing, too_long},
+    resource::{LAST_UPDATE, Resource, missing},
     state::Store,
     switches::{Duplicates, Switches},
 };
 
-/// The fields of a user. `email2` and `email3` are in no row.
+/// The fields of a user; rows lack some of them.
 pub(super) const FIELDS: &[Field] = &[
     row("id", Kind::Whole),
-    row("name", Kind::Text),
+    row("name", Kind::Text).at_most(255),
     row("site_id", Kind::Float),
     row("site_id_int", Kind::Whole),
     row("site_name", Kind::Text),
     row("client_id", Kind::Whole),
     row("client_name", Kind::Text),
-    row("firstname", Kind::Text),
-    row("surname", Kind::Text),
+    row("firstname", Kind::Text).at_most(200),
+    row("surname", Kind::Text).at_most(200),
     row("title", Kind::Text),
-    row("emailaddress", Kind::Text),
+    row("emailaddress", Kind::Text).at_most(4000),
     row("phonenumber", Kind::Text),
     row("mobilenumber", Kind::Text),
     row("inactive", Kind::Flag),
@@ -34,8 +35,9 @@ pub(super) const FIELDS: &[Field] = &[
     row("isserviceaccount", Kind::Flag),
     row("use", Kind::Text),
     row("customfields", Kind::List),
-    detail_only("email2", Kind::Text),
-    detail_only("email3", Kind::Text),
+    row("email2", Kind::Text),
+    row("email3", Kind::Text),
+    detail_only("azureoid", Kind::Text),
     detail_only("department", Kind::Text),
     detail_only("notes", Kind::Text),
     detail_only("datecreated", Kind::Date),
@@ -47,62 +49,87 @@ pub(super) const FIELDS: &[Field] = &[
 pub(super) const RESOURCE: Resource = Resource {
     key: "users",
     fields: FIELDS,
+    rows: |store| &store.users,
     table: |store| &mut store.users,
     is_wanted,
-    create,
+    admit,
+    add,
     settle,
+    delete: |store, id| drop(store.users.remove(&id)),
+    hidden,
+    dress: |_, _| {},
 };
 
 /// Each site has one; it stands for nobody in particular.
 const GENERAL_USER: &str = "General User";
 
-fn is_wanted(user: &Record, query: &Query, switches: &Switches) -> bool {
-    let others = if switches.search_other_addresses {
-        [text(user, "email2"), text(user, "email3")]
-    } else {
-        [""; 2]
-    };
-    let texts = ["name", "firstname", "surname", "emailaddress"].map(|field| text(user, field));
-    let is_of = |parameter: &str| {
-        query
-            .number(parameter)
-            .is_none_or(|id| id <= 0 || id == number(user, parameter))
-    };
-    let is_general = text(user, "name") == GENERAL_USER;
+fn is_wanted(store: &Store, user: &Record, query: &Query, switches: &Switches) -> bool {
+    let mut searched: Vec<&str> = ["name", "firstname", "surname", "emailaddress"]
+        .map(|field| text(user, field))
+        .to_vec();
+    if switches.search_other_addresses {
+        searched.extend([text(user, "email2"), text(user, "email3")]);
+    }
+    if query.is_on("search_phonenumbers") {
+        searched.extend([text(user, "phonenumber"), text(user, "mobilenumber")]);
+    }
+    let client = store.clients.get(&number(user, "client_id"));
     query.wants(flag(user, "inactive"))
-        && is_of("client_id")
-        && is_of("site_id")
-        && !(is_general && query.flag("exclude_generaluser") == Some(true))
-        && query.is_found_in(&[&texts[..], &others[..]].concat())
+        && query.is_of("client_id", number(user, "client_id"))
+        && query.is_of("site_id", number(user, "site_id"))
+        && query.is_of("toplevel_id", client.map_or(0, |client| number(client, "toplevel_id")))
+        && !is_left_out(user, query)
+        && query.is_found_in(&searched)
 }
 
-fn create(store: &mut Store, user: Record, switches: &Switches) -> Result<i64, Reply> {
-    if text(&user, "name").trim().is_empty() {
+fn hidden(switches: &Switches) -> &'static [&'static str] {
+    if switches.rows_show_other_addresses {
+        &[]
+    } else {
+        &["email2", "email3"]
+    }
+}
+
+/// Whether a parameter leaves out the kind that a user is of.
+fn is_left_out(user: &Record, query: &Query) -> bool {
+    let kind = if flag(user, "isserviceaccount") {
+        "includeserviceaccount"
+    } else {
+        "includenonserviceaccount"
+    };
+    let is_placeholder = ["exclude_generaluser", "exclude_defaultsiteusers"]
+        .iter()
+        .any(|name| query.is_on(name));
+    (is_general(user) && is_placeholder)
+        || (number(user, "linked_agent_id") > 0 && query.is_on("exclude_agents"))
+        || query.flag(kind) == Some(false)
+}
+
+/// Whether it is the placeholder of its site.
+pub(super) fn is_general(user: &Record) -> bool {
+    text(user, "name") == GENERAL_USER
+}
+
+fn admit(store: &Store, mut user: Record, known: Option<&Record>, switches: &Switches) -> Result<Record, Reply> {
+    if known.is_none() && text(&user, "name").trim().is_empty() {
         return Err(missing("uusername", "USERS"));
     }
-    if !store.sites.contains_key(&number(&user, "site_id")) {
-        return Err(Reply::exception(400, "Please select a valid Client/Site/User"));
+    let is_placed = known.is_some() && !user.contains_key("site_id");
+    if !is_placed && !store.sites.contains_key(&number(&user, "site_id")) {
+        return Err(Reply::nowhere());
     }
-    for (field, longest) in [
-        ("name", 255),
-        ("firstname", 200),
-        ("surname", 200),
-        ("emailaddress", 4000),
-    ] {
-        if text(&user, field).encode_utf16().count() > longest {
-            return Err(too_long(field));
+    if known.is_some() {
+        return Ok(user);
+    }
+    match (taken_by(store, text(&user, "emailaddress")), switches.duplicate_users) {
+        (Some(_), Duplicates::Reject) => Err(Reply::exception(400, "A User with this Email Address already exists")),
+        (Some(other), Duplicates::Warn) => {
+            user.insert("_email_collision".into(), json!(other));
+            user.insert("_warning".into(), json!("This Email Address is in use by another User"));
+            Ok(user)
         }
+        _ => Ok(user),
     }
-    let taken = taken_by(store, text(&user, "emailaddress"));
-    if taken.is_some() && switches.duplicate_users == Duplicates::Reject {
-        return Err(Reply::exception(400, "A User with this Email Address already exists"));
-    }
-    let id = add(store, user);
-    if let (Some(other), Duplicates::Warn, Some(user)) = (taken, switches.duplicate_users, store.users.get_mut(&id)) {
-        user.insert("_email_collision".into(), json!(other));
-        user.insert("_warning".into(), json!("This Email Address is in use by another User"));
-    }
-    Ok(id)
 }
 
 fn taken_by(store: &Store, address: &str) -> Option<i64> {
@@ -118,8 +145,9 @@ pub(super) fn add(store: &mut Store, mut user: Record) -> i64 {
     };
     user.insert("id".into(), json!(id));
     user.insert("use".into(), json!("user"));
-    user.entry("datecreated")
-        .or_insert_with(|| json!("2026-10-06T04:19:13.287"));
+    let now = json!(moment::now());
+    user.entry("datecreated").or_insert(now.clone());
+    user.insert(LAST_UPDATE.into(), now);
     store.users.insert(id, user);
     settle(store, id);
     id

@@ -125,7 +125,7 @@ async fn an_array_whose_answer_is_lost_leaves_each_uncertain_and_there_once() {
 #[tokio::test]
 async fn a_server_that_shows_only_the_last_leaves_the_others_uncertain_and_gets_no_more_arrays() {
     let world = world().await;
-    world.sandbox.set(|switches| switches.ignore_returnall = true);
+    world.sandbox.set(|switches| switches.returnall = false);
     let created = create(&world, 12).await;
     let uncertain = created.iter().filter(|(created, _)| is_uncertain(created)).count();
     assert_eq!((uncertain, posts(&world)), (10, 2));

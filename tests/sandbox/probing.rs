@@ -67,7 +67,7 @@ async fn each_finding_is_what_the_tenant_does() {
         (|_| {}, "create_status", Answer::Count(201)),
         (|s| s.create_status = 200, "create_status", Answer::Count(200)),
         (|_| {}, "returnall", Answer::Truth(true)),
-        (|s| s.ignore_returnall = true, "returnall", Answer::Truth(false)),
+        (|s| s.returnall = false, "returnall", Answer::Truth(false)),
         (
             |s| s.faults = vec![Fault::once("POST", "/api/users", status(400))],
             "returnall",
@@ -103,6 +103,11 @@ async fn each_finding_is_what_the_tenant_does() {
         (|_| {}, "pages_advance", Answer::Truth(true)),
         (|s| s.repeat_page = true, "pages_advance", Answer::Truth(false)),
         (|_| {}, "bare_object_is_refused", Answer::Truth(true)),
+        (
+            |s| s.bare_objects = true,
+            "bare_object_is_refused",
+            Answer::Truth(false),
+        ),
         (|_| {}, "text_id_is_refused", Answer::Truth(true)),
         (|_| {}, "float_id_is_refused", Answer::Truth(true)),
         (|_| {}, "client_domain_filter", word("part")),

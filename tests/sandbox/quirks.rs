@@ -48,7 +48,7 @@ async fn the_sandbox_writes_as_the_real_one_does() {
         serde_json::from_str::<Value>(&all).unwrap().as_array().map(Vec::len),
         Some(2)
     );
-    world.sandbox.set(|switches| switches.ignore_returnall = true);
+    world.sandbox.set(|switches| switches.returnall = false);
     let (_, last) = post(&world, &token, "/api/Users?returnall=true", two).await;
     assert_eq!(serde_json::from_str::<Value>(&last).unwrap()["name"], "Two");
 }

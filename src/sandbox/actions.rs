@@ -1,0 +1,346 @@
+//! The sandbox's actions: notes and replies, numbered within their ticket.
+
+use serde_json::{Value, json};
+
+use super::{
+    agents, attachments,
+    listing::Query,
+    markup, moment,
+    record::{self, Field, Kind, Record, detail_only, flag, number, row, sent_only, text},
+    reference,
+    reply::Reply,
+    resource::{answered, bound, fits, whole_id},
+    state::{Store, Thread, new_guid},
+    switches::Switches,
+    tickets,
+};
+
+/// The number of the action that a ticket begins with.
+pub(super) const OPENING: i64 = 1;
+
+/// The fields of an action.
+pub(super) const FIELDS: &[Field] = &[
+    row("ticket_id", Kind::Whole),
+    row("id", Kind::Whole),
+    row("outcome", Kind::Text),
+    row("outcome_id", Kind::Whole),
+    row("who", Kind::Text),
+    row("who_type", Kind::Whole),
+    row("who_agentid", Kind::Whole),
+    row("datetime", Kind::Date),
+    row("note", Kind::Text),
+    row("note_html", Kind::Text),
+    row("actionby_application_id", Kind::Text),
+    row("actionby_agent_id", Kind::Whole),
+    row("actionby_user_id", Kind::Whole),
+    row("on_behalf_of", Kind::Whole),
+    row("hiddenfromuser", Kind::Flag),
+    row("important", Kind::Flag),
+    row("old_status", Kind::Whole),
+    row("new_status", Kind::Whole),
+    row("attachment_count", Kind::Whole),
+    row("timetaken", Kind::Decimal),
+    row("emaildirection", Kind::Text).at_most(1),
+    row("emailfrom", Kind::Text),
+    row("emailto", Kind::Text),
+    row("emailcc", Kind::Text),
+    row("emailsubject", Kind::Text),
+    row("emailbody", Kind::Text),
+    row("emailbody_html", Kind::Text),
+    row("dateemailed", Kind::Date),
+    row("email_message_id", Kind::Text),
+    row("actioninternetmessageid", Kind::Text),
+    row("guid", Kind::Text),
+    detail_only("internet_message_id", Kind::Text).at_most(100),
+    detail_only("mailentryid", Kind::Text).at_most(1000),
+    detail_only("emailtolistall", Kind::Text),
+    detail_only("emailimportance", Kind::Text),
+    detail_only("whowith", Kind::Text),
+    sent_only("new_agent", Kind::Whole),
+    sent_only("new_team", Kind::Text),
+    sent_only("new_priority", Kind::Whole),
+    sent_only("sendemail", Kind::Flag),
+    sent_only("attachments", Kind::List),
+];
+
+/// `GET /api/Actions?ticket_id=`
+pub(super) fn list(store: &Store, query: &Query, switches: &Switches) -> Reply {
+    let Some(ticket) = query.number("ticket_id") else {
+        return match switches.actions_without_ticket {
+            200 => listed(0, Vec::new()),
+            http_status => Reply::empty(http_status),
+        };
+    };
+    let actions = store.threads.get(&ticket).map(|thread| thread.actions.values());
+    let wanted = actions.into_iter().flatten().filter(|action| is_wanted(action, query));
+    let most = query.number("count").and_then(|count| usize::try_from(count).ok());
+    let rows = wanted.map(|action| in_list(store, action, query));
+    listed(ticket, rows.take(most.unwrap_or(usize::MAX)).collect())
+}
+
+fn listed(ticket: i64, rows: Vec<Value>) -> Reply {
+    Reply::json(
+        200,
+        json!({ "ticket_id": ticket, "record_count": rows.len(), "actions": rows }),
+    )
+}
+
+fn is_wanted(action: &Record, query: &Query) -> bool {
+    let at = moment::parse(text(action, "datetime"));
+    let [start, end] = ["startdate", "enddate"].map(|name| moment::parse(query.text(name)));
+    let is_mail = !text(action, "emaildirection").is_empty() || number(action, "id") == OPENING;
+    !(flag(action, "hiddenfromuser") && query.is_on("excludeprivate"))
+        && (is_mail || !query.is_on("conversationonly"))
+        && (flag(action, "important") || !query.is_on("importantonly"))
+        && (number(action, "who_agentid") > 0 || !query.is_on("agentonly"))
+        && start.is_none_or(|start| at >= Some(start))
+        && end.is_none_or(|end| at.is_some_and(|at| at <= end))
+}
+
+fn in_list(store: &Store, action: &Record, query: &Query) -> Value {
+    let mut row = record::in_list(FIELDS, action, true, &[]);
+    strip(&mut row, query.is_on("includehtmlnote"), &["note_html"]);
+    strip(
+        &mut row,
+        query.is_on("includehtmlemail"),
+        &["emailbody", "emailbody_html"],
+    );
+    if query.is_on("includeattachments") {
+        row["attachments"] = attachments::rows(store, number(action, "ticket_id"), Some(number(action, "id"))).into();
+    }
+    row
+}
+
+fn strip(row: &mut Value, is_asked_for: bool, fields: &[&str]) {
+    if let (false, Some(row)) = (is_asked_for, row.as_object_mut()) {
+        fields.iter().for_each(|field| drop(row.remove(*field)));
+    }
+}
+
+/// `GET /api/Actions/{id}?ticket_id=`; with `mostrecent=true` the last one.
+pub(super) fn read(store: &Store, id: &str, query: &Query) -> Reply {
+    let id = match whole_id(id) {
+        Ok(id) => id,
+        Err(reply) => return reply,
+    };
+    let thread = query.number("ticket_id").and_then(|ticket| store.threads.get(&ticket));
+    let found = thread.and_then(|thread| {
+        if query.is_on("mostrecent") {
+            thread.actions.values().next_back()
+        } else {
+            thread.actions.get(&id)
+        }
+    });
+    let Some(action) = found else {
+        return Reply::empty(404);
+    };
+    let mut shown = record::detail(FIELDS, action);
+    strip(
+        &mut shown,
+        query.is_on("includeemail"),
+        &["emailbody", "emailbody_html"],
+    );
+    Reply::json(200, shown)
+}
+
+/// `DELETE /api/Actions/{id}?ticket_id=`
+pub(super) fn delete(store: &mut Store, id: &str, query: &Query) -> Reply {
+    let id = match whole_id(id) {
+        Ok(id) => id,
+        Err(reply) => return reply,
+    };
+    let ticket = query.number("ticket_id").unwrap_or(0);
+    let removed = store
+        .threads
+        .get_mut(&ticket)
+        .and_then(|thread| thread.actions.remove(&id));
+    if removed.is_none() {
+        return Reply::empty(404);
+    }
+    tickets::count(store, ticket);
+    Reply::json(200, json!({ "id": id }))
+}
+
+/// `POST /api/Actions`
+pub(super) fn write(store: &mut Store, body: &[u8], query: &Query, switches: &Switches) -> Reply {
+    let sent = match bound(FIELDS, body, switches) {
+        Ok(sent) => sent,
+        Err(reply) => return reply,
+    };
+    let mut written = Vec::new();
+    for action in sent {
+        match write_one(store, action, switches) {
+            Ok(action) => written.push(action),
+            Err(reply) => return reply,
+        }
+    }
+    answered(written, query, switches)
+}
+
+fn write_one(store: &mut Store, mut action: Record, switches: &Switches) -> Result<Value, Reply> {
+    let (ticket, id) = (number(&action, "ticket_id"), number(&action, "id"));
+    if ticket == 0 {
+        return Err(Reply::unbound("[0].ticket_id", "An action needs a ticket_id."));
+    }
+    let thread = store.threads.get(&ticket).ok_or_else(|| Reply::empty(404))?;
+    if id != 0 && !thread.actions.contains_key(&id) {
+        return Err(Reply::empty(404));
+    }
+    fits(FIELDS, &action)?;
+    attachments::check_inline(&action, switches)?;
+    markup::pair(&mut action, "note", "note_html");
+    if id == 0 {
+        outcome(&mut action)?;
+        let id = add(store, action);
+        return Ok(shown(store, ticket, id));
+    }
+    if action.contains_key("outcome") || action.contains_key("outcome_id") {
+        outcome(&mut action)?;
+    }
+    change(store, (ticket, id), action);
+    Ok(shown(store, ticket, id))
+}
+
+/// The outcome by its id or its name; those of the system are nobody's to choose.
+fn outcome(action: &mut Record) -> Result<(), Reply> {
+    let name = text(action, "outcome").trim().to_owned();
+    let id = action.get("outcome_id").and_then(Value::as_i64);
+    if name.is_empty() && id.is_none() {
+        return Err(Reply::exception(400, "An Outcome must be entered for this Action"));
+    }
+    let is_meant = |outcome: &&reference::Outcome| match id {
+        Some(id) => outcome.id == id,
+        None => outcome.name.eq_ignore_ascii_case(&name),
+    };
+    let known = reference::OUTCOMES
+        .iter()
+        .filter(|outcome| !outcome.is_of_system)
+        .find(is_meant)
+        .ok_or_else(|| Reply::exception(400, "You do not have access to this Action at the moment"))?;
+    action.insert("outcome".into(), json!(known.name));
+    action.insert("outcome_id".into(), json!(known.id));
+    action.entry("hiddenfromuser").or_insert(json!(known.is_private));
+    Ok(())
+}
+
+/// Adds an action and does with its ticket what it says.
+pub(super) fn add(store: &mut Store, mut action: Record) -> i64 {
+    let ticket = number(&action, "ticket_id");
+    let old_status = store
+        .tickets
+        .get(&ticket)
+        .map_or(0, |ticket| number(ticket, "status_id"));
+    sign(&mut action);
+    action.insert("old_status".into(), json!(old_status));
+    action.entry("new_status").or_insert(json!(old_status));
+    let inline = action.remove("attachments").unwrap_or_default();
+    move_ticket(store, &action);
+    let thread = store.threads.entry(ticket).or_default();
+    let id = number_next(thread, &mut action);
+    thread.actions.insert(id, action);
+    attachments::take_inline(store, (ticket, id), &inline);
+    tickets::settle(store, ticket);
+    id
+}
+
+fn number_next(thread: &mut Thread, action: &mut Record) -> i64 {
+    thread.given_out += 1;
+    action.insert("id".into(), json!(thread.given_out));
+    thread.given_out
+}
+
+/// When it was and whose it is, as far as it does not say so itself.
+fn sign(action: &mut Record) {
+    for (field, value) in [
+        ("datetime", json!(moment::now())),
+        ("who", json!(agents::APPLICATION)),
+        ("who_type", json!(1)),
+        ("who_agentid", json!(agents::APPLICATION_AGENT)),
+        ("actionby_agent_id", json!(agents::APPLICATION_AGENT)),
+    ] {
+        action.entry(field).or_insert(value);
+    }
+    action.insert("actionby_application_id".into(), json!(agents::APPLICATION));
+    action.insert("guid".into(), json!(new_guid()));
+}
+
+fn move_ticket(store: &mut Store, action: &Record) {
+    let Some(ticket) = store.tickets.get_mut(&number(action, "ticket_id")) else {
+        return;
+    };
+    for (field, new) in [
+        ("status_id", "new_status"),
+        ("agent_id", "new_agent"),
+        ("team", "new_team"),
+        ("priority_id", "new_priority"),
+    ] {
+        if let Some(value) = action.get(new) {
+            ticket.insert(field.to_owned(), value.clone());
+        }
+    }
+}
+
+/// Changes what was sent; the first action is the body of its ticket.
+fn change(store: &mut Store, (ticket, id): (i64, i64), mut action: Record) {
+    let inline = action.remove("attachments").unwrap_or_default();
+    move_ticket(store, &action);
+    if let (OPENING, Some(ticket)) = (id, store.tickets.get_mut(&ticket)) {
+        for (field, of_ticket) in [("note", "details"), ("note_html", "details_html")] {
+            if let Some(value) = action.get(field) {
+                ticket.insert(of_ticket.to_owned(), value.clone());
+            }
+        }
+    }
+    let known = store.threads.get_mut(&ticket);
+    if let Some(known) = known.and_then(|thread| thread.actions.get_mut(&id)) {
+        known.extend(action);
+    }
+    attachments::take_inline(store, (ticket, id), &inline);
+    tickets::settle(store, ticket);
+}
+
+/// Writes a ticket's first action, or writes it again as the ticket now is.
+pub(super) fn open(store: &mut Store, ticket_id: i64) {
+    let Store { tickets, threads, .. } = store;
+    let Some(ticket) = tickets.get(&ticket_id) else { return };
+    let thread = threads.entry(ticket_id).or_default();
+    if thread.given_out == 0 {
+        let mut opening = Record::from_iter([
+            ("ticket_id".to_owned(), json!(ticket_id)),
+            ("outcome".to_owned(), json!(reference::OPENED.name)),
+            ("outcome_id".to_owned(), json!(reference::OPENED.id)),
+            ("datetime".to_owned(), json!(text(ticket, "dateoccurred"))),
+            ("old_status".to_owned(), json!(number(ticket, "status_id"))),
+            ("new_status".to_owned(), json!(number(ticket, "status_id"))),
+            ("email_message_id".to_owned(), json!(text(ticket, "email_message_id"))),
+        ]);
+        sign(&mut opening);
+        let id = number_next(thread, &mut opening);
+        thread.actions.insert(id, opening);
+    }
+    if let Some(opening) = thread.actions.get_mut(&OPENING) {
+        opening.insert("note".into(), json!(text(ticket, "details")));
+        opening.insert("note_html".into(), json!(text(ticket, "details_html")));
+    }
+}
+
+fn shown(store: &Store, ticket: i64, id: i64) -> Value {
+    let action = store.threads.get(&ticket).and_then(|thread| thread.actions.get(&id));
+    action.map(|action| record::detail(FIELDS, action)).unwrap_or_default()
+}
+
+/// Every action of a ticket, by number.
+pub(super) fn all(store: &Store, ticket: i64) -> Vec<Value> {
+    let thread = store.threads.get(&ticket);
+    let actions = thread.into_iter().flat_map(|thread| thread.actions.values());
+    actions.map(|action| record::detail(FIELDS, action)).collect()
+}
+
+/// The field of an action that says how many attachments it has.
+pub(super) fn count(store: &mut Store, (ticket, id): (i64, i64)) {
+    let attached = attachments::rows(store, ticket, Some(id)).len();
+    let thread = store.threads.get_mut(&ticket);
+    if let Some(action) = thread.and_then(|thread| thread.actions.get_mut(&id)) {
+        action.insert("attachment_count".into(), json!(attached));
+    }
+}

@@ -1,0 +1,111 @@
+//! `/sandbox/…`: the switches, the log and the records, for people and for tests in other processes.
+
+use serde_json::{Value, json};
+
+use super::{
+    actions, attachments, clients, page, record,
+    record::number,
+    reply::Reply,
+    resource::Resource,
+    sites,
+    state::{Store, World},
+    tickets, users,
+};
+
+/// What is there besides Halo's own paths.
+pub(super) fn answer(world: &World, method: &str, rest: &[&str], body: &[u8]) -> Reply {
+    match (method, rest) {
+        ("GET", []) => page::page(world),
+        ("GET", ["page.css"]) => page::style(),
+        ("GET", ["switches"]) => Reply::json(200, json!(*world.switches())),
+        ("POST", ["switches"]) => switch(world, body),
+        ("DELETE", ["switches"]) => {
+            *world.switches() = Default::default();
+            world.forget_rate();
+            Reply::json(200, json!(*world.switches()))
+        }
+        ("GET", ["requests"]) => Reply::json(200, json!(world.log().entries())),
+        ("DELETE", ["requests"]) => {
+            world.log().clear();
+            Reply::empty(204)
+        }
+        ("GET", ["actions"]) => Reply::json(200, all_actions(&world.store()).into()),
+        ("GET", ["attachments"]) => Reply::json(200, all_attachments(&world.store()).into()),
+        ("GET" | "POST", [kind]) => match resource(kind) {
+            Some(resource) if method == "GET" => Reply::json(200, resource.all(&world.store()).into()),
+            Some(resource) => add(&mut world.store(), resource, body),
+            None => Reply::empty(404),
+        },
+        _ => Reply::empty(404),
+    }
+}
+
+fn resource(kind: &str) -> Option<&'static Resource> {
+    Some(match kind {
+        "clients" => &clients::RESOURCE,
+        "sites" => &sites::RESOURCE,
+        "users" => &users::RESOURCE,
+        "tickets" => &tickets::RESOURCE,
+        _ => return None,
+    })
+}
+
+/// Every action, ticket by ticket.
+pub(super) fn all_actions(store: &Store) -> Vec<Value> {
+    let tickets = store.threads.keys();
+    tickets.flat_map(|ticket| actions::all(store, *ticket)).collect()
+}
+
+/// Every attachment, by id, without what it holds.
+pub(super) fn all_attachments(store: &Store) -> Vec<Value> {
+    let ids = store.attachments.keys();
+    ids.map(|id| attachments::shown(store, *id)).collect()
+}
+
+/// Adds records as they are, an object or an array of them; ids that are given are kept, and must be free.
+fn add(store: &mut Store, resource: &Resource, body: &[u8]) -> Reply {
+    let elements = match serde_json::from_slice(body) {
+        Ok(Value::Array(elements)) => elements,
+        Ok(object @ Value::Object(_)) => vec![object],
+        _ => return refused("a record, or an array of records, is expected"),
+    };
+    let mut records = Vec::new();
+    for (place, element) in elements.iter().enumerate() {
+        match record::bind(resource.fields, element, place) {
+            Ok(record) if (resource.rows)(store).contains_key(&number(&record, "id")) => {
+                return refused(&format!("the id {} is taken", record["id"]));
+            }
+            Ok(record) => records.push(record),
+            Err(faults) => return Reply::binding(faults),
+        }
+    }
+    let mut added = Vec::new();
+    for record in records {
+        let id = (resource.add)(store, record);
+        added.push(resource.shown(store, id));
+    }
+    Reply::json(201, added.into())
+}
+
+/// Sets the switches that are named, all or none, and leaves the others as they are.
+fn switch(world: &World, body: &[u8]) -> Reply {
+    let Ok(Value::Object(named)) = serde_json::from_slice(body) else {
+        return refused("a JSON object of switches is expected");
+    };
+    let mut switches = world.switches();
+    let mut changed = switches.clone();
+    for (name, value) in &named {
+        if let Err(error) = changed.put(name, value) {
+            return refused(&error.to_string());
+        }
+    }
+    *switches = changed;
+    if named.contains_key("rate") {
+        world.forget_rate();
+    }
+    Reply::json(200, json!(*switches))
+}
+
+fn refused(reason: &str) -> Reply {
+    Reply::json(400, json!({ "error": reason }))
+}

@@ -1,0 +1,103 @@
+//! Faults to come: which requests they are for, and what goes wrong with those.
+
+use serde::{Deserialize, Serialize};
+
+/// Which requests are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pattern {
+    /// Empty: any.
+    pub method: String,
+    /// How the path begins, for example `/api/users` or `/auth/token`; upper and lower case are one.
+    pub path: String,
+}
+
+impl Pattern {
+    /// Requests of that method below that path.
+    pub fn of(method: &str, path: &str) -> Pattern {
+        Pattern {
+            method: method.into(),
+            path: path.into(),
+        }
+    }
+
+    pub(super) fn matches(&self, method: &str, path: &str) -> bool {
+        let begins = path
+            .get(..self.path.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(&self.path));
+        begins && (self.method.is_empty() || self.method.eq_ignore_ascii_case(method))
+    }
+}
+
+/// Something that goes wrong with the next requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Which requests are meant.
+    #[serde(default)]
+    pub on: Pattern,
+    /// How many of them.
+    #[serde(default = "once")]
+    pub times: u32,
+    /// Whether the request is carried out before it goes wrong.
+    #[serde(default)]
+    pub after: bool,
+    /// What goes wrong.
+    pub mishap: Mishap,
+}
+
+fn once() -> u32 {
+    1
+}
+
+impl Fault {
+    /// Goes wrong once, before anything is done.
+    pub fn once(method: &str, path: &str, mishap: Mishap) -> Fault {
+        Fault {
+            on: Pattern::of(method, path),
+            times: 1,
+            after: false,
+            mishap,
+        }
+    }
+
+    /// The same after it was done.
+    pub fn after(self) -> Fault {
+        Fault { after: true, ..self }
+    }
+
+    /// The same several times.
+    pub fn times(self, times: u32) -> Fault {
+        Fault { times, ..self }
+    }
+}
+
+/// How a request goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Mishap {
+    /// A status with a .NET exception that says `message`.
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// Empty: an empty body.
+        #[serde(default)]
+        message: String,
+    },
+    /// A gateway's page.
+    Html {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The connection closes without an answer.
+    Drop,
+    /// The connection closes in the middle of the answer.
+    Half,
+    /// The answer takes so long.
+    Delay {
+        /// In milliseconds.
+        ms: u64,
+    },
+    /// A success that shows no id.
+    NoId,
+}

@@ -1,0 +1,244 @@
+//! The state file: the records of a tenant as JSON, loaded at the start and written after changes. Switches, tokens
+//! and the log are not in it.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    actions, attachments, clients,
+    record::{self, Field},
+    sites,
+    state::{Store, Table, World},
+    tickets, users,
+};
+
+/// Changes that come close after each other are written once.
+const SETTLES: Duration = Duration::from_millis(250);
+/// The form of the file; another one is not read.
+const FORMAT: u32 = 1;
+
+/// Why a state file is not read or not written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It is there and can't be read.
+    #[error("{path}: the state can not be read")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It holds something else. It is left as it is.
+    #[error("{path}: this is no state of a sandbox, and it is left as it is: {reason}")]
+    Broken {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It can't be written.
+    #[error("{path}: the state can not be written")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<S> {
+    format: u32,
+    records: S,
+}
+
+/// What a file of any form says.
+#[derive(Deserialize)]
+struct Form {
+    format: u32,
+}
+
+/// Reads the records; none where there is no file.
+pub(super) fn load(path: &Path) -> Result<Option<Store>, StateError> {
+    let octets = match std::fs::read(path) {
+        Ok(octets) => octets,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let path = path.to_owned();
+            return Err(StateError::Read { path, source });
+        }
+    };
+    let broken = |reason: String| StateError::Broken {
+        path: path.to_owned(),
+        reason,
+    };
+    let form: Form = serde_json::from_slice(&octets).map_err(|error| broken(error.to_string()))?;
+    if form.format != FORMAT {
+        return Err(broken(format!("its format is {}, and {FORMAT} is known", form.format)));
+    }
+    let written: Written<Store> = serde_json::from_slice(&octets).map_err(|error| broken(error.to_string()))?;
+    check(&written.records).map_err(broken)?;
+    Ok(Some(written.records))
+}
+
+/// Whether every record is one that this program would have written.
+fn check(store: &Store) -> Result<(), String> {
+    for (name, fields, table) in [
+        ("clients", clients::FIELDS, &store.clients),
+        ("sites", sites::FIELDS, &store.sites),
+        ("users", users::FIELDS, &store.users),
+        ("tickets", tickets::FIELDS, &store.tickets),
+        ("attachments", attachments::FIELDS, &store.attachments),
+    ] {
+        check_table(fields, table).map_err(|reason| format!("{name}: {reason}"))?;
+    }
+    for (ticket, thread) in &store.threads {
+        check_table(actions::FIELDS, &thread.actions).map_err(|reason| format!("threads: {ticket}: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn check_table(fields: &[Field], table: &Table) -> Result<(), String> {
+    for (id, each) in table {
+        let said = record::bind(fields, &Value::Object(each.clone()), 0);
+        said.map_err(|faults| format!("{id}: {}", Value::Object(faults)))?;
+        if record::number(each, "id") != *id {
+            return Err(format!("{id}: its id is {}", each.get("id").unwrap_or(&Value::Null)));
+        }
+    }
+    Ok(())
+}
+
+/// What keeps a state file: it writes after changes, and once more at the end.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    path: PathBuf,
+    world: Arc<World>,
+    /// What is in the file.
+    last: Mutex<Vec<u8>>,
+}
+
+impl Keeper {
+    /// Writes the file at once, so that one that can't be written is known at the start.
+    pub(super) fn new(path: PathBuf, world: Arc<World>) -> Result<Keeper, StateError> {
+        let keeper = Keeper {
+            path,
+            world,
+            last: Mutex::default(),
+        };
+        keeper.write()?;
+        Ok(keeper)
+    }
+
+    /// Goes on until it is told to end.
+    pub(super) fn keep(self: Arc<Keeper>, end: CancellationToken) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = end.cancelled() => return,
+                    () = self.world.changed.notified() => {}
+                }
+                tokio::select! {
+                    () = end.cancelled() => return,
+                    () = tokio::time::sleep(SETTLES) => {}
+                }
+                let keeper = Arc::clone(&self);
+                let written = tokio::task::spawn_blocking(move || keeper.write()).await;
+                if let Ok(Err(error)) = written {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(cause, "{error}");
+                }
+            }
+        })
+    }
+
+    /// Writes the records if they are not what the file holds.
+    pub(super) fn write(&self) -> Result<(), StateError> {
+        // The lock orders writers: an older state never replaces a newer one.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = self.world.store().clone();
+        let written = Written {
+            format: FORMAT,
+            records: &store,
+        };
+        let failed = |source: io::Error| StateError::Write {
+            path: self.path.clone(),
+            source,
+        };
+        let octets = serde_json::to_vec(&written).map_err(|error| failed(error.into()))?;
+        if octets != *last {
+            replace(&self.path, &octets).map_err(failed)?;
+            *last = octets;
+        }
+        Ok(())
+    }
+}
+
+/// A file is whole at every moment: a new one beside it takes its name.
+fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let mut file = File::create(&beside)?;
+    file.write_all(octets)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::sample;
+
+    fn read(text: &str) -> Result<Option<Store>, StateError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        std::fs::write(&path, text).unwrap();
+        load(&path)
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let store = sample::full();
+        let written = serde_json::to_string(&Written {
+            format: FORMAT,
+            records: &store,
+        });
+        let again = read(&written.unwrap()).unwrap().unwrap();
+        assert_eq!(serde_json::json!(again), serde_json::json!(store));
+        assert!(load(Path::new("no/such/file")).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_no_state_says_where_it_is_wrong() {
+        let whole = serde_json::json!({ "format": FORMAT, "records": sample::full() });
+        let changed = |pointer: &str, value: Value| {
+            let mut changed = whole.clone();
+            *changed.pointer_mut(pointer).unwrap() = value;
+            read(&changed.to_string()).unwrap_err().to_string()
+        };
+        for (said, part) in [
+            (read("{").unwrap_err().to_string(), "EOF"),
+            (read("[]").unwrap_err().to_string(), "no state of a sandbox"),
+            (changed("/format", 2.into()), "its format is 2, and 1 is known"),
+            (
+                changed("/records/users/101/site_id", "21".into()),
+                "users: 101: {\"[0].site_id\"",
+            ),
+            (changed("/records/users/101/id", 7.into()), "users: 101: its id is 7"),
+        ] {
+            assert!(said.contains(part) && said.contains("left as it is"), "{said}");
+        }
+    }
+}

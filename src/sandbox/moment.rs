@@ -1,0 +1,52 @@
+//! Dates as Halo writes them: UTC without saying so, to the millisecond, and a sentinel for none.
+
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+    tz::TimeZone,
+};
+
+/// What stands where there is no date.
+pub(super) const NONE: &str = "1900-01-01T00:00:00";
+
+/// This moment, as a record holds it.
+pub(super) fn now() -> String {
+    let now = TimeZone::UTC.to_datetime(Timestamp::now());
+    now.strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string()
+}
+
+/// A date with a zone, without one (then it is UTC) or without a time.
+pub(super) fn parse(text: &str) -> Option<DateTime> {
+    let text = text.trim();
+    let zoned = text.parse::<Timestamp>().ok();
+    zoned
+        .map(|at| TimeZone::UTC.to_datetime(at))
+        .or_else(|| text.parse::<DateTime>().ok())
+        .or_else(|| text.parse::<Date>().ok().map(DateTime::from))
+}
+
+/// A date as a record holds it.
+pub(super) fn written(at: DateTime) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.f").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_read_with_or_without_a_zone_or_a_time() {
+        for (text, expected) in [
+            ("2026-10-06T04:19:13.287", "2026-10-06T04:19:13.287"),
+            ("2026-10-06T04:19:13Z", "2026-10-06T04:19:13"),
+            ("2026-10-06T06:19:13+02:00", "2026-10-06T04:19:13"),
+            ("2026-10-06 04:19", "2026-10-06T04:19:00"),
+            ("2026-10-06", "2026-10-06T00:00:00"),
+            ("0001-01-01T00:00:00", "0001-01-01T00:00:00"),
+        ] {
+            assert_eq!(parse(text).map(written).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(parse("soon"), None);
+        assert_eq!(now().len(), NONE.len() + 4);
+    }
+}
