@@ -30,7 +30,7 @@ pub enum Status {
     Done,
     /// 2: the arguments.
     Usage,
-    /// 65: a given message file is unreadable.
+    /// 65: a given file is unreadable.
     Unreadable,
     /// 69: a needed service is unavailable.
     Unavailable,

@@ -1,8 +1,12 @@
-//! `sandbox`: an emulated Halo on loopback, for trying rules without a tenant.
+//! `sandbox`: an emulated Halo on loopback, for trying rules and for testing clients without a tenant.
 
-use std::net::SocketAddr;
+use std::{error::Error as _, io::Write, net::SocketAddr, path::PathBuf};
 
 use super::{Common, Ended, Failure, Status, runtime};
+use crate::{
+    daemon::signals,
+    sandbox::{self, Error, Start, StateError, Switches},
+};
 
 /// Serves an emulated Halo on loopback, for trying rules without a tenant
 #[derive(Debug, clap::Args)]
@@ -10,6 +14,15 @@ pub struct Sandbox {
     /// Where it listens
     #[arg(long, default_value = "127.0.0.1:9746", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// Sets a switch to a JSON value or a word; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Keeps the records in a file, and begins with what it holds
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Begins without the sample data
+    #[arg(long)]
+    empty: bool,
 }
 
 impl Sandbox {
@@ -20,28 +33,58 @@ impl Sandbox {
             let text = format!("{} is not loopback; the sandbox has no real protection", self.listen);
             return Err(Failure::new(Status::Usage, text));
         }
+        let start = Start {
+            switches: self.switches()?,
+            is_empty: self.empty,
+            state: self.state.clone(),
+        };
         runtime()?.block_on(async {
-            let sandbox = crate::sandbox::Sandbox::start(self.listen)
-                .await
-                .map_err(|error| Failure::new(Status::Unavailable, format!("{}: {error}", self.listen)))?;
-            println!("The sandbox listens. In the configuration:\n");
-            println!(
-                "[halo.main]\nurl = \"{}\"",
-                sandbox.url().as_str().trim_end_matches('/')
-            );
-            println!(
-                "client_id = \"{}\"\nclient_secret = \"{}\"\n",
-                sandbox.client_id(),
-                sandbox.client_secret()
-            );
-            println!(
-                "Its switches are at {0}sandbox/switches, its requests at {0}sandbox/requests.",
-                sandbox.url()
-            );
-            println!("It forgets everything when it ends (Ctrl-C).");
-            tokio::signal::ctrl_c().await?;
-            sandbox.stop().await;
+            let sandbox = sandbox::Sandbox::start_with(self.listen, start).await?;
+            // Whoever started it may have read the address and gone; it serves all the same.
+            let _ = std::io::stdout().write_all(self.greeting(&sandbox).as_bytes());
+            signals::stopped().await?;
+            sandbox.end().await.map_err(Error::from)?;
             Ok(Status::Done)
         })
+    }
+
+    fn switches(&self) -> Result<Switches, Failure> {
+        let mut switches = Switches::default();
+        for set in &self.set {
+            let Some((name, value)) = set.split_once('=') else {
+                let text = format!("--set {set}: KEY=VALUE is expected");
+                return Err(Failure::new(Status::Usage, text));
+            };
+            let put = switches.put_text(name.trim(), value.trim());
+            put.map_err(|error| Failure::new(Status::Usage, format!("--set: {error}")))?;
+        }
+        Ok(switches)
+    }
+
+    fn greeting(&self, sandbox: &sandbox::Sandbox) -> String {
+        let url = sandbox.url();
+        let kept = match &self.state {
+            Some(path) => format!("It keeps its records in {}.", path.display()),
+            None => "It forgets everything when it ends (Ctrl-C).".to_owned(),
+        };
+        format!(
+            "The sandbox listens. In the configuration:\n\n[halo.main]\nurl = \"{}\"\nclient_id = \"{}\"\nclient_secret = \"{}\"\n\n\
+             What it holds and what was asked is at {url}, its switches are at {url}sandbox/switches.\n{kept}\n",
+            url.as_str().trim_end_matches('/'),
+            sandbox.client_id(),
+            sandbox.client_secret()
+        )
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let status = match &error {
+            Error::Listen { .. } => Status::Unavailable,
+            Error::State(StateError::Broken { .. } | StateError::Read { .. }) => Status::Unreadable,
+            Error::State(StateError::Write { .. }) => Status::Broken,
+        };
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::new(status, format!("{error}{cause}"))
     }
 }

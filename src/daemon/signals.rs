@@ -27,6 +27,13 @@ pub fn stop_on_signals(world: Arc<World>) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Waits for SIGTERM or SIGINT.
+pub async fn stopped() -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    either(&mut terminate, &mut interrupt).await;
+    Ok(())
+}
+
 async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
     tokio::select! {
         _ = terminate.recv() => {}

@@ -2,7 +2,7 @@
 //!
 //! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace` and `tls` are stories of the
 //! client, `probing` and `removing` those of the probe; `quirks` holds the sandbox to what is known of the real one;
-//! `page` is the page for people. `world` is what they share.
+//! `kept` and `page` are of the sandbox as a program. `world` and `program` are what they share.
 
 // Helpers stand outside of the tests that call them.
 #![allow(clippy::unwrap_used)]
@@ -10,10 +10,12 @@
 mod creating;
 mod failures;
 mod gather;
+mod kept;
 mod pace;
 mod page;
 mod places;
 mod probing;
+mod program;
 mod quirks;
 mod removing;
 mod roll;
