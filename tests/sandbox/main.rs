@@ -1,12 +1,14 @@
 //! The Halo client against the sandbox, over real sockets: what is asked, how often, and what comes of each failure.
 //!
 //! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace` and `tls` are stories of the
-//! client, `probing` and `removing` those of the probe; `quirks` holds the sandbox to what is known of the real one;
-//! `kept` and `page` are of the sandbox as a program. `world` and `program` are what they share.
+//! client, `probing` and `removing` those of the probe; `quirks` holds the sandbox to what is known of the real one,
+//! and `conformance` does so with a script from outside; `kept` and `page` are of the sandbox as a program. `world` and
+//! `program` are what they share.
 
 // Helpers stand outside of the tests that call them.
 #![allow(clippy::unwrap_used)]
 
+mod conformance;
 mod creating;
 mod failures;
 mod gather;
