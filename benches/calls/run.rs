@@ -47,7 +47,7 @@ pub async fn run(rate: &str, of_each: usize) -> Ran {
     let sandbox = Sandbox::start(([127, 0, 0, 1], 0).into()).await.expect("a free port");
     tenant::furnish(&sandbox);
     tenant::deliver(&folder.path().join("Maildir"), of_each);
-    sandbox.set(|switches| switches.latency_ms = 20);
+    sandbox.set(|switches| (switches.latency_ms, switches.rate) = (20, None));
     let path = configure(folder.path(), &sandbox, rate);
     let once = command(&path, &["run", "--once"]);
     // The sandbox lives on this runtime.

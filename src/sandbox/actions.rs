@@ -6,7 +6,7 @@ use super::{
     agents, attachments,
     listing::Query,
     markup, moment,
-    record::{self, Field, Kind, Record, detail_only, flag, number, row, sent_only, text},
+    record::{self, Field, Kind, Record, detail_only, number, row, sent_only, text},
     reference,
     reply::Reply,
     resource::{answered, bound, fits, whole_id},
@@ -14,6 +14,10 @@ use super::{
     switches::Switches,
     tickets,
 };
+
+mod reading;
+
+pub(super) use reading::{list, read};
 
 /// The number of the action that a ticket begins with.
 pub(super) const OPENING: i64 = 1;
@@ -62,86 +66,6 @@ pub(super) const FIELDS: &[Field] = &[
     sent_only("sendemail", Kind::Flag),
     sent_only("attachments", Kind::List),
 ];
-
-/// `GET /api/Actions?ticket_id=`
-pub(super) fn list(store: &Store, query: &Query, switches: &Switches) -> Reply {
-    let Some(ticket) = query.number("ticket_id") else {
-        return match switches.actions_without_ticket {
-            200 => listed(0, Vec::new()),
-            http_status => Reply::empty(http_status),
-        };
-    };
-    let actions = store.threads.get(&ticket).map(|thread| thread.actions.values());
-    let wanted = actions.into_iter().flatten().filter(|action| is_wanted(action, query));
-    let most = query.number("count").and_then(|count| usize::try_from(count).ok());
-    let rows = wanted.map(|action| in_list(store, action, query));
-    listed(ticket, rows.take(most.unwrap_or(usize::MAX)).collect())
-}
-
-fn listed(ticket: i64, rows: Vec<Value>) -> Reply {
-    Reply::json(
-        200,
-        json!({ "ticket_id": ticket, "record_count": rows.len(), "actions": rows }),
-    )
-}
-
-fn is_wanted(action: &Record, query: &Query) -> bool {
-    let at = moment::parse(text(action, "datetime"));
-    let [start, end] = ["startdate", "enddate"].map(|name| moment::parse(query.text(name)));
-    let is_mail = !text(action, "emaildirection").is_empty() || number(action, "id") == OPENING;
-    !(flag(action, "hiddenfromuser") && query.is_on("excludeprivate"))
-        && (is_mail || !query.is_on("conversationonly"))
-        && (flag(action, "important") || !query.is_on("importantonly"))
-        && (number(action, "who_agentid") > 0 || !query.is_on("agentonly"))
-        && start.is_none_or(|start| at >= Some(start))
-        && end.is_none_or(|end| at.is_some_and(|at| at <= end))
-}
-
-fn in_list(store: &Store, action: &Record, query: &Query) -> Value {
-    let mut row = record::in_list(FIELDS, action, true, &[]);
-    strip(&mut row, query.is_on("includehtmlnote"), &["note_html"]);
-    strip(
-        &mut row,
-        query.is_on("includehtmlemail"),
-        &["emailbody", "emailbody_html"],
-    );
-    if query.is_on("includeattachments") {
-        row["attachments"] = attachments::rows(store, number(action, "ticket_id"), Some(number(action, "id"))).into();
-    }
-    row
-}
-
-fn strip(row: &mut Value, is_asked_for: bool, fields: &[&str]) {
-    if let (false, Some(row)) = (is_asked_for, row.as_object_mut()) {
-        fields.iter().for_each(|field| drop(row.remove(*field)));
-    }
-}
-
-/// `GET /api/Actions/{id}?ticket_id=`; with `mostrecent=true` the last one.
-pub(super) fn read(store: &Store, id: &str, query: &Query) -> Reply {
-    let id = match whole_id(id) {
-        Ok(id) => id,
-        Err(reply) => return reply,
-    };
-    let thread = query.number("ticket_id").and_then(|ticket| store.threads.get(&ticket));
-    let found = thread.and_then(|thread| {
-        if query.is_on("mostrecent") {
-            thread.actions.values().next_back()
-        } else {
-            thread.actions.get(&id)
-        }
-    });
-    let Some(action) = found else {
-        return Reply::empty(404);
-    };
-    let mut shown = record::detail(FIELDS, action);
-    strip(
-        &mut shown,
-        query.is_on("includeemail"),
-        &["emailbody", "emailbody_html"],
-    );
-    Reply::json(200, shown)
-}
 
 /// `DELETE /api/Actions/{id}?ticket_id=`
 pub(super) fn delete(store: &mut Store, id: &str, query: &Query) -> Reply {

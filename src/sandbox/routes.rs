@@ -8,12 +8,14 @@ use axum::{
     extract::{ConnectInfo, Request, State},
     http::{HeaderName, Response, header, request::Parts},
 };
+use bytes::BytesMut;
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
     api, control, faults::Mishap, listing::Query, log::LoggedRequest, page, reply::Reply, socket::Line, state::World,
-    token,
+    switches::Switches, token,
 };
 
 /// Every path leads here: Halo's paths ignore case, which a table of routes can't.
@@ -38,7 +40,7 @@ async fn serve(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let longest = world.switches().largest_request;
-    let Ok(body) = axum::body::to_bytes(body, longest).await else {
+    let Some(body) = read(body, longest).await else {
         let asked = Asked::new(&parts, Bytes::new());
         let number = world.log().begin(asked.logged(), 0);
         world.log().end(number, 413);
@@ -53,14 +55,11 @@ async fn serve(
         _ => None,
     };
     if let Some(reply) = reply {
-        world.changed.notify_one();
+        asked.tell(&world);
         return reply.into_response();
     }
     let number = world.log().begin(asked.logged(), asked.body.len());
     let (reply, mishap) = answer(&world, &asked).await;
-    if asked.method != "GET" {
-        world.changed.notify_one();
-    }
     match mishap {
         Some(Mishap::Drop) => {
             line.cut();
@@ -75,6 +74,22 @@ async fn serve(
             reply.into_response()
         }
     }
+}
+
+/// A body that is not too long. The rest of one that is is read, too: a client that still sends loses the answer.
+async fn read(body: Body, longest: usize) -> Option<Bytes> {
+    let (mut whole, mut is_too_long) = (BytesMut::new(), false);
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.ok()?;
+        is_too_long |= whole.len() + chunk.len() > longest;
+        if is_too_long {
+            whole = BytesMut::new();
+        } else {
+            whole.extend_from_slice(&chunk);
+        }
+    }
+    (!is_too_long).then(|| whole.freeze())
 }
 
 impl Asked {
@@ -103,6 +118,13 @@ impl Asked {
             .collect()
     }
 
+    /// Says that something may have changed, unless it was only read.
+    fn tell(&self, world: &World) {
+        if self.method != "GET" {
+            world.changed.notify_one();
+        }
+    }
+
     pub(super) fn form(&self) -> Query {
         Query(url::form_urlencoded::parse(&self.body).into_owned().collect())
     }
@@ -128,6 +150,14 @@ impl Asked {
     }
 }
 
+/// The answer of what is carried out. A client that does not wait for it ends the rest of its request, so that what
+/// was changed is told here.
+fn done(world: &World, asked: &Asked, switches: &Switches) -> Reply {
+    let reply = api::answer(world, asked, switches);
+    asked.tell(world);
+    reply
+}
+
 /// The answer, and what is to go wrong with it.
 async fn answer(world: &World, asked: &Asked) -> (Reply, Option<Mishap>) {
     let (switches, fault) = {
@@ -139,12 +169,12 @@ async fn answer(world: &World, asked: &Asked) -> (Reply, Option<Mishap>) {
         tokio::time::sleep(Duration::from_millis(switches.latency_ms)).await;
     }
     let Some(fault) = fault else {
-        return (api::answer(world, asked, &switches), None);
+        return (done(world, asked, &switches), None);
     };
     // What was done stays done, whatever is said about it.
     let is_done = fault.after || matches!(fault.mishap, Mishap::Half | Mishap::NoId | Mishap::Delay { .. });
     let reply = if is_done {
-        api::answer(world, asked, &switches)
+        done(world, asked, &switches)
     } else {
         Reply::empty(500)
     };

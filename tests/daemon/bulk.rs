@@ -109,9 +109,10 @@ fn answers_to_many_creations_that_are_lost_make_nobody_a_user_twice() {
         // Each run looks for everybody again until the time of the requests has passed.
         world.halo = "timeout = \"1s\"\nrate = \"100000 per 1m\"".to_owned();
         let fault = Fault::once("POST", "/api/users", mishap).times(3);
+        let fault = if after { fault.after() } else { fault };
         world
             .sandbox
-            .set(|switches| switches.faults = vec![if after { fault.after() } else { fault }]);
+            .set(|switches| (switches.faults, switches.rate) = (vec![fault], None));
         for number in 0..20 {
             world.mail(&stranger(number), "Hello");
         }

@@ -46,7 +46,9 @@ fn world() -> World {
     let mut world = World::with_dovecot(RULES);
     world.halo = "timeout = \"1s\"\nrate = \"100000 per 1m\"".to_owned();
     world.more("[bounce]\nlimit_per_sender = \"1000 per 1h\"\n");
-    world.sandbox.set(|switches| switches.latency_ms = 20);
+    world
+        .sandbox
+        .set(|switches| (switches.latency_ms, switches.rate) = (20, None));
     world
 }
 

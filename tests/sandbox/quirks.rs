@@ -79,3 +79,58 @@ async fn switches_records_and_log_are_there_over_http() {
         world.sandbox.users()
     );
 }
+
+#[tokio::test]
+async fn a_test_lays_tickets_and_reads_what_became_of_them() {
+    let world = world().await;
+    let token = sign_in(&world).await;
+    let id = world
+        .sandbox
+        .add_ticket(json!({"summary": "Laid", "details": "By a test.", "user_id": 104}));
+    let ticket = |id: i64| {
+        world
+            .sandbox
+            .tickets()
+            .into_iter()
+            .find(|ticket| ticket["id"] == id)
+            .unwrap()
+    };
+    assert_eq!(
+        (&ticket(id)["client_id"], &ticket(id)["site_name"]),
+        (&json!(12), &json!("Warehouse"))
+    );
+    let reply =
+        json!([{"ticket_id": id, "outcome": "Email Update", "note": "Thanks", "emaildirection": "I", "new_status": 9}]);
+    let (status, said) = post(&world, &token, "/api/Actions", reply).await;
+    assert_eq!(status, 201, "{said}");
+    let notes: Vec<Value> = world
+        .sandbox
+        .actions(id)
+        .iter()
+        .map(|action| action["note"].clone())
+        .collect();
+    assert_eq!(notes, ["By a test.", "Thanks"]);
+    assert_eq!(ticket(id)["hasbeenclosed"], true);
+    world
+        .sandbox
+        .add_action(json!({"ticket_id": id, "outcome": "Note", "note": "Again", "new_status": 2}));
+    assert_eq!(ticket(id)["hasbeenclosed"], false);
+    assert_eq!(world.sandbox.actions(id).len(), 3);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_whole() {
+    let world = world().await;
+    let token = sign_in(&world).await;
+    world.sandbox.set(|switches| switches.largest_request = 1_000_000);
+    let (status, said) = post(
+        &world,
+        &token,
+        "/api/Tickets",
+        json!([{"summary": "x".repeat(8_000_000)}]),
+    )
+    .await;
+    assert_eq!((status, said), (413, String::new()));
+    let last = world.sandbox.requests().pop().unwrap();
+    assert_eq!((last.path.as_str(), last.status), ("/api/Tickets", 413));
+}

@@ -56,6 +56,7 @@ async fn nothing_stays_whatever_goes_wrong_at_whichever_request() {
 /// A probe for each of its requests, which goes wrong.
 async fn walk(fault: Fault) {
     let sandbox = Sandbox::start(loopback()).await.unwrap();
+    sandbox.set(|switches| switches.rate = None);
     let before = held(&sandbox);
     let undisturbed = probe(&hasty(&sandbox)).await;
     let expected = undisturbed.findings.unwrap();
@@ -112,7 +113,7 @@ async fn an_answer_without_an_id_hides_nothing_that_was_made() {
 #[tokio::test]
 async fn a_stop_at_any_time_removes_what_was_made() {
     let sandbox = Sandbox::start(loopback()).await.unwrap();
-    sandbox.set(|switches| switches.latency_ms = 2);
+    sandbox.set(|switches| (switches.latency_ms, switches.rate) = (2, None));
     let before = held(&sandbox);
     let mut interrupted = 0;
     for requests in 1..20 {
