@@ -25,21 +25,25 @@ fn asked(program: &Program) -> (Vec<String>, bool) {
     (said.lines().map(str::to_owned).collect(), ran.status.success())
 }
 
-/// The points of the script, section by section.
-fn points() -> Vec<(String, Vec<String>)> {
+/// The sections of the script in their order, with their text.
+fn sections() -> Vec<(String, String)> {
     let script = std::fs::read_to_string(SCRIPT).unwrap();
-    let mut sections: Vec<(String, Vec<String>)> = Vec::new();
-    for line in script.lines() {
-        if let Some(title) = line.strip_prefix("# --- ") {
-            sections.push((title.trim_end_matches(['-', ' ']).to_owned(), Vec::new()));
-        }
-        let point = line.strip_prefix("point '").and_then(|rest| rest.strip_suffix('\''));
-        if let (Some(point), Some((_, points))) = (point.filter(|point| !point.is_empty()), sections.last_mut()) {
-            points.push(point.to_owned());
-        }
-    }
-    sections.retain(|(_, points)| !points.is_empty());
-    sections
+    let order = script
+        .lines()
+        .find_map(|line| line.strip_prefix("for section in ")?.strip_suffix("; do"));
+    let named = order.unwrap().split(' ').map(|name| {
+        let path = SCRIPT.replace(".sh", &format!("/{name}.sh"));
+        (name.replace('_', " "), std::fs::read_to_string(path).unwrap())
+    });
+    named.collect()
+}
+
+/// The points of a section.
+fn points(section: &str) -> Vec<&str> {
+    let points = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("point '")?.strip_suffix('\''));
+    points.collect()
 }
 
 #[test]
@@ -47,10 +51,9 @@ fn every_point_of_the_script_holds() {
     let program = Program::start(&[]);
     let (lines, is_sound) = asked(&program);
     let faults: Vec<&String> = lines.iter().filter(|line| !line.starts_with("ok    ")).collect();
-    let expected: Vec<String> = points()
-        .into_iter()
-        .flat_map(|(_, points)| points.into_iter().map(|point| format!("ok    {point}")))
-        .collect();
+    let sections = sections();
+    let points = sections.iter().flat_map(|(_, section)| points(section));
+    let expected: Vec<String> = points.map(|point| format!("ok    {point}")).collect();
     assert_eq!(faults, [&format!("{} points, 0 faults", expected.len())]);
     assert_eq!(lines[..expected.len()], expected);
     assert!(is_sound);
@@ -79,7 +82,7 @@ fn a_sandbox_that_is_otherwise_is_found_out() {
 
 #[test]
 fn the_script_turns_every_switch() {
-    let script = std::fs::read_to_string(SCRIPT).unwrap();
+    let script: String = sections().into_iter().map(|(_, section)| section).collect();
     let turns = |name: &str| script.contains(&format!("\"{name}\":")) || script.contains(&format!("\\\"{name}\\\":"));
     let forgotten: Vec<&str> = switches::TABLE
         .iter()
@@ -104,9 +107,9 @@ fn the_manual_has_the_switches_and_the_points() {
         "| switch | default | |\n| --- | --- | --- |\n{}",
         rows.collect::<String>()
     );
-    let points = points()
+    let points = sections()
         .into_iter()
-        .map(|(title, points)| format!("| {title} | {} |\n", points.join("<br>").replace('|', "\\|")));
+        .map(|(title, section)| format!("| {title} | {} |\n", points(&section).join("<br>").replace('|', "\\|")));
     let points = format!("| of | points |\n| --- | --- |\n{}", points.collect::<String>());
 
     let found = std::fs::read_to_string(MANUAL).unwrap();
