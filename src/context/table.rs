@@ -67,7 +67,7 @@ pub const MAILBOX: &[Fact] = &[
     fact(
         "address",
         Kind::Text,
-        "The address in lower case, such as `ann@example.org`.",
+        "The address in lower case, its domain in ASCII, such as `ann@example.org`.",
     ),
     fact(
         "display",
@@ -133,14 +133,18 @@ pub const AUTH: &[Fact] = &[
     fact(
         "spf",
         Kind::Text,
-        "The result of SPF, such as `pass`, `softfail`, `none`.",
+        "The result of SPF on the return path, such as `pass`, `softfail`, `none`.",
     ),
     fact(
         "dkim",
         Kind::Text,
         "The result of DKIM; of several signatures, one that passed.",
     ),
-    fact("dmarc", Kind::Text, "The result of DMARC."),
+    fact(
+        "dmarc",
+        Kind::Text,
+        "The result of DMARC; a failure where what passed is not the author's.",
+    ),
     fact(
         "aligned",
         Kind::Text,
@@ -199,7 +203,7 @@ pub const EMAIL: &[Fact] = &[
     fact(
         "body",
         Kind::Text,
-        "The text a person would read: the text part, else the HTML part as text.",
+        "The text a person would read, part by part: of an alternative the text, else the HTML as text.",
     ),
     fact("text", Kind::Text, "The text part."),
     fact("html", Kind::Text, "The HTML part."),

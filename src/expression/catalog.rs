@@ -146,7 +146,7 @@ pub const FILTERS: &[Entry] = &[
     entry("domain", Takes::Text, &[], Gives::Text, mail::domain, "The domain of a mail address, in lower case."),
     entry("local_part", Takes::Text, &[], Gives::Text, mail::local_part, "What stands before the @ of a mail address."),
     entry("first_name", Takes::Text, &[], Gives::Text, mail::first_name,
-        "The first name in a display name, also in \"Last, First\"."),
+        "The first name in a display name, also in \"Last, First\"; titles, suffixes and tags such as [EXT] are left out."),
     entry("last_name", Takes::Text, &[], Gives::Text, mail::last_name,
         "The last name in a display name, also in \"Last, First\"; empty where there is but one name."),
     entry("registrable_domain", Takes::Text, &[], Gives::Text, mail::registrable_domain,
