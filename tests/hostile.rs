@@ -17,6 +17,8 @@ use halo_intake::{
 
 /// For one bomb of a few megabytes. What is not linear takes minutes.
 const A_WHILE: Duration = Duration::from_secs(20);
+/// For one of less than a megabyte.
+const A_MOMENT: Duration = Duration::from_secs(5);
 /// The stack of a worker thread of tokio.
 const STACK: usize = 2 * 1024 * 1024;
 
@@ -66,9 +68,14 @@ fn check(message: &Message, size: usize) {
 
 #[track_caller]
 fn check_bomb(octets: impl Into<Vec<u8>>) -> Message {
+    check_within(A_WHILE, octets)
+}
+
+#[track_caller]
+fn check_within(most: Duration, octets: impl Into<Vec<u8>>) -> Message {
     let begun = Instant::now();
     let message = read(octets.into());
-    assert!(begun.elapsed() < A_WHILE, "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < most, "it took {:?}", begun.elapsed());
     message
 }
 
@@ -211,7 +218,7 @@ fn a_text_full_of_dashes_and_colons_is_a_part_like_others() {
     let cards = "BEGIN:VCARD\r\nN:Lee;Ann\r\nTEL:1\r\nEND:VCARD\r\n".repeat(60_000);
     for text in [dashes, cards, "The boundary of a part begins it.\r\n".repeat(60_000)] {
         let message = check_bomb(format!("{begin}{text}\r\n--=_b--\r\n"));
-        assert_eq!((message.cut.len(), message.body.as_str()), (0, "Hello"));
+        assert!(message.cut.is_empty() && message.body == "Hello", "{:?}", message.cut);
         assert_eq!(message.attachments.len(), 1);
     }
 }
@@ -325,7 +332,7 @@ fn a_header_line_of_a_megabyte_is_cut() {
 #[test]
 fn encoded_words_without_an_end_in_many_fields_take_bounded_time() {
     let field = format!("To: {}\r\n", "=?a?q? ".repeat(18_000));
-    check_bomb(format!("{}\r\nText", field.repeat(7)));
+    check_within(A_MOMENT, format!("{}\r\nText", field.repeat(7)));
 }
 
 #[test]
@@ -386,14 +393,14 @@ fn html_bombs_take_bounded_time() {
 #[test]
 fn rows_behind_much_white_space_take_bounded_time() {
     let rows = "<tr>".repeat(20_000);
-    check_bomb(format!(
-        "Content-Type: text/html\r\n\r\n<table>{}{rows}",
-        " ".repeat(50_000)
-    ));
-    check_bomb(format!(
-        "Content-Type: text/html\r\n\r\n{}",
-        "<table> <tr> ".repeat(40_000)
-    ));
+    check_within(
+        A_MOMENT,
+        format!("Content-Type: text/html\r\n\r\n<table>{}{rows}", " ".repeat(50_000)),
+    );
+    check_within(
+        A_MOMENT,
+        format!("Content-Type: text/html\r\n\r\n{}", "<table> <tr> ".repeat(40_000)),
+    );
 }
 
 #[test]
@@ -403,7 +410,7 @@ fn a_million_content_ids_take_bounded_time() {
         format!("<img src={}>", "cid:".repeat(1_000_000)),
         "<img src=cid:".repeat(300_000),
     ] {
-        check_bomb(format!("Content-Type: text/html\r\n\r\n{html}"));
+        check_within(A_MOMENT, format!("Content-Type: text/html\r\n\r\n{html}"));
     }
 }
 
