@@ -199,7 +199,7 @@ name = "r"
   client_name = "{{ custom.sender.matched_by }} {{ custom.sender.client.name }}"
 "#;
     let mut world = World::new(rules);
-    world.mailbox = "trusted_authserv_ids = [\"mx.desk.example\"]".to_owned();
+    world.mailbox = "trusted_authserv_ids = [\" mx.desk.example \"]".to_owned();
     let forged = "Authentication-Results: mx.desk.example; dmarc=fail header.from=acme.example\n";
     world.mail_with("Jane Doe <jane@acme.example>", "Forged", forged);
     world.once();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use halo_intake::{
-    journal::{Change, Claim, EntryId, Queue, Receipt},
+    config::MailboxName,
+    journal::{Change, Claim, EntryId, Place, Queue, Receipt, Received},
     outcome::Outcome,
 };
 use serde_json::{Value, json};
@@ -200,6 +201,34 @@ async fn a_deferred_message_holds_back_its_conversation_and_not_its_author() {
     let first = world.journal.claim(1, Some(jiff::Timestamp::MAX)).await.unwrap()[0].claim;
     world.end(first, ended(Outcome::Completed, "")).await;
     assert_eq!(world.claimed(10).await, [same_thread]);
+}
+
+#[tokio::test]
+async fn a_reply_that_names_its_parent_alone_joins_the_conversation_of_that_one() {
+    let world = world();
+    let first = world.in_hand(mail_of(1, "ann", "1@customer.example")).await;
+    // Each names the message before it, as In-Reply-To does.
+    let answer = world.receive_new(mail_of(2, "bob", "1@customer.example")).await;
+    let further = world.receive_new(mail_of(3, "cy", "2@customer.example")).await;
+    let elsewhere = Received {
+        place: Place {
+            mailbox: MailboxName("sales".into()),
+            ..mail(4).place
+        },
+        ..mail_of(4, "dan", "2@customer.example")
+    };
+    let elsewhere = world.receive_new(elsewhere).await;
+    world.defer(first, future()).await;
+    assert_eq!(world.claimed(10).await, [elsewhere]);
+    let first = world.journal.claim(1, Some(jiff::Timestamp::MAX)).await.unwrap()[0].claim;
+    world.end(first, ended(Outcome::Completed, "")).await;
+    let claimed = world.claim(10).await;
+    assert_eq!(
+        claimed.iter().map(|work| work.claim.entry).collect::<Vec<_>>(),
+        [answer]
+    );
+    world.end(claimed[0].claim, ended(Outcome::Completed, "")).await;
+    assert_eq!(world.claimed(10).await, [further]);
 }
 
 #[tokio::test]

@@ -156,6 +156,22 @@ fn original(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<Ent
         .optional()
 }
 
+/// The conversation it belongs to: that of the message it answers, where that one is unfinished. By In-Reply-To alone
+/// it shows its parent, not the first message.
+fn conversation(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<String> {
+    let parent = hand
+        .db
+        .prepare_cached(
+            "SELECT thread_key FROM entry
+             WHERE message_id = ?1 AND state IN ('pending', 'claimed', 'deferred') AND mailbox = ?2
+                AND thread_key <> '' AND ?1 <> ''
+             ORDER BY id LIMIT 1",
+        )?
+        .query_row(params![received.thread_key, received.place.mailbox.0], |row| row.get(0))
+        .optional()?;
+    Ok(parent.unwrap_or_else(|| received.thread_key.clone()))
+}
+
 fn insert(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>], start: &Start<'_>) -> rusqlite::Result<EntryId> {
     let spot = SpotColumns::of(&received.place.spot);
     let ended = start.outcome.is_some();
@@ -190,7 +206,7 @@ fn insert(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>], start: &Star
                 ":digest": received.digest,
                 ":stored": !chunks.is_empty(),
                 ":author_key": received.author_key,
-                ":thread_key": received.thread_key,
+                ":thread_key": conversation(hand, received)?,
                 ":state": start.state,
                 ":outcome": start.outcome.map(Outcome::word),
                 ":reason": start.reason,

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_calls.sql"),
     include_str!("migrations/0004_pace.sql"),
     include_str!("migrations/0005_entry.sql"),
+    include_str!("migrations/0006_message_id.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".
