@@ -1,6 +1,8 @@
 //! `new_users`: no more users in a while than the operator allows, so that a flood of spam makes no flood of users.
-//! What was created is kept in the journal; who has to wait is given a turn of its own, so that not all of them come
-//! back whenever one may go on.
+//! What was created is kept in the journal. Who has to wait stands in a line and has a turn of its own, so that not
+//! all of them come back whenever one may go on; who comes early, or twice, has the same turn still.
+//!
+//! A turn is that of a creation, not of an attempt at it: whatever is repeated, and whoever repeats it, uses up one.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,10 +12,10 @@ use serde_json::Value;
 
 use crate::{
     config::{ConnectionName, Rate},
-    journal::{Change, Journal, JournalError, Notice},
+    journal::{Change, EntryId, Journal, JournalError, Notice},
 };
 
-/// Beyond so many waiting messages the last ones share a turn.
+/// Beyond so many waiting creations the last ones share a turn.
 const MOST_TURNS: usize = 10_000;
 
 /// What was created lately, for each connection.
@@ -23,50 +25,108 @@ pub(super) struct Flood(tokio::sync::Mutex<HashMap<ConnectionName, Window>>);
 /// Whether another user may be created now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Yes; this is how the creation is known, should it not come about.
-    Now(Timestamp),
-    /// Not before `until`. `is_news` for the first that has to wait.
-    Later { until: Timestamp, is_news: bool },
+    Now,
+    /// Not before `until`.
+    Later {
+        until: Timestamp,
+    },
+}
+
+/// What came of a creation that had its turn and was not answered with a new record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// Nothing was made: somebody else has the turn.
+    ToNothing,
+    /// Nobody knows, so it counts; this message will look again.
+    Unknown(EntryId),
+}
+
+/// A creation without an answer, and the message that was to look again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unknown {
+    pub key: String,
+    pub entry: EntryId,
 }
 
 impl Flood {
-    /// Asks for a turn. One that is given counts as used, and is on disk before it is used. `news` is what operators
-    /// hear at the first that has to wait; it shares its commit with the knowledge that they did.
+    /// Asks for the turn of the creation `key`. One that is given counts as used, and is on disk before it is used.
     pub(super) async fn turn(
         &self,
         journal: &dyn Journal,
         connection: &ConnectionName,
         rate: Rate,
-        now: Timestamp,
-        news: impl FnOnce() -> Notice,
+        (key, now): (&str, Timestamp),
     ) -> Result<Turn, JournalError> {
         let mut windows = self.0.lock().await;
         let window = window(&mut windows, journal, connection).await?;
-        let turn = window.turn(rate, now);
-        match turn {
-            Turn::Now(_) => keep(journal, connection, &window.kept).await?,
-            Turn::Later { is_news: true, .. } => {
-                let (name, value) = kept(connection, &window.kept);
-                let notice = news();
-                let told = journal.write(Change::Told { notice, name, value }).await;
-                window.kept.told = told.is_ok();
-                told?;
-            }
-            Turn::Later { .. } => {}
+        let turn = window.turn(rate, key, now);
+        if turn == Turn::Now {
+            keep(journal, connection, &window.kept).await?;
         }
         Ok(turn)
     }
 
-    /// The creation did not come about: somebody else has the turn.
-    pub(super) async fn give_back(
+    /// That somebody has to wait is news once in a flood. The notice shares its commit with the knowledge of it.
+    pub(super) async fn tell_once(
         &self,
         journal: &dyn Journal,
         connection: &ConnectionName,
-        created: Timestamp,
+        notice: impl FnOnce() -> Notice,
     ) -> Result<(), JournalError> {
         let mut windows = self.0.lock().await;
         let window = window(&mut windows, journal, connection).await?;
-        window.kept.give_back(created);
+        if std::mem::replace(&mut window.kept.told, true) {
+            return Ok(());
+        }
+        let (name, value) = kept(connection, &window.kept);
+        let notice = notice();
+        let told = journal.write(Change::Told { notice, name, value }).await;
+        window.kept.told = told.is_ok();
+        told.map(drop)
+    }
+
+    /// Says what came of a creation that had its turn.
+    pub(super) async fn settle(
+        &self,
+        journal: &dyn Journal,
+        connection: &ConnectionName,
+        key: &str,
+        came: Came,
+    ) -> Result<(), JournalError> {
+        let mut windows = self.0.lock().await;
+        let window = window(&mut windows, journal, connection).await?;
+        window.kept.settle(key, came);
+        keep(journal, connection, &window.kept).await
+    }
+
+    /// Whoever waits for this creation has no need of it any more.
+    pub(super) async fn leave(&self, connection: &ConnectionName, key: &str) {
+        if let Some(window) = self.0.lock().await.get_mut(connection) {
+            window.line.retain(|waiting| waiting.key != key);
+        }
+    }
+
+    /// Creations that hold a turn though nobody knows whether they came about.
+    pub(super) async fn unknown(&self, connection: &ConnectionName) -> Vec<Unknown> {
+        let windows = self.0.lock().await;
+        let created = windows.get(connection).map_or(&[][..], |window| &window.kept.created);
+        let unknown = created.iter().filter_map(|created| {
+            let (key, entry) = (created.key.clone(), created.unknown_to?);
+            Some(Unknown { key, entry })
+        });
+        unknown.collect()
+    }
+
+    /// By now it is known of this one, unless somebody repeats it meanwhile.
+    pub(super) async fn learn(
+        &self,
+        journal: &dyn Journal,
+        connection: &ConnectionName,
+        (unknown, was_made): (&Unknown, bool),
+    ) -> Result<(), JournalError> {
+        let mut windows = self.0.lock().await;
+        let window = window(&mut windows, journal, connection).await?;
+        window.kept.learn(unknown, was_made);
         keep(journal, connection, &window.kept).await
     }
 }
@@ -81,7 +141,7 @@ async fn window<'a>(
         let kept = kept.and_then(|kept| serde_json::from_value(kept).ok());
         let window = Window {
             kept: kept.unwrap_or_default(),
-            promised: Vec::new(),
+            line: Vec::new(),
         };
         windows.insert(connection.clone(), window);
     }
@@ -106,56 +166,111 @@ fn name(connection: &ConnectionName) -> String {
 #[derive(Debug, Default)]
 struct Window {
     kept: Kept,
-    /// The turns of those who wait, oldest first.
-    promised: Vec<Timestamp>,
+    /// Those who wait, in the order in which they came.
+    line: Vec<Waiting>,
+}
+
+/// A creation that waits, and until when.
+#[derive(Debug)]
+struct Waiting {
+    key: String,
+    until: Timestamp,
 }
 
 /// What a restart must know.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     /// Oldest first.
-    created: Vec<Timestamp>,
+    created: Vec<Created>,
     /// Operators know that messages wait.
     told: bool,
 }
 
+/// A creation that had its turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Created {
+    at: Timestamp,
+    key: String,
+    /// Nobody knows whether it came about; this message will look again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unknown_to: Option<EntryId>,
+}
+
 impl Kept {
-    fn give_back(&mut self, created: Timestamp) {
-        if let Some(place) = self.created.iter().rposition(|known| *known == created) {
-            self.created.remove(place);
+    fn settle(&mut self, key: &str, came: Came) {
+        match came {
+            Came::ToNothing => self.created.retain(|created| created.key != key),
+            Came::Unknown(entry) => {
+                let of_key = self.created.iter_mut().filter(|created| created.key == key);
+                of_key.for_each(|created| created.unknown_to = Some(entry));
+            }
+        }
+    }
+
+    fn learn(&mut self, unknown: &Unknown, was_made: bool) {
+        let is_meant = |created: &Created| created.key == unknown.key && created.unknown_to == Some(unknown.entry);
+        if was_made {
+            let meant = self.created.iter_mut().filter(|created| is_meant(created));
+            meant.for_each(|created| created.unknown_to = None);
+        } else {
+            self.created.retain(|created| !is_meant(created));
         }
     }
 }
 
 impl Window {
-    fn turn(&mut self, rate: Rate, now: Timestamp) -> Turn {
+    fn turn(&mut self, rate: Rate, key: &str, now: Timestamp) -> Turn {
         let most = usize::try_from(rate.count.get()).unwrap_or(usize::MAX);
-        self.kept.created.retain(|created| now < after(*created, rate.per));
-        self.promised.retain(|promised| *promised > now);
-        if self.kept.created.len() < most {
-            if self.promised.is_empty() && self.kept.created.len() <= most / 2 {
+        self.kept.created.retain(|created| now < after(created.at, rate.per));
+        // Who doesn't come within a whole period of its turn has lost it: its message may have ended otherwise.
+        self.line.retain(|waiting| now < after(waiting.until, rate.per));
+        // A repeat takes the turn of its forerunner with it.
+        let had_its_turn = self.kept.created.iter().any(|created| created.key == key);
+        self.kept.settle(key, Came::ToNothing);
+        let place = self.line.iter().position(|waiting| waiting.key == key);
+        let before = self.kept.created.len() + place.unwrap_or(self.line.len());
+        if had_its_turn || before < most {
+            self.line.retain(|waiting| waiting.key != key);
+            if self.line.is_empty() && self.kept.created.len() <= most / 2 {
                 self.kept.told = false;
             }
-            self.kept.created.push(now);
-            return Turn::Now(now);
+            self.kept.created.push(Created {
+                at: now,
+                key: key.to_owned(),
+                unknown_to: None,
+            });
+            return Turn::Now;
         }
-        let until = self.next(most, rate.per);
-        let is_news = !std::mem::replace(&mut self.kept.told, true);
-        Turn::Later { until, is_news }
+        let until = self.promise(place, key, (before - most, rate.per), now);
+        Turn::Later { until }
     }
 
-    /// The turn of one more that waits: a whole period after the one that is as many turns before it as may be
-    /// created within a period.
-    fn next(&mut self, most: usize, per: Duration) -> Timestamp {
-        let turns = self.kept.created.len() + self.promised.len();
-        let before = turns.saturating_sub(most);
-        let before = match before.checked_sub(self.kept.created.len()) {
-            None => self.kept.created[before],
-            Some(place) => self.promised[place],
+    /// The turn of one that waits: a whole period after the one `ahead` in the line of all turns, which is as many
+    /// before it as may be created within a period. One that has a turn keeps it, unless it is over and was of no use.
+    fn promise(
+        &mut self,
+        place: Option<usize>,
+        key: &str,
+        (ahead, per): (usize, Duration),
+        now: Timestamp,
+    ) -> Timestamp {
+        if let Some(waiting) = place.map(|place| &self.line[place])
+            && waiting.until > now
+        {
+            return waiting.until;
+        }
+        let before = match ahead.checked_sub(self.kept.created.len()) {
+            None => self.kept.created[ahead].at,
+            Some(place) => self.line[place].until,
         };
         let until = after(before, per);
-        if self.promised.len() < MOST_TURNS {
-            self.promised.push(until);
+        match place {
+            Some(place) => self.line[place].until = until,
+            None if self.line.len() < MOST_TURNS => self.line.push(Waiting {
+                key: key.to_owned(),
+                until,
+            }),
+            None => {}
         }
         until
     }
@@ -173,76 +288,141 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    /// Asks at these seconds, with two turns in ten seconds; gives when each may go on and whether that was news.
-    fn check(asked: &[i64], expected: &[(i64, bool)]) {
-        let mut window = Window::default();
-        let rate = Rate {
+    fn second(time: Timestamp) -> i64 {
+        time.duration_since(at(0)).as_secs()
+    }
+
+    fn rate() -> Rate {
+        Rate {
             count: 2.try_into().unwrap(),
             per: Duration::from_secs(10),
-        };
-        let turns: Vec<(i64, bool)> = asked
+        }
+    }
+
+    /// Asks at these seconds for the turns of these, with two turns in ten seconds; gives for each the second at which
+    /// it may go on.
+    fn check(asked: &[(&str, i64)], expected: &[i64]) {
+        let mut window = Window::default();
+        let turns: Vec<i64> = asked
             .iter()
-            .map(|second| match window.turn(rate, at(*second)) {
-                Turn::Now(time) => (time.duration_since(at(0)).as_secs(), false),
-                Turn::Later { until, is_news } => (until.duration_since(at(0)).as_secs(), is_news),
+            .map(|(key, asked)| match window.turn(rate(), key, at(*asked)) {
+                Turn::Now => *asked,
+                Turn::Later { until } => second(until),
             })
             .collect();
-        assert_eq!(turns, expected, "asked at {asked:?}");
+        assert_eq!(turns, expected, "{asked:?}");
     }
 
     #[test]
     fn as_many_as_the_limit_allows_go_on_at_once() {
-        check(&[0, 3], &[(0, false), (3, false)]);
-        check(&[0, 10, 11, 20], &[(0, false), (10, false), (11, false), (20, false)]);
+        check(&[("a", 0), ("b", 3)], &[0, 3]);
+        check(&[("a", 0), ("b", 10), ("c", 11), ("d", 20)], &[0, 10, 11, 20]);
     }
 
     #[test]
-    fn who_waits_has_a_turn_of_its_own_and_only_the_first_is_news() {
+    fn who_waits_has_a_turn_of_its_own() {
         check(
-            &[0, 3, 4, 5, 6, 7, 8],
-            &[
-                (0, false),
-                (3, false),
-                (10, true),
-                (13, false),
-                (20, false),
-                (23, false),
-                (30, false),
-            ],
+            &[("a", 0), ("b", 3), ("c", 4), ("d", 5), ("e", 6), ("f", 7), ("g", 8)],
+            &[0, 3, 10, 13, 20, 23, 30],
         );
     }
 
     #[test]
-    fn who_comes_back_at_its_turn_goes_on() {
+    fn who_comes_early_keeps_its_turn_and_so_does_everybody_else() {
         check(
-            &[0, 3, 4, 5, 10, 13],
             &[
-                (0, false),
-                (3, false),
-                (10, true),
-                (13, false),
-                (10, false),
-                (13, false),
+                ("a", 0),
+                ("b", 3),
+                ("c", 4),
+                ("d", 4),
+                ("d", 5),
+                ("c", 5),
+                ("d", 6),
+                ("c", 10),
+                ("d", 13),
             ],
+            &[0, 3, 10, 13, 13, 10, 13, 10, 13],
+        );
+    }
+
+    #[test]
+    fn nobody_overtakes_one_whose_turn_has_come() {
+        check(
+            &[
+                ("a", 0),
+                ("b", 3),
+                ("c", 4),
+                ("new", 10),
+                ("newer", 10),
+                ("c", 11),
+                ("new", 13),
+            ],
+            &[0, 3, 10, 13, 20, 11, 13],
+        );
+    }
+
+    #[test]
+    fn who_does_not_come_loses_its_turn_in_the_end() {
+        check(
+            &[("a", 0), ("b", 0), ("gone", 1), ("c", 19), ("d", 19), ("d", 20)],
+            &[0, 0, 10, 19, 29, 20],
+        );
+    }
+
+    #[test]
+    fn a_repeat_has_the_turn_of_its_forerunner() {
+        check(
+            &[("a", 0), ("a", 1), ("a", 2), ("b", 3), ("c", 3), ("a", 4), ("c", 12)],
+            &[0, 1, 2, 3, 12, 4, 13],
         );
     }
 
     #[test]
     fn a_flood_after_a_quiet_time_is_news_again() {
-        check(
-            &[0, 1, 2, 40, 41, 42],
-            &[(0, false), (1, false), (10, true), (40, false), (41, false), (50, true)],
-        );
+        let mut window = Window::default();
+        let mut told_after = |asked: &[(&str, i64)]| {
+            for (key, second) in asked {
+                window.turn(rate(), key, at(*second));
+            }
+            std::mem::replace(&mut window.kept.told, true)
+        };
+        assert!(!told_after(&[("a", 0), ("b", 1), ("c", 2)]));
+        assert!(told_after(&[("d", 3)]));
+        assert!(!told_after(&[("e", 40), ("f", 41), ("g", 42)]));
     }
 
     #[test]
-    fn a_creation_that_did_not_come_about_is_given_back() {
-        let mut kept = Kept {
-            created: vec![at(1), at(2)],
-            told: false,
+    fn a_creation_that_came_to_nothing_gives_its_turn_to_who_stands_first() {
+        let mut window = Window::default();
+        let mut turn = |asked: &[(&str, i64)]| -> Vec<bool> {
+            let mut is_now = |key: &str, second| window.turn(rate(), key, at(second)) == Turn::Now;
+            let turns = asked.iter().map(|(key, second)| is_now(key, *second)).collect();
+            window.kept.settle("a", Came::ToNothing);
+            turns
         };
-        kept.give_back(at(1));
-        kept.give_back(at(9));
-        assert_eq!(kept.created, [at(2)]);
+        assert_eq!(
+            turn(&[("a", 0), ("b", 0), ("c", 1), ("d", 1)]),
+            [true, true, false, false]
+        );
+        assert_eq!(turn(&[("d", 2), ("c", 2)]), [false, true]);
+    }
+
+    #[test]
+    fn what_nobody_knows_of_counts_until_somebody_does() {
+        let mut window = Window::default();
+        let unknown = |key: &str| Unknown {
+            key: key.to_owned(),
+            entry: EntryId(7),
+        };
+        for key in ["a", "b"] {
+            window.turn(rate(), key, at(0));
+            window.kept.settle(key, Came::Unknown(EntryId(7)));
+        }
+        window.kept.learn(&unknown("b"), true);
+        assert_ne!(window.turn(rate(), "c", at(1)), Turn::Now);
+        window.kept.learn(&unknown("a"), false);
+        window.kept.learn(&unknown("b"), false);
+        assert_eq!(window.turn(rate(), "c", at(1)), Turn::Now);
+        assert_ne!(window.turn(rate(), "d", at(1)), Turn::Now);
     }
 }

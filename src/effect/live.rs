@@ -11,11 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    Answer, Ask, Asking, Effect, Ensured, Performer,
-    creatable::Creatable,
-    flood::{self, Flood},
-};
+use super::{Answer, Ask, Asking, Effect, Ensured, Performer, creatable::Creatable, flood::Flood};
 use crate::{
     action::StepError,
     clock::Clock,
@@ -26,6 +22,8 @@ use crate::{
     },
     journal::{Change, CreationKey, Intent, Journal, JournalError, Notice, Receipt},
 };
+
+mod turns;
 
 /// A read without an answer is repeated so often at once, before the message is deferred.
 const TRIES_AT_ONCE: u32 = 3;
@@ -136,6 +134,7 @@ impl Turn<'_> {
         };
         if let Some(record) = self.look(new, freshness).await? {
             let ensured = Ensured { record, existed: true };
+            self.live.flood.leave(&self.effect.connection, &key.key).await;
             if open_since.is_some() {
                 // The request without an answer may be another message's, and only an intent can be answered.
                 self.intend(Some(key.clone())).await?;
@@ -146,56 +145,25 @@ impl Turn<'_> {
         if let Some(since) = open_since {
             self.wait_out(since, &key)?;
         }
-        let turn = self.turn::<C>().await?;
+        if C::IS_LIMITED {
+            self.wait_for_turn(&key).await?;
+        }
         self.intend(Some(key.clone())).await?;
-        let ensured = match new.create(self.halo, self.asking.calls).await {
+        match new.create(self.halo, self.asking.calls).await {
             Ok(record) => {
                 let record = self.look_again(new, record, open_since).await;
                 let ensured = Ensured { record, existed: false };
                 self.answered(value(&ensured), Some(key)).await?;
-                return Ok(ensured);
+                Ok(ensured)
             }
-            Err(error) => self.after_refusal(new, error, key).await,
-        };
-        let was_created = match &ensured {
-            Ok(ensured) => !ensured.existed,
-            // Nobody knows: it counts.
-            Err(error) => matches!(error, StepError::Later { .. }),
-        };
-        if let (Some(created), false) = (turn, was_created) {
-            let given_back = self
-                .live
-                .flood
-                .give_back(&*self.live.journal, &self.effect.connection, created);
-            given_back.await.map_err(later)?;
+            Err(error) => {
+                let ensured = self.after_refusal(new, error, key.clone()).await;
+                if C::IS_LIMITED {
+                    self.settle_turn(&ensured, &key).await?;
+                }
+                ensured
+            }
         }
-        ensured
-    }
-
-    /// A flood of spam makes no flood of users: beyond the operator's limit the message waits for its turn.
-    async fn turn<C: Creatable>(&self) -> Result<Option<Timestamp>, StepError> {
-        let connection = &self.effect.connection;
-        let Some(rate) = self.live.halos.new_users(connection).filter(|_| C::IS_LIMITED) else {
-            return Ok(None);
-        };
-        let (journal, now) = (&*self.live.journal, self.live.clock.now());
-        let limit = format!("[halo.{connection}] new_users allows {} in {:?}", rate.count, rate.per);
-        let news = || {
-            let text = format!(
-                "{limit}, and more are wanted: their messages wait; `halo-intake log --outcome deferred` shows from \
-                 whom they are"
-            );
-            self.notice(format!("new_users {connection}"), text)
-        };
-        let turn = self.live.flood.turn(journal, connection, rate, now, news);
-        let until = match turn.await.map_err(later)? {
-            flood::Turn::Now(created) => return Ok(Some(created)),
-            flood::Turn::Later { until, .. } => until,
-        };
-        Err(StepError::Held {
-            reason: format!("{limit}; the message waits for its turn"),
-            until,
-        })
     }
 
     /// After a creation whose forerunner had no answer: that one may have come about meanwhile as well, and then

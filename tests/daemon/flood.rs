@@ -1,5 +1,8 @@
 //! A flood of strangers: no more users are created in a while than `new_users` allows; the others wait their turn.
 
+use halo_intake::sandbox::{Fault, Mishap};
+use serde_json::json;
+
 use crate::world::World;
 
 const USER: &str = "[[rule]]\nname = \"users\"\n[[rule.action]]\ntype = \"create_halo_user\"\nclient = 12\nsite = 22\n";
@@ -81,10 +84,10 @@ fn a_creation_that_halo_refuses_uses_up_no_turn() {
     let world = world("1 per 1h");
     // Halo refuses the first, which so leaves its turn to the second.
     world.sandbox.set(|switches| {
-        switches.faults = vec![halo_intake::sandbox::Fault::once(
+        switches.faults = vec![Fault::once(
             "POST",
             "/api/users",
-            halo_intake::sandbox::Mishap::Status {
+            Mishap::Status {
                 status: 400,
                 message: "no".to_owned(),
             },
@@ -96,4 +99,43 @@ fn a_creation_that_halo_refuses_uses_up_no_turn() {
     world.once();
     let outcomes: Vec<String> = world.outcomes().into_iter().map(|(_, outcome)| outcome).collect();
     assert_eq!(outcomes, ["failed", "completed"]);
+}
+
+#[test]
+fn the_repeats_of_one_creation_use_up_one_turn() {
+    let mut world = World::new(USER);
+    world.halo = "new_users = \"2 per 1h\"\ntimeout = \"1s\"".to_owned();
+    let dropped = Fault::once("POST", "/api/users", Mishap::Drop).times(3);
+    world.sandbox.set(|switches| switches.faults = vec![dropped]);
+    world.mail("s0@flood.example", "A question");
+    world.wait_until("the end", |world| world.run(&["run", "--once"]).status == 0);
+    assert_eq!(world.requests("POST", "/api/users"), 4);
+    world.mail("s1@flood.example", "A question");
+    world.once();
+    world.mail("s2@flood.example", "A question");
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    assert_eq!(created(&world), 2);
+}
+
+#[test]
+fn a_message_that_gave_up_and_made_nothing_leaves_its_turn_to_another() {
+    for (is_made, outcome) in [(false, "completed"), (true, "deferred")] {
+        let mut world = world("1 per 1h");
+        world.halo.push_str("\ntimeout = \"1s\"");
+        let dropped = Fault::once("POST", "/api/users", Mishap::Drop);
+        world.sandbox.set(|switches| switches.faults = vec![dropped]);
+        world.mail("s0@flood.example", "A question");
+        world.wait_until("the end", |world| world.run(&["run", "--once"]).status == 0);
+        assert_eq!(world.only().0, "failed");
+        if is_made {
+            // Its request was carried out after all.
+            let user = json!({ "name": "S", "emailaddress": "s0@flood.example", "site_id": 22 });
+            world.sandbox.add_user(user);
+        }
+        world.mail("s1@flood.example", "A question");
+        world.later(2);
+        world.run(&["run", "--once"]);
+        assert_eq!(world.outcomes()[1].1, outcome, "{:?}", world.outcomes());
+        assert_eq!(created(&world), 1);
+    }
 }
