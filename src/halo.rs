@@ -34,6 +34,7 @@ mod times;
 mod token;
 pub mod unsent;
 mod users;
+mod verdict;
 mod wire;
 mod writes;
 mod written;

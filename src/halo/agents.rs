@@ -9,11 +9,12 @@ use tracing::warn;
 
 use super::{
     Agent,
-    api::{Api, Request, unusable},
+    api::{Api, Request},
     client::{Calls, Freshness, HaloError},
     directory::{Directory, kept},
     listing::AGENTS,
     times::Times,
+    verdict::{is_halos, without},
     wire,
 };
 use crate::message::address::{self, AddrSpec};
@@ -38,13 +39,13 @@ async fn every(api: &Api, calls: &Calls, is_noted: &AtomicBool) -> Result<Arc<Ve
     let request = Request::get(AGENTS.path);
     let answer = api.answer(&request, calls).await?;
     // Reading agents is a permission of its own, and everything else works without it.
-    if matches!(answer.http_status, 401 | 403) {
+    if matches!(answer.http_status, 401 | 403) && is_halos(&answer.body) {
         if !is_noted.swap(true, Ordering::Relaxed) {
             warn!(connection = %api.connection, "agents can't be read, so none is recognised by address; allow the API application to read them");
         }
         return Ok(Arc::default());
     }
-    let listing = wire::listing(api.classed(&request, answer)?, AGENTS.key);
-    let listing = listing.ok_or_else(|| unusable(&request, "it has no list of agents".into()))?;
+    let value = api.classed(&request, answer)?;
+    let listing = wire::listing(value, AGENTS.key).map_err(|value| without(&request, "list of agents", &value))?;
     Ok(Arc::new(listing.rows.iter().filter_map(wire::agent).collect()))
 }

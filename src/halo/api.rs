@@ -11,10 +11,10 @@ use url::{Url, form_urlencoded};
 use super::{
     answer,
     client::{Call, Calls, HaloError},
-    fault::Permission,
     findings::Findings,
     http::{Answer, Http, Label, Lost},
     token::{Token, Tokens, below, shown},
+    verdict::{self, unusable},
     wire::Query,
 };
 use crate::{config::ConnectionName, secret::ExposeSecret};
@@ -82,6 +82,19 @@ impl Request {
         self
     }
 
+    /// Whether one record is meant by its id.
+    pub(super) fn is_of_record(&self) -> bool {
+        self.method != "POST" && self.path.trim_matches('/').contains('/')
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn method(&self) -> &'static str {
+        self.method
+    }
+
     pub(super) fn is_write(&self) -> bool {
         self.method != "GET"
     }
@@ -140,7 +153,7 @@ impl Api {
     /// The value, or none where Halo has no record of that id.
     pub(super) async fn ask_record(&self, request: &Request, calls: &Calls) -> Result<Option<Value>, HaloError> {
         let answer = self.answer(request, calls).await?;
-        if answer.http_status == 404 {
+        if verdict::is_no_record(request, &answer) {
             Ok(None)
         } else {
             self.classed(request, answer).map(Some)
@@ -242,185 +255,11 @@ impl Api {
             Lost::Dropped(reason) | Lost::Unfinished(reason) => unusable(request, reason),
         }
     }
-
-    /// The value of a success; everything else as the error that says what to do.
-    pub(super) fn classed(&self, request: &Request, answer: Answer) -> Result<Value, HaloError> {
-        let said = || answer::sentence(answer.http_status, &answer.body);
-        match answer.http_status {
-            200..=299 => serde_json::from_slice(&answer.body).map_err(|_| unusable(request, no_json(&answer))),
-            300..=399 => Err(HaloError::Unreachable {
-                url: shown(&self.base),
-                reason: redirect(&answer),
-            }),
-            401 | 403 => Err(self.denied(request, answer.http_status, &said())),
-            // 408: the server gave up waiting for what we sent, or so it says.
-            408 | 500.. => Err(unusable(request, with_status(answer.http_status, &said()))),
-            status => {
-                let (method, path) = (request.method.to_owned(), request.path.clone());
-                Err(HaloError::Refused {
-                    method,
-                    path,
-                    status,
-                    reason: said(),
-                })
-            }
-        }
-    }
-
-    fn denied(&self, request: &Request, http_status: u16, said: &str) -> HaloError {
-        let (method, path) = (request.method, &request.path);
-        HaloError::Forbidden {
-            connection: self.connection.clone(),
-            permission: Permission::of(path, request.is_write()),
-            reason: format!("{method} {path} is answered with {http_status}: {said}"),
-            remedy: format!(
-                "give the API application the permission {}, and the agent it signs in as the rights to match",
-                permission(path, request.is_write())
-            ),
-        }
-    }
-}
-
-/// An answer that can't be used. After a write nobody knows whether it was done.
-pub(super) fn unusable(request: &Request, reason: String) -> HaloError {
-    let (method, path) = (request.method.to_owned(), request.path.clone());
-    HaloError::NoAnswer {
-        method,
-        path,
-        reason,
-        uncertain: request.is_write(),
-    }
-}
-
-/// Halo's name for what an application needs; users and sites fall under customers, actions and files under tickets.
-fn permission(path: &str, is_write: bool) -> String {
-    let verb = if is_write { "edit" } else { "read" };
-    let resource = path
-        .trim_start_matches('/')
-        .split('/')
-        .next()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    match resource.as_str() {
-        "users" | "client" | "site" => format!("{verb}:customers"),
-        "tickets" | "actions" | "attachment" => format!("{verb}:tickets"),
-        other => format!("to {verb} {other}"),
-    }
-}
-
-fn with_status(http_status: u16, said: &str) -> String {
-    let status = http_status.to_string();
-    if said.starts_with(&status) {
-        said.to_owned()
-    } else {
-        format!("{status}: {said}")
-    }
-}
-
-fn no_json(answer: &Answer) -> String {
-    if answer.body.is_empty() {
-        return format!("{} with an empty body", answer.http_status);
-    }
-    let text = answer::sentence(answer.http_status, &answer.body);
-    format!(
-        "{} with a body that is no JSON: {}",
-        answer.http_status,
-        answer::cut(&text, 100)
-    )
-}
-
-fn redirect(answer: &Answer) -> String {
-    let leads = answer
-        .location
-        .as_deref()
-        .map(|to| format!(" to {}", answer::cut(to, 200)))
-        .unwrap_or_default();
-    format!(
-        "it answers {} and leads{leads} elsewhere; set url to where the API is",
-        answer.http_status
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn api() -> Api {
-        super::super::client::tests::unconnected().into_api()
-    }
-
-    fn check(request: &Request, http_status: u16, body: &str, expected: Result<&str, &str>) {
-        let answer = Answer {
-            http_status,
-            retry_after: None,
-            location: None,
-            body: body.into(),
-        };
-        let classed = api()
-            .classed(request, answer)
-            .map(|value| value.to_string())
-            .map_err(|error| format!("{error:?}"));
-        match expected {
-            Ok(value) => assert_eq!(classed.as_deref(), Ok(value)),
-            Err(part) => assert!(
-                classed.as_ref().is_err_and(|error| error.contains(part)),
-                "{classed:?} has no {part}"
-            ),
-        }
-    }
-
-    #[test]
-    fn each_status_has_its_class() {
-        let (get, post) = (Request::get("/Users"), Request::post("/Users", Value::Null));
-        check(&get, 200, "[]", Ok("[]"));
-        check(&get, 201, "{}", Ok("{}"));
-        check(
-            &get,
-            200,
-            "<html>hello</html>",
-            Err("200 with a body that is no JSON: hello\", uncertain: false"),
-        );
-        check(&post, 200, "", Err("200 with an empty body\", uncertain: true"));
-        check(&get, 302, "", Err("Unreachable"));
-        check(
-            &post,
-            400,
-            r#"{"name":["is needed"]}"#,
-            Err("status: 400, reason: \"name: is needed\""),
-        );
-        check(&get, 404, "", Err("status: 404"));
-        check(&get, 405, "", Err("status: 405"));
-        check(&post, 413, "", Err("status: 413"));
-        check(&get, 403, "", Err("the permission read:customers"));
-        check(&post, 403, "", Err("the permission edit:customers"));
-        check(&get, 401, "", Err("Forbidden"));
-        check(&get, 408, "", Err("uncertain: false"));
-        check(
-            &get,
-            500,
-            "",
-            Err("reason: \"500 Internal Server Error (empty answer)\", uncertain: false"),
-        );
-        check(
-            &post,
-            502,
-            "<h1>Bad Gateway</h1>",
-            Err("reason: \"502: Bad Gateway\", uncertain: true"),
-        );
-        check(&post, 504, "", Err("uncertain: true"));
-    }
-
-    #[test]
-    fn the_permission_is_named_as_halo_names_it() {
-        for (path, is_write, expected) in [
-            ("/Users/7", false, "read:customers"),
-            ("/Client", true, "edit:customers"),
-            ("/Actions", true, "edit:tickets"),
-            ("/Agent", false, "to read agent"),
-        ] {
-            assert_eq!(permission(path, is_write), expected);
-        }
-    }
 
     #[test]
     fn a_plus_in_an_address_is_not_sent_as_a_space() {

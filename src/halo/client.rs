@@ -105,7 +105,7 @@ pub enum Freshness {
 #[derive(Debug, Clone, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum HaloError {
-    /// Halo says no to this request: 400, 404 of a record, 413.
+    /// Halo says no to this request: 400, 413.
     #[error("Halo answers {method} {path} with {status}: {reason}")]
     Refused {
         method: String,
@@ -121,7 +121,7 @@ pub enum HaloError {
         reason: String,
         uncertain: bool,
     },
-    /// Halo can not be reached at all: the request was not sent.
+    /// Halo can not be reached: the request was not sent, or something else than Halo's API answers.
     #[error("Halo can not be reached at {url}: {reason}")]
     Unreachable { url: String, reason: String },
     /// What is sent can not be counted, so nothing is.

@@ -22,10 +22,11 @@ use tracing::warn;
 
 use super::{
     NewUser, User,
-    api::{Api, Request, unusable},
+    api::{Api, Request},
     client::{Call, Calls, HaloError},
     http::kept_of,
     users::{creation, creations, is_same, user_in},
+    verdict::unusable,
     wire,
 };
 use crate::config::Rate;
@@ -163,7 +164,7 @@ impl Gather {
 
 async fn alone(api: &Api, user: &NewUser, calls: &Calls) -> Result<User> {
     let request = creation(user);
-    user_in(&request, api.ask(&request, calls).await?)
+    user_in(&request, &api.ask(&request, calls).await?)
 }
 
 /// Whether it is worth to wait for more: another one waits already, or the last request was just now.

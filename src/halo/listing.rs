@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{
-    api::{Api, Request, unusable},
+    api::{Api, Request},
     client::{Calls, HaloError},
+    verdict::without,
     wire::{self, Listing, Query},
 };
 
@@ -47,7 +48,7 @@ pub(super) const AGENTS: Route = Route {
 pub(super) async fn one(api: &Api, route: Route, query: Query, calls: &Calls) -> Result<Listing, HaloError> {
     let request = Request::get(route.path).with(query);
     let value = api.ask(&request, calls).await?;
-    wire::listing(value, route.key).ok_or_else(|| unusable(&request, format!("it has no list of {}", route.key)))
+    wire::listing(value, route.key).map_err(|value| without(&request, &format!("list of {}", route.key), &value))
 }
 
 /// All rows, page by page.

@@ -6,12 +6,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Client, ClientId, NewClient, Reference, Site, SiteId,
-    api::{Api, Request, unusable},
+    api::{Api, Request},
     client::{Calls, Freshness, HaloError},
     directory::{ByDomain, Directory, kept},
     domain,
     listing::{self, CLIENTS, SITES},
     times::Times,
+    verdict::without,
     wire::{self, Query},
 };
 
@@ -47,7 +48,7 @@ impl Places<'_> {
         };
         wire::client(&value)
             .map(Some)
-            .ok_or_else(|| unusable(&request, "it holds no client with an id".into()))
+            .ok_or_else(|| without(&request, "client with an id", &value))
     }
 
     async fn clients_named(&self, name: &str, calls: &Calls) -> Result<Vec<Client>> {
@@ -83,7 +84,7 @@ impl Places<'_> {
         };
         wire::site(&value)
             .map(Some)
-            .ok_or_else(|| unusable(&request, "it holds no site with an id".into()))
+            .ok_or_else(|| without(&request, "site with an id", &value))
     }
 
     async fn sites_named(&self, client: Option<ClientId>, name: &str, calls: &Calls) -> Result<Vec<Site>> {
@@ -216,8 +217,9 @@ impl Places<'_> {
         let request = creation(client);
         let result = self.api.ask(&request, calls).await;
         self.directory.forget_places();
-        let client = wire::single(result?).as_ref().and_then(wire::client);
-        client.ok_or_else(|| unusable(&request, "the answer holds no client with an id".into()))
+        let answer = result?;
+        let client = wire::single(&answer).and_then(wire::client);
+        client.ok_or_else(|| without(&request, "client with an id", &answer))
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     http::{Answer, Http, Label, Lost},
     shelf::{Brought, Shelf},
     times::Times,
+    verdict::is_halos,
     wire,
 };
 use crate::{
@@ -139,6 +140,9 @@ impl Tokens {
                 reason: said(),
                 retry_after: Some(http.pace.hold(answer.retry_after, fastrand::f64())),
             }),
+            407 | 408 | 409 | 423 | 425 => at_once(unreachable(url, Lost::Unfinished(said()))),
+            // A page is no word of Halo's: something before it refuses.
+            400 | 401 | 403 if !is_halos(&answer.body) => at_once(unreachable(url, Lost::Unfinished(said()))),
             400 | 401 | 403 => Err((self.rejected(&answer, said()), self.rejected_for)),
             300..=499 => at_once(self.not_a_token_server(url, &said())),
             _ => at_once(unreachable(url, Lost::Unfinished(said()))),
@@ -215,7 +219,7 @@ impl Tokens {
                 let retry_after = Some(http.pace.hold(answer.retry_after, fastrand::f64()));
                 return Err(HaloError::TooMany { reason, retry_after });
             }
-            500.. => {
+            407 | 408 | 500.. => {
                 return Err(unreachable(
                     &url,
                     Lost::Unfinished(answer::sentence(answer.http_status, &answer.body)),

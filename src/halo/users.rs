@@ -6,9 +6,10 @@ use tracing::debug;
 
 use super::{
     NewUser, User, UserId,
-    api::{Api, Request, unusable},
+    api::{Api, Request},
     client::{Calls, HaloError},
     listing::{self, USERS},
+    verdict::without,
     wire::{self, Query},
 };
 use crate::message::address::{self, AddrSpec};
@@ -107,8 +108,13 @@ pub(super) fn folded(text: &str) -> String {
 }
 
 async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, HaloError> {
-    let value = api.ask_record(&Request::get(format!("/Users/{id}")), calls).await?;
-    Ok(value.as_ref().and_then(wire::user))
+    let request = Request::get(format!("/Users/{id}"));
+    let Some(value) = api.ask_record(&request, calls).await? else {
+        return Ok(None);
+    };
+    wire::user(&value)
+        .map(Some)
+        .ok_or_else(|| without(&request, "user with an id", &value))
 }
 
 /// The request that creates a user.
@@ -127,9 +133,9 @@ pub(super) fn reactivation(user: UserId) -> Request {
 }
 
 /// The one user in the answer to a write.
-pub(super) fn user_in(request: &Request, answer: Value) -> Result<User, HaloError> {
-    let user = wire::single(answer).as_ref().and_then(wire::user);
-    user.ok_or_else(|| unusable(request, "the answer holds no user with an id".into()))
+pub(super) fn user_in(request: &Request, answer: &Value) -> Result<User, HaloError> {
+    let user = wire::single(answer).and_then(wire::user);
+    user.ok_or_else(|| without(request, "user with an id", answer))
 }
 
 #[cfg(test)]
@@ -173,10 +179,10 @@ mod tests {
     #[test]
     fn a_write_whose_answer_has_no_id_is_uncertain() {
         let request = Request::post("/Users", json!([]));
-        assert_eq!(user_in(&request, json!([{"id": 4.0}])).unwrap().id, UserId(4));
+        assert_eq!(user_in(&request, &json!([{"id": 4.0}])).unwrap().id, UserId(4));
         for answer in [json!({}), json!([]), json!({"id": 0}), json!("done")] {
             assert!(matches!(
-                user_in(&request, answer),
+                user_in(&request, &answer),
                 Err(HaloError::NoAnswer { uncertain: true, .. })
             ));
         }

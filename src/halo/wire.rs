@@ -58,10 +58,11 @@ fn flag(row: &Map<String, Value>, key: &str) -> bool {
     }
 }
 
-/// The rows of a listing: the array itself, the envelope's `key`, else the envelope's only array.
-pub(super) fn listing(value: Value, key: &str) -> Option<Listing> {
+/// The rows of a listing: the array itself, the envelope's `key`, else the envelope's only array. What has none is
+/// given back.
+pub(super) fn listing(value: Value, key: &str) -> Result<Listing, Value> {
     match value {
-        Value::Array(rows) => Some(Listing {
+        Value::Array(rows) => Ok(Listing {
             rows,
             record_count: None,
             page_size: None,
@@ -70,33 +71,34 @@ pub(super) fn listing(value: Value, key: &str) -> Option<Listing> {
             let number = |envelope: &Map<String, Value>, key: &str| envelope.get(key).and_then(whole);
             let record_count = number(&envelope, "record_count").and_then(|count| u64::try_from(count).ok());
             let page_size = number(&envelope, "page_size").and_then(|size| usize::try_from(size).ok());
-            let rows = match envelope.remove(key) {
+            let rows = match envelope.get_mut(key).map(Value::take) {
                 Some(Value::Array(rows)) => rows,
                 Some(Value::Null) => Vec::new(),
-                _ => only_array(envelope)?,
+                _ => only_array(&mut envelope).ok_or(Value::Object(envelope))?,
             };
-            Some(Listing {
+            Ok(Listing {
                 rows,
                 record_count,
                 page_size: page_size.filter(|&size| size > 0),
             })
         }
-        _ => None,
+        other => Err(other),
     }
 }
 
-fn only_array(envelope: Map<String, Value>) -> Option<Vec<Value>> {
-    let mut arrays = envelope.into_iter().filter_map(|(_, value)| match value {
-        Value::Array(rows) => Some(rows),
-        _ => None,
-    });
+fn only_array(envelope: &mut Map<String, Value>) -> Option<Vec<Value>> {
+    let mut arrays = envelope.values_mut().filter_map(Value::as_array_mut);
     let first = arrays.next()?;
-    arrays.next().is_none().then_some(first)
+    arrays.next().is_none().then(|| std::mem::take(first))
 }
 
 /// The record in the answer to a write of one element: the object, or the array of it.
-pub(super) fn single(value: Value) -> Option<Value> {
-    several(value).pop()
+pub(super) fn single(value: &Value) -> Option<&Value> {
+    match value {
+        Value::Array(list) => list.last(),
+        Value::Object(_) => Some(value),
+        _ => None,
+    }
 }
 
 /// The records in the answer to a write: an array, or an object alone.
@@ -330,7 +332,7 @@ mod tests {
 
     #[test]
     fn rows_come_from_every_kind_of_listing() {
-        let rows = |value: Value| listing(value, "users").map(|listing| listing.rows.len());
+        let rows = |value: Value| listing(value, "users").ok().map(|listing| listing.rows.len());
         assert_eq!(rows(json!([{}, {}])), Some(2));
         assert_eq!(rows(json!({"record_count": 1, "users": [{}]})), Some(1));
         assert_eq!(rows(json!({"results": [{}, {}, {}]})), Some(3));
@@ -348,10 +350,10 @@ mod tests {
 
     #[test]
     fn the_answer_to_a_write_is_the_object_or_the_array_of_it() {
-        assert_eq!(single(json!({"id": 1})), Some(json!({"id": 1})));
-        assert_eq!(single(json!([{"id": 1}])), Some(json!({"id": 1})));
-        assert_eq!(single(json!([])), None);
-        assert_eq!(single(json!(1)), None);
+        assert_eq!(single(&json!({"id": 1})), Some(&json!({"id": 1})));
+        assert_eq!(single(&json!([{"id": 1}])), Some(&json!({"id": 1})));
+        assert_eq!(single(&json!([])), None);
+        assert_eq!(single(&json!(1)), None);
         assert_eq!(several(json!([{"id": 1}, {"id": 2}])).len(), 2);
     }
 

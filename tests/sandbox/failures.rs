@@ -6,7 +6,10 @@ use futures_util::future::join_all;
 use halo_intake::{
     class::Class,
     config::HaloConfig,
-    halo::client::{Calls, Freshness, HaloError},
+    halo::{
+        Reference,
+        client::{Calls, Freshness, HaloError},
+    },
     message::address::AddrSpec,
     sandbox::{Fault, Mishap, Pattern, Sandbox},
 };
@@ -37,7 +40,25 @@ async fn each_failure_of_a_read_is_of_its_class() {
             Class::Permanent,
             "with 400: no such column",
         ),
-        (status(404), Class::Permanent, "404 Not Found (empty answer)"),
+        (status(404), Class::Transient, "set url to where the API is"),
+        (Mishap::Html { status: 404 }, Class::Transient, "404 Not Found"),
+        (
+            Mishap::Html { status: 400 },
+            Class::Transient,
+            "what stands before Halo refuses it",
+        ),
+        (Mishap::Html { status: 405 }, Class::Transient, "405 Method Not Allowed"),
+        (
+            Mishap::Html { status: 407 },
+            Class::Transient,
+            "a proxy wants a sign-in",
+        ),
+        (said(409, "locked"), Class::Transient, "409: locked"),
+        (
+            said(200, "no licence"),
+            Class::Transient,
+            "it holds no list of users: no licence",
+        ),
         (status(413), Class::Permanent, "413"),
         (status(302), Class::Transient, "set url to where the API is"),
         (Mishap::Html { status: 200 }, Class::Transient, "no JSON"),
@@ -50,6 +71,42 @@ async fn each_failure_of_a_read_is_of_its_class() {
         assert!(error.to_string().contains(part), "{mishap:?}: {error}");
         assert!(!matches!(error, HaloError::NoAnswer { uncertain: true, .. }));
         world.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_a_gateway_does_not_find_is_not_taken_for_missing() {
+    let world = world().await;
+    world.fault(Fault::once("GET", "/api/client/12", Mishap::Html { status: 404 }));
+    let by_id = || world.halo.clients_by(&Reference::Id(12), &world.calls);
+    assert!(by_id().await.unwrap_err().is_of_connection());
+    assert_eq!(client_ids(&by_id().await.unwrap()), [12], "and it is not remembered");
+    assert_eq!(world.clients(&Reference::Id(999)).await, NOBODY);
+}
+
+#[tokio::test]
+async fn a_user_whose_record_is_an_error_is_not_passed_over() {
+    let world = world().await;
+    let said = Mishap::Status {
+        status: 200,
+        message: "deadlock".into(),
+    };
+    world.fault(Fault::once("GET", "/api/users/104", said));
+    let pia = addr("pia.lind@warehouse.acme.example");
+    let look = || world.halo.users_with_address(&pia, Freshness::Fresh, &world.calls);
+    let error = look().await.unwrap_err().to_string();
+    assert!(error.contains("no user with an id: deadlock"), "{error}");
+    assert_eq!(look().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_refuses_a_write_says_nothing_of_the_user() {
+    for http_status in [400, 403, 404, 405, 407] {
+        let world = world().await;
+        world.fault(Fault::once("POST", "/api/users", Mishap::Html { status: http_status }));
+        let error = world.create("new@acme.example").await.unwrap_err();
+        assert!(error.is_of_connection(), "{error}");
+        world.create("new@acme.example").await.unwrap();
     }
 }
 

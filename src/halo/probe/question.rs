@@ -143,7 +143,9 @@ fn heard(scene: &Scene, ask: Ask) -> Result<&Reply, Told> {
 /// The rows of a listing that was answered as one.
 fn listed(scene: &Scene, ask: Ask, (what, key): (&str, &str)) -> Result<Listing, Told> {
     let reply = heard(scene, ask)?;
-    let listing = wire::listing(reply.body.clone(), key).filter(|_| reply.is_success());
+    let listing = wire::listing(reply.body.clone(), key)
+        .ok()
+        .filter(|_| reply.is_success());
     listing.ok_or_else(|| open(format!("{what} {}", reply.ending())))
 }
 
@@ -365,7 +367,7 @@ fn agents_are_readable(scene: &Scene) -> Told {
         let evidence = format!("GET /Agent {}", reply.ending());
         match reply.http_status {
             401 | 403 => (Answer::Truth(false), evidence),
-            _ if reply.is_success() && wire::listing(reply.body.clone(), "results").is_some() => {
+            _ if reply.is_success() && wire::listing(reply.body.clone(), "results").is_ok() => {
                 (Answer::Truth(true), evidence)
             }
             _ => open(evidence),

@@ -75,7 +75,7 @@ impl Probe<'_> {
         let Some(reply) = self.removing(&request).await.filter(Reply::is_success) else {
             return false;
         };
-        let Some(listing) = wire::listing(reply.body, kind.route().key) else {
+        let Ok(listing) = wire::listing(reply.body, kind.route().key) else {
             return false;
         };
         let rows = listing.rows.iter().filter_map(Value::as_object);

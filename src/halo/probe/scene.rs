@@ -212,7 +212,7 @@ impl Scene {
     }
 
     fn first_site(&self, reply: &Reply) -> Option<SiteId> {
-        let rows = wire::listing(reply.body.clone(), "sites")?.rows;
+        let rows = wire::listing(reply.body.clone(), "sites").ok()?.rows;
         let sites = rows.iter().filter_map(wire::site);
         sites
             .filter(|site| site.client_id.is_some() && site.client_id == self.client)
@@ -223,7 +223,7 @@ impl Scene {
     fn first_user(&self, ask: Ask, reply: &Reply) -> Option<UserId> {
         let address = self.mark.first_address();
         let rows = match ask {
-            Ask::First => wire::listing(reply.body.clone(), "users")?.rows,
+            Ask::First => wire::listing(reply.body.clone(), "users").ok()?.rows,
             _ => made_in(reply).into_iter().cloned().map(Value::Object).collect(),
         };
         let mut users = rows.iter().filter_map(wire::user);
