@@ -15,6 +15,7 @@ mod answer;
 mod api;
 mod circuit;
 pub mod client;
+mod client_domains;
 mod directory;
 mod domain;
 pub mod fault;

@@ -47,7 +47,9 @@ mod whose;
 pub use faults::{Fault, Mishap, Pattern};
 pub use kept::StateError;
 pub use log::LoggedRequest;
-pub use switches::{Agents, Clientless, Duplicates, RateBody, RateLimit, Separator, SwitchError, Switches};
+pub use switches::{
+    Agents, ClientDomain, Clientless, Duplicates, RateBody, RateLimit, Separator, SwitchError, Switches,
+};
 
 use kept::Keeper;
 use socket::{Doors, Line};

@@ -20,7 +20,7 @@ use super::{
     Agent, Client, ClientId, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
     api::Api,
     circuit::Circuit,
-    directory::{Directory, SiteDomains},
+    directory::{Directory, MailDomains},
     fault::{Fault, Permission},
     findings::Findings,
     gather::Gather,
@@ -390,11 +390,11 @@ impl Halo {
         self.api.http.pace.settle().await
     }
 
-    /// What a restart should know: the mail domains of sites, and further addresses of users.
+    /// What a restart should know: mail domains, and further addresses of users.
     pub fn snapshot(&self) -> Value {
         let now = Timestamp::now();
         let kept = Kept {
-            site_domains: self.directory.snapshot(now),
+            mail_domains: self.directory.snapshot(now),
             further_addresses: self.lookups.further.snapshot(),
         };
         serde_json::to_value(kept).expect("numbers and texts always become JSON")
@@ -404,7 +404,7 @@ impl Halo {
     pub fn restore(&self, snapshot: Value) {
         let now = Timestamp::now();
         if let Ok(kept) = serde_json::from_value::<Kept>(snapshot) {
-            self.directory.restore(&kept.site_domains, now, &self.times);
+            self.directory.restore(&kept.mail_domains, now, &self.times);
             self.lookups.further.restore(&kept.further_addresses);
         }
     }
@@ -470,7 +470,7 @@ impl fmt::Debug for Halo {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Kept {
-    site_domains: Vec<SiteDomains>,
+    mail_domains: MailDomains,
     further_addresses: Vec<AddrSpec>,
 }
 
@@ -579,12 +579,12 @@ pub(super) mod tests {
         let halo = unconnected();
         let now = Timestamp::now().as_millisecond();
         halo.restore(serde_json::json!({
-            "site_domains": [{ "site": 7, "domains": ["acme.example"], "until": now + 60_000 }],
+            "mail_domains": { "sites": [{ "id": 7, "domains": ["acme.example"], "until": now + 60_000 }] },
             "further_addresses": ["pia.lind@acme.example"],
         }));
         halo.restore(serde_json::json!(["nonsense"]));
         let snapshot = halo.snapshot();
-        assert_eq!(snapshot["site_domains"][0]["domains"][0], "acme.example");
+        assert_eq!(snapshot["mail_domains"]["sites"][0]["domains"][0], "acme.example");
         assert_eq!(snapshot["further_addresses"][0], "pia.lind@acme.example");
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of a connection's clients, sites and agents, each with its lifetime. Users are known to `lookups`.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     Agent, Client, ClientId, Reference, Site, SiteId,
     client::HaloError,
+    client_domains::Rows,
     shelf::{Brought, Shelf},
     times::Times,
 };
 const MOST_PLACES: usize = 4096;
-/// A site's mail domains are a few octets and cost a request: every site of a large tenant has room.
+/// The mail domains of a site or a client are a few octets and cost a request: all of a large tenant have room.
 const MOST_SITES: usize = 100_000;
 
 /// Rows by mail domain.
@@ -27,7 +28,11 @@ pub(super) struct Directory {
     pub main_sites: Shelf<ClientId, Option<Site>>,
     pub site_domains: Shelf<SiteId, Vec<String>>,
     pub sites_by_domain: Shelf<(), ByDomain<Site>>,
-    pub clients_by_domain: Shelf<(), ByDomain<Client>>,
+    pub client_rows: Shelf<(), Arc<Rows>>,
+    pub clients_of_domain: Shelf<String, Vec<Client>>,
+    pub client_domains: Shelf<ClientId, Vec<String>>,
+    /// Requests for the clients of domains, since all their records were read.
+    pub spent_on_domains: tokio::sync::Mutex<usize>,
 }
 
 impl Directory {
@@ -39,7 +44,10 @@ impl Directory {
             main_sites: Shelf::new(MOST_PLACES),
             site_domains: Shelf::new(MOST_SITES),
             sites_by_domain: Shelf::new(1),
-            clients_by_domain: Shelf::new(1),
+            client_rows: Shelf::new(1),
+            clients_of_domain: Shelf::new(MOST_PLACES),
+            client_domains: Shelf::new(MOST_SITES),
+            spent_on_domains: tokio::sync::Mutex::default(),
         }
     }
 
@@ -49,42 +57,68 @@ impl Directory {
         self.sites.clear();
         self.main_sites.clear();
         self.sites_by_domain.clear();
-        self.clients_by_domain.clear();
+        self.client_rows.clear();
+        self.clients_of_domain.clear();
     }
 
-    /// The mail domains of sites as a restart wants them: they cost a request each.
-    pub(super) fn snapshot(&self, now: Timestamp) -> Vec<SiteDomains> {
-        let kept = self.site_domains.kept().into_iter();
-        let until = |left: Duration| {
-            now.as_millisecond()
-                .saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
-        };
-        kept.map(|(site, domains, left)| SiteDomains {
-            site,
-            domains,
-            until: until(left),
-        })
-        .collect()
+    /// The mail domains of sites and clients as a restart wants them: they cost a request each.
+    pub(super) fn snapshot(&self, now: Timestamp) -> MailDomains {
+        MailDomains {
+            sites: kept_domains(&self.site_domains, now),
+            clients: kept_domains(&self.client_domains, now),
+        }
     }
 
     /// Puts back what a snapshot holds and is not out of date.
-    pub(super) fn restore(&self, snapshot: &[SiteDomains], now: Timestamp, times: &Times) {
-        for kept in snapshot {
-            let left = u64::try_from(kept.until - now.as_millisecond()).unwrap_or(0);
-            let left = Duration::from_millis(left).min(times.site_domains);
-            if !left.is_zero() {
-                self.site_domains.put(kept.site, kept.domains.clone(), left);
-            }
-        }
+    pub(super) fn restore(&self, snapshot: &MailDomains, now: Timestamp, times: &Times) {
+        put_back(&self.site_domains, &snapshot.sites, now, times);
+        put_back(&self.client_domains, &snapshot.clients, now, times);
     }
 }
 
-/// The mail domains of one site, and until when they hold (milliseconds since the epoch).
+/// The mail domains that cost a request each.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct MailDomains {
+    sites: Vec<DomainsOf<SiteId>>,
+    clients: Vec<DomainsOf<ClientId>>,
+}
+
+/// The mail domains of one site or client, and until when they hold (milliseconds since the epoch).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct SiteDomains {
-    site: SiteId,
+struct DomainsOf<Id> {
+    id: Id,
     domains: Vec<String>,
     until: i64,
+}
+
+fn kept_domains<Id: Copy + Eq + Hash>(shelf: &Shelf<Id, Vec<String>>, now: Timestamp) -> Vec<DomainsOf<Id>> {
+    let until = |left: Duration| {
+        now.as_millisecond()
+            .saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
+    };
+    let kept = shelf.kept().into_iter();
+    kept.map(|(id, domains, left)| DomainsOf {
+        id,
+        domains,
+        until: until(left),
+    })
+    .collect()
+}
+
+fn put_back<Id: Copy + Eq + Hash>(
+    shelf: &Shelf<Id, Vec<String>>,
+    snapshot: &[DomainsOf<Id>],
+    now: Timestamp,
+    times: &Times,
+) {
+    for kept in snapshot {
+        let left = u64::try_from(kept.until - now.as_millisecond()).unwrap_or(0);
+        let left = Duration::from_millis(left).min(times.mail_domains);
+        if !left.is_zero() {
+            shelf.put(kept.id, kept.domains.clone(), left);
+        }
+    }
 }
 
 /// An answer with the lifetime of its kind; that there is nothing is kept shortly, a failure not at all.

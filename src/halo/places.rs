@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Details of sites are read so many at a time; others find the pace's line short.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 
 type Result<T> = std::result::Result<T, HaloError>;
 
@@ -41,7 +41,7 @@ impl Places<'_> {
         self.directory.clients.find(client, Freshness::Cached, ask).await
     }
 
-    async fn client(&self, id: ClientId, calls: &Calls) -> Result<Option<Client>> {
+    pub(super) async fn client(&self, id: ClientId, calls: &Calls) -> Result<Option<Client>> {
         let request = client_by_id(id);
         let Some(value) = self.api.ask_record(&request, calls).await? else {
             return Ok(None);
@@ -179,37 +179,10 @@ impl Places<'_> {
                     .unwrap_or_default()
             });
             // Spread, so that they don't all go out of date together.
-            let life = self.times.site_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
+            let life = self.times.mail_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
             kept(found, life, self.times, |_| false)
         };
         self.directory.site_domains.find(&site.id, Freshness::Cached, ask).await
-    }
-
-    pub(super) async fn clients_of_domain(&self, domain: &str, calls: &Calls) -> Result<Vec<Client>> {
-        let ask = || async {
-            kept(
-                self.index_of_clients(calls).await,
-                self.times.places,
-                self.times,
-                |_| false,
-            )
-        };
-        let index = self
-            .directory
-            .clients_by_domain
-            .find(&(), Freshness::Cached, ask)
-            .await?;
-        Ok(index.get(&domain::folded(domain)).cloned().unwrap_or_default())
-    }
-
-    async fn index_of_clients(&self, calls: &Calls) -> Result<ByDomain<Client>> {
-        let rows = listing::every(self.api, CLIENTS, Query::new(), calls).await?;
-        let clients = rows
-            .iter()
-            .filter_map(wire::client)
-            .filter(|client| !client.inactive)
-            .collect();
-        Ok(indexed(clients, |client: &Client| client.id.0, domains_of_client))
     }
 
     /// One POST of a client with its first site.
@@ -264,21 +237,8 @@ fn named<T>(rows: Vec<T>, name: &str, name_of: impl Fn(&T) -> &str) -> Vec<T> {
         .collect()
 }
 
-impl Client {
-    /// Whether this is its mail domain, or the host of its website.
-    pub fn is_of_domain(&self, domain: &str) -> bool {
-        domains_of_client(self).contains(&domain::folded(domain))
-    }
-}
-
-fn domains_of_client(client: &Client) -> Vec<String> {
-    let mut domains = domain::of_field(&client.domain);
-    domains.extend(domain::of_website(&client.website).filter(|host| !domains.contains(host)));
-    domains
-}
-
 /// Rows by domain; those of one domain by id, so that a choice among them is always the same.
-fn indexed<T: Clone>(
+pub(super) fn indexed<T: Clone>(
     mut rows: Vec<T>,
     id_of: impl Fn(&T) -> i64,
     domains_of: impl Fn(&T) -> Vec<String>,
@@ -296,7 +256,6 @@ fn indexed<T: Clone>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn check(names: &[&str], name: &str, expected: &[&str]) {
         let rows = names.iter().map(|name| (*name).to_owned()).collect();
@@ -309,21 +268,5 @@ mod tests {
         check(&["Acme", "Acme Ltd", "ACME"], " acme ", &["Acme", "ACME"]);
         check(&["Acme", " Acme "], "Acme", &["Acme", " Acme "]);
         check(&["Acme Ltd"], "Acme", &[]);
-    }
-
-    #[test]
-    fn a_client_is_known_by_its_domain_and_by_its_website() {
-        let client = |value| wire::client(&value).unwrap();
-        let both = client(
-            json!({"id": 1, "domain": "acme.example, acme.example.net", "website": "https://www.acme.example/x"}),
-        );
-        assert_eq!(domains_of_client(&both), ["acme.example", "acme.example.net"]);
-        let index = indexed(
-            vec![client(json!({"id": 9, "website": "acme.example"})), both],
-            |client| client.id.0,
-            domains_of_client,
-        );
-        let ids: Vec<i64> = index["acme.example"].iter().map(|client| client.id.0).collect();
-        assert_eq!(ids, [1, 9]);
     }
 }

@@ -21,8 +21,8 @@ pub struct Times {
     pub users: Duration,
     /// The list of agents.
     pub agents: Duration,
-    /// The mail domains of a site, which cost a request each.
-    pub site_domains: Duration,
+    /// The mail domains of a site or a client, which cost a request each.
+    pub mail_domains: Duration,
     /// That there is no such thing: somebody may be creating it now.
     pub absent: Duration,
 }
@@ -40,7 +40,7 @@ impl Default for Times {
             places: Duration::from_secs(10 * 60),
             users: Duration::from_secs(60),
             agents: Duration::from_secs(10 * 60),
-            site_domains: Duration::from_secs(6 * 60 * 60),
+            mail_domains: Duration::from_secs(6 * 60 * 60),
             absent: Duration::from_secs(60),
         }
     }

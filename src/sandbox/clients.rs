@@ -10,7 +10,7 @@ use super::{
     resource::{LAST_UPDATE, Resource, missing},
     sites,
     state::Store,
-    switches::Switches,
+    switches::{ClientDomain, Switches},
 };
 
 /// The fields of a client. `domain` is in no row, `website` is.
@@ -30,7 +30,7 @@ pub(super) const FIELDS: &[Field] = &[
     row("use", Kind::Text),
     row("customfields", Kind::List),
     detail_only("notes", Kind::Text),
-    detail_only("domain", Kind::Text).at_most(250),
+    row("domain", Kind::Text).at_most(250),
     detail_only("main_site_name", Kind::Text),
     detail_only("trading_name", Kind::Text),
     detail_only("newclient_sitename", Kind::Text),
@@ -48,12 +48,25 @@ pub(super) const RESOURCE: Resource = Resource {
     add,
     settle,
     delete: |store, id| drop(store.clients.remove(&id)),
-    hidden: |_| &[],
+    hidden,
     dress: |_, _| {},
 };
 
-fn is_wanted(_store: &Store, client: &Record, query: &Query, _switches: &Switches) -> bool {
+/// Rows don't show the domain, as far as is known.
+fn hidden(switches: &Switches) -> &'static [&'static str] {
+    match switches.client_domain {
+        ClientDomain::InRows => &[],
+        _ => &["domain"],
+    }
+}
+
+fn is_wanted(_store: &Store, client: &Record, query: &Query, switches: &Switches) -> bool {
     let bears = |field: &str| query.is_in("domain", text(client, field));
+    let is_of_domain = match switches.client_domain {
+        ClientDomain::Filter | ClientDomain::InRows => bears("domain") || bears("website"),
+        ClientDomain::Ignored => true,
+        ClientDomain::Nothing => query.text("domain").is_empty(),
+    };
     let searched = if query.is_on("search_name_only") {
         [text(client, "name"), ""]
     } else {
@@ -61,7 +74,7 @@ fn is_wanted(_store: &Store, client: &Record, query: &Query, _switches: &Switche
     };
     query.wants(flag(client, "inactive"))
         && query.is_of("toplevel_id", number(client, "toplevel_id"))
-        && (bears("domain") || bears("website"))
+        && is_of_domain
         && query.is_found_in(&searched)
 }
 

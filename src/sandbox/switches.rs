@@ -62,6 +62,8 @@ switches! {
     auth_info: bool = true,
     /// How agents are listed: an envelope with `"results"`, or `"bare"`.
     agents: Agents = Agents::Results,
+    /// What the parameter `domain` of a list of clients does: `"filter"`, `"ignored"` (all are listed), `"nothing"` (none is), or `"in_rows"`: it filters, and rows show the field.
+    client_domain: ClientDomain = ClientDomain::Filter,
     /// No page is longer.
     page_cap: usize = 100,
     /// Whether every page is the first one.
@@ -266,6 +268,20 @@ pub enum Clientless {
     Accept,
     /// It is refused with 400.
     Reject,
+}
+
+/// What the list parameter `domain` of clients means, and whether rows show the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientDomain {
+    /// Those whose domain or website holds it.
+    Filter,
+    /// Nothing: all are listed.
+    Ignored,
+    /// Something else, by which no client is listed.
+    Nothing,
+    /// As `Filter`, and rows show the field.
+    InRows,
 }
 
 /// A rolling window over all requests to the API.

@@ -1,11 +1,12 @@
 //! Clients, sites and agents by id, by name, by domain and by address.
 
+use futures_util::future::join_all;
 use halo_intake::{
     halo::{
         ClientId, Reference,
         client::{Calls, Freshness, HaloError},
     },
-    sandbox::{Agents, Fault},
+    sandbox::{Agents, ClientDomain, Fault},
 };
 use serde_json::json;
 
@@ -112,8 +113,7 @@ async fn the_main_site_is_the_one_named_else_the_first_active_one() {
 async fn sites_and_clients_are_found_by_their_whole_mail_domain() {
     let world = world().await;
     for (domain, sites, clients) in [
-        // The client's own `domain` is in no row of a list, so it doesn't count.
-        ("acme.example", &[21][..], &[][..]),
+        ("acme.example", &[21][..], &[12][..]),
         ("ACME-group.example", &[21], &[]),
         ("warehouse.acme.example", &[22], &[]),
         ("northgate.example", &[25], &[]),
@@ -127,10 +127,91 @@ async fn sites_and_clients_are_found_by_their_whole_mail_domain() {
         assert_eq!(world.clients_of(domain).await, clients, "{domain}");
     }
     assert_eq!(world.asked_of("GET /api/Site/"), 8, "one for each active site, once");
+    assert_eq!(world.asked_of("GET /api/Site"), 9);
+}
+
+/// How many requests of the world were for lists of clients, and how many for one client.
+fn asked_for_clients(world: &World) -> (usize, usize) {
+    let records = world.asked_of("GET /api/Client/");
+    (world.asked_of("GET /api/Client") - records, records)
+}
+
+#[tokio::test]
+async fn the_domain_of_a_client_is_read_where_halos_filter_hints_at_it() {
+    let world = world().await;
+    assert_eq!(world.clients_of("acme.example").await, [12]);
     assert_eq!(
-        (world.asked_of("GET /api/Site"), world.asked_of("GET /api/Client")),
-        (9, 1)
+        asked_for_clients(&world),
+        (2, 1),
+        "all, those of the domain, and the one"
     );
+    assert_eq!(world.clients_of("ACME.example.").await, [12]);
+    assert_eq!(asked_for_clients(&world), (2, 1), "kept");
+    assert_eq!(world.clients_of("me.example").await, NOBODY, "a part is no match");
+}
+
+#[tokio::test]
+async fn a_domain_of_one_client_and_a_website_of_another_are_two() {
+    let world = world().await;
+    let site = json!({"name": "Website", "website": "https://www.both.example/x"});
+    let by_website = world.sandbox.add_client(site);
+    let by_domain = world
+        .sandbox
+        .add_client(json!({"name": "Domain", "domain": "both.example"}));
+    assert_eq!(world.clients_of("both.example").await, [by_website.0, by_domain.0]);
+}
+
+#[tokio::test]
+async fn a_flood_of_strange_domains_costs_no_more_than_the_clients() {
+    let world = world().await;
+    for number in 0..35 {
+        world.sandbox.add_client(json!({"name": format!("Client {number}")}));
+    }
+    let domains: Vec<String> = (0..200).map(|number| format!("strange{number}.example")).collect();
+    let asked = domains.iter().map(|domain| world.clients_of(domain));
+    assert!(join_all(asked).await.iter().all(Vec::is_empty));
+    let (lists, records) = asked_for_clients(&world);
+    assert!(lists <= 42 && records == 40, "{lists} lists and {records} records");
+    assert_eq!(world.clients_of("acme.example").await, [12]);
+    assert_eq!(asked_for_clients(&world), (lists, records));
+
+    let again = connected(&config(world.sandbox.url()), times());
+    again.restore(world.halo.snapshot());
+    world.sandbox.clear_log();
+    let found = again.clients_of_domain("acme.example", &world.calls).await.unwrap();
+    assert_eq!(client_ids(&found), [12]);
+    assert_eq!(asked_for_clients(&world), (1, 0), "after a restart they are known");
+}
+
+#[tokio::test]
+async fn a_filter_that_filters_nothing_or_everything_is_not_trusted() {
+    let world = world().await;
+    world
+        .sandbox
+        .set(|switches| switches.client_domain = ClientDomain::Ignored);
+    for number in 0..5 {
+        world.sandbox.add_client(json!({"name": format!("Client {number}")}));
+    }
+    assert_eq!(world.clients_of("acme.example").await, [12]);
+
+    let blind = self::world().await;
+    blind
+        .sandbox
+        .set(|switches| switches.client_domain = ClientDomain::Nothing);
+    for number in 0..3 {
+        blind.clients_of(&format!("strange{number}.example")).await;
+    }
+    assert_eq!(blind.clients_of("acme.example").await, [12], "all were read meanwhile");
+}
+
+#[tokio::test]
+async fn rows_that_show_the_domain_are_enough() {
+    let world = world().await;
+    world
+        .sandbox
+        .set(|switches| switches.client_domain = ClientDomain::InRows);
+    assert_eq!(world.clients_of("acme.example").await, [12]);
+    assert_eq!(asked_for_clients(&world), (1, 0));
 }
 
 #[tokio::test]

@@ -139,6 +139,20 @@ get "/api/Users?search=nobody-$mark&count=2"
 times 2 '"emailaddress"'
 switch '{"ignore_filters":false}'
 
+point 'client_domain: a parameter that filters, is ignored or lists none, and a field in rows'
+get "/api/Client?domain=$mark&search=$mark"
+lacks '"domain":'
+switch '{"client_domain":"in_rows"}'
+get "/api/Client?search=$mark"
+has '"domain":'
+switch '{"client_domain":"ignored"}'
+get "/api/Client?domain=nobody-$mark&count=2"
+times 2 '"website"'
+switch '{"client_domain":"nothing"}'
+get "/api/Client?domain=$mark"
+times 0 '"website"'
+switch '{"client_domain":"filter"}'
+
 point 'search_other_addresses: whether search looks at email2 and email3'
 get "/api/Users?search=second@$mark"
 times 1 '"emailaddress"'

@@ -1,0 +1,178 @@
+//! Clients by mail domain. The host of a client's website is in the rows of a list; its `domain` is only in the record
+//! itself, and costs a request each.
+//!
+//! So a domain is asked for by the filter `domain` of the list, whose meaning nobody documents: its hits are looked at
+//! in detail, and compared. Where it has none, the search has its turn. Once that has cost as many requests as there
+//! are clients whose `domain` isn't known, all of those are read instead, and for hours nothing is asked any more. So
+//! no flood of strange domains costs more than twice the clients, and one strange domain costs two requests.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    Client,
+    client::{Calls, Freshness, HaloError},
+    directory::{ByDomain, kept},
+    domain,
+    listing::{self, CLIENTS},
+    places::{AT_ONCE, Places, indexed, search_query},
+    wire::{self, Query},
+};
+
+/// A filter that lets more through filters something else, or nothing.
+const MOST_HITS: usize = 5;
+
+type Result<T> = std::result::Result<T, HaloError>;
+
+/// The active clients as the list shows them.
+#[derive(Debug)]
+pub(super) struct Rows {
+    clients: Vec<Client>,
+    /// By website, and by `domain` where rows show it.
+    by_domain: ByDomain<Client>,
+}
+
+impl Places<'_> {
+    /// The active clients whose domain, or the host of whose website, is exactly this one, by id.
+    pub(super) async fn clients_of_domain(&self, domain: &str, calls: &Calls) -> Result<Vec<Client>> {
+        let domain = domain::folded(domain);
+        let ask = || async {
+            let found = self.find_clients_of_domain(&domain, calls).await;
+            kept(found, self.times.places, self.times, Vec::is_empty)
+        };
+        self.directory
+            .clients_of_domain
+            .find(&domain, Freshness::Cached, ask)
+            .await
+    }
+
+    async fn find_clients_of_domain(&self, domain: &str, calls: &Calls) -> Result<Vec<Client>> {
+        let rows = self.client_rows(calls).await?;
+        let by_row = rows.by_domain.get(domain).cloned().unwrap_or_default();
+        let mut found: BTreeMap<_, _> = by_row.into_iter().map(|client| (client.id, client)).collect();
+        // One at a time: who comes after may find all that it needs.
+        let mut spent = self.directory.spent_on_domains.lock().await;
+        for client in self.candidates(&rows, domain, &mut spent, calls).await? {
+            if !client.inactive
+                && self
+                    .domains_in_detail(&client, calls)
+                    .await?
+                    .iter()
+                    .any(|of| of == domain)
+            {
+                found.insert(client.id, client);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    async fn client_rows(&self, calls: &Calls) -> Result<Arc<Rows>> {
+        let ask = || async {
+            let rows = listing::every(self.api, CLIENTS, Query::new(), calls).await;
+            let rows = rows.map(|rows| {
+                let clients = rows.iter().filter_map(wire::client);
+                let clients: Vec<Client> = clients.filter(|client| !client.inactive).collect();
+                let by_domain = indexed(clients.clone(), |client| client.id.0, domains_in);
+                Arc::new(Rows { clients, by_domain })
+            });
+            kept(rows, self.times.places, self.times, |_| false)
+        };
+        self.directory.client_rows.find(&(), Freshness::Cached, ask).await
+    }
+
+    /// Those whose record may bear the domain.
+    async fn candidates(&self, rows: &Rows, domain: &str, spent: &mut usize, calls: &Calls) -> Result<Vec<Client>> {
+        let is_unknown =
+            |client: &Client| !shows_domain(client) && !self.directory.client_domains.holds(&client.id, |_| true);
+        let (unknown, known): (Vec<Client>, Vec<Client>) = rows.clients.iter().cloned().partition(is_unknown);
+        if unknown.is_empty() {
+            return Ok(rows.clients.clone());
+        }
+        if *spent < unknown.len() {
+            *spent += 1;
+            let mut hits = self.hits(vec![("domain", domain.to_owned())], calls).await?;
+            if hits.is_empty() {
+                *spent += 1;
+                hits = self.hits(search_query(None, domain), calls).await?;
+            }
+            if hits.len() <= MOST_HITS {
+                hits.extend(known);
+                return Ok(hits);
+            }
+        }
+        // What was read stays on its own shelf, so that one that was given up goes on where it stopped.
+        let read = unknown
+            .into_iter()
+            .map(|client| async move { self.domains_in_detail(&client, calls).await.map(drop) });
+        let read = stream::iter(read).buffer_unordered(AT_ONCE);
+        read.try_collect::<()>().await?;
+        *spent = 0;
+        Ok(rows.clients.clone())
+    }
+
+    async fn hits(&self, query: Query, calls: &Calls) -> Result<Vec<Client>> {
+        let page = listing::one(self.api, CLIENTS, listing::page(query, 1), calls).await?;
+        Ok(page.rows.iter().filter_map(wire::client).collect())
+    }
+
+    async fn domains_in_detail(&self, client: &Client, calls: &Calls) -> Result<Vec<String>> {
+        if shows_domain(client) {
+            return Ok(domain::of_field(&client.domain));
+        }
+        let ask = || async {
+            let found = self.client(client.id, calls).await;
+            let found = found.map(|client| {
+                client
+                    .map(|client| domain::of_field(&client.domain))
+                    .unwrap_or_default()
+            });
+            // Spread, so that they don't all go out of date together.
+            let life = self.times.mail_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
+            kept(found, life, self.times, |_| false)
+        };
+        self.directory
+            .client_domains
+            .find(&client.id, Freshness::Cached, ask)
+            .await
+    }
+}
+
+fn shows_domain(client: &Client) -> bool {
+    client.raw.get("domain").is_some()
+}
+
+impl Client {
+    /// Whether this is its mail domain, or the host of its website.
+    pub fn is_of_domain(&self, domain: &str) -> bool {
+        domains_in(self).contains(&domain::folded(domain))
+    }
+}
+
+fn domains_in(client: &Client) -> Vec<String> {
+    let mut domains = domain::of_field(&client.domain);
+    domains.extend(domain::of_website(&client.website).filter(|host| !domains.contains(host)));
+    domains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_client_is_known_by_its_domain_and_by_its_website() {
+        let client = |value| wire::client(&value).unwrap();
+        let both = client(
+            json!({"id": 1, "domain": "acme.example, acme.example.net", "website": "https://www.acme.example/x"}),
+        );
+        assert_eq!(domains_in(&both), ["acme.example", "acme.example.net"]);
+        let index = indexed(
+            vec![client(json!({"id": 9, "website": "acme.example"})), both],
+            |client| client.id.0,
+            domains_in,
+        );
+        let ids: Vec<i64> = index["acme.example"].iter().map(|client| client.id.0).collect();
+        assert_eq!(ids, [1, 9]);
+    }
+}
