@@ -102,7 +102,10 @@ async fn process(generation: Generation, mailbox: &MailboxName, octets: Vec<u8>)
     let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
     memory::recall(&world).await?;
     let crew = Crew::new(world.clone());
-    let processed = handed::process(&world, &crew, mailbox, (Bytes::from(octets), Held::default())).await;
+    let processed = match handed::again(&world, &crew, mailbox, &octets).await? {
+        Some(processed) => processed,
+        None => handed::process(&world, &crew, mailbox, (Bytes::from(octets), Held::default())).await,
+    };
     crew.stop(PATIENCE).await;
     memory::keep(&world).await;
     report::pass(&world, false).await?;

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Answer, Change, CreationKey, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Queue, Receipt,
-    Row, RowFilter, Spot, Totals, Unsettled, Work,
+    Answer, Change, CreationKey, Digest, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Queue,
+    Receipt, Row, RowFilter, Spot, Totals, Unsettled, Work,
 };
 use crate::{clock::Clock, config::MailboxName};
 use pack::{Packed, pack};
@@ -186,6 +186,11 @@ impl Journal for Sqlite {
     fn unsettled<'a>(&'a self, mailbox: &'a MailboxName, limit: usize) -> Answer<'a, Vec<Unsettled>> {
         let (mailbox, now) = (mailbox.clone(), self.clock.now());
         Box::pin(self.readers.read(move |db| read::unsettled(db, &mailbox, limit, now)))
+    }
+
+    fn handed<'a>(&'a self, mailbox: &'a MailboxName, fingerprint: Digest) -> Answer<'a, Option<EntryId>> {
+        let mailbox = mailbox.clone();
+        Box::pin(self.readers.read(move |db| read::handed(db, &mailbox, fingerprint)))
     }
 
     fn letters(&self, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>> {

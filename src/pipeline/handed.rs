@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     World,
@@ -82,13 +82,35 @@ pub async fn process(
     let processed = async {
         let entry = take(world, crew, mailbox, (octets, held)).await?;
         tokio::select! {
-            processed = became(world, entry) => processed,
+            processed = became(world, entry, PATIENCE) => processed,
             () = stop_is_near(world) => Ok(Processed::deferred(entry, STOPS)),
         }
     };
     processed
         .await
         .unwrap_or_else(|error: JournalError| Processed::refused(error.to_string()))
+}
+
+/// What has no outcome yet and is handed over again, by an MTA that was told to come again. Where no daemon runs nobody
+/// else takes it up: it has its turn now, and the caller hears what became of it. `None`: it is another message.
+pub async fn again(
+    world: &Arc<World>,
+    crew: &Crew,
+    mailbox: &MailboxName,
+    octets: &[u8],
+) -> Result<Option<Processed>, JournalError> {
+    let fingerprint = Message::read(octets).fingerprint();
+    let Some(entry) = world.journal.handed(mailbox, fingerprint).await? else {
+        return Ok(None);
+    };
+    // One that is not deferred is in line anyway.
+    world.journal.write(Change::Reopened { entry }).await?;
+    let (_, nothing_else) = mpsc::channel(1);
+    tokio::select! {
+        drained = crew.drain(nothing_else, None) => drained?,
+        () = tokio::time::sleep(PATIENCE) => {}
+    }
+    became(world, entry, Duration::ZERO).await.map(Some)
 }
 
 async fn take(
@@ -178,9 +200,9 @@ async fn stop_is_near(world: &World) {
     }
 }
 
-/// Waits until the message has an outcome or comes again later.
-async fn became(world: &Arc<World>, id: EntryId) -> Result<Processed, JournalError> {
-    let until = Instant::now() + PATIENCE;
+/// Waits until the message has an outcome or comes again later, but no longer than that.
+async fn became(world: &Arc<World>, id: EntryId, patience: Duration) -> Result<Processed, JournalError> {
+    let until = Instant::now() + patience;
     let mut wait = Duration::from_millis(2);
     let mut was_sent = false;
     loop {

@@ -63,6 +63,38 @@ fn process_exits_75_when_the_message_is_deferred() {
     assert_eq!(world.only().0, "deferred");
 }
 
+/// Without a daemon a message that is deferred is brought again, and is that message.
+fn check_brought_again(mailbox: &str) {
+    use halo_intake::sandbox::{Fault, Mishap};
+    let mut world = World::new(USERS);
+    world.mailbox = mailbox.to_owned();
+    world.more("[retry]\nfirst = \"1h\"\nlongest = \"1h\"\n");
+    let mail = b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n";
+    let unavailable = Mishap::Status {
+        status: 503,
+        message: String::new(),
+    };
+    let fault = Fault::once("", "/api/users", unavailable).times(1000);
+    world.sandbox.set(|switches| switches.faults = vec![fault]);
+    for attempts in 1..=2 {
+        let ran = process(&world, mail);
+        assert_eq!(ran.status, 75, "{ran:?}");
+        assert_eq!(world.only().0, "deferred");
+        assert_eq!(world.log()[0]["attempts"], attempts);
+    }
+    world.sandbox.set(|switches| switches.faults.clear());
+    let ran = process(&world, mail);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "1 completed\n"), "{ran:?}");
+    assert_eq!(world.only().0, "completed");
+    assert_eq!(world.users("ann@stranger.example").len(), 1);
+}
+
+#[test]
+fn a_message_that_is_handed_over_again_without_a_daemon_is_tried_again_and_has_its_own_outcome() {
+    check_brought_again("");
+    check_brought_again("deduplicate = \"off\"");
+}
+
 /// `process -`, with these octets on its standard input.
 fn process(world: &World, octets: &[u8]) -> Ran {
     let mut child = begin(world);

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     config::MailboxName,
-    journal::{CreationKey, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, Spot, Totals, Unsettled},
+    journal::{
+        CreationKey, Digest, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, Spot, Totals, Unsettled,
+    },
     outcome::Outcome,
 };
 
@@ -111,6 +113,16 @@ fn outcome(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Outcome> 
         let reason = format!("outcome {word:?} is not known");
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, reason.into())
     })
+}
+
+/// The first one of this fingerprint that was handed over and has no outcome.
+pub(super) fn handed(db: &Connection, mailbox: &MailboxName, fingerprint: Digest) -> rusqlite::Result<Option<EntryId>> {
+    db.prepare_cached(
+        "SELECT id FROM entry WHERE fingerprint = ?1 AND outcome IS NULL AND kind = 'handed' AND mailbox = ?2
+         ORDER BY id LIMIT 1",
+    )?
+    .query_row(params![fingerprint, mailbox.0], |row| row.get(0))
+    .optional()
 }
 
 /// Letters that are to leave now. Those whose time is over come first: to end them needs no server.
