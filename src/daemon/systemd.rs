@@ -6,16 +6,22 @@ use sd_notify::NotifyState;
 use serde_json::json;
 
 use crate::{
+    config::MailboxName,
     journal::Change,
-    pipeline::{World, states::Thing},
+    pipeline::{
+        World,
+        states::{Reading, States, Thing},
+    },
 };
 
-/// The status line is brought up to date so often.
+/// The status line is brought up to date so often, and whenever something becomes well or bad.
 const LOOK: Duration = Duration::from_secs(1);
 /// A journal that has not taken a change after so long feeds no watchdog.
 const JOURNAL_PATIENCE: Duration = Duration::from_secs(10);
 /// The loop that takes up work makes a turn four times as often.
 const TURN_PATIENCE: Duration = Duration::from_secs(60);
+/// How far a mailbox is that holds fewer messages is over before anybody reads it.
+const WORTH_A_WORD: usize = 1000;
 /// A status line names so many troubles, and so much of each.
 const TROUBLES: usize = 3;
 const LONGEST_TROUBLE: usize = 160;
@@ -43,6 +49,7 @@ pub(super) async fn beat(world: Arc<World>) {
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
+            () = world.state.changed.notified() => {}
             () = world.stop.cancelled() => {
                 tell(&[NotifyState::Stopping]);
                 return;
@@ -73,21 +80,45 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// A line for people, and whether a mailbox is well or every one of them has said why not.
+/// A line for people, and whether a mailbox was reached or every one of them has said why not.
 fn status(world: &World) -> (String, bool) {
     let generation = world.generation.load();
     let watched = generation.config.mailboxes.iter().filter(|(_, config)| config.enabled);
-    let known: Vec<Option<bool>> = watched
-        .map(|(name, _)| world.state.is_well(&Thing::Mailbox(name.clone())))
-        .collect();
-    let well = known.iter().filter(|well| **well == Some(true)).count();
-    let mut line = format!("{well} of {} mailboxes are well", known.len());
-    for (thing, trouble) in world.state.troubles().iter().take(TROUBLES) {
+    line(watched.map(|(name, _)| name), &world.state)
+}
+
+fn line<'a>(mailboxes: impl Iterator<Item = &'a MailboxName>, state: &States) -> (String, bool) {
+    let (mut count, mut well, mut known) = (0, 0, 0);
+    let mut reading = String::new();
+    for mailbox in mailboxes {
+        let now = state.reading(mailbox);
+        let is_well = state.is_well(&Thing::Mailbox(mailbox.clone())).or(now.map(|_| true));
+        count += 1;
+        known += usize::from(is_well.is_some());
+        well += usize::from(is_well == Some(true));
+        if let Some(Reading { done, of }) = now.filter(|now| now.of >= WORTH_A_WORD) {
+            reading += &format!("; {mailbox}: reading, {} of {}", grouped(done), grouped(of));
+        }
+    }
+    let mut line = format!("{well} of {count} mailboxes are well{reading}");
+    for (thing, trouble) in state.troubles().iter().take(TROUBLES) {
         let text = format!("; {thing}: {}", trouble.reason);
         let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
         line.extend(printable.take(LONGEST_TROUBLE));
     }
-    (line, well > 0 || known.iter().all(Option::is_some))
+    (line, well > 0 || known == count)
+}
+
+/// `12,000`
+fn grouped(number: usize) -> String {
+    let (digits, mut text) = (number.to_string(), String::new());
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Progress is that the journal takes changes and the loop that takes up work turns. A Halo or a mailbox that is
@@ -99,4 +130,33 @@ async fn is_alive(world: &World) -> bool {
     };
     let written = tokio::time::timeout(JOURNAL_PATIENCE, world.journal.write(change)).await;
     matches!(written, Ok(Ok(_))) && world.state.since_turn() < TURN_PATIENCE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mailbox_is_well_as_soon_as_it_is_reached_and_says_how_far_it_is() {
+        let (states, support) = (States::default(), MailboxName("support".to_owned()));
+        let check = |expected: &str, is_settled: bool| {
+            assert_eq!(line([&support].into_iter(), &states), (expected.to_owned(), is_settled));
+        };
+        check("0 of 1 mailboxes are well", false);
+        states.reaches(&support, 30_000);
+        check("1 of 1 mailboxes are well; support: reading, 0 of 30,000", true);
+        states.read(&support, 12_000);
+        check("1 of 1 mailboxes are well; support: reading, 12,000 of 30,000", true);
+        states.has_read(&support);
+        states.well(&Thing::Mailbox(support.clone()), jiff::Timestamp::UNIX_EPOCH);
+        check("1 of 1 mailboxes are well", true);
+        states.reaches(&support, 3);
+        check("1 of 1 mailboxes are well", true);
+    }
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        let texts = [0, 999, 1000, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
 }

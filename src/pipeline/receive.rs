@@ -140,7 +140,9 @@ impl Watched {
     async fn session(&self, failures: &mut u32) -> Result<(), ReceiveError> {
         let mut session = mailbox::open(&self.name, &self.config).await?;
         loop {
-            self.pass(session.as_mut()).await?;
+            let passed = self.pass(session.as_mut()).await;
+            self.world.state.has_read(&self.name);
+            passed?;
             *failures = 0;
             self.note_well().await;
             let until = tokio::time::Instant::now() + self.config.poll_interval;
@@ -165,12 +167,18 @@ impl Watched {
             self.note_changed_validity(position, selected).await;
         }
         let skipping = self.backlog(before.is_none(), selected).await?;
+        // All at the first look; afterwards only what came since.
+        let exists = usize::try_from(selected.exists).unwrap_or(usize::MAX);
+        let to_read = if before.is_none() { exists } else { 0 };
+        self.world.state.reaches(&self.name, to_read);
         let plan = position::plan(before.as_ref(), &selected);
         let (mut doubtful, mut withheld): (Vec<Listed>, Vec<Listed>) = Default::default();
         for range in position::windows(&plan, &selected) {
             let listed = session.list(range).await?;
             let highest = listed.iter().filter_map(|listed| uid(&listed.spot)).max().unwrap_or(0);
+            let count = listed.len();
             let wanted = self.unknown(listed).await?;
+            self.world.state.read(&self.name, count - wanted.len());
             let (late, wanted) = self.doubts.apart(wanted);
             doubtful.extend(late);
             withheld.extend(self.take(session, wanted, skipping).await?);
@@ -270,6 +278,7 @@ impl Watched {
             let (batch, later) = rest.split_at(length);
             rest = later;
             withheld.extend(self.batch(session, batch, header_only, skipping).await?);
+            self.world.state.read(&self.name, batch.len());
             if self.stop.is_cancelled() {
                 return Err(MailboxError::Lost {
                     reason: "the daemon stops".to_owned(),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 pub use super::thing::Thing;
 use crate::config::MailboxName;
@@ -37,9 +38,22 @@ pub struct Trouble {
     last: Timestamp,
 }
 
+/// How far the reading of a mailbox is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// So many messages were looked at.
+    pub done: usize,
+    /// Of so many; 0 where only what came since the last time is read.
+    pub of: usize,
+}
+
 /// How everything is.
-#[derive(Debug)]
-pub struct States(Mutex<Known>);
+#[derive(Debug, Default)]
+pub struct States {
+    known: Mutex<Known>,
+    /// Rings when something became well or bad, or a mailbox was reached.
+    pub changed: Notify,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -48,34 +62,39 @@ struct Known {
     well: BTreeMap<Thing, Timestamp>,
     /// What operators have heard of and not heard the end of, by this process or an earlier one.
     told: BTreeSet<Thing>,
+    /// The mailboxes that were reached and are being read.
+    reading: BTreeMap<MailboxName, Reading>,
     /// When the loop that takes up work made its last turn.
     turned: Instant,
     /// Whether systemd knows that the daemon is ready.
     is_ready: bool,
 }
 
-impl Default for States {
-    fn default() -> States {
-        States(Mutex::new(Known {
+impl Default for Known {
+    fn default() -> Known {
+        Known {
             troubles: BTreeMap::new(),
             well: BTreeMap::new(),
             told: BTreeSet::new(),
+            reading: BTreeMap::new(),
             turned: Instant::now(),
             is_ready: false,
-        }))
+        }
     }
 }
 
 impl States {
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The thing is well. Says whether operators heard of its trouble and are to hear of the end.
     pub fn well(&self, thing: &Thing, now: Timestamp) -> bool {
         let mut known = self.known();
-        known.troubles.remove(thing);
-        known.well.insert(thing.clone(), now);
+        let had_trouble = known.troubles.remove(thing).is_some();
+        if known.well.insert(thing.clone(), now).is_none() || had_trouble {
+            self.changed.notify_one();
+        }
         known.told.remove(thing)
     }
 
@@ -98,6 +117,7 @@ impl States {
             last: now,
         };
         known.troubles.insert(thing.clone(), trouble);
+        self.changed.notify_one();
         let is_time = urgency == Urgency::Now || now.duration_since(since) >= LASTS;
         is_time && known.told.insert(thing.clone())
     }
@@ -125,9 +145,34 @@ impl States {
         self.known().well.get(thing).is_some_and(|well| *well > time)
     }
 
+    /// The mailbox was reached, and so many messages are to be read.
+    pub fn reaches(&self, mailbox: &MailboxName, of: usize) {
+        let reading = Reading { done: 0, of };
+        self.known().reading.insert(mailbox.clone(), reading);
+        self.changed.notify_one();
+    }
+
+    /// So many more of them were.
+    pub fn read(&self, mailbox: &MailboxName, more: usize) {
+        if let Some(reading) = self.known().reading.get_mut(mailbox) {
+            reading.done += more;
+        }
+    }
+
+    /// The reading is over, or broke off.
+    pub fn has_read(&self, mailbox: &MailboxName) {
+        self.known().reading.remove(mailbox);
+    }
+
+    /// How far it is, where it goes on.
+    pub fn reading(&self, mailbox: &MailboxName) -> Option<Reading> {
+        self.known().reading.get(mailbox).copied()
+    }
+
     /// The mailbox is no longer watched as it was.
     pub fn forget(&self, mailbox: &MailboxName) {
         let mut known = self.known();
+        known.reading.remove(mailbox);
         for thing in [Thing::Mailbox(mailbox.clone()), Thing::Settling(mailbox.clone())] {
             known.troubles.remove(&thing);
             known.well.remove(&thing);

@@ -15,6 +15,8 @@ struct Manager {
     socket: UnixDatagram,
     daemon: Daemon,
     told: Vec<String>,
+    /// What nobody has waited for yet.
+    unasked: Vec<String>,
 }
 
 impl Manager {
@@ -27,6 +29,7 @@ impl Manager {
             daemon: Daemon::start(world, &environment),
             socket,
             told: Vec::new(),
+            unasked: Vec::new(),
         }
     }
 
@@ -40,14 +43,15 @@ impl Manager {
         Some(text)
     }
 
-    /// Waits until it is told this.
+    /// Waits until it is told this, before or after what else it is told.
     fn waits_for(&mut self, text: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
-            match self.hears(Duration::from_secs(1)) {
-                Some(told) if told.contains(text) => return told,
-                _ => {}
+            if let Some(place) = self.unasked.iter().position(|told| told.contains(text)) {
+                return self.unasked.remove(place);
             }
+            let told = self.hears(Duration::from_secs(1));
+            self.unasked.extend(told);
         }
         panic!("{text:?} was not told: {:#?}", self.told)
     }
