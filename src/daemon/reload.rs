@@ -63,6 +63,8 @@ pub(super) async fn swap(world: &World, generation: Generation) {
     }
     world.generation.store(Arc::new(generation));
     report::well(world, Thing::Configuration).await;
+    world.halos.try_again();
+    world.bells.mended.send_replace(());
     health::reloaded(world, is_another).await;
     world.bells.work.notify_one();
     world.bells.outbox.notify_one();

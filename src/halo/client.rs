@@ -279,6 +279,11 @@ impl Halo {
         self.api.findings.load_full()
     }
 
+    /// Does not rest any longer after refused credentials.
+    pub fn try_again(&self) {
+        self.api.tokens.try_again();
+    }
+
     /// Signs in if there is no token, and asks one cheap question.
     pub async fn check(&self, calls: &Calls) -> Result<()> {
         let query = vec![("count", "1".to_owned())];

@@ -113,6 +113,11 @@ impl Registry {
         pace.clone()
     }
 
+    /// Credentials that were refused may have been mended: they are sent again at the next request.
+    pub fn try_again(&self) {
+        self.all().iter().for_each(|halo| halo.try_again());
+    }
+
     /// All of them.
     pub fn all(&self) -> Vec<Arc<Halo>> {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);

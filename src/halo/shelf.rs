@@ -112,6 +112,18 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
         self.places().remove(key);
     }
 
+    /// Forgets failures that are kept for a while.
+    pub(super) fn forget_failures(&self) {
+        for place in self.places().values() {
+            // One that is being asked for is asked afresh.
+            if let Ok(mut answer) = place.answer.try_lock()
+                && answer.as_ref().is_some_and(|answer| answer.result.is_err())
+            {
+                *answer = None;
+            }
+        }
+    }
+
     /// Forgets every answer.
     pub(super) fn clear(&self) {
         self.places().clear();

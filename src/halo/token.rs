@@ -72,6 +72,11 @@ impl Tokens {
         self.kept.find(&(), Freshness::Cached, || self.fetch(http, calls)).await
     }
 
+    /// Refused credentials are sent again by the next who needs a token.
+    pub(super) fn try_again(&self) {
+        self.kept.forget_failures();
+    }
+
     /// The API does not take this token: the next one who needs one fetches another.
     pub(super) async fn discard(&self, token: &Token) {
         self.kept.forget_if(&(), |kept| kept.fetched == token.fetched).await;

@@ -107,7 +107,9 @@ impl Watched {
     /// The loop: connects, takes what is new, waits for more; reconnects after errors.
     pub async fn run(&self) {
         let mut failures = 0;
+        let mut mended = self.world.bells.mended.subscribe();
         while !self.stop.is_cancelled() {
+            mended.mark_unchanged();
             let Err(error) = self.session(&mut failures).await else {
                 return;
             };
@@ -120,6 +122,7 @@ impl Watched {
             };
             tokio::select! {
                 () = tokio::time::sleep(backoff.delay(failures, fastrand::f64())) => {}
+                Ok(()) = mended.changed() => failures = 0,
                 () = self.stop.cancelled() => {}
             }
         }

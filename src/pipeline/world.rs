@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::states::States;
@@ -58,6 +58,8 @@ pub struct Bells {
     pub outbox: Notify,
     /// A notice was written.
     pub report: Notify,
+    /// A configuration was loaded: what was refused may have been mended, and nobody rests any longer.
+    pub mended: watch::Sender<()>,
     settle: Mutex<HashMap<MailboxName, Arc<Notify>>>,
 }
 

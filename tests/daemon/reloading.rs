@@ -71,6 +71,37 @@ fn a_client_secret_that_was_replaced_in_the_file_is_taken_by_a_reload() {
 }
 
 #[test]
+fn a_password_file_that_was_mended_is_tried_at_once_by_a_reload() {
+    let world = World::with_dovecot(USERS);
+    let file = world.folder.join("password");
+    std::fs::write(&file, "not this").unwrap();
+    world.more(&format!("[mailbox.support]\npassword = {{ file = {file:?} }}\n"));
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("refuses the sign-in");
+    std::fs::write(&file, crate::dovecot::PASSWORD).unwrap();
+    world.mail("Ann <ann@stranger.example>", "Waits for the password");
+    daemon.signal(Signal::HUP);
+    daemon.says("completed");
+}
+
+#[test]
+fn a_secret_file_that_was_mended_is_tried_at_once_by_a_reload() {
+    let world = World::new(USERS);
+    let file = world.folder.join("secret");
+    std::fs::write(&file, "not this").unwrap();
+    world.more(&format!(
+        "[halo.main]\nclient_secret = {{ file = {file:?} }}\n[retry]\nfirst = \"1h\"\nlongest = \"1h\"\n"
+    ));
+    world.mail("Ann <ann@stranger.example>", "Waits for the secret");
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("deferred");
+    std::fs::write(&file, world.sandbox.client_secret()).unwrap();
+    daemon.signal(Signal::HUP);
+    daemon.says("completed");
+    assert_eq!(world.users("ann@stranger.example").len(), 1);
+}
+
+#[test]
 fn mailboxes_come_and_go_and_no_message_is_lost_or_doubled() {
     let mut world = World::new(USERS);
     world.mailbox = "poll_interval = \"1s\"".to_owned();
