@@ -141,6 +141,22 @@ fn a_reload_that_corrects_the_name_ends_the_trouble_and_takes_up_what_waited() {
 }
 
 #[test]
+fn a_name_that_is_corrected_between_two_runs_ends_the_trouble_too() {
+    let mut world = world(MISSING);
+    world.mail("Ann <ann@stranger.example>", "Waits");
+    for _ in 0..2 {
+        assert_eq!(world.run(&["run", "--once"]).status, 75);
+    }
+    assert_eq!(heard(&world).len(), 1);
+    world.rules = MISSING.replace("client = \"No Such Client\"", "client = \"Acme Ltd\"");
+    world.once();
+    assert_eq!(world.only().0, "completed");
+    let heard = heard(&world);
+    assert_eq!(heard.len(), 2, "{heard:#?}");
+    assert!(heard[1].contains("the configuration is another one"), "{heard:#?}");
+}
+
+#[test]
 fn a_halo_that_answers_nothing_in_time_holds_up_nothing_else_of_its_mailbox() {
     const SLOW: usize = 300;
     let (mut world, slow) = (World::new(""), World::new(""));

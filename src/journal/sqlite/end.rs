@@ -73,11 +73,13 @@ pub(super) fn deferred(
     let Some(held) = held(hand, claim)? else {
         return Ok(Receipt::Stale);
     };
-    // Of many equal ones in a row the last shows all that there is to see.
+    // Of many equal ones in a row the first and the last show all that there is to see.
     hand.db
         .prepare_cached(
-            "UPDATE attempt SET trace = NULL WHERE entry = ?1 AND result = 'deferred' AND reason = ?2
-                AND number = (SELECT attempts FROM entry WHERE id = ?1)",
+            "UPDATE attempt AS a SET trace = NULL WHERE a.entry = ?1 AND a.result = 'deferred' AND a.reason = ?2
+                AND a.number = (SELECT attempts FROM entry WHERE id = ?1)
+                AND EXISTS (SELECT 1 FROM attempt AS b WHERE b.entry = ?1 AND b.number = a.number - 1
+                    AND b.result = 'deferred' AND b.reason = ?2)",
         )?
         .execute(params![held.entry, deferral.reason])?;
     attempt(hand, held.entry, "deferred", deferral.reason, account)?;
