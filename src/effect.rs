@@ -45,6 +45,10 @@ pub enum Ask {
     Clients { client: Reference },
     /// Sites of this id or exact name, within a client where one is given: `Vec<Site>`.
     Sites { client: Option<ClientId>, site: Reference },
+    /// Clients whose name differs from this one in upper and lower case at most, active or not: `Vec<Client>`.
+    ClientsAlike { name: String },
+    /// The same of sites: `Vec<Site>`.
+    SitesAlike { client: Option<ClientId>, name: String },
     /// The client's main site: `Option<Site>`.
     MainSite { client: ClientId },
     /// Sites whose mail domain this is: `Vec<Site>`.
@@ -117,6 +121,8 @@ impl Effect {
                 site,
             } => format!("the site {site} of client {client}"),
             Ask::Sites { client: None, site } => format!("the site {site}"),
+            Ask::ClientsAlike { name } => format!("clients with a name like {name:?}"),
+            Ask::SitesAlike { name, .. } => format!("sites with a name like {name:?}"),
             Ask::MainSite { client } => format!("the main site of client {client}"),
             Ask::SitesOfDomain { domain } => format!("sites with the mail domain {domain}"),
             Ask::ClientsOfDomain { domain } => format!("clients with the domain {domain}"),

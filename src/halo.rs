@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::message::address::AddrSpec;
 
 mod agents;
+pub mod alike;
 mod answer;
 mod api;
 mod circuit;
@@ -145,12 +146,30 @@ impl Reference {
         if text.is_empty() {
             return None;
         }
-        if text.bytes().all(|b| b.is_ascii_digit())
+        // A number below 1 is an id that there can not be, and no name.
+        if text
+            .strip_prefix('-')
+            .unwrap_or(text)
+            .bytes()
+            .all(|b| b.is_ascii_digit())
             && let Ok(id) = text.parse()
         {
             return Some(Reference::Id(id));
         }
         Some(Reference::Name(text.to_owned()))
+    }
+
+    /// The name; empty where it is an id.
+    pub fn name(&self) -> &str {
+        match self {
+            Reference::Id(_) => "",
+            Reference::Name(name) => name,
+        }
+    }
+
+    /// Whether there can be something of that id; a name may always be there.
+    pub fn is_possible(&self) -> bool {
+        !matches!(self, Reference::Id(..1))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     effect::{Ask, Effect, Effects},
     halo::{
         Client, Reference, Site,
+        alike::{NamedRecord, no_match},
         fault::{Fault, Named},
     },
 };
@@ -22,18 +23,22 @@ pub async fn client(
         return Ok(None);
     };
     let sought = Named::Client(reference.clone());
-    let found: Vec<Client> = effects
-        .ask(Effect {
-            connection: connection.clone(),
-            ask: Ask::Clients {
-                client: reference.clone(),
-            },
-        })
-        .await?;
-    let ids = found.iter().map(|client| client.id.to_string()).collect();
+    refuse_impossible(fields, name, &reference)?;
+    let mut ask = async |ask| {
+        let connection = connection.clone();
+        effects.ask::<Vec<Client>>(Effect { connection, ask }).await
+    };
+    let found = ask(Ask::Clients {
+        client: reference.clone(),
+    })
+    .await?;
+    let alike = match &reference {
+        Reference::Name(name) if found.is_empty() => ask(Ask::ClientsAlike { name: name.clone() }).await?,
+        _ => Vec::new(),
+    };
     one(
         found,
-        ids,
+        &alike,
         &Wanted {
             fields,
             name,
@@ -59,6 +64,7 @@ pub async fn site(
     let Some((reference, locked)) = fields.reference(name) else {
         return Ok(None);
     };
+    refuse_impossible(fields, name, &reference)?;
     let by_name_within = match reference {
         Reference::Id(_) => None,
         Reference::Name(_) => client.map(|client| client.id),
@@ -68,13 +74,18 @@ pub async fn site(
         client: by_name_within,
         site: reference.clone(),
     };
-    let found: Vec<Site> = effects
-        .ask(Effect {
-            connection: connection.clone(),
-            ask,
-        })
-        .await?;
-    let ids = found.iter().map(|site| site.id.to_string()).collect();
+    let mut sites = async |ask| {
+        let connection = connection.clone();
+        effects.ask::<Vec<Site>>(Effect { connection, ask }).await
+    };
+    let found = sites(ask).await?;
+    let alike = match &reference {
+        Reference::Name(name) if found.is_empty() => {
+            let (client, name) = (by_name_within, name.clone());
+            sites(Ask::SitesAlike { client, name }).await?
+        }
+        _ => Vec::new(),
+    };
     // Within a client that each message has anew, a name that is not there is this message's matter.
     let locked = locked && fields.reference("client").is_none_or(|(_, locked)| locked);
     let within = client
@@ -82,7 +93,7 @@ pub async fn site(
         .unwrap_or_default();
     let site = one(
         found,
-        ids,
+        &alike,
         &Wanted {
             fields,
             name,
@@ -118,7 +129,14 @@ struct Wanted<'a> {
     connection: &'a ConnectionName,
 }
 
-fn one<T>(mut found: Vec<T>, ids: Vec<String>, wanted: &Wanted<'_>) -> Result<T, StepError> {
+fn refuse_impossible(fields: &Fields, name: &str, reference: &Reference) -> Result<(), StepError> {
+    if reference.is_possible() {
+        return Ok(());
+    }
+    Err(fields.wrong(name, "is no id", "an id is a whole number above 0"))
+}
+
+fn one<T: NamedRecord>(mut found: Vec<T>, alike: &[T], wanted: &Wanted<'_>) -> Result<T, StepError> {
     let locked_by_name = wanted.locked && matches!(wanted.reference, Reference::Name(_));
     let Wanted {
         what,
@@ -128,14 +146,14 @@ fn one<T>(mut found: Vec<T>, ids: Vec<String>, wanted: &Wanted<'_>) -> Result<T,
     } = wanted;
     let (problem, expected) = match found.len() {
         1 => return Ok(found.remove(0)),
-        0 => (
-            format!("is no {what} in Halo{within}"),
-            format!("it needs the id or the exact name of a {what}"),
-        ),
-        _ => (
-            format!("is the name of several (ids {})", ids.join(", ")),
-            "it needs the id of one of them".to_owned(),
-        ),
+        0 => no_match(alike, reference.name(), what, within),
+        _ => {
+            let ids: Vec<String> = found.iter().map(|one| one.number().to_string()).collect();
+            (
+                format!("is the name of several (ids {})", ids.join(", ")),
+                "it needs the id of one of them".to_owned(),
+            )
+        }
     };
     if locked_by_name {
         // The configuration and Halo disagree: no message is to blame, and all wait until somebody mends it.

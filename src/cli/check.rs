@@ -10,7 +10,8 @@ use crate::{
     generation::Generation,
     halo::{
         Client, Reference, Site,
-        client::{Calls, Halo, HaloError},
+        alike::no_match,
+        client::{Calls, Freshness, Halo, HaloError},
         findings,
         registry::Registry,
     },
@@ -170,6 +171,18 @@ impl Report {
 
     async fn client(&mut self, what: &str, reference: &Reference, halo: &Halo, calls: &Calls) -> Option<Client> {
         let found = halo.clients_by(reference, calls).await;
+        if let (Ok([]), Reference::Name(name)) = (found.as_deref(), reference)
+            && let Ok(alike) = halo.clients_alike(name, Freshness::Cached, calls).await
+            && !alike.is_empty()
+        {
+            let (problem, needed) = no_match(&alike, name, "client", "");
+            self.bad(
+                what,
+                &format!("client {reference} {problem}; {needed}"),
+                Class::Permanent,
+            );
+            return None;
+        }
         let ids = |clients: &[Client]| clients.iter().map(|client| client.id.to_string()).collect();
         self.one(what, &format!("client {reference}"), found, ids)
     }
@@ -199,6 +212,15 @@ impl Report {
             && !elsewhere.is_empty()
         {
             let text = format!("site {name:?} {}, not to {:?}", belongs(&elsewhere), client.name);
+            return self.bad(what, &text, Class::Permanent);
+        }
+        if found.as_ref().is_ok_and(Vec::is_empty)
+            && let Ok(alike) = halo.sites_alike(Some(client.id), name, calls).await
+            && !alike.is_empty()
+        {
+            let within = format!(" at the client {:?}", client.name);
+            let (problem, needed) = no_match(&alike, name, "site", &within);
+            let text = format!("site {name:?} {problem}; {needed}");
             return self.bad(what, &text, Class::Permanent);
         }
         self.one(what, &format!("site {name:?} of {:?}", client.name), found, site_ids);

@@ -174,7 +174,8 @@ fn reference(value: &Value) -> Read<Reference> {
             ),
         },
         ValueKind::String(_) => match Reference::parse(&text(value)?) {
-            Some(reference) => Ok(reference),
+            Some(reference) if reference.is_possible() => Ok(reference),
+            Some(reference) => refuse(format!("is {reference}"), "an id is a whole number above 0"),
             None => refuse("is empty", TARGET),
         },
         _ => match whole(value) {

@@ -1,21 +1,12 @@
 //! What a step may create, each once: how it is looked for, and how it is made.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use crate::{
-    action::LARGEST_PAGE,
-    halo::{
-        Client, ListQuery, NewClient, NewUser, Reference, User,
-        client::{Calls, Freshness, Halo, HaloError},
-    },
+use crate::halo::{
+    Client, NewClient, NewUser, User,
+    alike::instead_of_another,
+    client::{Calls, Freshness, Halo, HaloError},
 };
-
-/// A search for a client's name is read no further than this.
-const MOST_PAGES: u32 = 50;
-/// Whatever is asked for, a page with fewer rows than Halo's default size is the last one.
-const SHORTEST_PAGE: usize = 50;
 
 /// What can be looked for and created: a user by its address, a client by its name.
 pub(super) trait Creatable: Sync {
@@ -56,54 +47,11 @@ impl Creatable for NewClient {
     }
 
     async fn look(&self, halo: &Halo, freshness: Freshness, calls: &Calls) -> Result<Vec<Client>, HaloError> {
-        if freshness == Freshness::Cached {
-            return halo.clients_by(&Reference::Name(self.name.clone()), calls).await;
-        }
-        let mut found = BTreeMap::new();
-        for page_no in 1..=MOST_PAGES {
-            let (page, known) = (
-                halo.query_clients(&by_name(&self.name, page_no), calls).await?,
-                found.len(),
-            );
-            let came = page.rows.len();
-            found.extend(page.rows.into_iter().map(|client| (client.id, client)));
-            if came < SHORTEST_PAGE || found.len() == known {
-                break;
-            }
-        }
-        Ok(named(found.into_values().collect(), &self.name))
+        let alike = halo.clients_alike(&self.name, freshness, calls).await?;
+        Ok(instead_of_another(&alike, &self.name))
     }
 
     async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Client, HaloError> {
         halo.create_client(self, calls).await
-    }
-}
-
-/// Those of that name; where none is written the same way, those that differ in case alone.
-fn named(clients: Vec<Client>, name: &str) -> Vec<Client> {
-    let (same, others): (Vec<_>, Vec<_>) = clients
-        .into_iter()
-        .partition(|client| client.name.trim() == name.trim());
-    if !same.is_empty() {
-        return same;
-    }
-    let folded = name.trim().to_lowercase();
-    let alike = |client: &Client| client.name.trim().to_lowercase() == folded;
-    others.into_iter().filter(alike).collect()
-}
-
-/// Asks Halo itself for clients whose name holds `name`.
-fn by_name(name: &str, page_no: u32) -> ListQuery {
-    ListQuery {
-        search: name.to_owned(),
-        client: None,
-        site: None,
-        domain: String::new(),
-        include_active: true,
-        include_inactive: false,
-        page_size: LARGEST_PAGE,
-        page_no,
-        order_by: "id".to_owned(),
-        order_descending: false,
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     config::ConnectionName,
     halo::{
         Agent, Client, ClientId, NewClient, NewUser, Reference, Site, SiteId, User, UserId,
+        alike::instead_of_another,
         client::{Call, HaloError},
         fault::Fault,
         registry::Registry,
@@ -132,6 +133,12 @@ impl Simulated {
                 });
                 clients.into_iter().map(value).collect()
             }
+            Ask::ClientsAlike { name } => {
+                let folded = name.trim().to_lowercase();
+                let is_alike = |known: &Client| known.name.trim().to_lowercase() == folded;
+                let clients = of(&made.clients, connection, is_alike);
+                clients.into_iter().map(value).collect()
+            }
             Ask::Sites { client, site } => {
                 let sites = of(&made.sites, connection, |known| {
                     is_meant(site, known.id.0, &known.name) && (client.is_none() || known.client_id == *client)
@@ -196,8 +203,8 @@ impl Simulated {
         client: &NewClient,
         asking: &Asking<'_>,
     ) -> Result<Ensured<Client>, StepError> {
-        let named = Ask::Clients {
-            client: Reference::Name(client.name.clone()),
+        let named = Ask::ClientsAlike {
+            name: client.name.clone(),
         };
         // That a client is there may be assumed where it is named, not where it is to be made.
         let found = match &self.lookups {
@@ -206,7 +213,10 @@ impl Simulated {
                 .map(|value| Answer { value, assumed: None }),
             Lookups::Online(_) => Some(self.read(connection, &named, asking).await?),
         };
-        if let Some(record) = found.and_then(first::<Client>) {
+        let alike: Vec<Client> = found
+            .and_then(|answer| serde_json::from_value(answer.value).ok())
+            .unwrap_or_default();
+        if let Some(record) = instead_of_another(&alike, &client.name).into_iter().next() {
             return Ok(Ensured { record, existed: true });
         }
         asking.calls.note(unsent::create_client(client));
@@ -324,6 +334,7 @@ fn assumption(ask: &Ask, assume: Assume) -> Option<Value> {
         Ask::UsersWithAddress { .. } => json!([]),
         Ask::AgentWithAddress { .. } => value(&None::<Agent>),
         Ask::SitesOfDomain { .. } | Ask::ClientsOfDomain { .. } => json!([]),
+        Ask::ClientsAlike { .. } | Ask::SitesAlike { .. } => json!([]),
         Ask::Clients {
             client: Reference::Id(id),
         } => value(&[invented_client(ClientId(*id), "(assumed)", site_id)]),

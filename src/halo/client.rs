@@ -324,6 +324,16 @@ impl Halo {
         self.places().clients_by(client, calls).await
     }
 
+    /// The clients whose name differs from this one in upper and lower case at most, active or not, by id.
+    pub async fn clients_alike(&self, name: &str, freshness: Freshness, calls: &Calls) -> Result<Vec<Client>> {
+        self.places().clients_alike(name, freshness, calls).await
+    }
+
+    /// The sites whose name differs from this one in upper and lower case at most, active or not, by id.
+    pub async fn sites_alike(&self, client: Option<ClientId>, name: &str, calls: &Calls) -> Result<Vec<Site>> {
+        self.places().sites_alike(client, name, calls).await
+    }
+
     /// The site of that id, of whichever client, or all active sites of that exact name, within `client` where it is given.
     pub async fn sites_by(&self, client: Option<ClientId>, site: &Reference, calls: &Calls) -> Result<Vec<Site>> {
         self.places().sites_by(client, site, calls).await

@@ -11,12 +11,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Client,
+    Client, Reference,
     client::{Calls, Freshness, HaloError},
     directory::{ByDomain, kept},
     domain,
     listing::{self, CLIENTS},
-    places::{AT_ONCE, Places, indexed, search_query},
+    places::{AT_ONCE, Places, indexed},
     wire::{self, Query},
 };
 
@@ -94,7 +94,7 @@ impl Places<'_> {
             let mut hits = self.hits(vec![("domain", domain.to_owned())], calls).await?;
             if hits.is_empty() {
                 *spent += 1;
-                hits = self.hits(search_query(None, domain), calls).await?;
+                hits = self.hits(vec![("search", domain.to_owned())], calls).await?;
             }
             if hits.len() <= MOST_HITS {
                 hits.extend(known);
@@ -121,12 +121,10 @@ impl Places<'_> {
             return Ok(domain::of_field(&client.domain));
         }
         let ask = || async {
-            let found = self.client(client.id, calls).await;
-            let found = found.map(|client| {
-                client
-                    .map(|client| domain::of_field(&client.domain))
-                    .unwrap_or_default()
-            });
+            // By way of its shelf: whoever asks for the client itself later finds it there.
+            let found = self.clients_by(&Reference::Id(client.id.0), calls).await;
+            let found = found.map(|found| found.first().map(|client| domain::of_field(&client.domain)));
+            let found = found.map(Option::unwrap_or_default);
             // Spread, so that they don't all go out of date together.
             let life = self.times.mail_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
             kept(found, life, self.times, |_| false)

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
     Client, ClientId, NewClient, Reference, Site, SiteId,
+    alike::{alike, exact},
     api::{Api, Request},
     client::{Calls, Freshness, HaloError},
     directory::{ByDomain, Directory, kept},
@@ -31,17 +32,36 @@ pub(super) struct Places<'a> {
 
 impl Places<'_> {
     pub(super) async fn clients_by(&self, client: &Reference, calls: &Calls) -> Result<Vec<Client>> {
-        let ask = || async {
-            let found = match client {
-                Reference::Id(id) => self.client(ClientId(*id), calls).await.map(Vec::from_iter),
-                Reference::Name(name) => self.clients_named(name, calls).await,
-            };
-            kept(found, self.times.places, self.times, Vec::is_empty)
-        };
-        self.directory.clients.find(client, Freshness::Cached, ask).await
+        match client {
+            Reference::Name(name) => {
+                let alike = self.clients_alike(name, Freshness::Cached, calls).await?;
+                Ok(exact(&alike, name))
+            }
+            Reference::Id(id) => {
+                let ask = || async {
+                    let found = self.client(ClientId(*id), calls).await.map(Vec::from_iter);
+                    kept(found, self.times.places, self.times, Vec::is_empty)
+                };
+                self.directory.clients.find(client, Freshness::Cached, ask).await
+            }
+        }
     }
 
-    pub(super) async fn client(&self, id: ClientId, calls: &Calls) -> Result<Option<Client>> {
+    /// The clients whose name differs from this one in upper and lower case at most, active or not.
+    pub(super) async fn clients_alike(&self, name: &str, freshness: Freshness, calls: &Calls) -> Result<Vec<Client>> {
+        let name = name.trim();
+        let ask = || async {
+            let rows = listing::every(self.api, CLIENTS, search_query(None, name), calls).await;
+            let found = rows.map(|rows| alike(rows.iter().filter_map(wire::client).collect(), name));
+            kept(found, self.times.places, self.times, |found| {
+                exact(found, name).is_empty()
+            })
+        };
+        let key = Reference::Name(name.to_owned());
+        self.directory.clients.find(&key, freshness, ask).await
+    }
+
+    async fn client(&self, id: ClientId, calls: &Calls) -> Result<Option<Client>> {
         let request = client_by_id(id);
         let Some(value) = self.api.ask_record(&request, calls).await? else {
             return Ok(None);
@@ -51,30 +71,37 @@ impl Places<'_> {
             .ok_or_else(|| without(&request, "client with an id", &value))
     }
 
-    async fn clients_named(&self, name: &str, calls: &Calls) -> Result<Vec<Client>> {
-        let rows = listing::every(self.api, CLIENTS, search_query(None, name), calls).await?;
-        Ok(named(rows.iter().filter_map(wire::client).collect(), name, |client| {
-            &client.name
-        }))
-    }
-
     pub(super) async fn sites_by(
         &self,
         client: Option<ClientId>,
         site: &Reference,
         calls: &Calls,
     ) -> Result<Vec<Site>> {
+        match site {
+            Reference::Name(name) => Ok(exact(&self.sites_alike(client, name, calls).await?, name)),
+            Reference::Id(id) => {
+                let ask = || async {
+                    let found = self.site(SiteId(*id), calls).await.map(Vec::from_iter);
+                    kept(found, self.times.places, self.times, Vec::is_empty)
+                };
+                let key = (client, site.clone());
+                self.directory.sites.find(&key, Freshness::Cached, ask).await
+            }
+        }
+    }
+
+    /// The sites whose name differs from this one in upper and lower case at most, active or not.
+    pub(super) async fn sites_alike(&self, client: Option<ClientId>, name: &str, calls: &Calls) -> Result<Vec<Site>> {
+        let name = name.trim();
         let ask = || async {
-            let found = match site {
-                Reference::Id(id) => self.site(SiteId(*id), calls).await.map(Vec::from_iter),
-                Reference::Name(name) => self.sites_named(client, name, calls).await,
-            };
-            kept(found, self.times.places, self.times, Vec::is_empty)
+            let sites = self.sites(client, search_query(client, name), calls).await;
+            let found = sites.map(|sites| alike(sites, name));
+            kept(found, self.times.places, self.times, |found| {
+                exact(found, name).is_empty()
+            })
         };
-        self.directory
-            .sites
-            .find(&(client, site.clone()), Freshness::Cached, ask)
-            .await
+        let key = (client, Reference::Name(name.to_owned()));
+        self.directory.sites.find(&key, Freshness::Cached, ask).await
     }
 
     async fn site(&self, id: SiteId, calls: &Calls) -> Result<Option<Site>> {
@@ -85,11 +112,6 @@ impl Places<'_> {
         wire::site(&value)
             .map(Some)
             .ok_or_else(|| without(&request, "site with an id", &value))
-    }
-
-    async fn sites_named(&self, client: Option<ClientId>, name: &str, calls: &Calls) -> Result<Vec<Site>> {
-        let sites = self.sites(client, search_query(client, name), calls).await?;
-        Ok(named(sites, name, |site| &site.name))
     }
 
     /// The rows of a listing of sites that really are of that client.
@@ -209,10 +231,11 @@ pub(super) fn site_by_id(id: SiteId) -> Request {
     Request::get(format!("{}/{id}", SITES.path))
 }
 
-/// Clients, or the sites of a client, whose name holds this one.
+/// Clients, or the sites of a client, whose name holds this one; inactive ones too, since that is worth saying.
 pub(super) fn search_query(client: Option<ClientId>, name: &str) -> Query {
     let mut query = of_client(client);
     query.push(("search", name.trim().to_owned()));
+    query.push(("includeinactive", "true".to_owned()));
     query
 }
 
@@ -220,20 +243,6 @@ pub(super) fn of_client(client: Option<ClientId>) -> Query {
     client
         .map(|client| ("client_id", client.to_string()))
         .into_iter()
-        .collect()
-}
-
-/// The rows of exactly that name; where none is written the same way, those that differ in case alone.
-fn named<T>(rows: Vec<T>, name: &str, name_of: impl Fn(&T) -> &str) -> Vec<T> {
-    let name = name.trim();
-    let (same, others): (Vec<T>, Vec<T>) = rows.into_iter().partition(|row| name_of(row).trim() == name);
-    if !same.is_empty() {
-        return same;
-    }
-    let folded = name.to_lowercase();
-    others
-        .into_iter()
-        .filter(|row| name_of(row).trim().to_lowercase() == folded)
         .collect()
 }
 
@@ -251,22 +260,4 @@ pub(super) fn indexed<T: Clone>(
         }
     }
     Arc::new(index)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(names: &[&str], name: &str, expected: &[&str]) {
-        let rows = names.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(named(rows, name, |row: &String| row.as_str()), expected, "{name}");
-    }
-
-    #[test]
-    fn a_name_is_exact_and_the_same_case_comes_first() {
-        check(&["Acme", "Acme Ltd", "ACME"], "Acme", &["Acme"]);
-        check(&["Acme", "Acme Ltd", "ACME"], " acme ", &["Acme", "ACME"]);
-        check(&["Acme", " Acme "], "Acme", &["Acme", " Acme "]);
-        check(&["Acme Ltd"], "Acme", &[]);
-    }
 }

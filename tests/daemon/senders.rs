@@ -283,3 +283,60 @@ name = "r"
     assert!(names.contains(&"0:one 1 2 Sole Bakery".to_owned()), "{names:?}");
     assert!(names.contains(&"1:two 1 2 Sole Bakery".to_owned()), "{names:?}");
 }
+
+#[test]
+fn a_name_that_is_not_exact_says_what_may_be_meant_and_an_id_is_above_0() {
+    let rules = "[[rule]]\nname = \"r\"\n[[rule.action]]\ntype = \"create_halo_user\"\n\
+                 client = \"{{ email.topic | before(delimiter='/') }}\"\nsite = \"{{ email.topic | after(delimiter='/') }}\"\n";
+    for (topic, expected) in [
+        (
+            "acme ltd/Main",
+            r#"is no client in Halo; it needs the id or the exact name of a client; did you mean "Acme Ltd" (12)?"#,
+        ),
+        (
+            "Closed Shop/Main",
+            "is inactive in Halo (client 15); make it active there, or name another client",
+        ),
+        (
+            "Acme Ltd/warehouse",
+            r#"is no site in Halo at the client "Acme Ltd"; it needs the id or the exact name of a site; did you mean "Warehouse" (22)?"#,
+        ),
+        (
+            "Acme Ltd/Old Office",
+            r#"is inactive in Halo at the client "Acme Ltd" (site 23); make it active there, or name another site"#,
+        ),
+        ("-5/Main", "is no id; an id is a whole number above 0"),
+        ("12/0", "is no id; an id is a whole number above 0"),
+    ] {
+        let world = World::new(rules);
+        world.mail("Ann Lee <ann@stranger.example>", topic);
+        world.once();
+        let (outcome, reason) = world.only();
+        assert_eq!(outcome, "failed", "{topic}: {reason}");
+        assert!(reason.contains(expected), "{topic}: {reason}");
+        assert!(world.users("ann@stranger.example").is_empty());
+    }
+}
+
+#[test]
+fn a_domain_beyond_ascii_is_looked_up_in_one_form() {
+    let mut world = World::new(RULES);
+    world.halo = "freemail_domains = [\"café.example\"]".to_owned();
+    world.settings = "[halo.main.domains]\n\"Bücher.example\" = \"Northgate Clinic\"\n".to_owned();
+    world
+        .sandbox
+        .add_client(serde_json::json!({"name": "Café", "website": "https://café.example"}));
+    for (from, client) in [
+        ("kim@xn--bcher-kva.example", 14.0),
+        ("lee@bücher.example", 14.0),
+        ("max@xn--caf-dma.example", 16.0),
+    ] {
+        world.mail(from, "Hello");
+        world.once();
+        let users = world.sandbox.users();
+        let local = from.split('@').next().unwrap();
+        let is_theirs = |user: &&Value| user["emailaddress"].as_str().unwrap().starts_with(&format!("{local}@"));
+        let user = users.iter().rfind(is_theirs).unwrap();
+        assert_eq!(user["client_id"].as_f64(), Some(client), "{from}");
+    }
+}

@@ -42,6 +42,12 @@ impl Compiler<'_> {
             (FieldKind::Expression, Value::String(text)) => (self.expression(text, &path)?, false),
             (FieldKind::Table, Value::Object(table)) => (self.table(table, &path), false),
             (FieldKind::Reference, Value::Object(table)) => (self.forced_name(table, &path)?, true),
+            (FieldKind::Reference, Value::Number(number)) if number.as_i64().is_none_or(|id| id < 1) => {
+                let problem = format!("{} is {number}", field.name);
+                self.faults
+                    .push(Fault::at(&path, problem, "an id is a whole number above 0"));
+                return None;
+            }
             (FieldKind::Reference | FieldKind::Count(_), Value::Number(number)) => {
                 (self.literal(&number.to_string(), &path), false)
             }
@@ -57,7 +63,7 @@ impl Compiler<'_> {
         };
         // What has a fault already stands as an empty text here.
         if self.faults.len() == before {
-            self.check_literal(field, &source, &path);
+            self.check_literal(field, (&source, is_name), &path);
         }
         Some(FieldTemplate {
             name: field.name,
@@ -121,7 +127,7 @@ impl Compiler<'_> {
     }
 
     /// What can be told of a literal without a message.
-    fn check_literal(&mut self, field: &Field, source: &FieldSource, path: &str) {
+    fn check_literal(&mut self, field: &Field, (source, is_name): (&FieldSource, bool), path: &str) {
         let FieldSource::Text(template) = source else { return };
         let Some(literal) = template.literal().map(str::trim) else {
             if matches!(field.kind, FieldKind::Word(_) | FieldKind::Name) {
@@ -136,22 +142,22 @@ impl Compiler<'_> {
             FieldKind::Count(most) => literal.parse().is_ok_and(|count: u32| (1..=most).contains(&count)),
             FieldKind::Word(words) => words.contains(&literal),
             FieldKind::Name => is_variable(literal),
-            FieldKind::Reference => !field.required || Reference::parse(literal).is_some(),
+            FieldKind::Reference => match Reference::parse(literal) {
+                Some(reference) => is_name || reference.is_possible(),
+                None => !field.required,
+            },
             FieldKind::Text if field.name == "email_address" => AddrSpec::parse(literal).is_ok(),
             FieldKind::Text => !field.required || !literal.is_empty(),
             FieldKind::Table | FieldKind::Expression => true,
         };
         if !fits {
-            let wanted = if field.name == "email_address" {
-                "an address, local@domain".to_owned()
-            } else {
-                expected(field.kind)
+            let needed = match field.kind {
+                FieldKind::Reference if !literal.is_empty() => "an id is a whole number above 0".to_owned(),
+                _ if field.name == "email_address" => "it needs an address, local@domain".to_owned(),
+                kind => format!("it needs {}", expected(kind)),
             };
-            self.faults.push(Fault::at(
-                path,
-                format!("{} is {literal:?}", field.name),
-                format!("it needs {wanted}"),
-            ));
+            self.faults
+                .push(Fault::at(path, format!("{} is {literal:?}", field.name), needed));
         }
     }
 }
