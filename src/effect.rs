@@ -147,7 +147,7 @@ impl Effect {
 pub struct Answer {
     /// The shape is the effect's.
     pub value: Value,
-    /// Where the answer is only assumed or simulated: how.
+    /// Where the answer is only assumed or simulated, or not the whole truth: how.
     pub assumed: Option<String>,
 }
 
@@ -177,7 +177,7 @@ pub struct EffectTrace {
     pub effect: String,
     /// The requests that went out; none where a cache knew.
     pub calls: Vec<Call>,
-    /// `"simulated"`, `"assumed …"`, `"recorded"`: where the answer is not fresh from Halo.
+    /// `"simulated"`, `"assumed …"`, `"recorded"`: where the answer is not fresh from Halo; or what it leaves out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The answer, or null where it failed.

@@ -93,6 +93,24 @@ pub struct User {
     pub raw: Value,
 }
 
+impl User {
+    /// The agent who signs in to Halo as this user, too.
+    pub fn agent(&self) -> Option<AgentId> {
+        let id = self.raw.get("linked_agent_id").and_then(wire::whole);
+        id.filter(|&id| id > 0).map(AgentId)
+    }
+
+    /// Whether a program writes under this name.
+    pub fn is_service_account(&self) -> bool {
+        self.raw.get("isserviceaccount") == Some(&Value::Bool(true))
+    }
+
+    /// Whether this is somebody who may be the sender of a mail to the desk.
+    pub fn is_person(&self) -> bool {
+        self.agent().is_none() && !self.is_service_account()
+    }
+}
+
 /// A client as Halo shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Client {

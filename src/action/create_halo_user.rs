@@ -45,6 +45,9 @@ pub async fn perform(
             ask: Ask::EnsureUser { user },
         })
         .await?;
+    if ensured.existed {
+        refuse_no_person(fields, &ensured.record)?;
+    }
     let user = match (
         ensured.existed && ensured.record.inactive,
         fields.text("existing_inactive").as_str(),
@@ -115,6 +118,20 @@ async fn refuse_agent(
         }
         None => Ok(()),
     }
+}
+
+/// An agent who is a user, too, and the account of a program were there before; neither is the sender.
+fn refuse_no_person(fields: &Fields, user: &User) -> Result<(), StepError> {
+    let refused = |problem: String, expected| Err(fields.wrong("email_address", &problem, expected));
+    if let Some(agent) = user.agent() {
+        let problem = format!("is the address of user {}, who is the agent {agent}", user.id);
+        return refused(problem, "an agent is not made a user");
+    }
+    if user.is_service_account() {
+        let problem = format!("is the address of user {}, a service account", user.id);
+        return refused(problem, "it is not taken for a person");
+    }
+    Ok(())
 }
 
 fn result(user: &User, existed: bool) -> Value {

@@ -78,7 +78,7 @@ struct Finder<'f, 'e> {
 
 impl Finder<'_, '_> {
     async fn by_address_or_domain(&mut self, address: &AddrSpec) -> Result<Found, StepError> {
-        let agent: Option<Agent> = self
+        let mut agent: Option<Agent> = self
             .ask(Ask::AgentWithAddress {
                 address: address.clone(),
             })
@@ -88,8 +88,9 @@ impl Finder<'_, '_> {
                 address: address.clone(),
             })
             .await?;
-        users.retain(|user| !user.inactive);
-        users.sort_by_key(|user| user.id);
+        // Agents may not be readable, and then their users still say who they are.
+        agent = agent.or_else(|| users.iter().find_map(agent_of));
+        users.retain(|user| !user.inactive && user.is_person());
         let ambiguous = users.len() > 1;
         if !users.is_empty() {
             let user = users.remove(0);
@@ -243,6 +244,14 @@ impl Finder<'_, '_> {
             })
             .await
     }
+}
+
+fn agent_of(user: &User) -> Option<Agent> {
+    Some(Agent {
+        id: user.agent()?,
+        name: user.name.clone(),
+        email: user.emailaddress.clone(),
+    })
 }
 
 /// What the step stores.

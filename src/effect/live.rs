@@ -81,7 +81,8 @@ impl Performer for Live {
                 Ask::ReactivateUser { user } => value(&turn.reactivate(*user).await?),
                 _ => turn.read_with_repeats().await?,
             };
-            Ok(Answer { value, assumed: None })
+            let assumed = reservation(&halo, &effect.ask);
+            Ok(Answer { value, assumed })
         })
     }
 }
@@ -332,6 +333,12 @@ impl Turn<'_> {
             },
         }
     }
+}
+
+/// What has to be said about an answer, where it isn't the whole truth.
+pub(super) fn reservation(halo: &Halo, ask: &Ask) -> Option<String> {
+    let is_blind = matches!(ask, Ask::AgentWithAddress { .. }) && halo.agents_are_hidden();
+    is_blind.then(|| "agents can't be read, so nobody is taken for one".to_owned())
 }
 
 /// A question to Halo that changes nothing.

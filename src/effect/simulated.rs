@@ -285,7 +285,10 @@ async fn asked(
         .ok_or_else(|| trouble(format!("there is no connection {connection}"), Fault::Unreachable))?;
     let answered = live::read(&halo, ask, asking.calls).await;
     answered
-        .map(|value| Answer { value, assumed: None })
+        .map(|value| Answer {
+            value,
+            assumed: live::reservation(&halo, ask),
+        })
         .map_err(|error| match error {
             HaloError::Refused { .. } => StepError::failed(error.to_string()),
             _ => trouble(error.to_string(), error.fault().unwrap_or(Fault::Unreachable)),

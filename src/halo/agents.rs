@@ -31,11 +31,13 @@ pub(super) async fn with_address(
     let agents = directory.agents.find(&(), Freshness::Cached, ask).await?;
     let same = agents
         .iter()
+        .flat_map(|agents| agents.iter())
         .filter(|agent| address::folded(agent.email.trim()) == address.as_str());
     Ok(same.min_by_key(|agent| agent.id).cloned())
 }
 
-async fn every(api: &Api, calls: &Calls, is_noted: &AtomicBool) -> Result<Arc<Vec<Agent>>, HaloError> {
+/// All of them; nothing where they may not be read.
+async fn every(api: &Api, calls: &Calls, is_noted: &AtomicBool) -> Result<Option<Arc<Vec<Agent>>>, HaloError> {
     let request = Request::get(AGENTS.path);
     let answer = api.answer(&request, calls).await?;
     // Reading agents is a permission of its own, and everything else works without it.
@@ -43,9 +45,9 @@ async fn every(api: &Api, calls: &Calls, is_noted: &AtomicBool) -> Result<Arc<Ve
         if !is_noted.swap(true, Ordering::Relaxed) {
             warn!(connection = %api.connection, "agents can't be read, so none is recognised by address; allow the API application to read them");
         }
-        return Ok(Arc::default());
+        return Ok(None);
     }
     let value = api.classed(&request, answer)?;
     let listing = wire::listing(value, AGENTS.key).map_err(|value| without(&request, "list of agents", &value))?;
-    Ok(Arc::new(listing.rows.iter().filter_map(wire::agent).collect()))
+    Ok(Some(Arc::new(listing.rows.iter().filter_map(wire::agent).collect())))
 }

@@ -319,6 +319,11 @@ impl Halo {
         .await
     }
 
+    /// Whether agents may not be read, as far as is known.
+    pub fn agents_are_hidden(&self) -> bool {
+        self.directory.agents.holds(&(), Option::is_none)
+    }
+
     /// The client of that id, inactive or not, or all active clients of that exact name: two are for the caller to tell apart.
     pub async fn clients_by(&self, client: &Reference, calls: &Calls) -> Result<Vec<Client>> {
         self.places().clients_by(client, calls).await

@@ -22,7 +22,8 @@ pub(super) type ByDomain<T> = Arc<HashMap<String, Vec<T>>>;
 /// The shelves of one connection.
 #[derive(Debug)]
 pub(super) struct Directory {
-    pub agents: Shelf<(), Arc<Vec<Agent>>>,
+    /// Nothing where they may not be read.
+    pub agents: Shelf<(), Option<Arc<Vec<Agent>>>>,
     pub clients: Shelf<Reference, Vec<Client>>,
     pub sites: Shelf<(Option<ClientId>, Reference), Vec<Site>>,
     pub main_sites: Shelf<ClientId, Option<Site>>,

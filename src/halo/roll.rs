@@ -19,7 +19,7 @@ use super::{
     api::Api,
     client::{Calls, HaloError},
     listing::{self, Pages, USERS},
-    users::{everybody, folded, rank},
+    users::{everybody, folded, is_placeholder, rank},
     wire,
 };
 use crate::message::address::AddrSpec;
@@ -62,7 +62,8 @@ impl Roll {
         for row in rows {
             let Some(user) = wire::user(row) else { continue };
             roll.shows_further &= wire::shows_other_addresses(&user);
-            if user.emailaddress.is_empty() && user.other_addresses.is_empty() {
+            let has_none = user.emailaddress.is_empty() && user.other_addresses.is_empty();
+            if has_none || is_placeholder(&user) {
                 continue;
             }
             let place = roll.rows.len();
@@ -81,24 +82,24 @@ impl Roll {
     /// `may_be_further`: somebody may bear the address as a further one.
     pub(super) fn users(&self, address: &AddrSpec, may_be_further: bool) -> Option<Vec<User>> {
         let mut places = self.by_main.get(address.as_str()).cloned().unwrap_or_default();
-        let found = self.at(&places);
-        if found.iter().any(|user| !user.inactive) {
-            return Some(found);
-        }
         if self.shows_further {
             places.extend(self.by_further.get(address.as_str()).into_iter().flatten());
-            return Some(self.at(&places));
+            return Some(self.at(&places, address));
+        }
+        let found = self.at(&places, address);
+        if found.iter().any(|user| !user.inactive) {
+            return Some(found);
         }
         let is_absent = found.is_empty() && !may_be_further;
         is_absent.then_some(found)
     }
 
-    fn at(&self, places: &[usize]) -> Vec<User> {
+    fn at(&self, places: &[usize], address: &AddrSpec) -> Vec<User> {
         let rows = places
             .iter()
             .filter_map(|&place| serde_json::from_str(&self.rows[place]).ok());
         let mut users: Vec<User> = rows.filter_map(|row: Value| wire::user(&row)).collect();
-        users.sort_by_key(rank);
+        users.sort_by_key(|user| rank(user, address));
         users.dedup_by_key(|user| user.id);
         users
     }

@@ -31,12 +31,15 @@ pub(super) async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Resu
             }
         }
     }
-    let (mut found, others) = by_main_address(hits, address);
-    // Only where no active user bears it as the main address can a further address decide.
-    if found.iter().all(|user| user.inactive) {
-        found.extend(by_further_address(api, others, address, calls).await?);
-        found.sort_by_key(rank);
+    hits.retain(|user| !is_placeholder(user));
+    let (mut found, mut others) = by_main_address(hits, address);
+    // An active user who bears it as the main address decides. Another may bear it as a further one and make it
+    // ambiguous: a hit that nothing in its row explains.
+    if found.iter().any(|user| !user.inactive) {
+        others.retain(|hit| wire::shows_other_addresses(hit) || !is_explained(hit, address));
     }
+    found.extend(by_further_address(api, others, address, calls).await?);
+    found.sort_by_key(|user| rank(user, address));
     Ok(found)
 }
 
@@ -61,14 +64,29 @@ pub(super) fn everybody() -> Query {
     ]
 }
 
-/// Active ones first, then by id.
-pub(super) fn rank(user: &User) -> (bool, UserId) {
-    (user.inactive, user.id)
+/// People first, of them the active ones, of them those whose main address it is, and then by id.
+pub(super) fn rank(user: &User, address: &AddrSpec) -> (bool, bool, bool, UserId) {
+    let is_further = !is_same(&user.emailaddress, address);
+    (!user.is_person(), user.inactive, is_further, user.id)
+}
+
+/// Each site has one, which stands for nobody in particular; Halo was asked to leave them out.
+pub(super) fn is_placeholder(user: &User) -> bool {
+    user.name.eq_ignore_ascii_case("General User")
+}
+
+/// Whether the row shows why the search for this address has found it.
+fn is_explained(hit: &User, address: &AddrSpec) -> bool {
+    let texts = hit.raw.as_object().into_iter().flat_map(serde_json::Map::values);
+    let texts: Vec<String> = texts.filter_map(Value::as_str).map(str::to_lowercase).collect();
+    let spellings = address.spellings();
+    let holds = |text: &String| spellings.iter().any(|spelling| text.contains(spelling.as_str()));
+    texts.iter().any(holds)
 }
 
 /// Those whose main address it is, and the other hits, both in order.
 fn by_main_address(mut hits: Vec<User>, address: &AddrSpec) -> (Vec<User>, Vec<User>) {
-    hits.sort_by_key(rank);
+    hits.sort_by_key(|hit| rank(hit, address));
     hits.into_iter().partition(|user| is_same(&user.emailaddress, address))
 }
 

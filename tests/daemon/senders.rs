@@ -1,5 +1,6 @@
 //! Whose mail it is: known, unknown, matched by domain, left to the catch-all; and the users made for them.
 
+use halo_intake::sandbox::Pattern;
 use serde_json::Value;
 
 use crate::world::World;
@@ -338,5 +339,50 @@ fn a_domain_beyond_ascii_is_looked_up_in_one_form() {
         let is_theirs = |user: &&Value| user["emailaddress"].as_str().unwrap().starts_with(&format!("{local}@"));
         let user = users.iter().rfind(is_theirs).unwrap();
         assert_eq!(user["client_id"].as_f64(), Some(client), "{from}");
+    }
+}
+
+#[test]
+fn an_agents_user_and_a_service_account_are_not_the_sender() {
+    for (field, value, expected) in [
+        (
+            "linked_agent_id",
+            Value::from(77),
+            "who is the agent 77; an agent is not made a user",
+        ),
+        (
+            "isserviceaccount",
+            Value::from(true),
+            "a service account; it is not taken for a person",
+        ),
+    ] {
+        let world = World::new(RULES);
+        let mut user = serde_json::json!({"name": "Sam", "emailaddress": "sam@acme.example", "site_id": 21});
+        user[field] = value;
+        world.sandbox.add_user(user);
+        world.mail("Sam <sam@acme.example>", "Hello");
+        world.once();
+        let (outcome, reason) = world.only();
+        assert_eq!(outcome, "bounced", "{reason}");
+        assert!(reason.contains(expected), "{reason}");
+        assert_eq!(world.users("sam@acme.example").len(), 1);
+    }
+}
+
+#[test]
+fn agents_that_can_not_be_read_are_noted_where_the_step_is_shown() {
+    let world = World::new(RULES);
+    world
+        .sandbox
+        .set(|switches| switches.forbidden = vec![Pattern::of("GET", "/api/agent")]);
+    world.mail("Ann Lee <ann@stranger.example>", "Hello");
+    world.mail("Bea Lee <bea@stranger.example>", "Hello");
+    world.once();
+    for row in world.log() {
+        let shown = world.run(&["show", &row["id"].to_string()]).stdout;
+        assert!(
+            shown.contains("[agents can't be read, so nobody is taken for one]"),
+            "{shown}"
+        );
     }
 }

@@ -206,3 +206,51 @@ async fn a_query_is_one_request_with_what_was_asked() {
     );
     assert_eq!(world.asked(), ["GET /api/Users", "GET /api/Site", "GET /api/Client"]);
 }
+
+#[tokio::test]
+async fn who_bears_an_address_as_a_further_one_is_seen_beside_the_one_whose_main_address_it_is() {
+    let world = world().await;
+    let add = |user| world.sandbox.add_user(user).0;
+    let other = add(
+        json!({"id": 90, "name": "Other", "site_id": 22, "emailaddress": "o@acme.example", "email2": "mm@acme.example"}),
+    );
+    let main = add(json!({"name": "Main", "site_id": 21, "emailaddress": "mm@acme.example"}));
+    add(json!({"name": "Trap", "site_id": 21, "emailaddress": "1mm@acme.example"}));
+    let expected = [main, other];
+    assert_eq!(world.users("mm@acme.example", Freshness::Fresh).await, expected);
+    // The row of the third shows why it was found.
+    assert_eq!(
+        world.asked(),
+        ["GET /api/Users".to_owned(), format!("GET /api/Users/{other}")]
+    );
+    world.sandbox.set(|switches| switches.rows_show_other_addresses = true);
+    world.sandbox.clear_log();
+    assert_eq!(world.users("mm@acme.example", Freshness::Fresh).await, expected);
+    assert_eq!(world.asked(), ["GET /api/Users"]);
+}
+
+#[tokio::test]
+async fn placeholders_are_nobody_and_people_come_before_accounts_and_agents() {
+    let world = world().await;
+    let add = |user| world.sandbox.add_user(user).0;
+    let shared = "shared@acme.example";
+    let base = |id: i64, name: &str| json!({"id": id, "name": name, "site_id": 21, "emailaddress": shared});
+    let with = |mut user: serde_json::Value, field: &str, value: serde_json::Value| {
+        user[field] = value;
+        user
+    };
+    add(base(80, "general user"));
+    let account = add(with(base(81, "Backup"), "isserviceaccount", json!(true)));
+    let agent = add(with(base(82, "Alex"), "linked_agent_id", json!(3)));
+    let person = add(base(83, "Pat"));
+    let found = world.found(shared, Freshness::Fresh).await;
+    assert_eq!(
+        found.iter().map(|user| user.id.0).collect::<Vec<_>>(),
+        [person, account, agent]
+    );
+    let kinds: Vec<(bool, bool)> = found
+        .iter()
+        .map(|user| (user.is_person(), user.is_service_account()))
+        .collect();
+    assert_eq!(kinds, [(true, false), (false, true), (false, false)]);
+}
