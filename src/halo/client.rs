@@ -133,8 +133,8 @@ pub enum HaloError {
         reason: String,
         retry_after: Option<Duration>,
     },
-    /// The credentials are refused.
-    #[error("Halo refuses the connection {connection}: {reason}; {remedy}")]
+    /// Nobody is signed in: the credentials are refused, or there are none to be sent.
+    #[error("{reason}; {remedy}")]
     Credentials {
         connection: ConnectionName,
         reason: String,

@@ -173,7 +173,10 @@ impl Tokens {
         };
         HaloError::Credentials {
             connection: self.connection.clone(),
-            reason: format!("sign-in is refused: {said}"),
+            reason: format!(
+                "Halo refuses the connection {}: sign-in is refused: {said}",
+                self.connection
+            ),
             remedy,
         }
     }
@@ -181,15 +184,22 @@ impl Tokens {
     fn no_secret(&self, reason: &str) -> HaloError {
         HaloError::Credentials {
             connection: self.connection.clone(),
-            reason: reason.to_owned(),
-            remedy: "client_secret has to be readable".to_owned(),
+            reason: format!(
+                "the connection {} has no client_secret to sign in with: {reason}",
+                self.connection
+            ),
+            remedy: "nothing was sent to Halo".to_owned(),
         }
     }
 
     fn not_a_token_server(&self, url: &Url, reason: &str) -> HaloError {
         HaloError::Credentials {
             connection: self.connection.clone(),
-            reason: format!("{} gives no token: {reason}", shown(url)),
+            reason: format!(
+                "the connection {} can not sign in: {} gives no token: {reason}",
+                self.connection,
+                shown(url)
+            ),
             remedy: "set auth_url and tenant as Halo's API details show them".to_owned(),
         }
     }

@@ -190,3 +190,33 @@ fn a_halo_that_answers_nothing_in_time_holds_up_nothing_else_of_its_mailbox() {
     world.wait_until("the end", |world| of(world, "completed") == SLOW + 1);
     drop(daemon);
 }
+
+#[test]
+fn refused_credentials_rest_that_connection_and_no_other() {
+    let (mut world, well) = (World::new(""), World::new(""));
+    let step = "[[rule.action]]\ntype = \"query_halo_users\"\n";
+    world.rules = ["main", "well"]
+        .map(|name| {
+            format!("[[rule]]\nname = \"{name}\"\nwhen = \"email.subject == '{name}'\"\n{step}halo = \"{name}\"\n")
+        })
+        .concat();
+    world.settings = format!(
+        "[halo.well]\nurl = {:?}\nclient_id = {:?}\nclient_secret = {:?}\n",
+        well.sandbox.url().as_str().trim_end_matches('/'),
+        well.sandbox.client_id(),
+        well.sandbox.client_secret(),
+    );
+    world.sandbox.set(|switches| switches.reject_credentials = true);
+    for number in 0..3 {
+        world.mail(&format!("ann{number}@stranger.example"), "main");
+        world.mail(&format!("bob{number}@stranger.example"), "well");
+    }
+    assert_eq!(world.run(&["run", "--once"]).status, 69);
+    let log = world.log();
+    let of = |outcome: &str| log.iter().filter(|row| row["outcome"] == outcome).count();
+    assert_eq!((of("completed"), of("deferred")), (3, 3), "{log:#?}");
+    assert_eq!(world.requests("POST", "/auth/token"), 1);
+    let heard = heard(&world);
+    let is_told = heard.len() == 1 && heard[0].contains("compare client_id, client_secret and tenant");
+    assert!(is_told, "{heard:#?}");
+}

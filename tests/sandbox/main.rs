@@ -1,7 +1,7 @@
 //! The Halo client against the sandbox, over real sockets: what is asked, how often, and what comes of each failure.
 //!
-//! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace` and `tls` are stories of the
-//! client, `probing` and `removing` those of the probe; `quirks` holds the sandbox to what is known of the real one,
+//! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace`, `scripted` and `tls` are stories
+//! of the client, `probing` and `removing` those of the probe; `quirks` holds the sandbox to what is known of the real one,
 //! and `conformance` does so with a script from outside; `kept` and `page` are of the sandbox as a program. `world` and
 //! `program` are what they share.
 
@@ -21,6 +21,7 @@ mod program;
 mod quirks;
 mod removing;
 mod roll;
+mod scripted;
 mod signing_in;
 mod tls;
 mod users;
