@@ -1,9 +1,9 @@
-//! One connection to Halo: what may be asked of it, and what can go wrong.
+//! One connection to Halo: what may be asked of it.
 
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,13 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Host;
 
-pub use super::times::Times;
 use super::{
     Agent, Client, ClientId, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
     api::Api,
     circuit::Circuit,
     directory::{Directory, MailDomains},
-    fault::{Fault, Permission},
     findings::Findings,
     gather::Gather,
     http::Http,
@@ -33,64 +31,16 @@ use super::{
     wire::{self, Query},
     writes::Writes,
 };
+pub use super::{
+    call::{Call, Calls},
+    error::HaloError,
+    times::Times,
+};
 use crate::{
-    class::Class,
     config::{ConnectionName, HaloConfig},
     journal::JournalError,
     message::address::AddrSpec,
 };
-
-/// One request and its answer, for the trace. Never holds a secret or a token.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Call {
-    /// When it was sent.
-    pub at: Timestamp,
-    /// `GET`, `POST` or `DELETE`.
-    pub method: String,
-    /// Path and query below `/api`.
-    pub path: String,
-    /// What was sent; null for a GET.
-    pub body: Value,
-    /// 0 where no answer came.
-    pub http_status: u16,
-    /// The answer cut short, or the error in one sentence.
-    pub answer: String,
-    /// From its start to the end of the answer, in milliseconds.
-    pub took_ms: u64,
-    /// How many messages sent it together, each shown with its own element alone; 0 where one sent it for itself.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub shared: u32,
-    /// It counts for another one of those messages.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub counts_elsewhere: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_none(shared: &u32) -> bool {
-    *shared == 0
-}
-
-impl Call {
-    /// A dry run notes the requests that a real one would send.
-    pub fn is_unsent(&self) -> bool {
-        self.http_status == 0 && ["simulated", "assumed"].contains(&self.answer.as_str())
-    }
-}
-
-/// Collects the calls made on behalf of one step. Shared answers of a cache add none.
-#[derive(Debug, Clone, Default)]
-pub struct Calls(Arc<Mutex<Vec<Call>>>);
-
-impl Calls {
-    /// Adds a call.
-    pub fn note(&self, call: Call) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-    }
-    /// Takes what was noted so far.
-    pub fn take(&self) -> Vec<Call> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// How old an answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,92 +49,6 @@ pub enum Freshness {
     Cached,
     /// Asked now.
     Fresh,
-}
-
-/// What can go wrong with a request to Halo.
-#[derive(Debug, Clone, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum HaloError {
-    /// Halo says no to this request: 400, 413.
-    #[error("Halo answers {method} {path} with {status}: {reason}")]
-    Refused {
-        method: String,
-        path: String,
-        status: u16,
-        reason: String,
-    },
-    /// 5xx, a timeout, half an answer. `uncertain`: a write may have happened.
-    #[error("{method} {path} has no usable answer from Halo: {reason}")]
-    NoAnswer {
-        method: String,
-        path: String,
-        reason: String,
-        uncertain: bool,
-    },
-    /// Halo can not be reached: the request was not sent, or something else than Halo's API answers.
-    #[error("Halo can not be reached at {url}: {reason}")]
-    Unreachable { url: String, reason: String },
-    /// What is sent can not be counted, so nothing is.
-    #[error("nothing is sent to Halo while its requests can not be counted: {reason}")]
-    Uncounted { reason: String },
-    /// 429: the connection holds still.
-    #[error("Halo asks to slow down (429): {reason}")]
-    TooMany {
-        reason: String,
-        retry_after: Option<Duration>,
-    },
-    /// Nobody is signed in: the credentials are refused, or there are none to be sent.
-    #[error("{reason}; {remedy}")]
-    Credentials {
-        connection: ConnectionName,
-        reason: String,
-        remedy: String,
-    },
-    /// A permission is missing (403, or 401 with a token that is new).
-    #[error("Halo refuses the connection {connection}: {reason}; {remedy}")]
-    Forbidden {
-        connection: ConnectionName,
-        permission: Permission,
-        reason: String,
-        remedy: String,
-    },
-}
-
-impl HaloError {
-    /// What to do about it.
-    pub fn class(&self) -> Class {
-        match self {
-            HaloError::Refused { .. } => Class::Permanent,
-            HaloError::NoAnswer { .. }
-            | HaloError::Unreachable { .. }
-            | HaloError::Uncounted { .. }
-            | HaloError::TooMany { .. } => Class::Transient,
-            HaloError::Credentials { .. } | HaloError::Forbidden { .. } => Class::Credentials,
-        }
-    }
-    /// What of the connection is at fault, where it is: its messages wait, their clock stands still.
-    pub fn fault(&self) -> Option<Fault> {
-        match self {
-            HaloError::Refused { .. } | HaloError::NoAnswer { .. } | HaloError::Uncounted { .. } => None,
-            HaloError::Unreachable { .. } => Some(Fault::Unreachable),
-            HaloError::TooMany { .. } => Some(Fault::Held),
-            HaloError::Credentials { .. } => Some(Fault::Credentials),
-            HaloError::Forbidden { permission, .. } => Some(Fault::Forbidden(permission.clone())),
-        }
-    }
-
-    /// Whether it is a fault of the connection.
-    pub fn is_of_connection(&self) -> bool {
-        self.fault().is_some()
-    }
-
-    /// How long the connection holds still, where that is known.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            HaloError::TooMany { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
 }
 
 type Result<T> = std::result::Result<T, HaloError>;
