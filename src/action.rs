@@ -66,7 +66,6 @@ impl StepError {
 
 /// What a step does; its word is the `type` in a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Kind {
     CreateHaloUser,
     FindHaloUserAndClient,

@@ -60,7 +60,6 @@ pub struct Finding {
 /// An answer, as JSON a plain value; null where the question stayed open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-#[allow(missing_docs)]
 pub enum Answer {
     Truth(bool),
     Count(u64),

@@ -58,7 +58,6 @@ pub struct Probed {
 
 /// Why a probe has no findings.
 #[derive(Debug, Clone, thiserror::Error)]
-#[allow(missing_docs)]
 pub enum ProbeError {
     #[error("the probe was interrupted")]
     Interrupted,
