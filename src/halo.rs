@@ -39,6 +39,7 @@ mod token;
 pub mod unsent;
 mod users;
 mod verdict;
+mod waits;
 mod wire;
 mod writes;
 mod written;

@@ -3,8 +3,9 @@
 //!
 //! So a domain is asked for by the filter `domain` of the list, whose meaning nobody documents: its hits are looked at
 //! in detail, and compared. Where it has none, the search has its turn. Once that has cost as many requests as there
-//! are clients whose `domain` isn't known, all of those are read instead, and for hours nothing is asked any more. So
-//! no flood of strange domains costs more than twice the clients, and one strange domain costs two requests.
+//! are clients whose `domain` isn't known, or would for those who wait, all of those clients are read instead, and for
+//! hours nothing is asked any more. So no flood of strange domains costs more than twice the clients, and one strange
+//! domain costs two requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,6 +18,7 @@ use super::{
     domain,
     listing::{self, CLIENTS},
     places::{AT_ONCE, Places, indexed},
+    waits::Waits,
     wire::{self, Query},
 };
 
@@ -51,9 +53,10 @@ impl Places<'_> {
         let rows = self.client_rows(calls).await?;
         let by_row = rows.by_domain.get(domain).cloned().unwrap_or_default();
         let mut found: BTreeMap<_, _> = by_row.into_iter().map(|client| (client.id, client)).collect();
+        let waits = Waits::among(&self.directory.waiting_for_domains);
         // One at a time: who comes after may find all that it needs.
         let mut spent = self.directory.spent_on_domains.lock().await;
-        for client in self.candidates(&rows, domain, &mut spent, calls).await? {
+        for client in self.candidates(&rows, domain, (&waits, &mut spent), calls).await? {
             if !client.inactive
                 && self
                     .domains_in_detail(&client, calls)
@@ -82,14 +85,20 @@ impl Places<'_> {
     }
 
     /// Those whose record may bear the domain.
-    async fn candidates(&self, rows: &Rows, domain: &str, spent: &mut usize, calls: &Calls) -> Result<Vec<Client>> {
+    async fn candidates(
+        &self,
+        rows: &Rows,
+        domain: &str,
+        (waits, spent): (&Waits<'_>, &mut usize),
+        calls: &Calls,
+    ) -> Result<Vec<Client>> {
         let is_unknown =
             |client: &Client| !shows_domain(client) && !self.directory.client_domains.holds(&client.id, |_| true);
         let (unknown, known): (Vec<Client>, Vec<Client>) = rows.clients.iter().cloned().partition(is_unknown);
         if unknown.is_empty() {
             return Ok(rows.clients.clone());
         }
-        if *spent < unknown.len() {
+        if is_worth_asking(*spent, waits.count(), unknown.len()) {
             *spent += 1;
             let mut hits = self.hits(vec![("domain", domain.to_owned())], calls).await?;
             if hits.is_empty() {
@@ -136,6 +145,11 @@ impl Places<'_> {
     }
 }
 
+/// Whether the filter and the search are cheaper than the records of all unknown clients, for all who wait.
+fn is_worth_asking(spent: usize, waiting: usize, unknown: usize) -> bool {
+    spent + 2 * (waiting - 1) < unknown
+}
+
 fn shows_domain(client: &Client) -> bool {
     client.raw.get("domain").is_some()
 }
@@ -157,6 +171,24 @@ fn domains_in(client: &Client) -> Vec<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn domains_are_asked_for_until_that_costs_as_much_as_all_records() {
+        for (spent, waiting, expected) in [
+            (0, 1, true),
+            (39, 1, true),
+            (40, 1, false),
+            (0, 20, true),
+            (0, 21, false),
+            (30, 6, false),
+        ] {
+            assert_eq!(
+                is_worth_asking(spent, waiting, 40),
+                expected,
+                "{spent} spent, {waiting} wait"
+            );
+        }
+    }
 
     #[test]
     fn a_client_is_known_by_its_domain_and_by_its_website() {

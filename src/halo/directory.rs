@@ -1,6 +1,11 @@
 //! What is known of a connection's clients, sites and agents, each with its lifetime. Users are known to `lookups`.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +39,8 @@ pub(super) struct Directory {
     pub client_domains: Shelf<ClientId, Vec<String>>,
     /// Requests for the clients of domains, since all their records were read.
     pub spent_on_domains: tokio::sync::Mutex<usize>,
+    /// How many look for the clients of a domain.
+    pub waiting_for_domains: AtomicUsize,
 }
 
 impl Directory {
@@ -49,6 +56,7 @@ impl Directory {
             clients_of_domain: Shelf::new(MOST_PLACES),
             client_domains: Shelf::new(MOST_SITES),
             spent_on_domains: tokio::sync::Mutex::default(),
+            waiting_for_domains: AtomicUsize::new(0),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Users are created by one request at a time, since Halo's ids can race. Whoever is first in line sends for all who
 //! wait; one that is alone is sent at once. While more keep coming, the sender first waits for as long as one slot of
-//! the connection's rate takes to come back: so many more are in the array, and the rate is not used up by small ones.
+//! the connection's rate takes to come back, or as long as the last request took: so many more are in the array, and
+//! the rate is not used up by small ones.
 //!
 //! One bad element has Halo refuse the array, perhaps after those before it were made. Then nobody knows anything of
 //! its own element, and each is looked for and created by itself.
@@ -45,12 +46,19 @@ pub(super) type Sent = Option<Result<User>>;
 #[derive(Debug)]
 pub(super) struct Gather {
     waiting: Mutex<VecDeque<Waiting>>,
-    /// Held by whoever sends; when the last request ended.
-    sending: tokio::sync::Mutex<Option<Instant>>,
+    /// Held by whoever sends; the last request that was sent.
+    sending: tokio::sync::Mutex<Option<Last>>,
     /// How long a slot of the rate takes to come back.
     slot: Duration,
     /// An answer showed fewer users than were sent, so the server doesn't know `returnall`.
     pub is_one_by_one: AtomicBool,
+}
+
+/// A request that was answered.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    ended: Instant,
+    took: Duration,
 }
 
 #[derive(Debug)]
@@ -58,6 +66,15 @@ struct Waiting {
     user: NewUser,
     calls: Calls,
     answer: oneshot::Sender<Sent>,
+}
+
+impl Last {
+    fn since(began: Instant) -> Last {
+        Last {
+            ended: Instant::now(),
+            took: began.elapsed(),
+        }
+    }
 }
 
 impl Gather {
@@ -83,8 +100,7 @@ impl Gather {
                 biased;
                 sent = &mut answer => return sent.unwrap_or_else(|_| Some(Err(lost(user)))),
                 mut last = self.sending.lock() => {
-                    self.send_next(api, *last).await;
-                    *last = Some(Instant::now());
+                    *last = Some(self.send_next(api, *last).await);
                 }
             }
         }
@@ -98,27 +114,30 @@ impl Gather {
     /// Creates a user by itself, in an array of one.
     pub(super) async fn create_alone(&self, api: &Api, user: &NewUser, calls: &Calls) -> Result<User> {
         let mut last = self.sending.lock().await;
+        let began = Instant::now();
         let created = alone(api, user, calls).await;
-        *last = Some(Instant::now());
+        *last = Some(Last::since(began));
         created
     }
 
     /// Sends for those who have waited longest. Where the sender is given up meanwhile, their answers are dropped with
     /// it, which tells them so.
-    async fn send_next(&self, api: &Api, last: Option<Instant>) {
+    async fn send_next(&self, api: &Api, last: Option<Last>) -> Last {
         let is_one_by_one = self.is_one_by_one.load(Ordering::Relaxed);
-        if !is_one_by_one && keep_coming(self.waiting().len(), last.map(|last| last.elapsed()), self.slot) {
-            tokio::time::sleep(self.slot).await;
+        let wait = worth_waiting(self.waiting().len(), last, self.slot);
+        if !is_one_by_one && !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
+        let began = Instant::now();
         let mut together = self.take(if is_one_by_one { 1 } else { MOST });
         if together.len() > 1 {
-            return self.send_together(api, together).await;
-        }
-        if let Some(one) = together.pop() {
+            self.send_together(api, together).await;
+        } else if let Some(one) = together.pop() {
             let created = alone(api, &one.user, &one.calls).await;
             // Whoever is no longer there needs no answer.
             let _ = one.answer.send(Some(created));
         }
+        Last::since(began)
     }
 
     async fn send_together(&self, api: &Api, together: Vec<Waiting>) {
@@ -167,9 +186,18 @@ async fn alone(api: &Api, user: &NewUser, calls: &Calls) -> Result<User> {
     user_in(&request, &api.ask(&request, calls).await?)
 }
 
-/// Whether it is worth to wait for more: another one waits already, or the last request was just now.
-fn keep_coming(waiting: usize, since_last: Option<Duration>, slot: Duration) -> bool {
-    waiting > 1 || since_last.is_some_and(|since| since < slot)
+/// How long it is worth to wait for more: as long as others do wait or the last request was just now, and the array has
+/// room for them.
+fn worth_waiting(waiting: usize, last: Option<Last>, slot: Duration) -> Duration {
+    let wait = slot
+        .max(last.map_or(Duration::ZERO, |last| last.took))
+        .min(LONGEST_WAIT);
+    let keep_coming = waiting > 1 || last.is_some_and(|last| last.ended.elapsed() < wait);
+    if keep_coming && waiting < MOST {
+        wait
+    } else {
+        Duration::ZERO
+    }
 }
 
 /// Each one's user out of the answer, by address and not by place.
@@ -244,11 +272,23 @@ mod tests {
 
     #[test]
     fn one_that_is_alone_waits_for_nobody() {
-        let slot = Duration::from_secs(1);
-        assert!(!keep_coming(1, None, slot));
-        assert!(!keep_coming(1, Some(slot), slot));
-        assert!(keep_coming(1, Some(slot / 2), slot));
-        assert!(keep_coming(2, None, slot));
+        let (slot, short) = (Duration::from_millis(500), Duration::from_millis(20));
+        let ago = |ago: Duration, took: Duration| {
+            Some(Last {
+                ended: Instant::now() - ago,
+                took,
+            })
+        };
+        let at_once = Duration::ZERO;
+        assert_eq!(worth_waiting(1, None, slot), at_once);
+        assert_eq!(worth_waiting(1, ago(slot, short), slot), at_once);
+        assert_eq!(worth_waiting(1, ago(slot / 2, short), slot), slot);
+        assert_eq!(worth_waiting(2, None, slot), slot);
+        // A rate that is no limit: as long as a request takes.
+        assert_eq!(worth_waiting(2, ago(slot, short), at_once), short);
+        assert_eq!(worth_waiting(1, ago(slot, short), at_once), at_once);
+        assert_eq!(worth_waiting(2, ago(slot, slot * 9), at_once), LONGEST_WAIT);
+        assert_eq!(worth_waiting(MOST, ago(at_once, slot), slot), at_once);
     }
 
     #[test]

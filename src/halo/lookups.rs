@@ -29,6 +29,7 @@ use super::{
     shelf::{Brought, Shelf},
     times::Times,
     users::{is_same, search},
+    waits::Waits,
     written::Written,
 };
 use crate::message::address::AddrSpec;
@@ -126,7 +127,7 @@ impl Lookups {
             if let Some((_, error)) = kept.failure.as_ref().filter(|(ended, _)| *ended >= waits.since) {
                 return Err(error.clone());
             }
-            let waiting = self.waiting.load(Ordering::Relaxed);
+            let waiting = waits.count();
             if is_cheaper(waiting, kept.size) {
                 kept.read((api, times), waiting, calls).await?;
             }
@@ -229,28 +230,6 @@ impl Kept {
         self.size = if is_slow { Size::Unusable } else { size };
         self.size_is_of = Instant::now();
         Ok(())
-    }
-}
-
-/// One of those who wait, until it is dropped.
-struct Waits<'a> {
-    among: &'a AtomicUsize,
-    since: Instant,
-}
-
-impl Waits<'_> {
-    fn among(among: &AtomicUsize) -> Waits<'_> {
-        among.fetch_add(1, Ordering::Relaxed);
-        Waits {
-            among,
-            since: Instant::now(),
-        }
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.among.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

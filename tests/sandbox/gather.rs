@@ -160,7 +160,8 @@ async fn what_is_forbidden_is_told_to_each_and_what_must_wait_is_sent_again_toge
     world.fault(Fault::once("POST", "/api/users", status(429)).times(2));
     let created = create(&world, 6).await;
     assert!(created.iter().all(|(created, _)| created.is_ok()));
-    assert_eq!(posts(&world), 2 + 2 + 2);
+    // Two that were refused, and the same again; so soon after the last request the first one may wait for the others.
+    assert!((2 + 2 + 1..=2 + 2 + 2).contains(&posts(&world)), "{}", posts(&world));
     assert_eq!(world.users_named(&address(3)), 1);
 }
 
