@@ -1,12 +1,15 @@
 //! The process is killed at any moment, again and again: no message is lost, nothing is done twice.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     process::Stdio,
     time::{Duration, Instant},
 };
 
-use crate::world::World;
+use crate::{
+    promise::{Delivered, Promise},
+    running::Daemon,
+    world::World,
+};
 
 /// Unknown senders become users, but those of one domain are turned away.
 const RULES: &str = r#"
@@ -52,15 +55,23 @@ fn world() -> World {
     world
 }
 
-fn deliver(world: &World, numbers: std::ops::Range<usize>) {
-    for number in numbers {
-        let from = if number % UNWANTED == 0 {
-            format!("u{number}@unwanted.example")
-        } else {
-            format!("s{}@stranger.example", number % SENDERS)
-        };
-        world.mail(&from, &format!("Message {number}"));
+fn message(number: usize) -> Delivered {
+    let subject = format!("Message {number}");
+    if number.is_multiple_of(UNWANTED) {
+        Delivered::new(&format!("u{number}@unwanted.example"), &subject, "bounced")
+    } else {
+        let sender = format!("s{}@stranger.example", number % SENDERS);
+        Delivered::new(&sender, &subject, "completed")
     }
+}
+
+/// After the first `count` messages and so many kills.
+fn promise(count: usize, kills: usize) -> Promise {
+    let messages = (0..count).map(message);
+    let wanted = messages.clone().filter(|message| message.outcome == "completed");
+    Promise::new(messages)
+        .with_users(wanted.map(|message| message.sender))
+        .with_kills(kills)
 }
 
 /// Starts the daemon and kills it after so long.
@@ -82,60 +93,20 @@ fn start_and_kill(world: &World, after: Duration) {
     child.wait().unwrap();
 }
 
-fn count(world: &World, outcome: &str) -> usize {
-    world.log().iter().filter(|row| row["outcome"] == outcome).count()
-}
-
-/// The letters that each sender got: how many, and how many that differ.
-fn told(world: &World) -> BTreeMap<String, (usize, usize)> {
-    let mut letters: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-    for mail in world.sink.mails() {
-        for to in &mail.rcpt_to {
-            letters.entry(to.clone()).or_default().push(mail.octets.clone());
-        }
-    }
-    let counted = letters.into_iter().map(|(to, letters)| {
-        let differing: BTreeSet<_> = letters.iter().collect();
-        (to, (letters.len(), differing.len()))
-    });
-    counted.collect()
-}
-
 #[test]
 fn killed_at_any_moment_under_load_it_does_everything_once() {
     let world = world();
-    let unwanted = MESSAGES / UNWANTED;
     let part = MESSAGES / PARTS;
     for number in 0..PARTS {
-        deliver(&world, number * part..(number + 1) * part);
+        for message in (number * part..(number + 1) * part).map(message) {
+            world.mail(&message.sender, &message.subject);
+        }
         for _ in 0..KILLS {
             start_and_kill(&world, Duration::from_millis(fastrand::u64(50..600)));
         }
-        world.wait_until("the end", |world| world.run(&["run", "--once"]).status == 0);
+        let daemon = Daemon::start(&world, &[]);
+        promise((number + 1) * part, (number + 1) * KILLS).comes_true(&world, Duration::from_secs(60));
+        daemon.stop();
     }
-
-    let log = world.log();
-    assert_eq!(log.len(), MESSAGES, "every message is seen once");
-    assert_eq!(count(&world, "completed"), MESSAGES - unwanted, "{log:#?}");
-    assert_eq!(count(&world, "bounced"), unwanted, "{log:#?}");
-    let senders = (0..MESSAGES)
-        .filter(|number| number % UNWANTED != 0)
-        .map(|number| number % SENDERS);
-    for sender in senders.collect::<std::collections::BTreeSet<_>>() {
-        let address = format!("s{sender}@stranger.example");
-        assert_eq!(world.users(&address).len(), 1, "{address}");
-    }
-    let told = told(&world);
-    assert_eq!(told.len(), unwanted, "{told:?}");
-    // A kill between the server's 250 and its note in the journal is the gap that no client can close: one letter can
-    // be in it, and what is sent again is the same mail, octet for octet.
-    assert!(
-        told.values().all(|(_, differing)| *differing == 1),
-        "a sender was told two things: {told:?}"
-    );
-    let again: usize = told.values().map(|(times, _)| times - 1).sum();
-    assert!(again <= PARTS * KILLS, "a kill repeats one letter at most: {told:?}");
-    assert_eq!(world.folder("INBOX").len(), 0);
-    assert_eq!(world.folder("Processed").len(), MESSAGES - unwanted);
-    assert_eq!(world.folder("Bounced").len(), unwanted);
+    promise(MESSAGES, PARTS * KILLS).holds(&world);
 }

@@ -5,6 +5,7 @@
 
 #[path = "../servers/dovecot.rs"]
 mod dovecot;
+mod promise;
 mod running;
 mod world;
 
