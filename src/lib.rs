@@ -30,6 +30,7 @@
 // Foundations: any stage may use them.
 pub mod class;
 pub mod clock;
+pub mod crash;
 pub mod retry;
 pub mod secret;
 mod tls;

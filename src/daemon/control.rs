@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     config::MailboxName,
+    crash::{self, Step},
     journal::{Change, EntryId, JournalError, Receipt},
     pipeline::{
         World,
@@ -60,7 +61,7 @@ pub(super) async fn serve(world: Arc<World>, crew: Crew) {
     let path = socket(&world.generation.load().config.state_dir);
     // The lock on state_dir is ours, so what lies there is a dead process's.
     let _ = std::fs::remove_file(&path);
-    let listener = match UnixListener::bind(&path) {
+    let listener = match crash::across(Step::ControlSocket, || UnixListener::bind(&path)) {
         Ok(listener) => listener,
         Err(error) => {
             tracing::error!("{}: {error}; process and retry can not hand work over", path.display());

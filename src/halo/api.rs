@@ -17,7 +17,11 @@ use super::{
     verdict::{self, unusable},
     wire::Query,
 };
-use crate::{config::ConnectionName, secret::ExposeSecret};
+use crate::{
+    config::ConnectionName,
+    crash::{self, Step},
+    secret::ExposeSecret,
+};
 
 /// So many 429s in a row are waited out inside one request.
 const WAITED_OUT: u32 = 4;
@@ -38,6 +42,8 @@ pub(super) struct Api {
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     method: &'static str,
+    /// Which step it is, where it writes.
+    write: Option<Step>,
     path: String,
     query: Query,
     body: Option<Value>,
@@ -55,24 +61,27 @@ impl Request {
     pub(super) fn get(path: impl Into<String>) -> Request {
         Request {
             method: "GET",
+            write: None,
             path: path.into(),
             query: Query::new(),
             body: None,
         }
     }
 
-    pub(super) fn post(path: impl Into<String>, body: Value) -> Request {
+    pub(super) fn post(write: Step, path: impl Into<String>, body: Value) -> Request {
         Request {
             method: "POST",
+            write: Some(write),
             path: path.into(),
             query: Query::new(),
             body: Some(body),
         }
     }
 
-    pub(super) fn delete(path: impl Into<String>) -> Request {
+    pub(super) fn delete(write: Step, path: impl Into<String>) -> Request {
         Request {
             method: "DELETE",
+            write: Some(write),
             ..Request::get(path)
         }
     }
@@ -96,7 +105,7 @@ impl Request {
     }
 
     pub(super) fn is_write(&self) -> bool {
-        self.method != "GET"
+        self.write.is_some()
     }
 
     /// Form encoding writes a plus as `%2B`; a bare one would be read as a space.
@@ -176,11 +185,7 @@ impl Api {
                 }
                 Err(error) => return Err(error),
             };
-            match self
-                .http
-                .exchange(self.prepared(request, &token), request.label(), calls)
-                .await
-            {
+            match self.exchange(&token, request, calls).await {
                 Ok(answer) if answer.http_status == 401 && !repeats.token => {
                     repeats.token = true;
                     self.tokens.discard(&token).await;
@@ -202,10 +207,15 @@ impl Api {
 
     /// An answer of any status to one try with that very token.
     pub(super) async fn answer_to(&self, token: &Token, request: &Request, calls: &Calls) -> Result<Answer, HaloError> {
-        let sent = self
+        let answer = self.exchange(token, request, calls).await;
+        answer.map_err(|lost| self.no_answer(request, lost))
+    }
+
+    async fn exchange(&self, token: &Token, request: &Request, calls: &Calls) -> Result<Answer, Lost> {
+        let exchanged = self
             .http
             .exchange(self.prepared(request, token), request.label(), calls);
-        sent.await.map_err(|lost| self.no_answer(request, lost))
+        crash::around(request.write, exchanged).await
     }
 
     fn prepared(&self, request: &Request, token: &Token) -> RequestBuilder {

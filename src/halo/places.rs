@@ -16,6 +16,7 @@ use super::{
     verdict::without,
     wire::{self, Query},
 };
+use crate::crash::Step;
 
 /// Details of sites are read so many at a time; others find the pace's line short.
 pub(super) const AT_ONCE: usize = 4;
@@ -220,7 +221,7 @@ impl Places<'_> {
 
 /// The request that creates a client with its first site.
 pub(super) fn creation(client: &NewClient) -> Request {
-    Request::post(CLIENTS.path, wire::new_client(client))
+    Request::post(Step::CreateClient, CLIENTS.path, wire::new_client(client))
 }
 
 pub(super) fn client_by_id(id: ClientId) -> Request {

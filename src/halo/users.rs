@@ -12,7 +12,10 @@ use super::{
     verdict::without,
     wire::{self, Query},
 };
-use crate::message::address::{self, AddrSpec};
+use crate::{
+    crash::Step,
+    message::address::{self, AddrSpec},
+};
 
 /// Hits whose main address is another are looked at in detail up to this number.
 const MOST_DETAILS: usize = 10;
@@ -137,17 +140,18 @@ async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, Ha
 
 /// The request that creates a user.
 pub(super) fn creation(user: &NewUser) -> Request {
-    Request::post(USERS.path, wire::new_users([user]))
+    Request::post(Step::CreateUser, USERS.path, wire::new_users([user]))
 }
 
 /// The request that creates several; all of them are to be shown, not only the last.
 pub(super) fn creations<'a>(users: impl IntoIterator<Item = &'a NewUser>) -> Request {
-    Request::post(USERS.path, wire::new_users(users)).with(vec![("returnall", "true".to_owned())])
+    let request = Request::post(Step::CreateUsers, USERS.path, wire::new_users(users));
+    request.with(vec![("returnall", "true".to_owned())])
 }
 
 /// The request that makes an inactive user active.
 pub(super) fn reactivation(user: UserId) -> Request {
-    Request::post(USERS.path, wire::active_user(user))
+    Request::post(Step::ReactivateUser, USERS.path, wire::active_user(user))
 }
 
 /// The one user in the answer to a write.
@@ -196,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_write_whose_answer_has_no_id_is_uncertain() {
-        let request = Request::post("/Users", json!([]));
+        let request = Request::post(Step::CreateUser, "/Users", json!([]));
         assert_eq!(user_in(&request, &json!([{"id": 4.0}])).unwrap().id, UserId(4));
         for answer in [json!({}), json!([]), json!({"id": 0}), json!("done")] {
             assert!(matches!(

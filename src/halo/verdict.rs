@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn write() -> Request {
-        Request::post("/Users", Value::Null)
+        Request::post(crate::crash::Step::CreateUser, "/Users", Value::Null)
     }
 
     const EMPTY: &str = "";

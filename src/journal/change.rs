@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{Claim, EntryId, LetterId, Place};
 use crate::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
+    crash::Step,
     outcome::Outcome,
 };
 
@@ -257,6 +258,35 @@ pub enum Change {
         octets_before: Timestamp,
         rows_before: Timestamp,
     },
+}
+
+impl Change {
+    /// Which step the keeping of it is.
+    pub(super) fn step(&self) -> Step {
+        match self {
+            Change::Received(_) => Step::Received,
+            Change::Positioned { .. } => Step::Positioned,
+            Change::Intended { .. } => Step::Intended,
+            Change::Answered { .. } => Step::Answered,
+            Change::Deferred { .. } => Step::Deferred,
+            Change::Woken { .. } => Step::Woken,
+            Change::Released { .. } => Step::Released,
+            Change::Ended { .. } => Step::Ended,
+            Change::Settled { .. } => Step::Settled,
+            Change::SettleDeferred { .. } => Step::SettleDeferred,
+            Change::LetterTaken { .. } => Step::LetterTaken,
+            Change::LetterRefused { .. } => Step::LetterRefused,
+            Change::LetterUnanswered { .. } => Step::LetterUnanswered,
+            Change::LetterOutdated { .. } => Step::LetterOutdated,
+            Change::LetterDeferred { .. } => Step::LetterDeferred,
+            Change::Noticed(_) => Step::Noticed,
+            Change::Told { .. } => Step::Told,
+            Change::Reported { .. } => Step::Reported,
+            Change::Kept { .. } => Step::Kept,
+            Change::Reopened { .. } => Step::Reopened,
+            Change::Trimmed { .. } => Step::Trimmed,
+        }
+    }
 }
 
 /// What the journal says to a change. It is on disk when the answer comes.

@@ -11,7 +11,11 @@ use super::{
     Answer, Change, CreationKey, Digest, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Queue,
     Receipt, Row, RowFilter, Spot, Totals, Unsettled, Work,
 };
-use crate::{clock::Clock, config::MailboxName};
+use crate::{
+    clock::Clock,
+    config::MailboxName,
+    crash::{self, Step},
+};
 use pack::{Packed, pack};
 use readers::Readers;
 use writer::Writer;
@@ -65,7 +69,7 @@ impl Sqlite {
         let lock = lock::take(state_dir)?;
         let path = lock::database(state_dir);
         let db = schema::open_writer(&path)?;
-        let writer = Writer::start(db, clock.clone(), claim::interrupt)?;
+        let writer = crash::across(Step::Interrupted, || Writer::start(db, clock.clone(), claim::interrupt))?;
         Ok(Sqlite {
             readers: Readers::new(path, None),
             writer: Some(writer),
@@ -137,7 +141,8 @@ impl Sqlite {
 
 impl Journal for Sqlite {
     fn write(&self, change: Change) -> Answer<'_, Receipt> {
-        Box::pin(async move {
+        let step = change.step();
+        let written = async move {
             self.writer()?;
             match change {
                 Change::Trimmed {
@@ -147,7 +152,8 @@ impl Journal for Sqlite {
                 Change::Woken { waits_for } => self.wake(waits_for).await,
                 change => self.apply(pack(change).await?).await,
             }
-        })
+        };
+        Box::pin(crash::around(step, written))
     }
 
     fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>> {
@@ -164,11 +170,12 @@ impl Journal for Sqlite {
     }
 
     fn claim(&self, limit: usize, deferred_before: Option<Timestamp>) -> Answer<'_, Vec<Work>> {
-        Box::pin(async move {
+        let claimed = async move {
             self.writer()?
                 .ask(0, move |hand| claim::claim(hand, limit, deferred_before))
                 .await
-        })
+        };
+        Box::pin(crash::around(Step::Claimed, claimed))
     }
 
     fn last_attempts(&self, entry: EntryId, limit: usize) -> Answer<'_, Vec<(String, String)>> {

@@ -24,6 +24,7 @@ use rustls::ClientConfig;
 
 use crate::{
     config::{SmtpConfig, Tls},
+    crash,
     journal::Letter,
     message::address::AddrSpec,
     secret::ExposeSecret,
@@ -256,7 +257,7 @@ impl Smtp {
         limit: Duration,
         doing: impl Future<Output = Result<T, lettre::transport::smtp::Error>>,
     ) -> Result<T, SmtpError> {
-        self.timed(step, limit, doing)
+        self.timed(step, limit, crash::around(step.crash(), doing))
             .await?
             .map_err(|error| SmtpError::of(self.server(), step, &error))
     }

@@ -12,6 +12,7 @@ mod world;
 mod bulk;
 mod commands;
 mod connections;
+mod crash_points;
 mod flood;
 mod guards;
 mod handing;

@@ -28,8 +28,12 @@ pub struct Delivered {
     /// Of this message alone, so that it is known in each place.
     pub subject: String,
     pub outcome: &'static str,
-    /// Where it lies in the end; where a world settles such an outcome, unless the story says otherwise.
+    /// Where it lies in the end: where a world settles such an outcome, unless the story says otherwise.
     pub folder: &'static str,
+    /// How often it lies there: once, but for one that is deleted and for the gap of a server without MOVE.
+    pub copies: usize,
+    /// Whether its sender is told: of a bounce, and of what was perhaps one.
+    pub is_told: bool,
 }
 
 impl Delivered {
@@ -46,6 +50,8 @@ impl Delivered {
             subject: subject.to_owned(),
             outcome,
             folder,
+            copies: 1,
+            is_told: outcome == "bounced",
         }
     }
 }
@@ -138,7 +144,7 @@ impl Promise {
 
     /// A letter for each message that is bounced, to its sender, and none to anybody else.
     fn broken_letters(&self, world: &World) -> Vec<String> {
-        let bounced = self.delivered.iter().filter(|message| message.outcome == "bounced");
+        let told_of = self.delivered.iter().filter(|message| message.is_told);
         let mut letters: BTreeMap<String, BTreeMap<Vec<u8>, usize>> = BTreeMap::new();
         for mail in world.sink.mails() {
             for to in mail.rcpt_to {
@@ -149,7 +155,7 @@ impl Promise {
         let told = letters.iter().filter(|(to, _)| *to != OPERATORS);
         // Letters that differ: one that leaves again is the same, octet for octet.
         let told = told.flat_map(|(to, letters)| letters.keys().map(move |_| format!("{to} is told")));
-        let expected = bounced.map(|message| format!("{} is told", message.sender));
+        let expected = told_of.map(|message| format!("{} is told", message.sender));
         let mut broken = differences("the mail sink", expected, told);
         if repeats > self.kills {
             broken.push(format!(
@@ -160,7 +166,7 @@ impl Promise {
         broken
     }
 
-    /// Each message lies in its folder, once.
+    /// Each message lies in its folder, and nowhere else.
     fn broken_folders(&self, world: &World) -> Vec<String> {
         let known = FOLDERS
             .into_iter()
@@ -170,10 +176,10 @@ impl Promise {
         for folder in known.collect::<BTreeSet<_>>() {
             found.extend(world.folder(folder).iter().map(|octets| lies(&subject(octets), folder)));
         }
-        let expected = self
-            .delivered
-            .iter()
-            .map(|message| lies(&message.subject, message.folder));
+        let expected = self.delivered.iter().flat_map(|message| {
+            let lies = lies(&message.subject, message.folder);
+            std::iter::repeat_n(lies, message.copies)
+        });
         differences("the mailbox", expected, found)
     }
 }

@@ -55,8 +55,8 @@ pub struct World {
     pub sink: SmtpSink,
     pub inbox: Inbox,
     pub folder: PathBuf,
-    /// Kept running as long as this story needs it.
-    _dovecot: Option<Arc<Dovecot>>,
+    /// Where an IMAP inbox lies; kept running as long as this story needs it.
+    server: Option<Arc<Dovecot>>,
     /// The sandbox and the sink live on it.
     _runtime: tokio::runtime::Runtime,
     /// Put in the place of `@RULES@`.
@@ -80,7 +80,7 @@ pub struct Ran {
 impl World {
     /// A world whose mailbox is a Maildir: for stories in which the mailbox plays no part.
     pub fn new(rules: &str) -> World {
-        let mut world = World::with_inbox(rules, Inbox::Maildir(PathBuf::new()));
+        let mut world = World::with_inbox(rules, Inbox::Maildir(PathBuf::new()), None);
         let path = world.folder.join("Maildir");
         for part in ["new", "cur", "tmp"] {
             std::fs::create_dir_all(path.join(part)).unwrap();
@@ -91,11 +91,15 @@ impl World {
 
     /// A world whose mailbox is on Dovecot, over TLS.
     pub fn with_dovecot(rules: &str) -> World {
-        World::with_inbox(rules, Inbox::Imap(next_user()))
+        World::with_server(rules, dovecot(), next_user())
     }
 
-    fn with_inbox(rules: &str, inbox: Inbox) -> World {
-        let dovecot = matches!(inbox, Inbox::Imap(_)).then(dovecot);
+    /// The same on a server of the story's own, for one of its users.
+    pub fn with_server(rules: &str, server: Arc<Dovecot>, user: String) -> World {
+        World::with_inbox(rules, Inbox::Imap(user), Some(server))
+    }
+
+    fn with_inbox(rules: &str, inbox: Inbox, server: Option<Arc<Dovecot>>) -> World {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -111,7 +115,7 @@ impl World {
             sink,
             inbox,
             folder,
-            _dovecot: dovecot,
+            server,
             _runtime: runtime,
             rules: rules.to_owned(),
             settings: texts.0,
@@ -146,8 +150,12 @@ impl World {
                 std::fs::write(path.join("tmp").join(&name), octets).unwrap();
                 std::fs::rename(path.join("tmp").join(&name), path.join("new").join(&name)).unwrap();
             }
-            Inbox::Imap(user) => dovecot().deliver(user, "INBOX", &octets),
+            Inbox::Imap(user) => self.server().deliver(user, "INBOX", &octets),
         }
+    }
+
+    fn server(&self) -> &Dovecot {
+        self.server.as_ref().expect("an IMAP inbox lies on a server")
     }
 
     /// Writes the configuration as it is now, and gives its path.
@@ -156,8 +164,8 @@ impl World {
             Inbox::Maildir(path) => format!("type = \"maildir\"\npath = {path:?}\n"),
             Inbox::Imap(user) => format!(
                 "type = \"imap\"\nhost = \"localhost\"\nport = {}\ntls = \"implicit\"\nca_file = {:?}\nusername = \"{user}\"\npassword = \"{PASSWORD}\"\n",
-                dovecot().imaps_port,
-                dovecot().ca_pem,
+                self.server().imaps_port,
+                self.server().ca_pem,
             ),
         };
         let text = format!(
@@ -317,7 +325,8 @@ longest = "1s"
     /// The messages in a folder: octets.
     pub fn folder(&self, name: &str) -> Vec<Vec<u8>> {
         match &self.inbox {
-            Inbox::Imap(user) => dovecot()
+            Inbox::Imap(user) => self
+                .server()
                 .folder(user, name)
                 .into_iter()
                 .map(|kept| kept.octets)

@@ -10,7 +10,11 @@ use std::{
 use url::{Url, form_urlencoded};
 
 use super::Findings;
-use crate::{class::Class, config::ConnectionName};
+use crate::{
+    class::Class,
+    config::ConnectionName,
+    crash::{self, Step},
+};
 
 /// Why there is no use in the file. Nothing stops because of it: the defaults hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +101,7 @@ impl Draft {
         text.push('\n');
         self.file.write_all(text.as_bytes())?;
         self.file.sync_all()?;
-        std::fs::rename(&self.draft, &self.path)?;
+        crash::across(Step::Findings, || std::fs::rename(&self.draft, &self.path))?;
         let folder = self.path.parent().map(File::open).transpose()?;
         folder.map_or(Ok(()), |folder| folder.sync_all())
     }

@@ -1,11 +1,14 @@
 //! What a probe sends, as a table in the order of sending: each request with what has to be known for it.
 
 use super::scene::Scene;
-use crate::halo::{
-    api::Request,
-    listing::{AGENTS, CLIENTS, SITES, USERS},
-    users,
-    wire::{self, Query},
+use crate::{
+    crash::Step,
+    halo::{
+        api::Request,
+        listing::{AGENTS, CLIENTS, SITES, USERS},
+        users,
+        wire::{self, Query},
+    },
 };
 
 /// More rows than Halo is known to serve, and few enough for one answer.
@@ -82,7 +85,10 @@ pub(super) const TABLE: &[Row] = &[
     (Ask::Client, |scene| {
         let domain = scene.mark.domain();
         let body = wire::probe::client(&scene.mark.name(), &domain);
-        scene.client.is_none().then(|| Request::post(CLIENTS.path, body))
+        scene
+            .client
+            .is_none()
+            .then(|| Request::post(Step::Probe, CLIENTS.path, body))
     }),
     (Ask::Sites, |scene| {
         let query = vec![("client_id", scene.client?.to_string())];
@@ -90,11 +96,11 @@ pub(super) const TABLE: &[Row] = &[
     }),
     (Ask::Pair, |scene| {
         let all = vec![("returnall", "true".to_owned())];
-        Some(Request::post(USERS.path, scene.guests(&[1, 2])?).with(all))
+        Some(Request::post(Step::Probe, USERS.path, scene.guests(&[1, 2])?).with(all))
     }),
     (Ask::Alone, |scene| {
         let is_refused = scene.reply(Ask::Pair)?.is_refusal();
-        is_refused.then_some(Request::post(USERS.path, scene.guests(&[1])?))
+        is_refused.then_some(Request::post(Step::Probe, USERS.path, scene.guests(&[1])?))
     }),
     (Ask::First, |scene| {
         let was_asked = scene.reply(Ask::Pair).is_some();
@@ -102,24 +108,27 @@ pub(super) const TABLE: &[Row] = &[
     }),
     (Ask::Taken, |scene| {
         scene.user?;
-        Some(Request::post(USERS.path, scene.guests(&[3])?))
+        Some(Request::post(Step::Probe, USERS.path, scene.guests(&[3])?))
     }),
     (Ask::Second, |scene| search_further(scene, 0)),
     (Ask::Third, |scene| search_further(scene, 1)),
     (Ask::Bare, |scene| {
         Some(Request::post(
+            Step::Probe,
             USERS.path,
             wire::probe::bare(scene.user?, &scene.guest_name(1)),
         ))
     }),
     (Ask::TextId, |scene| {
         Some(Request::post(
+            Step::Probe,
             USERS.path,
             wire::probe::text_id(scene.user?, scene.client?),
         ))
     }),
     (Ask::FloatId, |scene| {
         Some(Request::post(
+            Step::Probe,
             USERS.path,
             wire::probe::float_id(scene.user?, scene.client?),
         ))

@@ -7,10 +7,13 @@ use super::{
     made::{Kind, State, Thing},
     scene::Reply,
 };
-use crate::halo::{
-    ClientId,
-    api::Request,
-    wire::{self, Query},
+use crate::{
+    crash::Step,
+    halo::{
+        ClientId,
+        api::Request,
+        wire::{self, Query},
+    },
 };
 
 /// What fails once is tried again; what fails twice is refused.
@@ -87,7 +90,7 @@ impl Probe<'_> {
 
     async fn delete(&self) {
         for thing in self.there() {
-            let reply = self.removing(&Request::delete(record(thing))).await;
+            let reply = self.removing(&Request::delete(Step::Probe, record(thing))).await;
             let is_gone = match reply {
                 Some(reply) if reply.is_success() => true,
                 // It went with what held it, or there is no such route.
@@ -107,7 +110,7 @@ impl Probe<'_> {
 
     async fn make_inactive(&self) {
         for thing in self.there() {
-            let request = Request::post(thing.kind.route().path, wire::probe::inactive(thing.id));
+            let request = Request::post(Step::Probe, thing.kind.route().path, wire::probe::inactive(thing.id));
             let reply = self.removing(&request).await;
             if reply.is_some_and(|reply| reply.is_success()) {
                 self.made().is(thing, State::Inactive);

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::journal::JournalError;
+use crate::{
+    crash::{self, Step},
+    journal::JournalError,
+};
 
 /// The database within the state folder.
 pub(super) fn database(state_dir: &Path) -> PathBuf {
@@ -44,11 +47,7 @@ pub(super) fn take(state_dir: &Path) -> Result<File, JournalError> {
 }
 
 fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    crash::across(Step::StateFile, || options.open(path))
 }

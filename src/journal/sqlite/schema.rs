@@ -4,7 +4,10 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
-use crate::journal::JournalError;
+use crate::{
+    crash::{self, Step},
+    journal::JournalError,
+};
 
 /// The forward steps, in order. The file's `user_version` says how many of them it has seen; a step that was
 /// released is never changed.
@@ -104,11 +107,11 @@ fn recognise(db: &Connection, path: &Path) -> Result<usize, JournalError> {
 
 fn migrate(db: &mut Connection, version: usize) -> rusqlite::Result<()> {
     for (number, sql) in MIGRATIONS.iter().enumerate().skip(version) {
-        let step = db.transaction()?;
-        step.execute_batch(sql)?;
-        step.pragma_update(None, "application_id", APPLICATION_ID)?;
-        step.pragma_update(None, "user_version", i64::try_from(number + 1).unwrap_or(i64::MAX))?;
-        step.commit()?;
+        let migration = db.transaction()?;
+        migration.execute_batch(sql)?;
+        migration.pragma_update(None, "application_id", APPLICATION_ID)?;
+        migration.pragma_update(None, "user_version", i64::try_from(number + 1).unwrap_or(i64::MAX))?;
+        crash::across(Step::Migrated, || migration.commit())?;
     }
     Ok(())
 }

@@ -14,7 +14,11 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{clock::Clock, journal::JournalError};
+use crate::{
+    clock::Clock,
+    crash::{self, Step},
+    journal::JournalError,
+};
 
 /// No commit holds more jobs than this, nor begins another one beyond so many octets: a commit stays well below
 /// a second, and so does the wait of whoever comes next.
@@ -220,7 +224,7 @@ impl Pen {
             }
             self.run("RELEASE job")?;
         }
-        self.run("COMMIT")?;
+        crash::across(Step::Committed, || self.run("COMMIT"))?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

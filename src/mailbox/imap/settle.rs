@@ -19,12 +19,24 @@ use super::{
 };
 use crate::{
     config::Settle,
+    crash::{self, Step},
     journal::{Settled, Spot},
     mailbox::{MailboxError, Settling},
 };
 
 /// Marks what was copied to its destination and waits to be expunged.
 const COPIED: &str = "$HaloIntakeMoved";
+
+/// The commands that change the mailbox.
+#[derive(Clone, Copy)]
+enum Verb {
+    Move,
+    Copy,
+    Mark,
+    Expunge,
+    Create,
+    Subscribe,
+}
 
 impl Imap {
     pub(super) async fn settle_spots(&mut self, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
@@ -78,7 +90,7 @@ impl Imap {
         self.provide(&theirs).await?;
         if self.wire.can("MOVE") {
             for set in sets(uids) {
-                self.transfer("UID MOVE", &set, &theirs).await?;
+                self.transfer(Verb::Move, &set, &theirs).await?;
             }
             return Ok(Settled::leaving(format!("moved to {folder}")));
         }
@@ -91,7 +103,7 @@ impl Imap {
         };
         let mut copied: Vec<u32> = before.into_iter().collect();
         for set in sets(&uncopied) {
-            for one in self.transfer("UID COPY", &set, &theirs).await? {
+            for one in self.transfer(Verb::Copy, &set, &theirs).await? {
                 // At once, to keep the gap between the copy and its mark short.
                 self.store_set(&one, &mark).await?;
                 copied.extend(&one.uids);
@@ -143,7 +155,7 @@ impl Imap {
 
     /// `UID MOVE` or `UID COPY`; gives what was transferred. Where one of a set is gone, servers do nothing for any
     /// of it and say so (RFC 5530, 3: EXPUNGEISSUED), so each is asked for by itself then.
-    async fn transfer(&mut self, verb: &str, set: &UidSet, theirs: &str) -> Result<Vec<UidSet>, MailboxError> {
+    async fn transfer(&mut self, verb: Verb, set: &UidSet, theirs: &str) -> Result<Vec<UidSet>, MailboxError> {
         if self.try_transfer(verb, set, theirs).await? {
             return Ok(vec![set.clone()]);
         }
@@ -160,13 +172,13 @@ impl Imap {
 
     /// `false`: nothing was transferred, since something of it is gone. A destination that went away meanwhile is
     /// made again, once.
-    async fn try_transfer(&mut self, verb: &str, set: &UidSet, theirs: &str) -> Result<bool, MailboxError> {
-        let command = format!("{verb} {set} {}", quote(theirs));
-        let mut answer = self.wire.ask(&command, |_| {}).await?;
+    async fn try_transfer(&mut self, verb: Verb, set: &UidSet, theirs: &str) -> Result<bool, MailboxError> {
+        let arguments = format!("{set} {}", quote(theirs));
+        let mut answer = self.command(verb, &arguments).await?;
         if answer.code == "TRYCREATE" {
             self.destinations.remove(theirs);
             self.provide(theirs).await?;
-            answer = self.wire.ask(&command, |_| {}).await?;
+            answer = self.command(verb, &arguments).await?;
         }
         if is_gone(&answer) {
             return Ok(false);
@@ -182,17 +194,14 @@ impl Imap {
     }
 
     async fn store_set(&mut self, set: &UidSet, flags: &str) -> Result<(), MailboxError> {
-        settled(
-            self.wire
-                .ask(&format!("UID STORE {set} +FLAGS.SILENT ({flags})"), |_| {})
-                .await?,
-        )
+        let arguments = format!("{set} +FLAGS.SILENT ({flags})");
+        settled(self.command(Verb::Mark, &arguments).await?)
     }
 
     /// RFC 4315, 2.1: only these, whatever else bears `\Deleted`.
     async fn expunge(&mut self, uids: &[u32]) -> Result<(), MailboxError> {
         for set in sets(uids) {
-            settled(self.wire.ask(&format!("UID EXPUNGE {set}"), |_| {}).await?)?;
+            settled(self.command(Verb::Expunge, &set.to_string()).await?)?;
         }
         Ok(())
     }
@@ -204,15 +213,29 @@ impl Imap {
         }
         let selectable = self.find_folder(theirs).await?.is_some_and(|found| found.selectable);
         if !selectable {
-            let made = self.wire.ask(&format!("CREATE {}", quote(theirs)), |_| {}).await?;
+            let made = self.command(Verb::Create, &quote(theirs)).await?;
             if made.code != "ALREADYEXISTS" {
                 made.accepted()?;
             }
             // What a client shows is no matter of ours: a refusal changes nothing for the move.
-            self.wire.ask(&format!("SUBSCRIBE {}", quote(theirs)), |_| {}).await?;
+            self.command(Verb::Subscribe, &quote(theirs)).await?;
         }
         self.destinations.insert(theirs.to_owned());
         Ok(())
+    }
+
+    /// The one door for what changes the mailbox.
+    async fn command(&mut self, verb: Verb, arguments: &str) -> Result<Completion, MailboxError> {
+        let (word, step) = match verb {
+            Verb::Move => ("UID MOVE", Step::ImapMove),
+            Verb::Copy => ("UID COPY", Step::ImapCopy),
+            Verb::Mark => ("UID STORE", Step::ImapMark),
+            Verb::Expunge => ("UID EXPUNGE", Step::ImapExpunge),
+            Verb::Create => ("CREATE", Step::ImapCreate),
+            Verb::Subscribe => ("SUBSCRIBE", Step::ImapSubscribe),
+        };
+        let command = format!("{word} {arguments}");
+        crash::around(step, self.wire.ask(&command, |_| {})).await
     }
 }
 

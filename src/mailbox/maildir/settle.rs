@@ -12,6 +12,7 @@ use std::{
 use super::{MailboxError, Places, Settling, file_error, unique};
 use crate::{
     config::Settle,
+    crash::{self, Step},
     journal::{Settled, Spot},
     mailbox::utf7,
 };
@@ -20,17 +21,23 @@ use crate::{
 pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
     let cur = root.join("cur");
     let came = match how {
-        Settle::Keep => each(root, spots, &Settled::staying("kept"), |_| Ok(())),
-        Settle::Seen => each(root, spots, &Settled::staying("marked seen"), |path| {
-            fs::rename(path, cur.join(with_flags(path, Some('S'))))
-        }),
-        Settle::Delete => each(root, spots, &Settled::leaving("deleted"), |path| fs::remove_file(path)),
+        Settle::Keep => vec![Settling::Done(Settled::staying("kept")); spots.len()],
+        Settle::Seen => {
+            let seen = Settled::staying("marked seen");
+            each(Step::MaildirMark, root, spots, &seen, |path| {
+                fs::rename(path, cur.join(with_flags(path, Some('S'))))
+            })
+        }
+        Settle::Delete => {
+            let deleted = Settled::leaving("deleted");
+            each(Step::MaildirDelete, root, spots, &deleted, |path| fs::remove_file(path))
+        }
         Settle::MoveTo(folder) => {
             let there = destination(root, folder);
             provide(&there).map_err(|error| file_error(&there, &error))?;
             let moved = Settled::leaving(format!("moved to {folder}"));
             let there = there.join("cur");
-            let came = each(root, spots, &moved, |path| {
+            let came = each(Step::MaildirMove, root, spots, &moved, |path| {
                 fs::rename(path, there.join(with_flags(path, None)))
             });
             sync(&there)?;
@@ -44,13 +51,20 @@ pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Se
 }
 
 /// One that is gone counts as done.
-fn each(root: &Path, spots: &[Spot], done: &Settled, mut act: impl FnMut(&Path) -> io::Result<()>) -> Vec<Settling> {
+fn each(
+    step: Step,
+    root: &Path,
+    spots: &[Spot],
+    done: &Settled,
+    act: impl Fn(&Path) -> io::Result<()>,
+) -> Vec<Settling> {
     let mut places = Places::default();
+    let act = |path: &Path| crash::across(step, || act(path));
     let settle = |spot: &Spot| {
         let Spot::File { name } = spot else {
             return Settling::Elsewhere;
         };
-        match places.visit(root, name, &mut act) {
+        match places.visit(root, name, act) {
             Ok(_) => Settling::Done(done.clone()),
             Err(error) => Settling::Refused(error.to_string()),
         }
@@ -82,11 +96,12 @@ fn provide(folder: &Path) -> io::Result<()> {
     // As private as mail is; the umask may take more away.
     let mut private = DirBuilder::new();
     private.recursive(true).mode(0o700);
+    let make = |made: &dyn Fn() -> io::Result<()>| crash::across(Step::MaildirFolder, made);
     for part in ["tmp", "new", "cur"] {
-        private.create(folder.join(part))?;
+        make(&|| private.create(folder.join(part)))?;
     }
     // Courier and Dovecot know a subfolder by it.
-    File::create(folder.join("maildirfolder"))?;
+    make(&|| File::create(folder.join("maildirfolder")).map(drop))?;
     if let Some(parent) = folder.parent() {
         File::open(parent)?.sync_all()?;
     }

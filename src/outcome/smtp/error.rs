@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::{class::Class, outcome::field, secret::SecretError, tls::TlsError};
+use crate::{class::Class, crash, outcome::field, secret::SecretError, tls::TlsError};
 
 /// Where in the dialogue it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,17 @@ pub enum Step {
     Data,
     /// The letter itself.
     Content,
+}
+
+impl Step {
+    /// Which step of ours it is: until DATA the server has nothing of a letter.
+    pub(super) fn crash(&self) -> Option<crash::Step> {
+        match self {
+            Step::Greeting | Step::SignIn(_) | Step::Sender | Step::Recipient(_) => None,
+            Step::Data => Some(crash::Step::Data),
+            Step::Content => Some(crash::Step::Content),
+        }
+    }
 }
 
 impl fmt::Display for Step {
