@@ -49,6 +49,8 @@ struct Story {
     signal: Option<Signal>,
     /// What is mended before the next start.
     mend: Box<dyn Fn(&World)>,
+    /// What is looked at beside the promise.
+    check: Box<dyn Fn(&World)>,
     /// Letters that came again before any crash.
     repeats: usize,
 }
@@ -87,6 +89,7 @@ impl Story {
         }
         let promise = Promise::new(self.delivered).with_users(self.users);
         promise.with_kills(1 + self.repeats).holds(&self.world);
+        (self.check)(&self.world);
     }
 
     /// How it ended; none where it does not end.

@@ -97,11 +97,14 @@ fn provide(folder: &Path) -> io::Result<()> {
     let mut private = DirBuilder::new();
     private.recursive(true).mode(0o700);
     let make = |made: &dyn Fn() -> io::Result<()>| crash::across(Step::MaildirFolder, made);
-    for part in ["tmp", "new", "cur"] {
+    for part in ["tmp", "new"] {
         make(&|| private.create(folder.join(part)))?;
     }
     // Courier and Dovecot know a subfolder by it.
     make(&|| File::create(folder.join("maildirfolder")).map(drop))?;
+    // The last of all: where it is there, the folder is taken for whole.
+    make(&|| private.create(folder.join("cur")))?;
+    File::open(folder)?.sync_all()?;
     if let Some(parent) = folder.parent() {
         File::open(parent)?.sync_all()?;
     }

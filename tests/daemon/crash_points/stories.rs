@@ -70,6 +70,7 @@ impl Story {
             may_miss: false,
             signal: None,
             mend: Box::new(|_| {}),
+            check: Box::new(|_| {}),
             repeats: 0,
         }
     }
@@ -190,7 +191,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
             story
         }
 
-        Step::CreateUser | Step::Data | Step::Content | Step::MaildirFolder | Step::MaildirMove => Story::maildir(),
+        Step::CreateUser | Step::Data | Step::Content | Step::MaildirMove => Story::maildir(),
         Step::CreateUsers => together(),
         Step::ReactivateUser => Story::one(World::new(RULES), "gone@acme.example"),
         Step::CreateClient => Story::one(World::new(RULES), "max@newcomer.example"),
@@ -200,8 +201,28 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         Step::ImapCopy => without_move.story(if side == Side::After { 2 } else { 1 }),
         Step::ImapMark => without_move.story(if side == Side::Before { 2 } else { 1 }),
         Step::ImapExpunge => without_move.story(1),
+        Step::MaildirFolder => foldered(),
         Step::MaildirMark => Story::maildir().settled("seen", "INBOX", 1),
         Step::MaildirDelete => Story::maildir().settled("delete", "INBOX", 0),
+    }
+}
+
+/// Half of the folder is there, and still other programs know it for one in the end.
+fn foldered() -> Story {
+    let is_whole = |world: &World| {
+        let Inbox::Maildir(path) = &world.inbox else {
+            unreachable!("it is a Maildir")
+        };
+        for folder in [".Processed", ".Bounced"] {
+            for part in ["tmp", "new", "cur", "maildirfolder"] {
+                let part = path.join(folder).join(part);
+                assert!(part.exists(), "{} is missing", part.display());
+            }
+        }
+    };
+    Story {
+        check: Box::new(is_whole),
+        ..Story::maildir()
     }
 }
 
