@@ -1,5 +1,7 @@
 //! Faults to come: which requests they are for, and what goes wrong with those.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Which requests are meant.
@@ -93,6 +95,26 @@ pub enum Mishap {
     Drop,
     /// The connection closes in the middle of the answer.
     Half,
+    /// The connection closes in the middle of the answer's header.
+    HalfHeader,
+    /// That answer, whatever was asked.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// Header fields.
+        #[serde(default)]
+        fields: BTreeMap<String, String>,
+        /// As it is.
+        #[serde(default)]
+        body: String,
+    },
+    /// JSON that is so long.
+    Long {
+        /// In MiB.
+        mib: usize,
+    },
+    /// JSON that never comes to an end, bit by bit.
+    Endless,
     /// The answer takes so long.
     Delay {
         /// In milliseconds.

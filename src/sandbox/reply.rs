@@ -1,10 +1,13 @@
 //! Answers in the forms that Halo and the gateways before it give.
 
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+
 use axum::{
     body::{Body, Bytes},
     http::{HeaderName, HeaderValue, Response, StatusCode, header},
 };
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -91,9 +94,21 @@ impl Reply {
     pub(super) fn with_retry_after(self, switches: &Switches) -> Reply {
         match switches.retry_after_s {
             Some(seconds) if self.http_status == 429 && !self.has(&header::RETRY_AFTER) => {
-                self.with(header::RETRY_AFTER, &seconds.to_string())
+                let value = match switches.retry_after_date {
+                    true => http_date(switches.now() + Duration::from_secs(seconds)),
+                    false => seconds.to_string(),
+                };
+                self.with(header::RETRY_AFTER, &value)
             }
             _ => self,
+        }
+    }
+
+    /// The same with the time, where the clock is not right; else the server adds it.
+    pub(super) fn dated(self, switches: &Switches) -> Reply {
+        match switches.clock_ahead_s {
+            0 => self,
+            _ => self.with(header::DATE, &http_date(switches.now())),
         }
     }
 
@@ -112,6 +127,15 @@ impl Reply {
              <center><h1>{reason}</h1></center>\r\n<hr><center>sandbox gateway</center>\r\n</body>\r\n</html>\r\n"
         );
         Reply::new(http_status, "text/html", html)
+    }
+
+    /// An answer as somebody wrote it down; what can not be a header field is left out.
+    pub(super) fn verbatim(http_status: u16, fields: &BTreeMap<String, String>, body: &str) -> Reply {
+        let reply = Reply::empty(http_status).saying(body.to_owned().into());
+        let fields = fields
+            .iter()
+            .filter_map(|(name, value)| Some((name.parse().ok()?, value)));
+        fields.fold(reply, |reply, (name, value)| reply.with(name, value))
     }
 
     /// The answer as it goes out.
@@ -146,4 +170,30 @@ impl Reply {
         response.headers_mut().extend(self.fields);
         response
     }
+}
+
+/// As header fields show a time (RFC 9110, section 5.6.7).
+fn http_date(time: Timestamp) -> String {
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// An empty list in so many MiB: JSON may have as many blanks as it likes.
+pub(super) fn long(mib: usize) -> Response<Body> {
+    let blanks = stream::iter(std::iter::repeat_n(vec![b' '; 1 << 20], mib));
+    of_pieces(blanks.chain(stream::iter([b"[]".to_vec()])))
+}
+
+/// The blanks before a list that never comes.
+pub(super) fn endless() -> Response<Body> {
+    of_pieces(stream::repeat(vec![b' ']).then(|blank| async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        blank
+    }))
+}
+
+fn of_pieces(pieces: impl futures_util::Stream<Item = Vec<u8>> + Send + 'static) -> Response<Body> {
+    let body = Body::from_stream(pieces.map(Ok::<_, Infallible>));
+    Reply::empty(200)
+        .with(header::CONTENT_TYPE, "application/json; charset=utf-8")
+        .headed(body)
 }

@@ -14,9 +14,20 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    api, control, faults::Mishap, listing::Query, log::LoggedRequest, page, reply::Reply, socket::Line, state::World,
-    switches::Switches, token,
+    api, control,
+    faults::Mishap,
+    listing::Query,
+    log::LoggedRequest,
+    page,
+    reply::{self, Reply},
+    socket::Line,
+    state::World,
+    switches::Switches,
+    token,
 };
+
+/// The status line, and a little of what follows it.
+const HALF_A_HEADER: usize = 30;
 
 /// Every path leads here: Halo's paths ignore case, which a table of routes can't.
 pub(super) fn router(world: Arc<World>) -> Router {
@@ -60,6 +71,7 @@ async fn serve(
     }
     let number = world.log().begin(asked.logged(), asked.body.len());
     let (reply, mishap) = answer(&world, &asked).await;
+    let reply = reply.dated(&world.switches());
     match mishap {
         Some(Mishap::Drop) => {
             line.cut();
@@ -69,6 +81,12 @@ async fn serve(
             world.log().end(number, reply.http_status);
             reply.into_half()
         }
+        Some(Mishap::HalfHeader) => {
+            line.cut_after(HALF_A_HEADER);
+            reply.into_response()
+        }
+        Some(Mishap::Long { mib }) => reply::long(mib),
+        Some(Mishap::Endless) => reply::endless(),
         _ => {
             world.log().end(number, reply.http_status);
             reply.into_response()
@@ -172,7 +190,11 @@ async fn answer(world: &World, asked: &Asked) -> (Reply, Option<Mishap>) {
         return (done(world, asked, &switches), None);
     };
     // What was done stays done, whatever is said about it.
-    let is_done = fault.after || matches!(fault.mishap, Mishap::Half | Mishap::NoId | Mishap::Delay { .. });
+    let is_done = fault.after
+        || matches!(
+            fault.mishap,
+            Mishap::Half | Mishap::HalfHeader | Mishap::NoId | Mishap::Delay { .. }
+        );
     let reply = if is_done {
         done(world, asked, &switches)
     } else {
@@ -188,7 +210,8 @@ async fn answer(world: &World, asked: &Asked) -> (Reply, Option<Mishap>) {
             tokio::time::sleep(Duration::from_millis(*ms)).await;
             reply
         }
-        Mishap::Drop | Mishap::Half => reply,
+        Mishap::Answer { status, fields, body } => Reply::verbatim(*status, fields, body),
+        Mishap::Drop | Mishap::Half | Mishap::HalfHeader | Mishap::Long { .. } | Mishap::Endless => reply,
     };
     (reply.with_retry_after(&switches), Some(fault.mishap))
 }

@@ -5,6 +5,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -25,12 +29,15 @@ pub(super) struct Doors {
 
 /// The other end of a connection, as a handler sees it.
 #[derive(Debug, Clone)]
-pub(super) struct Line(CancellationToken);
+pub(super) struct Line {
+    closing: CancellationToken,
+    left: Arc<AtomicUsize>,
+}
 
 /// A connection that ends when its line is cut or the doors close.
 pub(super) struct Wire {
     stream: TcpStream,
-    line: CancellationToken,
+    line: Line,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -43,7 +50,23 @@ impl Doors {
 impl Line {
     /// Closes the connection at once; whatever is answered now goes nowhere.
     pub(super) fn cut(&self) {
-        self.0.cancel();
+        self.closing.cancel();
+    }
+
+    /// Closes the connection after so many octets more.
+    pub(super) fn cut_after(&self, octets: usize) {
+        self.left.store(octets, Ordering::Relaxed);
+    }
+
+    /// So many of these octets may go out still.
+    fn share(&self, wanted: usize) -> usize {
+        self.left.load(Ordering::Relaxed).min(wanted)
+    }
+
+    fn went(&self, octets: usize) {
+        let less = |left| (left != usize::MAX).then(|| left - octets);
+        // Without a bound there is nothing to count.
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 
@@ -72,13 +95,17 @@ impl axum::serve::Listener for Doors {
 
 impl Connected<IncomingStream<'_, Doors>> for Line {
     fn connect_info(stream: IncomingStream<'_, Doors>) -> Line {
-        Line(stream.io().line.clone())
+        stream.io().line.clone()
     }
 }
 
 impl Wire {
     fn new(stream: TcpStream, line: CancellationToken) -> Wire {
         let cut = Box::pin(line.clone().cancelled_owned());
+        let line = Line {
+            closing: line,
+            left: Arc::new(AtomicUsize::new(usize::MAX)),
+        };
         Wire { stream, line, cut }
     }
 
@@ -103,11 +130,15 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        if self.is_cut(cx) {
-            cut()
-        } else {
-            Pin::new(&mut self.stream).poll_write(cx, octets)
+        let share = self.line.share(octets.len());
+        if self.is_cut(cx) || share == 0 {
+            return cut();
         }
+        let written = Pin::new(&mut self.stream).poll_write(cx, &octets[..share]);
+        if let Poll::Ready(Ok(count)) = written {
+            self.line.went(count);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

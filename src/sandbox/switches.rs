@@ -1,5 +1,6 @@
 //! What the sandbox does differently: faults to come, and the things that nobody knows about the real one.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,6 +49,10 @@ switches! {
     rate_body: RateBody = RateBody::Exception,
     /// The `Retry-After` of a 429 in seconds; null for none.
     retry_after_s: Option<u64> = None,
+    /// Whether that `Retry-After` is a date instead.
+    retry_after_date: bool = false,
+    /// How many seconds the clock is ahead that its header fields show.
+    clock_ahead_s: i64 = 0,
     /// How many seconds a token is good for.
     token_lifetime_s: u64 = 3600,
     /// Whether a new token makes the older ones worthless.
@@ -193,6 +198,11 @@ impl Switches {
             _ => return None,
         };
         (!is_right).then_some(reason)
+    }
+
+    /// The time by the clock that header fields show.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.clock_ahead_s)
     }
 
     /// The fault that has its turn with this request; a counted one is used up by it.

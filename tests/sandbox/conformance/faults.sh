@@ -65,3 +65,22 @@ status_is 200
 has '{}'
 written noid 1
 switch '{"faults":[]}'
+
+point 'faults: an answer that breaks off in its header'
+fault_next '{"kind":"half_header"}'
+lost headless
+written headless 1
+
+point 'faults: any answer that is wanted, and one that is long or never ends'
+fault_next '{"kind":"answer","status":302,"fields":{"location":"https://elsewhere.example/"},"body":"gone"}'
+lost answered
+status_is 302
+has gone
+header_has 'location: https://elsewhere.example/'
+fault_next '{"kind":"long","mib":2}'
+lost long
+status_is 200
+[ "$(wc -c <"$folder/body")" = 2097154 ] || fault 'it is not 2 MiB long'
+fault_next '{"kind":"endless"}'
+lost endless --max-time 1
+written endless 0

@@ -21,6 +21,14 @@ switch '{"retry_after_s":null}'
 get /api/AuthInfo
 grep -qi '^retry-after' "$folder/header" && fault 'there is a Retry-After'
 
+point 'retry_after_date and clock_ahead_s: the same as a date, by a clock that is wrong'
+switch '{"rate":{"count":0,"per_ms":300000},"retry_after_s":9,"retry_after_date":true,"clock_ahead_s":86400}'
+get /api/AuthInfo
+for field in date retry-after; do
+    header_has "$field: $(date --utc --date '+1 day' '+%a, %d %b %Y')"
+done
+switch '{"retry_after_s":null,"retry_after_date":false,"clock_ahead_s":0}'
+
 point 'rate: 700 requests in 300 s by default'
 switch '{"rate":{"count":700,"per_ms":300000}}'
 codes=$(curl --silent --noproxy '*' --output /dev/null --write-out '%{http_code}\n' "$base/api/AuthInfo?[1-701]" | sort | uniq -c | tr -s ' \n' ' ')
