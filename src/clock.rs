@@ -1,5 +1,7 @@
 //! The time, as an argument: the system's, or in a build with `test-hooks` one that a test holds.
 
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 
 /// Where the program reads the time from. A value, not a trait: it is copied to whoever needs it.
@@ -21,14 +23,42 @@ impl Clock {
 
     /// Now, to the microsecond.
     pub fn now(&self) -> Timestamp {
-        let now = Timestamp::now();
         #[cfg(feature = "test-hooks")]
-        if let Some(path) = &self.held
-            && let Ok(text) = std::fs::read_to_string(path)
-            && let Ok(seconds) = text.trim().parse::<i64>()
-        {
-            return now + jiff::SignedDuration::from_secs(seconds);
-        }
-        now
+        return Timestamp::now() + self.ahead();
+        #[cfg(not(feature = "test-hooks"))]
+        Timestamp::now()
     }
+
+    #[cfg(feature = "test-hooks")]
+    fn ahead(&self) -> Duration {
+        let text = self.held.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        let seconds = text.and_then(|text| text.trim().parse().ok());
+        Duration::from_secs(seconds.unwrap_or(0))
+    }
+}
+
+/// A moment, for whatever lasts a while within this process: it goes on evenly, whatever becomes of the time of day.
+pub fn moment() -> Instant {
+    #[cfg(feature = "test-hooks")]
+    return Instant::now() + Clock::system().ahead();
+    #[cfg(not(feature = "test-hooks"))]
+    Instant::now()
+}
+
+/// Waits until this time has passed, for a test the time that it holds.
+pub async fn sleep(duration: Duration) {
+    #[cfg(feature = "test-hooks")]
+    if Clock::system().held.is_some() {
+        /// So soon a wait sees that the test has moved the time.
+        const LOOK: Duration = Duration::from_millis(20);
+        let began = moment();
+        while let Some(left) = duration.checked_sub(moment().saturating_duration_since(began)) {
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+        return;
+    }
+    tokio::time::sleep(duration).await;
 }

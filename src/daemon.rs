@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    clock,
     config::{MailboxConfig, MailboxName},
     generation::Generation,
     journal::{Change, JournalError},
@@ -255,7 +256,7 @@ async fn trim(world: &World) {
             tracing::error!("{error}");
         }
         tokio::select! {
-            () = tokio::time::sleep(TRIM_EVERY) => {}
+            () = clock::sleep(TRIM_EVERY) => {}
             () = world.stop.cancelled() => return,
         }
     }

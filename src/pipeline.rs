@@ -13,7 +13,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use crate::journal::{Change, Queue, Work};
+use crate::{
+    clock,
+    journal::{Change, Queue, Work},
+};
 
 // The loops.
 pub mod outbox;
@@ -120,7 +123,7 @@ pub async fn outbox(world: &World) {
             let backoff = world.generation.load().config.retry.backoff;
             // New letters would find no way out either, so no bell is heard.
             tokio::select! {
-                () = tokio::time::sleep(backoff.delay(failures, fastrand::f64())) => continue,
+                () = clock::sleep(backoff.delay(failures, fastrand::f64())) => continue,
                 () = world.stop.cancelled() => return,
             }
         }

@@ -10,7 +10,6 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Host;
@@ -37,6 +36,7 @@ pub use super::{
     times::Times,
 };
 use crate::{
+    clock::Clock,
     config::{ConnectionName, HaloConfig},
     journal::JournalError,
     message::address::AddrSpec,
@@ -276,7 +276,7 @@ impl Halo {
 
     /// What a restart should know: mail domains, and further addresses of users.
     pub fn snapshot(&self) -> Value {
-        let now = Timestamp::now();
+        let now = Clock::system().now();
         let kept = Kept {
             mail_domains: self.directory.snapshot(now),
             further_addresses: self.lookups.further.snapshot(),
@@ -286,7 +286,7 @@ impl Halo {
 
     /// Takes in a snapshot of an earlier run; one that is no snapshot changes nothing.
     pub fn restore(&self, snapshot: Value) {
-        let now = Timestamp::now();
+        let now = Clock::system().now();
         if let Ok(kept) = serde_json::from_value::<Kept>(snapshot) {
             self.directory.restore(&kept.mail_domains, now, &self.times);
             self.lookups.further.restore(&kept.further_addresses);
@@ -461,7 +461,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn a_snapshot_survives_its_round_trip_and_nonsense_changes_nothing() {
         let halo = unconnected();
-        let now = Timestamp::now().as_millisecond();
+        let now = Clock::system().now().as_millisecond();
         halo.restore(serde_json::json!({
             "mail_domains": { "sites": [{ "id": 7, "domains": ["acme.example"], "until": now + 60_000 }] },
             "further_addresses": ["pia.lind@acme.example"],

@@ -32,7 +32,7 @@ use super::{
     waits::Waits,
     written::Written,
 };
-use crate::message::address::AddrSpec;
+use crate::{clock::moment, message::address::AddrSpec};
 
 /// Addresses arrive by the thousand, and each answer lives for a minute at most.
 const MOST_ANSWERS: usize = 2048;
@@ -164,7 +164,7 @@ impl Lookups {
 
     /// A user was changed. Under which addresses this one is known isn't known.
     pub(super) fn changed(&self, user: UserId, times: &Times) {
-        let now = Instant::now();
+        let now = moment();
         let mut written = self.written();
         written.forget_old(now, times.users);
         written.changed(user, now);
@@ -200,24 +200,24 @@ impl Kept {
         Kept {
             roll: None,
             size: Size::Unknown,
-            size_is_of: Instant::now(),
+            size_is_of: moment(),
             failure: None,
         }
     }
 
     fn forget_old(&mut self, times: &Times) {
         self.roll = self.roll.take().filter(|roll| !roll.left(times.users).is_zero());
-        if self.size_is_of.elapsed() >= REMEMBERED {
+        if moment().saturating_duration_since(self.size_is_of) >= REMEMBERED {
             self.size = Size::Unknown;
         }
     }
 
     /// Reads the roll. A fault of the connection is everybody's who waits: else each would wait it out by itself.
     async fn read(&mut self, (api, times): (&Api, &Times), most: usize, calls: &Calls) -> Result<()> {
-        let began = Instant::now();
+        let began = moment();
         let (roll, size) = match roll::read(api, most, calls).await {
             Err(error) if error.is_of_connection() => {
-                self.failure = Some((Instant::now(), error.clone()));
+                self.failure = Some((moment(), error.clone()));
                 return Err(error);
             }
             // A server may answer searches and be no match for the whole listing.
@@ -226,9 +226,9 @@ impl Kept {
         };
         self.roll = roll;
         // One that is old when it is there is not read again soon.
-        let is_slow = began.elapsed() > times.users / 2;
+        let is_slow = moment().saturating_duration_since(began) > times.users / 2;
         self.size = if is_slow { Size::Unusable } else { size };
-        self.size_is_of = Instant::now();
+        self.size_is_of = moment();
         Ok(())
     }
 }
@@ -242,7 +242,7 @@ pub(super) struct Creates<'a> {
 
 impl Creates<'_> {
     fn forget(&self) {
-        let now = Instant::now();
+        let now = moment();
         let mut written = self.lookups.written();
         written.forget_old(now, self.times.users);
         written.created(self.address.clone(), now);

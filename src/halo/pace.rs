@@ -8,10 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::{config::Rate, journal::JournalError, retry::Backoff};
+use crate::{
+    clock::{self, Clock},
+    config::Rate,
+    journal::JournalError,
+    retry::Backoff,
+};
 
 mod ledger;
 mod window;
@@ -63,7 +67,7 @@ impl Pace {
             changed: Notify::new(),
             patience,
             ledger,
-            begun: Instant::now(),
+            begun: clock::moment(),
         }
     }
 
@@ -79,7 +83,7 @@ impl Pace {
         let mut line = self.line.lock().await;
         self.recall(&mut line).await?;
         loop {
-            let granted = self.window().grant(Instant::now(), line.left > 0);
+            let granted = self.window().grant(clock::moment(), line.left > 0);
             match granted {
                 Grant::Now => {
                     line.left -= 1;
@@ -88,7 +92,7 @@ impl Pace {
                 Grant::NoneLeft => line.left = self.slice().await?,
                 Grant::Held(wait) if wait > self.patience => return Err(NoSlot::Held(wait)),
                 Grant::Held(wait) | Grant::After(wait) => {
-                    tokio::select! { () = tokio::time::sleep(wait) => {}, () = self.changed.notified() => {} }
+                    tokio::select! { () = clock::sleep(wait) => {}, () = self.changed.notified() => {} }
                 }
                 Grant::WhenOneEnds => self.changed.notified().await,
             }
@@ -97,7 +101,7 @@ impl Pace {
 
     /// Those who come while the connection holds still must not stand in line to hear it.
     fn refuse_a_long_hold(&self) -> Result<(), NoSlot> {
-        match self.window().held(Instant::now()) {
+        match self.window().held(clock::moment()) {
             Some(wait) if wait > self.patience => Err(NoSlot::Held(wait)),
             _ => Ok(()),
         }
@@ -108,7 +112,7 @@ impl Pace {
         if let (Some(ledger), false) = (&self.ledger, line.has_recalled) {
             let kept = ledger.recall().await?;
             self.window()
-                .restore(&kept, self.begun, Instant::now(), Timestamp::now());
+                .restore(&kept, self.begun, clock::moment(), Clock::system().now());
         }
         line.has_recalled = true;
         Ok(())
@@ -121,7 +125,7 @@ impl Pace {
         };
         let (kept, size) = {
             let mut window = self.window();
-            (window.kept(Instant::now(), Timestamp::now()), window.slice())
+            (window.kept(clock::moment(), Clock::system().now()), window.slice())
         };
         Ok(ledger.grant(kept, size).await?)
     }
@@ -137,7 +141,7 @@ impl Pace {
             if !line.has_recalled || !window.is_news() {
                 return Ok(());
             }
-            window.kept(Instant::now(), Timestamp::now())
+            window.kept(clock::moment(), Clock::system().now())
         };
         line.left = 0;
         ledger.grant(kept, 0).await?;
@@ -147,19 +151,19 @@ impl Pace {
 
     /// Halo said 429: nothing leaves for a while. Gives the time that is left.
     pub(super) fn hold(&self, retry_after: Option<Duration>, spread: f64) -> Duration {
-        let held = self.window().hold(Instant::now(), retry_after, spread);
+        let held = self.window().hold(clock::moment(), retry_after, spread);
         self.changed.notify_one();
         held
     }
 
     /// Whether the connection holds still.
     pub(super) fn is_held(&self) -> bool {
-        self.window().held(Instant::now()).is_some()
+        self.window().held(clock::moment()).is_some()
     }
 
     /// Halo answered something else than 429.
     pub(super) fn flows(&self) {
-        self.window().flows(Instant::now());
+        self.window().flows(clock::moment());
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -175,7 +179,7 @@ impl From<JournalError> for NoSlot {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.0.window().end(Instant::now());
+        self.0.window().end(clock::moment());
         self.0.changed.notify_one();
     }
 }

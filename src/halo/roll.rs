@@ -22,7 +22,7 @@ use super::{
     users::{everybody, folded, is_placeholder, rank},
     wire,
 };
-use crate::message::address::AddrSpec;
+use crate::{clock::moment, message::address::AddrSpec};
 
 /// Pages are read so many at a time; others find the pace's line short.
 const AT_ONCE: usize = 4;
@@ -106,13 +106,13 @@ impl Roll {
 
     /// How long it will still be believed; zero: no longer.
     pub(super) fn left(&self, life: Duration) -> Duration {
-        life.saturating_sub(self.began.elapsed())
+        life.saturating_sub(moment().saturating_duration_since(self.began))
     }
 }
 
 /// Reads the roll, where that takes `most` requests at the most. With it, or instead of it, comes what it takes.
 pub(super) async fn read(api: &Api, most: usize, calls: &Calls) -> Result<(Option<Roll>, Size), HaloError> {
-    let began = Instant::now();
+    let began = moment();
     let size = listing::page_size(api);
     let page = |page_no| listing::one(api, USERS, listing::page_of(everybody(), page_no, size), calls);
     let first = page(1).await?;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::client::{Freshness, HaloError};
+use crate::clock::moment;
 
 /// What a question brought, and for how long it holds. A failure is kept too where its time is not zero.
 pub(super) type Brought<V> = (Result<V, HaloError>, Duration);
@@ -58,18 +59,15 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
     where
         F: Future<Output = Brought<V>>,
     {
-        let arrived = Instant::now();
+        let arrived = moment();
         let place = self.place(key, arrived);
         let mut answer = place.lock().await;
-        if let Some(kept) = answer
-            .as_ref()
-            .filter(|kept| kept.serves(freshness, arrived, Instant::now()))
-        {
+        if let Some(kept) = answer.as_ref().filter(|kept| kept.serves(freshness, arrived, moment())) {
             return kept.result.clone();
         }
-        let began = Instant::now();
+        let began = moment();
         let (result, life) = ask().await;
-        let ended = Instant::now();
+        let ended = moment();
         *answer = Some(Answer {
             began,
             ended,
@@ -81,7 +79,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
 
     /// Puts an answer there that came another way.
     pub(super) fn put(&self, key: K, value: V, life: Duration) {
-        let now = Instant::now();
+        let now = moment();
         let answer = Answer {
             began: now,
             ended: now,
@@ -102,7 +100,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
         let places = self.places();
         let answer = places.get(key).and_then(|place| place.answer.try_lock().ok());
         answer.is_some_and(|answer| {
-            let kept = answer.as_ref().filter(|kept| Instant::now() < kept.until);
+            let kept = answer.as_ref().filter(|kept| moment() < kept.until);
             kept.is_some_and(|kept| kept.result.as_ref().is_ok_and(is_meant))
         })
     }
@@ -141,7 +139,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
 
     /// What is there now and how long it will be; what is being asked for is left out.
     pub(super) fn kept(&self) -> Vec<(K, V, Duration)> {
-        let (now, places) = (Instant::now(), self.places());
+        let (now, places) = (moment(), self.places());
         let kept = places.iter().filter_map(|(key, place)| {
             let answer = place.answer.try_lock().ok()?;
             let Answer {

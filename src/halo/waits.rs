@@ -5,6 +5,8 @@ use std::{
     time::Instant,
 };
 
+use crate::clock::moment;
+
 /// One of those who wait, until it is dropped.
 pub(super) struct Waits<'a> {
     among: &'a AtomicUsize,
@@ -16,7 +18,7 @@ impl Waits<'_> {
         among.fetch_add(1, Ordering::Relaxed);
         Waits {
             among,
-            since: Instant::now(),
+            since: moment(),
         }
     }
 

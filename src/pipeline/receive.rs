@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     class::Class,
+    clock,
     config::{Backlog, MailboxConfig, MailboxName, MailboxSource, Watch},
     journal::{Change, JournalError, Position, Spot},
     mailbox::{self, Listed, Mailbox, MailboxError, Selected, Woke, position},
@@ -121,7 +122,7 @@ impl Watched {
                 RECONNECT
             };
             tokio::select! {
-                () = tokio::time::sleep(backoff.delay(failures, fastrand::f64())) => {}
+                () = clock::sleep(backoff.delay(failures, fastrand::f64())) => {}
                 Ok(()) = mended.changed() => failures = 0,
                 () = self.stop.cancelled() => {}
             }

@@ -10,6 +10,7 @@ use super::{
     states::{Thing, Urgency},
 };
 use crate::{
+    clock,
     config::{MailboxConfig, MailboxName, MailboxSource, Settle},
     journal::{Change, EntryId, JournalError, Settled, Spot, Unsettled},
     mailbox::{self, Mailbox, MailboxError, Selected, Settling},
@@ -80,7 +81,7 @@ impl Settler {
                     session = None;
                     self.note_trouble(&error).await;
                     tokio::select! {
-                        () = tokio::time::sleep(AGAIN.delay(failures, fastrand::f64())) => continue,
+                        () = clock::sleep(AGAIN.delay(failures, fastrand::f64())) => continue,
                         () = self.stop.cancelled() => return,
                     }
                 }

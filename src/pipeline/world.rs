@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::states::States;
 use crate::{
-    clock::Clock,
+    clock::{self, Clock},
     config::MailboxName,
     effect::live::Live,
     generation::Generation,
@@ -111,7 +111,7 @@ impl World {
     pub(super) async fn pause(&self, bell: &Notify, longest: Duration) -> bool {
         tokio::select! {
             () = bell.notified() => true,
-            () = tokio::time::sleep(longest) => true,
+            () = clock::sleep(longest) => true,
             () = self.stop.cancelled() => false,
         }
     }

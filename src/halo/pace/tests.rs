@@ -1,5 +1,7 @@
 use std::{num::NonZeroU32, path::Path, sync::Arc};
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::{
     clock::Clock,
