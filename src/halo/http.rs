@@ -17,6 +17,7 @@ use super::{
     client::{Call, Calls},
     pace::{NoSlot, Pace},
 };
+use crate::clock::Clock;
 
 /// A listing of a hundred rows stays far below; what is longer would only fill the memory.
 const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -102,7 +103,8 @@ impl Http {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
         };
-        let retry_after = text(header::RETRY_AFTER).and_then(|text| retry_after(&text, Timestamp::now()));
+        let sent = text(header::DATE).and_then(|text| http_date(&text));
+        let retry_after = text(header::RETRY_AFTER).and_then(|text| retry_after(&text, sent.unwrap_or_else(now)));
         let location = text(header::LOCATION);
         let http_status = response.status().as_u16();
         let body = read(response).await?;
@@ -232,15 +234,23 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-/// `Retry-After` as seconds or as a date (RFC 9110, 10.2.3).
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+/// `Retry-After` as seconds or as a date (RFC 9110, 10.2.3). A date is one by the server's clock, which the answer shows
+/// as well.
+fn retry_after(text: &str, sent: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(text.trim())
-        .ok()?;
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+    let at = http_date(text)?;
+    Some(Duration::try_from(at.duration_since(sent)).unwrap_or_default())
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    parser.parse_timestamp(text.trim()).ok()
 }
 
 #[cfg(test)]

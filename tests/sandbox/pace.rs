@@ -133,6 +133,22 @@ async fn everybody_holds_still_after_a_429_and_then_full_pace_is_there_at_once()
     assert!((0..1000).contains(&at_full_pace), "{at_full_pace} ms");
 }
 
+#[tokio::test]
+async fn a_time_to_come_again_is_by_the_clock_of_who_says_it() {
+    // A day behind it would be over, a day ahead it would be far away.
+    for ahead in [-86_400, 86_400] {
+        let world = world().await;
+        world.sandbox.set(|switches| {
+            switches.clock_ahead_s = ahead;
+            (switches.retry_after_s, switches.retry_after_date) = (Some(90), true);
+        });
+        world.fault(Fault::once("GET", "/api/users", slow_down()));
+        let error = world.refusal().await;
+        let held = error.retry_after().unwrap().as_secs();
+        assert!((80..=90).contains(&held), "{ahead}: {held}");
+    }
+}
+
 fn slow_down() -> Mishap {
     Mishap::Status {
         status: 429,
