@@ -1,8 +1,9 @@
 //! What stands between the connection and the parser: it lets nothing through that the parser would choke on.
 //!
-//! imap-proto ends the session at an untagged answer it does not know, and panics at `INTERNALDATE NIL`;
-//! async-imap allocates for a literal on the server's word. So unknown answers are left out, a missing date
-//! becomes an empty one, and a literal beyond the limit is a fault before anybody allocates for it.
+//! imap-proto ends the session at an untagged answer it does not know, panics at `INTERNALDATE NIL`, and calls itself for
+//! each parenthesis of a BODYSTRUCTURE until the stack, and with it the process, is at its end; async-imap allocates for a
+//! literal on the server's word. So unknown answers are left out, a missing date becomes an empty one, and parentheses
+//! too deep or a literal beyond the limit are a fault before anybody reads them.
 
 use std::{
     io,
@@ -38,11 +39,16 @@ const KNOWN: [&str; 18] = [
 /// Far beyond any line that a command of ours is answered with.
 const LONGEST_LINE: usize = 1 << 20;
 
+/// Parentheses within parentheses: what we ask for is answered with three. One costs the parser 20 KB of stack in a debug build.
+const DEEPEST: usize = 30;
+
 /// Why the guard ended the session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum GuardError {
     #[error("the server sends a line of more than {LONGEST_LINE} octets")]
     LongLine,
+    #[error("the server sends more than {DEEPEST} parentheses within each other")]
+    Deep,
     #[error("the server announces {octets} octets {} where at most {limit} were expected", of_uid(*uid))]
     LargeLiteral { uid: Option<u32>, octets: u64, limit: u64 },
 }
@@ -69,6 +75,8 @@ pub(super) struct Guard<S> {
     fresh: bool,
     /// The answer in hand is passed on.
     passing: bool,
+    /// Parentheses of it that are open.
+    depth: usize,
     limit: u64,
     fault: Option<io::Error>,
     received: u64,
@@ -96,6 +104,7 @@ impl<S> Guard<S> {
             literal: 0,
             fresh: true,
             passing: true,
+            depth: 0,
             limit,
             fault: None,
             received: 0,
@@ -155,11 +164,19 @@ impl<S> Guard<S> {
     fn pass_line(&mut self) {
         let mut line = std::mem::take(&mut self.line);
         if self.fresh {
+            self.depth = 0;
             self.passing = is_known(&line);
             if let Some(rest) = strip_word(&line, b"* NAMESPACE ") {
                 self.namespace = Some(String::from_utf8_lossy(rest).trim_end().to_owned());
             }
         }
+        self.depth = match deeper(self.depth, &line) {
+            Some(depth) => depth,
+            None => {
+                self.fault = Some(io::Error::other(GuardError::Deep));
+                return;
+            }
+        };
         let announced = announced_literal(&line);
         self.fresh = announced.is_none();
         self.literal = announced.unwrap_or(0);
@@ -203,6 +220,25 @@ fn announced_literal(line: &[u8]) -> Option<u64> {
     let line = line.strip_suffix(b"}\r\n")?;
     let digits = &line[memchr::memrchr(b'{', line)? + 1..];
     std::str::from_utf8(digits).ok()?.trim_end_matches('+').parse().ok()
+}
+
+/// How many parentheses are open after this line; `None` where they were too many. Those in quotes are none, and the
+/// parser takes no quote that goes on beyond its line.
+fn deeper(mut depth: usize, line: &[u8]) -> Option<usize> {
+    let (mut is_quoted, mut octets) = (false, line.iter());
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'"' => is_quoted = !is_quoted,
+            b'\\' if is_quoted => drop(octets.next()),
+            b'(' if !is_quoted => depth += 1,
+            b')' if !is_quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return None;
+        }
+    }
+    Some(depth)
 }
 
 fn uid_in(line: &[u8]) -> Option<u32> {
@@ -349,6 +385,28 @@ mod tests {
     async fn a_line_without_end_is_a_fault() {
         let (_, fault) = through(&"x".repeat(LONGEST_LINE + 1), 100).await;
         assert_eq!(fault.unwrap(), GuardError::LongLine.to_string());
+    }
+
+    #[tokio::test]
+    async fn parentheses_too_deep_are_a_fault_and_those_in_quotes_are_none() {
+        let (open, close) = ("(".repeat(DEEPEST - 1), ")".repeat(DEEPEST - 1));
+        check(
+            &format!("* 1 FETCH ({open}{close})\r\n* 1 FETCH ({open}{close})\r\n"),
+            &format!("* 1 FETCH ({open}{close})\r\n* 1 FETCH ({open}{close})\r\n"),
+        )
+        .await;
+        let quoted = format!("* LIST () \"/\" \"\\\"{open}{open}\"\r\n");
+        check(&quoted, &quoted).await;
+        for deep in [
+            format!("* 1 FETCH (({open}"),
+            // The literal ends neither the answer nor its parentheses.
+            format!("* 1 FETCH ({open} {{1}}\r\nx("),
+            format!("* 1 FETCH (X \"(\" \"\\\\\" ({open}"),
+        ] {
+            let (passed, fault) = through(&format!("* 2 EXISTS\r\n{deep}\r\n"), 100).await;
+            assert!(passed.starts_with("* 2 EXISTS\r\n"), "{passed}");
+            assert_eq!(fault.unwrap(), GuardError::Deep.to_string(), "{deep}");
+        }
     }
 
     #[tokio::test]
