@@ -19,7 +19,7 @@ pub mod fault;
 pub mod unit;
 
 // from files and environment to one tree of values
-mod document;
+pub(crate) mod document;
 mod layers;
 mod place;
 

@@ -6,7 +6,11 @@ use std::{
 };
 
 use crate::{
-    config::{Config, MailboxSource, fault::PlacedFault, load},
+    config::{
+        Config, MailboxSource,
+        fault::PlacedFault,
+        load::{self, Draft},
+    },
     message::address::AddrSpec,
     rules::RuleSet,
 };
@@ -34,7 +38,11 @@ pub struct Faults(pub Vec<PlacedFault>);
 impl Generation {
     /// Loads and checks everything. With the generation come its warnings.
     pub fn load(path: &Path, environment: &[(String, String)]) -> Result<(Generation, Faults), Faults> {
-        let draft = load::load(path, environment);
+        Generation::of(path, load::load(path, environment))
+    }
+
+    /// The same of a draft that is there.
+    pub(crate) fn of(path: &Path, draft: Draft) -> Result<(Generation, Faults), Faults> {
         let mut faults = Vec::new();
         let rules = draft
             .config

@@ -44,6 +44,9 @@ mod wire;
 mod writes;
 mod written;
 
+#[cfg(feature = "test-hooks")]
+pub(crate) mod octets;
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -85,3 +85,8 @@ mod daemon;
 
 // The commands.
 pub mod cli;
+
+// What the fuzzer and the test of its corpus call: octets of strangers, at every place where some come in.
+#[cfg(feature = "test-hooks")]
+#[doc(hidden)]
+pub mod fuzz;

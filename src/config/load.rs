@@ -95,7 +95,12 @@ pub fn find(explicit: Option<&Path>, environment: &[(String, String)]) -> Result
 
 /// Loads the file at `path`, `conf.d/*.toml` beside it and the environment over the built-in defaults.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Draft {
-    let documents = match read_all(path) {
+    of_documents(read_all(path), environment)
+}
+
+/// The draft of the files that were read, or of what is wrong with them.
+pub(crate) fn of_documents(documents: Result<Vec<Document>, Vec<Fault>>, environment: &[(String, String)]) -> Draft {
+    let documents = match documents {
         Ok(documents) => documents,
         // With a file missing, whatever else seems wrong may be set right in it.
         Err(faults) => {

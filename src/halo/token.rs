@@ -127,7 +127,7 @@ impl Tokens {
         self.read(&url, http, answer, &secret)
     }
 
-    fn read(
+    pub(super) fn read(
         &self,
         url: &Url,
         http: &Http,

@@ -16,10 +16,7 @@ pub(super) struct Waits<'a> {
 impl Waits<'_> {
     pub(super) fn among(among: &AtomicUsize) -> Waits<'_> {
         among.fetch_add(1, Ordering::Relaxed);
-        Waits {
-            among,
-            since: moment(),
-        }
+        Waits { among, since: moment() }
     }
 
     /// How many there are, this one among them.

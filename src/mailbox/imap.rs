@@ -27,6 +27,9 @@ mod sign_in;
 mod uid_set;
 mod wire;
 
+#[cfg(feature = "test-hooks")]
+pub(crate) mod octets;
+
 pub(super) use inspect::inspect;
 
 use completion::Completion;
@@ -85,7 +88,11 @@ struct FolderTraits {
 impl Imap {
     /// Connects and signs in.
     pub async fn open(config: &ImapConfig, patience: Patience) -> Result<Imap, MailboxError> {
-        let (mut wire, signed_in) = connect::connect(config, patience).await?;
+        let (wire, signed_in) = connect::connect(config, patience).await?;
+        Imap::begin(wire, signed_in, config).await
+    }
+
+    async fn begin(mut wire: Wire, signed_in: bool, config: &ImapConfig) -> Result<Imap, MailboxError> {
         if !signed_in {
             sign_in::sign_in(&mut wire, config).await?;
         }

@@ -1,0 +1,61 @@
+//! A message from octets: reading never fails, never panics within, and gives no more than its bounds.
+
+use crate::message::{Message, ReturnPath};
+
+/// Octets of each text that is kept.
+const MOST_TEXT: usize = 4 << 20;
+/// What a message may hold of its own size in all: its texts stand in several fields, each decoded to UTF-8.
+const GROWTH: usize = 64;
+
+pub(super) fn check(octets: &[u8]) {
+    let message = Message::read(octets);
+    assert!(!message.cut.contains(&"panic"), "reading broke off");
+    assert!(message.to.len() <= 1_000 && message.cc.len() <= 1_000 && message.attachments.len() <= 1_000);
+    assert!(message.header_fields.len() <= 2_000);
+    let texts = [&message.body, &message.text, &message.html];
+    assert!(texts.iter().all(|text| text.len() <= MOST_TEXT));
+    let kept: usize = texts.iter().map(|text| text.len()).sum();
+    assert!(
+        kept <= octets.len() * GROWTH + 1_000,
+        "{kept} octets of {}",
+        octets.len()
+    );
+    assert_unfolded(&message);
+    let again = Message::read(octets);
+    assert_eq!(
+        message.fingerprint(),
+        again.fingerprint(),
+        "it is read twice in two ways"
+    );
+    assert_eq!(message.body, again.body);
+}
+
+/// What goes into headers, requests and tables of ours stands on one line.
+fn assert_unfolded(message: &Message) {
+    let unfolded = |what: &str, text: &str| assert!(!text.contains(['\r', '\n', '\0']), "{what}: {text:?}");
+    unfolded("subject", &message.subject);
+    unfolded("message_id", &message.message_id);
+    let return_path = match &message.return_path {
+        ReturnPath::To(to) => Some(to),
+        ReturnPath::Missing | ReturnPath::Null => None,
+    };
+    let people = [&message.author, &message.sender, &message.reply_to];
+    for one in people
+        .into_iter()
+        .chain(return_path)
+        .chain(&message.to)
+        .chain(&message.cc)
+    {
+        unfolded("address", &one.address);
+        unfolded("name", &one.name);
+        if let Some(address) = one.addr_spec() {
+            super::assert_one_line("address", address.as_str());
+        }
+    }
+    for id in message.in_reply_to.iter().chain(&message.references) {
+        unfolded("id", id);
+    }
+    for attachment in &message.attachments {
+        unfolded("attachment", &attachment.name);
+    }
+}
