@@ -11,8 +11,8 @@ use halo_intake::sandbox::{Sandbox, smtp_sink::SmtpSink};
 use serde_json::{Value, json};
 
 use crate::{
-    dovecot::{Dovecot, PASSWORD},
     mail,
+    servers::dovecot::{Dovecot, PASSWORD},
 };
 
 /// So much mail is held at once while a mailbox is filled.

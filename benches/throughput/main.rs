@@ -7,8 +7,8 @@
 
 #![allow(clippy::unwrap_used)] // where it can not measure, it stops
 
-#[path = "../../tests/servers/dovecot.rs"]
-mod dovecot;
+#[path = "../../tests/servers/mod.rs"]
+mod servers;
 
 mod desk;
 mod idle;

@@ -3,11 +3,13 @@
 // A story that can not go on shall say so and end; only code that serves mail never unwraps.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../servers/dovecot.rs"]
-mod dovecot;
 mod promise;
 mod running;
+#[path = "../servers/mod.rs"]
+mod servers;
 mod world;
+
+use servers::dovecot;
 
 mod bulk;
 mod commands;
@@ -26,6 +28,7 @@ mod probing;
 mod reloading;
 mod resumed;
 mod senders;
+mod servers_of_others;
 mod service;
 mod stopping;
 mod systemd;

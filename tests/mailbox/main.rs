@@ -15,19 +15,21 @@ use halo_intake::{
 };
 use tokio::sync::mpsc;
 
-#[path = "../servers/dovecot.rs"]
-mod dovecot;
-#[path = "../servers/script.rs"]
-mod script;
+#[path = "../servers/mod.rs"]
+mod servers;
 
 mod faults;
 mod maildir;
+mod others;
 mod reading;
 mod settling;
 mod signing_in;
 mod waiting;
 
-use dovecot::{Dovecot, PASSWORD};
+use servers::{
+    dovecot::{self, Dovecot, PASSWORD},
+    script,
+};
 
 /// No single thing here takes this long.
 const DEADLINE: Duration = Duration::from_secs(30);

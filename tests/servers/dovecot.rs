@@ -1,12 +1,7 @@
-//! A real Dovecot as a child: its own configuration, folder, ports and certificates, all on loopback.
-//!
-//! Shared by several test binaries with `#[path]`; each uses a part of it.
-#![allow(dead_code)]
+//! A real Dovecot as a child.
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
     os::unix::{
         fs::{PermissionsExt, chown},
         process::CommandExt,
@@ -16,11 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    child::{NOBODY, READY_WITHIN, end, free_port, write_certificates},
+    raw::{Kept, Raw},
+};
+
 /// Every account's password, unless another is given.
 pub const PASSWORD: &str = "geheim";
-/// `nobody` and `nogroup`, whom the mail belongs to.
-const NOBODY: u32 = 65_534;
-const READY_WITHIN: Duration = Duration::from_secs(15);
 
 /// What differs from one server to another.
 pub struct Options {
@@ -56,15 +53,6 @@ pub struct Dovecot {
     folder: Option<tempfile::TempDir>,
     path: PathBuf,
     child: Option<Child>,
-}
-
-/// A message as it lies in a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    pub uid: u32,
-    /// Sorted, without `\Recent`.
-    pub flags: Vec<String>,
-    pub octets: Vec<u8>,
 }
 
 impl Dovecot {
@@ -179,62 +167,23 @@ impl Dovecot {
     pub fn deliver_all(&self, user: &str, folder: &str, flags: &str, messages: &[Vec<u8>]) {
         let mut raw = self.raw(user);
         for some in messages.chunks(200) {
-            let mut command = format!("R APPEND \"{folder}\"").into_bytes();
-            for octets in some {
-                command.extend_from_slice(format!(" ({flags}) {{{}+}}\r\n", octets.len()).as_bytes());
-                command.extend_from_slice(octets);
-            }
-            command.extend_from_slice(b"\r\n");
-            raw.stream.get_mut().write_all(&command).expect("dovecot reads");
-            raw.finish();
+            raw.append_many(folder, flags, some);
         }
     }
 
     /// What lies in a folder (the server's name for it), by ascending UID; empty where there is no such folder.
     pub fn folder(&self, user: &str, name: &str) -> Vec<Kept> {
-        let mut raw = self.raw(user);
-        if raw.folder_is_missing(name) {
-            return Vec::new();
-        }
-        raw.command(&format!("EXAMINE \"{name}\""));
-        raw.command("UID FETCH 1:* (UID FLAGS BODY.PEEK[])")
-            .iter()
-            .filter_map(Kept::read)
-            .collect()
+        self.raw(user).folder(name)
     }
 
     /// The server's names of all folders of the account.
     pub fn folders(&self, user: &str) -> Vec<String> {
-        self.names(user, "LIST")
+        self.raw(user).folders()
     }
 
     /// Those that the account is subscribed to.
     pub fn subscribed(&self, user: &str) -> Vec<String> {
-        self.names(user, "LSUB")
-    }
-
-    fn names(&self, user: &str, verb: &str) -> Vec<String> {
-        let name_in = |answer: &Answer| {
-            let text = answer.text();
-            let listed = text.starts_with(&format!("* {verb} "));
-            // * LIST (\HasNoChildren) "." INBOX
-            listed.then(|| {
-                text.splitn(3, '"')
-                    .nth(2)
-                    .unwrap_or("")
-                    .trim()
-                    .trim_matches('"')
-                    .to_owned()
-            })
-        };
-        let mut names: Vec<String> = self
-            .raw(user)
-            .command(&format!("{verb} \"\" \"*\""))
-            .iter()
-            .filter_map(name_in)
-            .collect();
-        names.sort();
-        names
+        self.raw(user).subscribed()
     }
 
     /// Where the account's mail lies: INBOX itself, the folders in it.
@@ -248,7 +197,7 @@ impl Dovecot {
         let before = second();
         // Dovecot takes the time in seconds for a new one.
         while second() == before {
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
         for entry in fs::read_dir(self.maildir(user)).expect("the Maildir is there") {
             let entry = entry.expect("a readable folder");
@@ -275,11 +224,7 @@ impl Dovecot {
         let password = password
             .and_then(|rest| rest.split(':').next())
             .expect("a user that was added");
-        raw.command(&format!(
-            "LOGIN {{{}+}}\r\n{user} {{{}+}}\r\n{password}",
-            user.len(),
-            password.len()
-        ));
+        raw.log_in(user, password);
         raw
     }
 
@@ -305,58 +250,6 @@ impl Drop for Dovecot {
             eprintln!("dovecot's folder is kept: {}", folder.keep().display());
         }
     }
-}
-
-/// SIGTERM, by its own id, and waits: a port is free only when the master has gone. A worker goes on after its
-/// master as long as its client is busy, so the group that the master led is ended as well.
-fn end(child: &mut Child) {
-    use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-        return;
-    };
-    let _ = kill_process(pid, Signal::TERM);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while matches!(child.try_wait(), Ok(None)) {
-        if Instant::now() > deadline {
-            let _ = child.kill();
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let _ = kill_process_group(pid, Signal::TERM);
-    let deadline = Instant::now() + Duration::from_millis(500);
-    while test_kill_process_group(pid).is_ok() {
-        if Instant::now() > deadline {
-            let _ = kill_process_group(pid, Signal::KILL);
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn free_port() -> u16 {
-    let bound = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    bound.local_addr().expect("a bound socket has an address").port()
-}
-
-fn write_certificates(path: &Path, names: &[&str]) {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
-    let mut authority = CertificateParams::new(Vec::new()).expect("no names");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    authority
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "Example test authority");
-    let key = KeyPair::generate().expect("a key");
-    let authority = CertifiedIssuer::self_signed(authority, key).expect("a certificate");
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let leaf_key = KeyPair::generate().expect("a key");
-    let leaf = CertificateParams::new(names)
-        .expect("names")
-        .signed_by(&leaf_key, &authority)
-        .expect("a certificate");
-    fs::write(path.join("ca.pem"), authority.pem()).expect("a new file");
-    fs::write(path.join("leaf.pem"), leaf.pem()).expect("a new file");
-    fs::write(path.join("leaf.key"), leaf_key.serialize_pem()).expect("a new file");
 }
 
 /// Dovecot 2.3 wants every setting and every brace on a line of its own; here `;` ends a line.
@@ -392,107 +285,4 @@ protocol imap {{; mail_max_userip_connections = 0; {capability}; }}
 "
     );
     folded.replace("; ", "\n").replace(";\n", "\n")
-}
-
-/// One answer: its lines with `{n}` in place of what `literals` holds.
-struct Answer {
-    lines: Vec<u8>,
-    literals: Vec<Vec<u8>>,
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.lines).into_owned()
-    }
-}
-
-impl Kept {
-    fn read(answer: &Answer) -> Option<Kept> {
-        let text = answer.text();
-        let uid = text.split_once("UID ")?.1.split([' ', ')']).next()?.parse().ok()?;
-        let flags = text.split_once("FLAGS (")?.1.split(')').next()?;
-        let mut flags: Vec<String> = flags
-            .split_whitespace()
-            .filter(|flag| *flag != "\\Recent")
-            .map(str::to_owned)
-            .collect();
-        flags.sort();
-        Some(Kept {
-            uid,
-            flags,
-            octets: answer.literals.first().cloned().unwrap_or_default(),
-        })
-    }
-}
-
-/// A client that is not the one under test.
-struct Raw {
-    stream: BufReader<TcpStream>,
-}
-
-impl Raw {
-    /// `None` until the server greets.
-    fn greeted(port: u16) -> Option<Raw> {
-        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-        stream.set_nodelay(true).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-        let mut raw = Raw {
-            stream: BufReader::new(stream),
-        };
-        let mut line = String::new();
-        raw.stream.read_line(&mut line).ok()?;
-        line.starts_with("* OK").then_some(raw)
-    }
-
-    fn say(&mut self, command: &str) {
-        let line = format!("R {command}\r\n");
-        self.stream.get_mut().write_all(line.as_bytes()).expect("dovecot reads");
-    }
-
-    fn command(&mut self, command: &str) -> Vec<Answer> {
-        self.say(command);
-        self.finish()
-    }
-
-    /// The untagged answers, once the command has succeeded.
-    fn finish(&mut self) -> Vec<Answer> {
-        let mut answers = Vec::new();
-        loop {
-            let answer = self.answer();
-            if let Some(result) = answer.text().strip_prefix("R ") {
-                assert!(result.starts_with("OK"), "dovecot says {result}");
-                return answers;
-            }
-            answers.push(answer);
-        }
-    }
-
-    fn folder_is_missing(&mut self, name: &str) -> bool {
-        !self
-            .command(&format!("LIST \"\" \"{name}\""))
-            .iter()
-            .any(|answer| answer.text().starts_with("* LIST"))
-    }
-
-    fn answer(&mut self) -> Answer {
-        let mut answer = Answer {
-            lines: Vec::new(),
-            literals: Vec::new(),
-        };
-        loop {
-            let read = self
-                .stream
-                .read_until(b'\n', &mut answer.lines)
-                .expect("dovecot answers");
-            assert!(read > 0, "dovecot closed the connection");
-            let line = answer.text();
-            let announced = line
-                .strip_suffix("}\r\n")
-                .and_then(|head| head.rsplit_once('{')?.1.parse::<usize>().ok());
-            let Some(octets) = announced else { return answer };
-            let mut literal = vec![0; octets];
-            self.stream.read_exact(&mut literal).expect("dovecot answers");
-            answer.literals.push(literal);
-        }
-    }
 }

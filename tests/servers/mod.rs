@@ -1,0 +1,10 @@
+//! Real servers as children of a test, and scripted ones: each with its own configuration, folder, ports and
+//! certificates, all on loopback. Each test binary uses a part of them.
+#![allow(dead_code)]
+
+pub mod child;
+pub mod courier;
+pub mod cyrus;
+pub mod dovecot;
+pub mod raw;
+pub mod script;
