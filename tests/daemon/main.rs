@@ -3,6 +3,8 @@
 // A story that can not go on shall say so and end; only code that serves mail never unwraps.
 #![allow(clippy::unwrap_used)]
 
+mod mail;
+mod program;
 mod promise;
 mod running;
 #[path = "../servers/mod.rs"]

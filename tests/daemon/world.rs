@@ -3,7 +3,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
@@ -11,7 +11,11 @@ use std::{
 use halo_intake::sandbox::{Sandbox, smtp_sink::SmtpSink};
 use serde_json::Value;
 
-use crate::dovecot::{Dovecot, PASSWORD};
+pub use crate::program::{Ran, finish, program};
+use crate::{
+    dovecot::{Dovecot, PASSWORD},
+    mail::{octets, text},
+};
 
 /// One Dovecot for all stories that run at a time; each story has a user of its own. It ends with the last world
 /// that holds it, so that nothing is left running.
@@ -69,14 +73,6 @@ pub struct World {
     pub halo: String,
 }
 
-/// How a command ended.
-#[derive(Debug)]
-pub struct Ran {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
-}
-
 impl World {
     /// A world whose mailbox is a Maildir: for stories in which the mailbox plays no part.
     pub fn new(rules: &str) -> World {
@@ -105,7 +101,7 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let folder = std::env::temp_dir().join(format!("hi-story-{}-{:08x}", std::process::id(), fastrand_u64()));
+        let folder = std::env::temp_dir().join(format!("hi-story-{}-{:08x}", std::process::id(), fastrand::u64(..)));
         std::fs::create_dir_all(&folder).unwrap();
         let sandbox = runtime.block_on(Sandbox::start(([127, 0, 0, 1], 0).into())).unwrap();
         let sink = runtime.block_on(SmtpSink::start()).unwrap();
@@ -131,22 +127,27 @@ impl World {
 
     /// The same with further header fields, each ended by a newline.
     pub fn mail_with(&self, from: &str, subject: &str, fields: &str) {
-        let address = from.rsplit('<').next().unwrap_or(from).trim_end_matches('>');
-        let id = fastrand_u64();
-        let date = jiff::Timestamp::now()
-            .strftime("%a, %d %b %Y %H:%M:%S +0000")
-            .to_string();
-        self.deliver(&format!(
-            "Return-Path: <{address}>\nDate: {date}\nFrom: {from}\nTo: support@desk.example\nSubject: {subject}\nMessage-ID: <{id:x}@story.example>\n{fields}\nThe text of this mail.\n"
-        ));
+        self.deliver(&text(from, subject, fields));
+    }
+
+    /// Many mails, each from somebody with a subject, in one delivery.
+    pub fn mail_all<'a>(&self, mails: impl Iterator<Item = (&'a str, &'a str)>) {
+        let texts = mails.map(|(from, subject)| text(from, subject, ""));
+        match &self.inbox {
+            Inbox::Maildir(_) => texts.for_each(|text| self.deliver(&text)),
+            Inbox::Imap(user) => {
+                let octets: Vec<Vec<u8>> = texts.map(|text| octets(&text)).collect();
+                self.server().deliver_all(user, "INBOX", "", &octets);
+            }
+        }
     }
 
     /// A message, its lines ended by `\n`.
     pub fn deliver(&self, text: &str) {
-        let octets = text.replace('\n', "\r\n").into_bytes();
+        let octets = octets(text);
         match &self.inbox {
             Inbox::Maildir(path) => {
-                let name = format!("{:08}.{:x}.story", counter(), fastrand_u64());
+                let name = format!("{:08}.{:x}.story", counter(), fastrand::u64(..));
                 std::fs::write(path.join("tmp").join(&name), octets).unwrap();
                 std::fs::rename(path.join("tmp").join(&name), path.join("new").join(&name)).unwrap();
             }
@@ -367,24 +368,6 @@ impl Drop for World {
     }
 }
 
-/// The program, with an empty environment but for what a terminal needs.
-pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_halo-intake"));
-    command
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("HALO_INTAKE_LOG", "info");
-    command
-}
-
-pub fn finish(output: Output) -> Ran {
-    Ran {
-        status: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
 /// A file of this repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -393,8 +376,4 @@ pub fn repository(path: &str) -> PathBuf {
 fn counter() -> usize {
     static COUNTER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-}
-
-fn fastrand_u64() -> u64 {
-    fastrand::u64(..)
 }
