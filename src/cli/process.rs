@@ -37,11 +37,26 @@ pub struct Process {
     /// Whose rules; may be left out when there is one mailbox
     #[arg(long, value_name = "NAME")]
     mailbox: Option<String>,
+    /// Called by an MTA: whatever keeps the message from being taken, a wrong configuration too, ends with 75, so that
+    /// it stays in the MTA's queue
+    #[arg(long)]
+    transport: bool,
 }
 
 impl Process {
     /// Hands the message to a running daemon, else does its work here.
     pub fn perform(&self, common: &Common) -> Ended {
+        let ended = self.take(common);
+        match ended {
+            // An MTA takes every other status for a refusal of the message, and bounces it.
+            Err(failure) if self.transport && failure.status != Status::Unreadable => {
+                Err(Failure::new(Status::TryAgain, failure.text))
+            }
+            ended => ended,
+        }
+    }
+
+    fn take(&self, common: &Common) -> Ended {
         let generation = common.generation()?;
         common.begin_logging("warn")?;
         let mailbox = mailbox(self.mailbox.as_deref(), &generation.config)?;

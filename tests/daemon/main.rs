@@ -35,4 +35,5 @@ mod service;
 mod stopping;
 mod systemd;
 mod telling;
+mod transport;
 mod uncertain;

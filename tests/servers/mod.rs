@@ -6,5 +6,6 @@ pub mod child;
 pub mod courier;
 pub mod cyrus;
 pub mod dovecot;
+pub mod postfix;
 pub mod raw;
 pub mod script;
