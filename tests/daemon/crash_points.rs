@@ -14,8 +14,9 @@ use std::{
 use halo_intake::crash::Step;
 
 use crate::{
+    mail,
     promise::{Delivered, Promise},
-    running::Signal,
+    running::{Signal, USERS},
     world::World,
 };
 
@@ -126,6 +127,7 @@ fn points() -> Vec<(Step, Side, u32)> {
         Step::Committed => 1..=COMMITS.1,
         Step::StateFile | Step::Migrated | Step::Probe => 2..=2,
         Step::MaildirFolder => 1..=4,
+        Step::Kept => 1..=3,
         _ => 1..=1,
     };
     let sides = |step: Step| [(step, Side::Before), (step, Side::After)];
@@ -163,4 +165,37 @@ fn wherever_the_process_ends_the_next_one_goes_on_as_if_nothing_had_been() {
         began.elapsed().as_secs_f64()
     );
     assert!(failed.is_empty(), "these are not survived, as told above: {failed:#?}");
+}
+
+/// The MTA hears no status that it knows, and brings the message again.
+#[test]
+fn a_message_that_process_dies_over_is_brought_again_and_done_once() {
+    // Up to its outcome it is the same message; once that is on disk, what is brought is a copy.
+    for (point, outcomes) in [
+        ("journal.received.before", ["completed"].as_slice()),
+        ("journal.received.after", &["completed"]),
+        ("journal.intended.after", &["completed"]),
+        ("halo.create_user.after", &["completed"]),
+        ("journal.answered.after", &["completed"]),
+        ("journal.ended.before", &["completed"]),
+        ("journal.ended.after", &["completed", "duplicate"]),
+    ] {
+        let mut world = World::new(USERS);
+        world.halo = "timeout = \"1s\"".to_owned();
+        let mail = mail::text("ann@stranger.example", "Piped", "");
+        std::fs::write(world.folder.join("piped.eml"), mail::octets(&mail)).unwrap();
+        let process = ["process", "piped.eml"];
+        let died = world.command(&process).env("HALO_INTAKE_TEST_CRASH", point).output();
+        let died = died.unwrap();
+        assert_eq!(died.status.signal(), Some(Signal::ABORT.as_raw()), "{point}: {died:?}");
+
+        world.wait_until(point, |world| match world.run(&process).status {
+            0 => true,
+            75 => false,
+            other => panic!("{point}: process exits {other}"),
+        });
+        let found: Vec<String> = world.outcomes().into_iter().map(|(_, outcome)| outcome).collect();
+        assert_eq!(found, outcomes, "{point}");
+        assert_eq!(world.users("ann@stranger.example").len(), 1, "{point}");
+    }
 }
