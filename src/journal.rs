@@ -15,7 +15,9 @@ mod change;
 mod entry;
 pub mod sqlite;
 
-pub use change::{Change, CreationKey, Digest, Ended, Intent, Letter, LetterLimit, Notice, Receipt, Received, Settled};
+pub use change::{
+    Change, Creation, CreationKey, Digest, Ended, Intent, Letter, LetterLimit, Notice, Receipt, Received, Settled,
+};
 pub use entry::{Attempt, Entry, Row, RowFilter, Totals};
 
 /// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.
@@ -231,8 +233,8 @@ pub trait Journal: Send + Sync {
     fn report_waits(&self) -> Answer<'_, bool>;
     /// Notices that have not left in a report, oldest first, with their numbers.
     fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>>;
-    /// Since when a request for the same thing has had no answer; `None` where there is none such.
-    fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Option<Timestamp>>;
+    /// What is known of a thing that is to be created once.
+    fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation>;
     /// What `Change::Kept` kept last under that name.
     fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>>;
     /// All that `Change::Kept` keeps under names that begin so, with its name.

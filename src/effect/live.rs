@@ -20,7 +20,7 @@ use crate::{
         client::{Calls, Freshness, Halo, HaloError},
         registry::Registry,
     },
-    journal::{Change, CreationKey, Intent, Journal, JournalError, Notice, Receipt},
+    journal::{Change, Creation, CreationKey, Intent, Journal, JournalError, Notice, Receipt},
 };
 
 mod turns;
@@ -127,13 +127,9 @@ impl Turn<'_> {
     async fn ensure<C: Creatable>(&self, new: &C) -> Result<Ensured<C::Record>, StepError> {
         let key = self.effect.creation().expect("what is ensured has a creation key");
         let _turn = self.live.creations.turn(&key).await;
-        let open_since = self.live.journal.creation(&key).await.map_err(later)?;
-        let freshness = if open_since.is_some() {
-            Freshness::Fresh
-        } else {
-            Freshness::Cached
-        };
-        if let Some(record) = self.look(new, freshness).await? {
+        let known = self.live.journal.creation(&key).await.map_err(later)?;
+        let open_since = known.open_since;
+        if let Some(record) = self.look_for(new, known).await? {
             let ensured = Ensured { record, existed: true };
             self.live.flood.leave(&self.effect.connection, &key.key).await;
             if open_since.is_some() {
@@ -165,6 +161,19 @@ impl Turn<'_> {
                 ensured
             }
         }
+    }
+
+    /// Looks before anything is created.
+    async fn look_for<C: Creatable>(&self, new: &C, known: Creation) -> Result<Option<C::Record>, StepError> {
+        if known.open_since.is_some() {
+            return self.look(new, Freshness::Fresh).await;
+        }
+        let found = self.look(new, Freshness::Cached).await?;
+        // An answer that is kept may be older than the request that made it.
+        if found.is_none() && known.was_made {
+            return self.look(new, Freshness::Fresh).await;
+        }
+        Ok(found)
     }
 
     /// After a creation whose forerunner had no answer: that one may have come about meanwhile as well, and then
@@ -372,3 +381,6 @@ fn later(error: JournalError) -> StepError {
         not_before: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ pub use super::{
 };
 use crate::{
     clock::Clock,
-    config::{ConnectionName, HaloConfig},
+    config::{ConnectionName, HaloConfig, Rate},
     journal::JournalError,
     message::address::AddrSpec,
 };
@@ -60,7 +60,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub struct Halo {
     api: Api,
     directory: Directory,
-    lookups: Lookups,
+    lookups: Arc<Lookups>,
     gather: Gather,
     times: Times,
     timeout: Duration,
@@ -77,15 +77,15 @@ impl Halo {
     /// The same with other lifetimes and waits.
     pub fn connect_with(name: ConnectionName, config: &HaloConfig, times: Times) -> std::result::Result<Halo, String> {
         let pace = Pace::new(config.rate, times.hold, times.patience, None);
-        Halo::at_pace(name, config, times, Arc::new(pace))
+        Halo::sharing(name, config, times, (Arc::new(pace), Arc::new(Lookups::new())))
     }
 
-    /// The same at a pace that it shares with the connection before it.
-    pub(super) fn at_pace(
+    /// The same with the pace, and with what is known of users, of the connection before it.
+    pub(super) fn sharing(
         name: ConnectionName,
         config: &HaloConfig,
         times: Times,
-        pace: Arc<Pace>,
+        (pace, lookups): (Arc<Pace>, Arc<Lookups>),
     ) -> std::result::Result<Halo, String> {
         let http = Http {
             agent: http_agent(config)?,
@@ -104,8 +104,8 @@ impl Halo {
         Ok(Halo {
             api,
             directory: Directory::new(),
-            lookups: Lookups::new(),
-            gather: Gather::new(config.rate),
+            lookups,
+            gather: Gather::default(),
             times,
             timeout: config.timeout,
             agents_are_noted: AtomicBool::new(false),
@@ -122,9 +122,9 @@ impl Halo {
         self.timeout
     }
 
-    /// Whether Halo asked to slow down (429), and the time it asked for has not passed.
-    pub fn is_held(&self) -> bool {
-        self.api.http.pace.is_held()
+    /// From now on no more requests leave than this.
+    pub(super) fn adjust(&self, rate: Rate) {
+        self.api.http.pace.adjust(rate);
     }
 
     /// Goes by what a probe found out at this tenant.
@@ -304,6 +304,10 @@ impl Halo {
 
     pub(super) fn api(&self) -> &Api {
         &self.api
+    }
+
+    pub(super) fn lookups(&self) -> Arc<Lookups> {
+        self.lookups.clone()
     }
 
     fn places(&self) -> Places<'_> {

@@ -30,7 +30,6 @@ use super::{
     verdict::unusable,
     wire,
 };
-use crate::config::Rate;
 
 /// An array is no longer: its answer has to come within the time of one request.
 const MOST: usize = 50;
@@ -43,13 +42,11 @@ type Result<T> = std::result::Result<T, HaloError>;
 pub(super) type Sent = Option<Result<User>>;
 
 /// The creations of one connection that wait to be sent.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Gather {
     waiting: Mutex<VecDeque<Waiting>>,
     /// Held by whoever sends; the last request that was sent.
     sending: tokio::sync::Mutex<Option<Last>>,
-    /// How long a slot of the rate takes to come back.
-    slot: Duration,
     /// An answer showed fewer users than were sent, so the server doesn't know `returnall`.
     pub is_one_by_one: AtomicBool,
 }
@@ -78,15 +75,6 @@ impl Last {
 }
 
 impl Gather {
-    pub(super) fn new(rate: Rate) -> Gather {
-        Gather {
-            waiting: Mutex::default(),
-            sending: tokio::sync::Mutex::new(None),
-            slot: (rate.per / rate.count.get()).min(LONGEST_WAIT),
-            is_one_by_one: AtomicBool::new(false),
-        }
-    }
-
     /// Creates a user, together with others where they wait. No look before it: that is the caller's.
     pub(super) async fn create(&self, api: &Api, user: &NewUser, calls: &Calls) -> Sent {
         let (send, mut answer) = oneshot::channel();
@@ -124,7 +112,7 @@ impl Gather {
     /// it, which tells them so.
     async fn send_next(&self, api: &Api, last: Option<Last>) -> Last {
         let is_one_by_one = self.is_one_by_one.load(Ordering::Relaxed);
-        let wait = worth_waiting(self.waiting().len(), last, self.slot);
+        let wait = worth_waiting(self.waiting().len(), last, api.http.pace.spacing());
         if !is_one_by_one && !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }

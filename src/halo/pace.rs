@@ -156,9 +156,9 @@ impl Pace {
         held
     }
 
-    /// Whether the connection holds still.
-    pub(super) fn is_held(&self) -> bool {
-        self.window().held(clock::moment()).is_some()
+    /// How long one slot takes to come back.
+    pub(super) fn spacing(&self) -> Duration {
+        self.window().spacing()
     }
 
     /// Halo answered something else than 429.

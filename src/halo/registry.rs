@@ -1,4 +1,5 @@
-//! The connections by name. They outlive a reload: token, pace and directory go on where nothing changed.
+//! The connections by name. They outlive a reload: token, directory and what waits go on where Halo is reached as
+//! before, users are known on where the url is the same, and what was sent counts in any case.
 
 use std::{
     collections::BTreeMap,
@@ -6,11 +7,11 @@ use std::{
 };
 
 use tracing::warn;
-use url::Url;
 
 use super::{
     client::{Halo, Times},
     findings,
+    lookups::Lookups,
     pace::{Ledger, Pace},
 };
 use crate::{
@@ -22,8 +23,8 @@ use crate::{
 #[derive(Default)]
 pub struct Registry {
     connections: RwLock<BTreeMap<ConnectionName, Connection>>,
-    /// What a connection sends counts at its server, whatever else is configured anew.
-    paces: Mutex<BTreeMap<(ConnectionName, Url), Arc<Pace>>>,
+    /// What a connection has sent counts, whatever is configured anew.
+    paces: Mutex<BTreeMap<ConnectionName, Arc<Pace>>>,
     /// Where slots are kept before they are used.
     journal: Option<Arc<dyn Journal>>,
 }
@@ -31,8 +32,8 @@ pub struct Registry {
 #[derive(Debug, Clone)]
 struct Connection {
     halo: Arc<Halo>,
-    /// Another configuration makes another connection; a secret that was replaced in the file is another one too.
-    made_from: HaloConfig,
+    /// As it is configured now.
+    config: HaloConfig,
 }
 
 impl Registry {
@@ -44,15 +45,19 @@ impl Registry {
         }
     }
 
-    /// Connections for everything in `config`; those whose configuration is as it was are kept. Where one can not
-    /// be made, all stay as they were.
+    /// Connections for everything in `config`; those that are reached as before are kept. Where one can not be made,
+    /// all stay as they were.
     pub fn update(&self, config: &Config) -> Result<(), String> {
         let known = self.connections.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut fresh = BTreeMap::new();
         for (name, wanted) in &config.halo {
-            let connection = match known.get(name) {
-                Some(known) if known.made_from == *wanted => known.clone(),
-                earlier => self.connection(name, wanted, earlier)?,
+            let halo = match known.get(name) {
+                Some(known) if is_reached_alike(&known.config, wanted) => known.halo.clone(),
+                earlier => self.halo(name, wanted, earlier)?,
+            };
+            let connection = Connection {
+                halo,
+                config: wanted.clone(),
             };
             // Also for one that is kept: a reload takes in what was probed meanwhile.
             match findings::file::load(&config.state_dir, name, &wanted.url) {
@@ -62,6 +67,9 @@ impl Registry {
             }
             fresh.insert(name.clone(), connection);
         }
+        fresh
+            .values()
+            .for_each(|connection| connection.halo.adjust(connection.config.rate));
         *self.connections.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -75,41 +83,38 @@ impl Registry {
     /// How many users may be created there in which time; `None`: any number.
     pub fn new_users(&self, name: &ConnectionName) -> Option<Rate> {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
-        connections
-            .get(name)
-            .and_then(|connection| connection.made_from.new_users)
+        connections.get(name).and_then(|connection| connection.config.new_users)
     }
 
     /// What the earlier connection knows of the same server still holds there.
-    fn connection(
+    fn halo(
         &self,
         name: &ConnectionName,
         wanted: &HaloConfig,
         earlier: Option<&Connection>,
-    ) -> Result<Connection, String> {
+    ) -> Result<Arc<Halo>, String> {
+        let earlier = earlier.filter(|earlier| earlier.config.url == wanted.url);
         let times = Times::default();
         let pace = self.pace(name, wanted, &times);
-        let halo = Arc::new(Halo::at_pace(name.clone(), wanted, times, pace)?);
-        if let Some(earlier) = earlier.filter(|earlier| earlier.made_from.url == wanted.url) {
+        // A user whose creation began by the earlier connection must be known to whoever looks by this one.
+        let lookups = earlier.map_or_else(|| Arc::new(Lookups::new()), |earlier| earlier.halo.lookups());
+        let halo = Arc::new(Halo::sharing(name.clone(), wanted, times, (pace, lookups))?);
+        if let Some(earlier) = earlier {
             halo.restore(earlier.halo.snapshot());
             if let Some(findings) = earlier.halo.findings() {
                 halo.learn(findings);
             }
         }
-        Ok(Connection {
-            halo,
-            made_from: wanted.clone(),
-        })
+        Ok(halo)
     }
 
-    /// The pace of that connection, now at the wanted rate.
+    /// The pace of that connection.
     fn pace(&self, name: &ConnectionName, wanted: &HaloConfig, times: &Times) -> Arc<Pace> {
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        let pace = paces.entry((name.clone(), wanted.url.clone())).or_insert_with(|| {
+        let pace = paces.entry(name.clone()).or_insert_with(|| {
             let ledger = self.journal.clone().map(|journal| Ledger::new(journal, name));
             Arc::new(Pace::new(wanted.rate, times.hold, times.patience, ledger))
         });
-        pace.adjust(wanted.rate);
         pace.clone()
     }
 
@@ -123,6 +128,20 @@ impl Registry {
         let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
         connections.values().map(|connection| connection.halo.clone()).collect()
     }
+}
+
+/// Whether Halo is reached in the same way. What else is configured is asked for when it is needed. A secret that was
+/// replaced in the file is another way.
+fn is_reached_alike(known: &HaloConfig, wanted: &HaloConfig) -> bool {
+    let as_wanted = HaloConfig {
+        rate: wanted.rate,
+        new_users: wanted.new_users,
+        subject_tags: wanted.subject_tags.clone(),
+        freemail_domains: wanted.freemail_domains.clone(),
+        domains: wanted.domains.clone(),
+        ..known.clone()
+    };
+    as_wanted == *wanted
 }
 
 #[cfg(test)]
@@ -148,12 +167,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_kept_while_its_configuration_is_as_it_was() {
+    async fn a_connection_is_kept_while_halo_is_reached_as_before() {
         let registry = Registry::default();
         registry.update(&config("client_secret = 'one'")).unwrap();
         let first = main(&registry);
-        registry.update(&config("client_secret = 'one'")).unwrap();
-        assert!(Arc::ptr_eq(&first, &main(&registry)));
+        let others = "rate = '9 per 1m'\nnew_users = '5 per 1h'\nfreemail_domains = ['post.example']\n\
+                      subject_tags = ['[#', ']']\ndomains = { 'acme.example' = 'Acme Ltd' }";
+        for lines in ["", others] {
+            registry
+                .update(&config(&format!("client_secret = 'one'\n{lines}")))
+                .unwrap();
+            assert!(Arc::ptr_eq(&first, &main(&registry)), "{lines}");
+        }
+        assert_eq!(first.api().http.pace.spacing().as_secs(), 6, "at the new rate");
+        assert_eq!(registry.new_users(first.name()).map(|rate| rate.count.get()), Some(5));
     }
 
     #[tokio::test]

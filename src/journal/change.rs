@@ -78,6 +78,16 @@ pub struct CreationKey {
     pub key: String,
 }
 
+/// What is known of a thing that is to be created once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Creation {
+    /// Since when a request for it has had no answer: look first, afresh. Where its message was given back meanwhile,
+    /// since then.
+    pub open_since: Option<Timestamp>,
+    /// An earlier request made it, or found it there.
+    pub was_made: bool,
+}
+
 /// A mail to be sent, kept until the SMTP server has taken or refused it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Letter {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Answer, Change, CreationKey, Digest, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position, Queue,
-    Receipt, Row, RowFilter, Spot, Totals, Unsettled, Work,
+    Answer, Change, Creation, CreationKey, Digest, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position,
+    Queue, Receipt, Row, RowFilter, Spot, Totals, Unsettled, Work,
 };
 use crate::{
     clock::Clock,
@@ -213,7 +213,7 @@ impl Journal for Sqlite {
         Box::pin(self.readers.read(read::notices))
     }
 
-    fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Option<Timestamp>> {
+    fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation> {
         let key = key.clone();
         Box::pin(self.readers.read(move |db| read::creation(db, &key)))
     }

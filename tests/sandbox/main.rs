@@ -1,6 +1,6 @@
 //! The Halo client against the sandbox, over real sockets: what is asked, how often, and what comes of each failure.
 //!
-//! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace`, `scripted` and `tls` are stories
+//! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace`, `reloads`, `scripted` and `tls` are stories
 //! of the client, `probing` and `removing` those of the probe; `quirks` holds the sandbox to what is known of the real one,
 //! and `conformance` does so with a script from outside; `kept` and `page` are of the sandbox as a program. `world` and
 //! `program` are what they share.
@@ -19,6 +19,7 @@ mod places;
 mod probing;
 mod program;
 mod quirks;
+mod reloads;
 mod removing;
 mod roll;
 mod scripted;

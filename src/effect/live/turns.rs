@@ -113,7 +113,7 @@ impl Turn<'_> {
         let Some(address) = AddrSpec::parse(&unknown.key).ok().filter(|_| !looks_again) else {
             return Ok(Known::Unknown);
         };
-        if let Some(since) = self.live.journal.creation(key).await.map_err(later)?
+        if let Some(since) = self.live.journal.creation(key).await.map_err(later)?.open_since
             && now < since + self.halo.timeout()
         {
             return Ok(Known::NotBefore(since + self.halo.timeout()));

@@ -64,6 +64,11 @@ impl Window {
         self.rate = rate;
     }
 
+    /// How long one slot takes to come back.
+    pub(super) fn spacing(&self) -> Duration {
+        self.rate.per / self.rate.count.get()
+    }
+
     /// Whether a request may leave; `has_slice`: there is a slot that the journal holds.
     pub(super) fn grant(&mut self, now: Instant, has_slice: bool) -> Grant {
         if let Some(left) = self.held(now) {

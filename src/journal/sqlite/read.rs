@@ -15,7 +15,8 @@ use super::{
 use crate::{
     config::MailboxName,
     journal::{
-        CreationKey, Digest, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, Spot, Totals, Unsettled,
+        Creation, CreationKey, Digest, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, Spot, Totals,
+        Unsettled,
     },
     outcome::Outcome,
 };
@@ -182,14 +183,21 @@ pub(super) fn notices(db: &Connection) -> rusqlite::Result<Vec<(i64, Notice)>> {
         .collect()
 }
 
-/// Since when a creation has had no answer.
-pub(super) fn creation(db: &Connection, key: &CreationKey) -> rusqlite::Result<Option<Timestamp>> {
-    db.prepare_cached("SELECT coalesce(begun, doubt) FROM creation WHERE connection = ?1 AND kind = ?2 AND key = ?3")?
+/// What is known of a thing that is to be created once.
+pub(super) fn creation(db: &Connection, key: &CreationKey) -> rusqlite::Result<Creation> {
+    let known = db
+        .prepare_cached(
+            "SELECT coalesce(begun, doubt), answer IS NOT NULL FROM creation
+             WHERE connection = ?1 AND kind = ?2 AND key = ?3",
+        )?
         .query_row(params![key.connection.0, key.kind, key.key], |row| {
-            row.get::<_, Option<At>>(0)
+            Ok(Creation {
+                open_since: row.get::<_, Option<At>>(0)?.map(|at| at.0),
+                was_made: row.get(1)?,
+            })
         })
-        .optional()
-        .map(|begun| begun.flatten().map(|at| at.0))
+        .optional()?;
+    Ok(known.unwrap_or_default())
 }
 
 /// A small value that outlives the process.
