@@ -119,6 +119,25 @@ fn the_time_to_be_waited_out_begins_no_earlier_than_the_request() {
 }
 
 #[test]
+fn the_request_of_a_process_that_was_killed_may_have_left_just_before() {
+    let mut world = world(USER, Vec::new());
+    world.halo = "timeout = \"60s\"".to_owned();
+    world.sandbox.set(|switches| switches.latency_ms = 500);
+    let mut running = start(&world);
+    world.wait_until("the request", |world| world.requests("POST", "/api/users") == 1);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    world.sandbox.set(|switches| switches.latency_ms = 0);
+    // Long after it was intended; but it may have waited for the rate just as long.
+    world.later(61);
+    world.run(&["run", "--once"]);
+    assert_eq!(world.requests("POST", "/api/users"), 1);
+    world.later(122);
+    world.once();
+    assert_eq!(world.users("ann@stranger.example").len(), 1);
+}
+
+#[test]
 fn an_answer_that_is_late_is_as_good_as_none() {
     let world = world(
         USER,

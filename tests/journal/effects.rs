@@ -19,6 +19,14 @@ fn check(receipt: &Receipt, open_since: Option<Timestamp>, created: Option<Value
     }
 }
 
+/// Since when the creation had no answer.
+fn open_since(receipt: &Receipt) -> Option<Timestamp> {
+    match receipt {
+        Receipt::Intent { open_since, .. } => *open_since,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test]
 async fn an_intent_is_known_to_the_next_attempt_with_its_answer_where_one_came() {
     let world = world();
@@ -93,7 +101,7 @@ async fn a_creation_without_an_answer_is_open_to_whoever_wants_the_same() {
     let claims = world.claim(2).await;
     let (ann, bob) = (claims[0].claim, claims[1].claim);
     let key = || Some(user("ann@customer.example"));
-    check(&world.intended(bob, "b", at(3), key()).await, Some(at(1)), None);
+    assert!(open_since(&world.intended(bob, "b", at(3), key()).await) > Some(at(1)));
     check(&world.intended(ann, "a", at(4), key()).await, Some(at(3)), None);
     world.answered(ann, "a", json!({ "id": 9 }), key()).await;
     check(
@@ -101,6 +109,37 @@ async fn a_creation_without_an_answer_is_open_to_whoever_wants_the_same() {
         None,
         Some(json!({ "id": 9 })),
     );
+}
+
+#[tokio::test]
+async fn a_request_of_a_message_that_was_given_back_left_at_that_time_at_the_latest() {
+    for is_killed in [true, false] {
+        let world = world();
+        let (ann, key) = (world.in_hand(mail(1)).await, || Some(user("ann@customer.example")));
+        world.intended(ann, "a", at(1), key()).await;
+        world
+            .intended(ann, "b", at(1), Some(user("bob@customer.example")))
+            .await;
+        world
+            .answered(ann, "b", json!({ "id": 3 }), Some(user("bob@customer.example")))
+            .await;
+        let before = Timestamp::now() - std::time::Duration::from_millis(1);
+        let world = if is_killed {
+            world.restarted()
+        } else {
+            world.journal.write(Change::Released { claim: ann }).await.unwrap();
+            world
+        };
+        let ann = world.claim(1).await.remove(0).claim;
+        let since = open_since(&world.intended(ann, "a", at(2), key()).await);
+        assert!(since >= Some(before), "{since:?}");
+        let bob = Some(user("bob@customer.example"));
+        check(
+            &world.intended(ann, "b", at(2), bob).await,
+            None,
+            Some(json!({ "id": 3 })),
+        );
+    }
 }
 
 #[tokio::test]

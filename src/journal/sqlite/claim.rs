@@ -179,7 +179,8 @@ pub(super) fn interrupt(hand: &Hand<'_>) -> Result<usize, Fault> {
     Ok(left.len())
 }
 
-/// Puts a message in hand back to where it was taken from.
+/// Puts a message in hand back to where it was taken from. A request of it may have left long after it was intended,
+/// behind others; now at the latest.
 pub(super) fn release(hand: &Hand<'_>, entry: EntryId) -> Result<(), Fault> {
     let (author_key, thread_key) = hand
         .db
@@ -189,6 +190,9 @@ pub(super) fn release(hand: &Hand<'_>, entry: EntryId) -> Result<(), Fault> {
         )?
         .query_row([entry], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
     order::reorder(hand.db, entry, &author_key, &thread_key)?;
+    hand.db
+        .prepare_cached("UPDATE creation SET begun = ?2 WHERE open IN (SELECT id FROM intent WHERE entry = ?1)")?
+        .execute(params![entry, At(hand.now)])?;
     Ok(())
 }
 
