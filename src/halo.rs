@@ -219,6 +219,20 @@ pub struct NewUser {
     pub send_welcome_email: bool,
 }
 
+impl NewUser {
+    /// Whether this is the user that was sent, as far as can be seen.
+    pub(in crate::halo) fn is(&self, user: &User) -> bool {
+        !user.inactive && user.name == self.name && user.site_id == Some(self.site_id)
+    }
+}
+
+/// A user that there was none of before; or there was, and Halo refused to make another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    pub user: User,
+    pub existed: bool,
+}
+
 /// What a client is created from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewClient {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Ensured;
 use crate::halo::{
     Client, NewClient, NewUser, User,
     alike::instead_of_another,
@@ -18,7 +19,7 @@ pub(super) trait Creatable: Sync {
     fn id(record: &Self::Record) -> i64;
     /// Those that are there, the one to be used first.
     async fn look(&self, halo: &Halo, freshness: Freshness, calls: &Calls) -> Result<Vec<Self::Record>, HaloError>;
-    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Self::Record, HaloError>;
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Ensured<Self::Record>, HaloError>;
 }
 
 impl Creatable for NewUser {
@@ -33,8 +34,12 @@ impl Creatable for NewUser {
         halo.users_with_address(&self.emailaddress, freshness, calls).await
     }
 
-    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<User, HaloError> {
-        halo.create_user(self, calls).await
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Ensured<User>, HaloError> {
+        let created = halo.create_user(self, calls).await?;
+        Ok(Ensured {
+            record: created.user,
+            existed: created.existed,
+        })
     }
 }
 
@@ -51,7 +56,8 @@ impl Creatable for NewClient {
         Ok(instead_of_another(&alike, &self.name))
     }
 
-    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Client, HaloError> {
-        halo.create_client(self, calls).await
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Ensured<Client>, HaloError> {
+        let record = halo.create_client(self, calls).await?;
+        Ok(Ensured { record, existed: false })
     }
 }

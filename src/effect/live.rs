@@ -146,21 +146,20 @@ impl Turn<'_> {
             self.wait_for_turn(&key).await?;
         }
         self.intend(Some(key.clone())).await?;
-        match new.create(self.halo, self.asking.calls).await {
-            Ok(record) => {
-                let record = self.look_again(new, record, open_since).await;
-                let ensured = Ensured { record, existed: false };
-                self.answered(value(&ensured), Some(key)).await?;
+        let ensured = match new.create(self.halo, self.asking.calls).await {
+            Ok(created) => {
+                let record = self.look_again(new, created.record, open_since).await;
+                let existed = created.existed;
+                let ensured = Ensured { record, existed };
+                self.answered(value(&ensured), Some(key.clone())).await?;
                 Ok(ensured)
             }
-            Err(error) => {
-                let ensured = self.after_refusal(new, error, key.clone()).await;
-                if C::IS_LIMITED {
-                    self.settle_turn(&ensured, &key).await?;
-                }
-                ensured
-            }
+            Err(error) => self.after_refusal(new, error, key.clone()).await,
+        };
+        if C::IS_LIMITED {
+            self.settle_turn(&ensured, &key).await?;
         }
+        ensured
     }
 
     /// Looks before anything is created.

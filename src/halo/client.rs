@@ -15,7 +15,7 @@ use serde_json::Value;
 use url::Host;
 
 use super::{
-    Agent, Client, ClientId, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
+    Agent, Client, ClientId, Created, ListQuery, NewClient, NewUser, Page, Reference, Site, User, UserId, agents,
     api::Api,
     circuit::Circuit,
     directory::{Directory, MailDomains},
@@ -239,7 +239,7 @@ impl Halo {
     }
 
     /// One POST, shared with others who create a user now; no look before it. `effect` looks.
-    pub async fn create_user(&self, user: &NewUser, calls: &Calls) -> Result<User> {
+    pub async fn create_user(&self, user: &NewUser, calls: &Calls) -> Result<Created> {
         self.writes().create(user, calls).await
     }
 

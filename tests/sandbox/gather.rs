@@ -8,8 +8,9 @@ use halo_intake::{
         NewUser, User,
         client::{Call, Calls, Freshness, HaloError},
     },
-    sandbox::{Fault, Mishap, Pattern},
+    sandbox::{Duplicates, Fault, Mishap, Pattern},
 };
+use serde_json::json;
 
 use crate::world::*;
 
@@ -25,7 +26,8 @@ async fn create(world: &World, count: usize) -> Vec<(Result<User, HaloError>, Ve
 async fn create_all(world: &World, users: Vec<NewUser>) -> Vec<(Result<User, HaloError>, Vec<Call>)> {
     let one = |user: NewUser| async move {
         let calls = Calls::default();
-        (world.halo.create_user(&user, &calls).await, calls.take())
+        let created = world.halo.create_user(&user, &calls).await;
+        (created.map(|created| created.user), calls.take())
     };
     join_all(users.into_iter().map(one)).await
 }
@@ -101,6 +103,25 @@ async fn one_bad_element_spoils_nothing_but_itself() {
 }
 
 #[tokio::test]
+async fn who_was_there_when_an_array_was_refused_is_told_from_who_was_made_by_it() {
+    let world = world().await;
+    world
+        .sandbox
+        .set(|switches| switches.duplicate_users = Duplicates::Reject);
+    let there = json!({"name": "New Person", "site_id": 21, "emailaddress": address(2), "inactive": true});
+    world.sandbox.add_user(there);
+    let users: Vec<NewUser> = (0..4).map(|number| new_user(&address(number))).collect();
+    let created = users.iter().map(|user| world.halo.create_user(user, &world.calls));
+    let existed = join_all(created)
+        .await
+        .into_iter()
+        .map(|created| created.unwrap().existed);
+    assert_eq!(existed.collect::<Vec<_>>(), [false, false, true, false]);
+    // One that was alone, the array, and the one behind the one that was there.
+    assert_eq!(posts(&world), 3);
+}
+
+#[tokio::test]
 async fn an_array_whose_answer_is_lost_leaves_each_uncertain_and_there_once() {
     for mishap in [
         Mishap::Drop,
@@ -171,7 +192,10 @@ async fn whoever_waits_for_one_that_is_stopped_while_it_sends_is_told() {
     world.sandbox.set(|switches| switches.latency_ms = 4000);
     let begin = |number: usize| {
         let halo = world.halo.clone();
-        tokio::spawn(async move { halo.create_user(&new_user(&address(number)), &Calls::default()).await })
+        tokio::spawn(async move {
+            let created = halo.create_user(&new_user(&address(number)), &Calls::default()).await;
+            created.map(|created| created.user)
+        })
     };
     let sent = async |count: usize| {
         let deadline = Instant::now() + Duration::from_secs(10);

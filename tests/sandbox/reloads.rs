@@ -41,6 +41,6 @@ async fn a_user_whose_creation_began_before_a_reload_is_known_after_it() {
 
         let created = before.create_user(&new_user(&strangers[11]), &world.calls).await;
         let found = world.users(&strangers[11], Freshness::Cached).await;
-        assert_eq!(found, [created.unwrap().id.0], "{lines}");
+        assert_eq!(found, [created.unwrap().user.id.0], "{lines}");
     }
 }

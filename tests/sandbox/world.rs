@@ -138,7 +138,8 @@ impl World {
     }
 
     pub async fn create(&self, address: &str) -> Result<User, HaloError> {
-        self.halo.create_user(&new_user(address), &self.calls).await
+        let created = self.halo.create_user(&new_user(address), &self.calls).await;
+        created.map(|created| created.user)
     }
 
     pub async fn clients(&self, reference: &Reference) -> Vec<i64> {
