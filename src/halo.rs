@@ -36,6 +36,7 @@ mod roll;
 mod shelf;
 mod times;
 mod token;
+mod unreadable;
 pub mod unsent;
 mod users;
 mod verdict;

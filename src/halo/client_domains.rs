@@ -17,7 +17,7 @@ use super::{
     directory::{ByDomain, kept},
     domain,
     listing::{self, CLIENTS},
-    places::{AT_ONCE, Places, indexed},
+    places::{AT_ONCE, Places, client_by_id, indexed},
     waits::Waits,
     wire::{self, Query},
 };
@@ -30,9 +30,26 @@ type Result<T> = std::result::Result<T, HaloError>;
 /// The active clients as the list shows them.
 #[derive(Debug)]
 pub(super) struct Rows {
-    clients: Vec<Client>,
+    clients: Vec<Arc<Client>>,
     /// By website, and by `domain` where rows show it.
-    by_domain: ByDomain<Client>,
+    by_domain: ByDomain<Arc<Client>>,
+    /// Whether some row shows a `domain`. A field that is empty in every row may as well be one that rows don't fill.
+    show_domain: bool,
+}
+
+impl Rows {
+    fn new(clients: impl Iterator<Item = Client>) -> Rows {
+        let clients: Vec<_> = clients.filter(|client| !client.inactive).map(Arc::new).collect();
+        Rows {
+            by_domain: indexed(clients.clone(), |client| client.id.0, |client| domains_in(client)),
+            show_domain: clients.iter().any(|client| !client.domain.is_empty()),
+            clients,
+        }
+    }
+
+    fn shows_domain(&self, client: &Client) -> bool {
+        self.show_domain && wire::has_domain(client)
+    }
 }
 
 impl Places<'_> {
@@ -59,7 +76,7 @@ impl Places<'_> {
         for client in self.candidates(&rows, domain, (&waits, &mut spent), calls).await? {
             if !client.inactive
                 && self
-                    .domains_in_detail(&client, calls)
+                    .domains_in_detail(&rows, &client, calls)
                     .await?
                     .iter()
                     .any(|of| of == domain)
@@ -67,18 +84,13 @@ impl Places<'_> {
                 found.insert(client.id, client);
             }
         }
-        Ok(found.into_values().collect())
+        Ok(found.into_values().map(Arc::unwrap_or_clone).collect())
     }
 
     async fn client_rows(&self, calls: &Calls) -> Result<Arc<Rows>> {
         let ask = || async {
             let rows = listing::every(self.api, CLIENTS, Query::new(), calls).await;
-            let rows = rows.map(|rows| {
-                let clients = rows.iter().filter_map(wire::client);
-                let clients: Vec<Client> = clients.filter(|client| !client.inactive).collect();
-                let by_domain = indexed(clients.clone(), |client| client.id.0, domains_in);
-                Arc::new(Rows { clients, by_domain })
-            });
+            let rows = rows.map(|rows| Arc::new(Rows::new(rows.iter().filter_map(wire::client))));
             kept(rows, self.times.places, self.times, |_| false)
         };
         self.directory.client_rows.find(&(), Freshness::Cached, ask).await
@@ -91,10 +103,11 @@ impl Places<'_> {
         domain: &str,
         (waits, spent): (&Waits<'_>, &mut usize),
         calls: &Calls,
-    ) -> Result<Vec<Client>> {
-        let is_unknown =
-            |client: &Client| !shows_domain(client) && !self.directory.client_domains.holds(&client.id, |_| true);
-        let (unknown, known): (Vec<Client>, Vec<Client>) = rows.clients.iter().cloned().partition(is_unknown);
+    ) -> Result<Vec<Arc<Client>>> {
+        let is_unknown = |client: &Arc<Client>| {
+            !rows.shows_domain(client) && !self.directory.client_domains.holds(&client.id, |_| true)
+        };
+        let (unknown, known): (Vec<_>, Vec<_>) = rows.clients.iter().cloned().partition(is_unknown);
         if unknown.is_empty() {
             return Ok(rows.clients.clone());
         }
@@ -113,30 +126,27 @@ impl Places<'_> {
         // What was read stays on its own shelf, so that one that was given up goes on where it stopped.
         let read = unknown
             .into_iter()
-            .map(|client| async move { self.domains_in_detail(&client, calls).await.map(drop) });
+            .map(|client| async move { self.domains_in_detail(rows, &client, calls).await.map(drop) });
         let read = stream::iter(read).buffer_unordered(AT_ONCE);
         read.try_collect::<()>().await?;
         *spent = 0;
         Ok(rows.clients.clone())
     }
 
-    async fn hits(&self, query: Query, calls: &Calls) -> Result<Vec<Client>> {
+    async fn hits(&self, query: Query, calls: &Calls) -> Result<Vec<Arc<Client>>> {
         let page = listing::one(self.api, CLIENTS, listing::page(query, 1), calls).await?;
-        Ok(page.rows.iter().filter_map(wire::client).collect())
+        Ok(page.rows.iter().filter_map(wire::client).map(Arc::new).collect())
     }
 
-    async fn domains_in_detail(&self, client: &Client, calls: &Calls) -> Result<Vec<String>> {
-        if shows_domain(client) {
+    async fn domains_in_detail(&self, rows: &Rows, client: &Client, calls: &Calls) -> Result<Vec<String>> {
+        if rows.shows_domain(client) {
             return Ok(domain::of_field(&client.domain));
         }
         let ask = || async {
             // By way of its shelf: whoever asks for the client itself later finds it there.
             let found = self.clients_by(&Reference::Id(client.id.0), calls).await;
-            let found = found.map(|found| found.first().map(|client| domain::of_field(&client.domain)));
-            let found = found.map(Option::unwrap_or_default);
-            // Spread, so that they don't all go out of date together.
-            let life = self.times.mail_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
-            kept(found, life, self.times, |_| false)
+            let domains = found.map(|found| found.first().map(|client| domain::of_field(&client.domain)));
+            self.domains_kept(client_by_id(client.id).path(), domains.map(Option::unwrap_or_default))
         };
         self.directory
             .client_domains
@@ -148,10 +158,6 @@ impl Places<'_> {
 /// Whether the filter and the search are cheaper than the records of all unknown clients, for all who wait.
 fn is_worth_asking(spent: usize, waiting: usize, unknown: usize) -> bool {
     spent + 2 * (waiting - 1) < unknown
-}
-
-fn shows_domain(client: &Client) -> bool {
-    client.raw.get("domain").is_some()
 }
 
 impl Client {

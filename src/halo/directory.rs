@@ -16,6 +16,7 @@ use super::{
     client_domains::Rows,
     shelf::{Brought, Shelf},
     times::Times,
+    unreadable::Unreadable,
 };
 const MOST_PLACES: usize = 4096;
 /// The mail domains of a site or a client are a few octets and cost a request: all of a large tenant have room.
@@ -37,6 +38,8 @@ pub(super) struct Directory {
     pub client_rows: Shelf<(), Arc<Rows>>,
     pub clients_of_domain: Shelf<String, Vec<Client>>,
     pub client_domains: Shelf<ClientId, Vec<String>>,
+    /// Records of which the mail domain can not be read.
+    pub unreadable: Unreadable,
     /// Requests for the clients of domains, since all their records were read.
     pub spent_on_domains: tokio::sync::Mutex<usize>,
     /// How many look for the clients of a domain.
@@ -55,6 +58,7 @@ impl Directory {
             client_rows: Shelf::new(1),
             clients_of_domain: Shelf::new(MOST_PLACES),
             client_domains: Shelf::new(MOST_SITES),
+            unreadable: Unreadable::default(),
             spent_on_domains: tokio::sync::Mutex::default(),
             waiting_for_domains: AtomicUsize::new(0),
         }

@@ -12,6 +12,7 @@ use super::{
     directory::{ByDomain, Directory, kept},
     domain,
     listing::{self, CLIENTS, SITES},
+    shelf::Brought,
     times::Times,
     verdict::without,
     wire::{self, Query},
@@ -174,38 +175,45 @@ impl Places<'_> {
 
     async fn index_of_sites(&self, calls: &Calls) -> Result<ByDomain<Site>> {
         let sites = self.sites(None, Query::new(), calls).await?;
+        // What is empty in every row may as well be what rows don't fill.
+        let rows_show = sites.iter().any(|site| !site.email_domains.is_empty());
         let active = sites.into_iter().filter(|site| !site.inactive);
         let read = active.map(|site| async {
-            let domains = self.domains_of(&site, calls).await?;
-            Ok::<_, HaloError>(Site {
-                email_domains: domains,
-                ..site
-            })
+            if rows_show && wire::has_email_domains(&site) {
+                return Ok(site);
+            }
+            let email_domains = self.domains_of(site.id, calls).await?;
+            Ok::<_, HaloError>(Site { email_domains, ..site })
         });
         // What was read stays on its own shelf, so an index that was given up goes on where it stopped.
         let sites: Vec<Site> = stream::iter(read).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(indexed(sites, |site| site.id.0, |site| site.email_domains.clone()))
     }
 
-    async fn domains_of(&self, site: &Site, calls: &Calls) -> Result<Vec<String>> {
-        if wire::shows_email_domains(site) {
-            return Ok(site.email_domains.clone());
-        }
+    async fn domains_of(&self, site: SiteId, calls: &Calls) -> Result<Vec<String>> {
         let ask = || async {
             // By way of its shelf: whoever asks for the site itself later finds it there.
-            let found = self.sites_by(None, &Reference::Id(site.id.0), calls).await;
-            let found = found.map(|sites| {
-                sites
-                    .into_iter()
-                    .next()
-                    .map(|site| site.email_domains)
-                    .unwrap_or_default()
-            });
-            // Spread, so that they don't all go out of date together.
-            let life = self.times.mail_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
-            kept(found, life, self.times, |_| false)
+            let found = self.sites_by(None, &Reference::Id(site.0), calls).await;
+            let first = found.map(|sites| sites.into_iter().next());
+            let domains = first.map(|site| site.map(|site| site.email_domains).unwrap_or_default());
+            self.domains_kept(site_by_id(site).path(), domains)
         };
-        self.directory.site_domains.find(&site.id, Freshness::Cached, ask).await
+        self.directory.site_domains.find(&site, Freshness::Cached, ask).await
+    }
+
+    /// The mail domains of a record, and for how long they are known.
+    pub(super) fn domains_kept(&self, path: &str, read: Result<Vec<String>>) -> Brought<Vec<String>> {
+        let unreadable = &self.directory.unreadable;
+        match &read {
+            Ok(_) => unreadable.forget(path),
+            Err(error) if unreadable.is_borne(path, error, self.times.absent) => {
+                return (Ok(Vec::new()), self.times.places);
+            }
+            Err(_) => {}
+        }
+        // Spread, so that they don't all go out of date together.
+        let life = self.times.mail_domains.mul_f64(1.0 - fastrand::f64() / 4.0);
+        kept(read, life, self.times, |_| false)
     }
 
     /// One POST of a client with its first site.

@@ -61,7 +61,7 @@ impl Roll {
         };
         for row in rows {
             let Some(user) = wire::user(row) else { continue };
-            roll.shows_further &= wire::shows_other_addresses(&user);
+            roll.shows_further &= wire::has_other_addresses(&user);
             let has_none = user.emailaddress.is_empty() && user.other_addresses.is_empty();
             if has_none || is_placeholder(&user) {
                 continue;

@@ -39,7 +39,7 @@ pub(super) async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Resu
     // An active user who bears it as the main address decides. Another may bear it as a further one and make it
     // ambiguous: a hit that nothing in its row explains.
     if found.iter().any(|user| !user.inactive) {
-        others.retain(|hit| wire::shows_other_addresses(hit) || !is_explained(hit, address));
+        others.retain(|hit| shows_other_addresses(hit) || !is_explained(hit, address));
     }
     found.extend(by_further_address(api, others, address, calls).await?);
     found.sort_by_key(|user| rank(user, address));
@@ -78,6 +78,11 @@ pub(super) fn is_placeholder(user: &User) -> bool {
     user.name.eq_ignore_ascii_case("General User")
 }
 
+/// Whether the row shows further addresses. Where it has none the record itself may.
+fn shows_other_addresses(hit: &User) -> bool {
+    !hit.other_addresses.is_empty()
+}
+
 /// Whether the row shows why the search for this address has found it.
 fn is_explained(hit: &User, address: &AddrSpec) -> bool {
     let texts = hit.raw.as_object().into_iter().flat_map(serde_json::Map::values);
@@ -101,7 +106,7 @@ async fn by_further_address(
 ) -> Result<Vec<User>, HaloError> {
     let (mut found, mut details) = (Vec::new(), 0);
     for hit in hits {
-        let user = if wire::shows_other_addresses(&hit) {
+        let user = if shows_other_addresses(&hit) {
             Some(hit)
         } else if details < MOST_DETAILS {
             details += 1;

@@ -147,8 +147,9 @@ pub(super) fn user(value: &Value) -> Option<User> {
     })
 }
 
-/// Whether `email2` and `email3` were there to be read; rows of a list usually leave them out.
-pub(super) fn shows_other_addresses(user: &User) -> bool {
+/// Whether `email2` and `email3` are among the fields; rows of a list usually leave them out. One that is null or empty
+/// may be so in every row, whatever the record itself holds.
+pub(super) fn has_other_addresses(user: &User) -> bool {
     user.raw.get("email2").is_some()
 }
 
@@ -180,9 +181,14 @@ pub(super) fn site(value: &Value) -> Option<Site> {
     })
 }
 
-/// Whether `emaildomain` was there to be read; rows of a list usually leave it out.
-pub(super) fn shows_email_domains(site: &Site) -> bool {
+/// Whether `emaildomain` is among the fields; rows of a list usually leave it out. Null and empty are as with users.
+pub(super) fn has_email_domains(site: &Site) -> bool {
     site.raw.get("emaildomain").is_some()
+}
+
+/// The same of a client's `domain`.
+pub(super) fn has_domain(client: &Client) -> bool {
+    client.raw.get("domain").is_some()
 }
 
 /// An agent from a row; none without an id.
@@ -309,7 +315,7 @@ mod tests {
             (&user.raw["datecreated"], &user.raw["lastseen"]),
             (&Value::Null, &Value::Null)
         );
-        assert!(!shows_other_addresses(&user));
+        assert!(!has_other_addresses(&user));
     }
 
     #[test]
@@ -318,7 +324,7 @@ mod tests {
             user(&json!({"id": 7, "email2": "a@b.example", "email3": "", "site_id_int": 4, "inactive": 1})).unwrap();
         assert_eq!(detail.other_addresses, ["a@b.example"]);
         assert_eq!((detail.site_id, detail.inactive), (Some(SiteId(4)), true));
-        assert!(shows_other_addresses(&detail));
+        assert!(has_other_addresses(&detail));
         for no_id in [
             json!({"name": "x"}),
             json!({"id": 0}),

@@ -1,10 +1,12 @@
 //! Clients, sites and agents by id, by name, by domain and by address.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use halo_intake::{
     halo::{
         ClientId, Reference,
-        client::{Calls, Freshness, HaloError},
+        client::{Calls, Freshness, HaloError, Times},
     },
     sandbox::{Agents, ClientDomain, Fault},
 };
@@ -239,6 +241,38 @@ async fn an_index_that_was_given_up_goes_on_where_it_stopped_and_survives_a_rest
         [25]
     );
     assert_eq!(world.asked_of("GET /api/Site/"), 0);
+}
+
+#[tokio::test]
+async fn a_record_that_can_not_be_read_stops_nobody() {
+    for http_status in [500, 400, 403] {
+        // What can't be shown is waited for as long as an absence is kept: here not at all.
+        let times = Times {
+            absent: Duration::ZERO,
+            ..times()
+        };
+        let world = world_with(|_| {}, times).await;
+        for path in ["/api/Site/28", "/api/Client/13"] {
+            world.fault(Fault::once("GET", path, status(http_status)).times(999));
+        }
+        let first = world.halo.sites_of_domain("acme.example", &world.calls).await;
+        assert_eq!(first.is_err(), http_status == 500, "it may be able to in a moment");
+        assert_eq!(world.sites_of("acme.example").await, [21], "{http_status}");
+        let asked = world.asked_of("GET /api/Site/28");
+        assert_eq!(world.sites_of("northgate.example").await, [25]);
+        assert_eq!(world.asked_of("GET /api/Site/28"), asked, "kept for a while");
+
+        // The filter lets nothing through, so that all records are read in the end.
+        world
+            .sandbox
+            .set(|switches| switches.client_domain = ClientDomain::Nothing);
+        for number in 0..4 {
+            let domain = format!("strange{number}.example");
+            let _ = world.halo.clients_of_domain(&domain, &world.calls).await;
+        }
+        assert!(world.asked_of("GET /api/Client/13") > 0);
+        assert_eq!(world.clients_of("acme.example").await, [12], "{http_status}");
+    }
 }
 
 #[tokio::test]

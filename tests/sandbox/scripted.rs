@@ -38,6 +38,17 @@ async fn serve_beside(
     url
 }
 
+/// Serves these answers, each at its path.
+async fn serve_all(answers: impl IntoIterator<Item = (&'static str, Value)>) -> Url {
+    let listener = tokio::net::TcpListener::bind(loopback()).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let router = answers.into_iter().fold(Router::new(), |router, (path, answer)| {
+        router.route(path, get(move || async move { answer.to_string() }))
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
 /// What was asked of the authorisation server, and with which tenant.
 fn sign_ins(world: &World) -> Vec<(String, Vec<(String, String)>)> {
     let requests = world.sandbox.requests().into_iter();
@@ -180,6 +191,40 @@ async fn ids_are_read_as_floats_and_texts_and_what_is_not_known_is_kept() {
         (&user.raw["datecreated"], &user.raw["lastseen"]),
         (&Value::Null, &Value::Null)
     );
+}
+
+#[tokio::test]
+async fn a_field_that_is_null_or_empty_in_a_row_is_not_shown() {
+    let world = world().await;
+    for empty in [Value::Null, json!("")] {
+        let rows = |envelope: &str, row: Value| json!({"record_count": 1, envelope: [row]});
+        let user = json!({"id": 7, "emailaddress": "o@x.example", "email2": empty});
+        let site = json!({"id": 21, "name": "Main", "client_id": 12, "emaildomain": empty});
+        let client = json!({"id": 12, "name": "Acme", "domain": empty});
+        let with = |record: &Value, key: &str, value: &str| {
+            let mut record = record.clone();
+            record[key] = json!(value);
+            record
+        };
+        let answers = [
+            ("/api/Users", rows("users", user.clone())),
+            ("/api/Users/7", with(&user, "email2", "pat@x.example")),
+            ("/api/Site", rows("sites", site.clone())),
+            ("/api/Site/21", with(&site, "emaildomain", "site.example")),
+            ("/api/Client", rows("clients", client.clone())),
+            ("/api/Client/12", with(&client, "domain", "client.example")),
+        ];
+        let mut config = config(serve_all(answers).await);
+        config.auth_url = Some(world.sandbox.url().join("auth").unwrap());
+        let world = World {
+            halo: connected(&config, times()),
+            sandbox: halo_intake::sandbox::Sandbox::start(loopback()).await.unwrap(),
+            calls: Calls::default(),
+        };
+        assert_eq!(world.users("pat@x.example", Freshness::Fresh).await, [7], "{empty}");
+        assert_eq!(world.sites_of("site.example").await, [21], "{empty}");
+        assert_eq!(world.clients_of("client.example").await, [12], "{empty}");
+    }
 }
 
 #[tokio::test]
