@@ -41,6 +41,8 @@ pub(super) async fn search(api: &Api, address: &AddrSpec, calls: &Calls) -> Resu
     if found.iter().any(|user| !user.inactive) {
         others.retain(|hit| shows_other_addresses(hit) || !is_explained(hit, address));
     }
+    // Those are also the first ones to be looked at.
+    others.sort_by_key(|hit| is_explained(hit, address));
     found.extend(by_further_address(api, others, address, calls).await?);
     found.sort_by_key(|user| rank(user, address));
     Ok(found)
@@ -113,7 +115,7 @@ async fn by_further_address(
             detail(api, hit.id, calls).await?
         } else {
             debug!(user = %hit.id, "more hits than are looked at in detail");
-            break;
+            continue;
         };
         found.extend(user.filter(|user| bears(user, address)));
     }

@@ -49,6 +49,11 @@ async fn only_so_many_hits_are_looked_at_in_detail() {
     }
     assert_eq!(world.users("pat@acme.example", Freshness::Fresh).await, NOBODY);
     assert_eq!(world.asked().len(), 11);
+    // What shows in no row comes first, whatever its id.
+    let user =
+        json!({"id": 9999, "name": "P", "site_id": 21, "emailaddress": "p@x.example", "email2": "pat@acme.example"});
+    world.sandbox.add_user(user);
+    assert_eq!(world.users("pat@acme.example", Freshness::Fresh).await, [9999]);
 }
 
 #[tokio::test]
