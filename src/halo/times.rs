@@ -7,7 +7,7 @@ use crate::retry::Backoff;
 /// The lifetimes and waits of a connection. Operators don't set them; a test shortens them.
 #[derive(Debug, Clone)]
 pub struct Times {
-    /// After a 429 that says no time of its own.
+    /// After a 429; longer where Halo says so.
     pub hold: Backoff,
     /// A longer hold is handed to the caller at once, instead of being waited for.
     pub patience: Duration,

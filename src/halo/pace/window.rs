@@ -104,9 +104,9 @@ impl Window {
         if self.held(now).is_none() {
             self.strikes = self.strikes.saturating_add(1);
         }
-        let wait = retry_after
-            .unwrap_or_else(|| self.backoff.delay(self.strikes, spread))
-            .min(LONGEST_HOLD);
+        // Halo's own time may be none at all, and then the whole rate would be used up by refusals.
+        let least = self.backoff.delay(self.strikes, spread);
+        let wait = retry_after.map_or(least, |said| said.max(least)).min(LONGEST_HOLD);
         let until = self.held_until.map_or(now + wait, |held| held.max(now + wait));
         self.held_until = Some(until);
         self.is_news = true;

@@ -75,6 +75,14 @@ fn a_hold_doubles_with_each_strike_and_ends_with_an_answer() {
 }
 
 #[test]
+fn a_hold_is_one_whatever_halo_says() {
+    let (mut window, start) = (window(9, SECOND), Instant::now());
+    assert_eq!(window.hold(start, Some(Duration::ZERO), 0.0), 5 * SECOND);
+    let again = window.hold(start + 6 * SECOND, Some(SECOND), 0.0);
+    assert_eq!(again, 10 * SECOND, "it was not enough");
+}
+
+#[test]
 fn what_halo_says_about_the_time_wins_within_reason() {
     let (mut window, start) = (window(9, SECOND), Instant::now());
     assert_eq!(window.hold(start, Some(90 * SECOND), 0.5), 90 * SECOND);
