@@ -2,10 +2,10 @@
 //! itself, and costs a request each.
 //!
 //! So a domain is asked for by the filter `domain` of the list, whose meaning nobody documents: its hits are looked at
-//! in detail, and compared. Where it has none, the search has its turn. Once that has cost as many requests as there
-//! are clients whose `domain` isn't known, or would for those who wait, all of those clients are read instead, and for
-//! hours nothing is asked any more. So no flood of strange domains costs more than twice the clients, and one strange
-//! domain costs two requests.
+//! in detail, and compared. Where it has none, or more than can be meant, the search has its turn. Once that has cost
+//! as many requests as there are clients whose `domain` isn't known, or would for those who wait, all of those clients
+//! are read instead, and for hours nothing is asked any more. So no flood of strange domains costs more than twice the
+//! clients, and one strange domain costs two requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -112,16 +112,16 @@ impl Places<'_> {
             return Ok(rows.clients.clone());
         }
         if is_worth_asking(*spent, waits.count(), unknown.len()) {
-            *spent += 1;
-            let mut hits = self.hits(vec![("domain", domain.to_owned())], calls).await?;
-            if hits.is_empty() {
+            let mut hits = known;
+            for filter in ["domain", "search"] {
                 *spent += 1;
-                hits = self.hits(vec![("search", domain.to_owned())], calls).await?;
+                let found = self.hits(vec![(filter, domain.to_owned())], calls).await?;
+                if (1..=MOST_HITS).contains(&found.len()) {
+                    hits.extend(found);
+                    break;
+                }
             }
-            if hits.len() <= MOST_HITS {
-                hits.extend(known);
-                return Ok(hits);
-            }
+            return Ok(hits);
         }
         // What was read stays on its own shelf, so that one that was given up goes on where it stopped.
         let read = unknown
