@@ -14,11 +14,12 @@ use crate::{
 /// How often it is kept while the daemon runs.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// The loop: keeps what has changed, now and then.
+/// The loop: keeps what has changed, and forgets what is out of date, now and then.
 pub(super) async fn run(world: &World) {
     let mut kept = HashMap::new();
     loop {
         keep_changed(world, &mut kept).await;
+        world.halos.all().iter().for_each(|halo| halo.sweep());
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = world.stop.cancelled() => return,

@@ -274,6 +274,12 @@ impl Halo {
         self.api.http.pace.settle().await
     }
 
+    /// Gives the memory back of what is out of date.
+    pub fn sweep(&self) {
+        self.directory.sweep();
+        self.lookups.sweep(&self.times);
+    }
+
     /// What a restart should know: mail domains, and further addresses of users.
     pub fn snapshot(&self) -> Value {
         let now = Clock::system().now();

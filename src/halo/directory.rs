@@ -18,7 +18,11 @@ use super::{
     times::Times,
     unreadable::Unreadable,
 };
-const MOST_PLACES: usize = 4096;
+
+/// Whole records of clients and sites, which may be large. A tenant has more of them; most are asked for once.
+const MOST_PLACES: usize = 512;
+/// Of domains asked for, few have any.
+const MOST_DOMAINS: usize = 4096;
 /// The mail domains of a site or a client are a few octets and cost a request: all of a large tenant have room.
 const MOST_SITES: usize = 100_000;
 
@@ -56,7 +60,7 @@ impl Directory {
             site_domains: Shelf::new(MOST_SITES),
             sites_by_domain: Shelf::new(1),
             client_rows: Shelf::new(1),
-            clients_of_domain: Shelf::new(MOST_PLACES),
+            clients_of_domain: Shelf::new(MOST_DOMAINS),
             client_domains: Shelf::new(MOST_SITES),
             unreadable: Unreadable::default(),
             spent_on_domains: tokio::sync::Mutex::default(),
@@ -72,6 +76,19 @@ impl Directory {
         self.sites_by_domain.clear();
         self.client_rows.clear();
         self.clients_of_domain.clear();
+    }
+
+    /// Forgets what is out of date.
+    pub(super) fn sweep(&self) {
+        self.agents.sweep();
+        self.clients.sweep();
+        self.sites.sweep();
+        self.main_sites.sweep();
+        self.site_domains.sweep();
+        self.sites_by_domain.sweep();
+        self.client_rows.sweep();
+        self.clients_of_domain.sweep();
+        self.client_domains.sweep();
     }
 
     /// The mail domains of sites and clients as a restart wants them: they cost a request each.

@@ -140,6 +140,15 @@ impl Lookups {
         Ok(said.filter(|_| !left.is_zero()).map(|users| (users, left)))
     }
 
+    /// Forgets what is out of date.
+    pub(super) fn sweep(&self, times: &Times) {
+        self.answers.sweep();
+        // One that is being read is young.
+        if let Ok(mut kept) = self.roll.try_lock() {
+            kept.forget_old(times);
+        }
+    }
+
     /// Whether it is known that nobody has this address.
     pub(super) fn is_absent(&self, address: &AddrSpec) -> bool {
         self.answers.holds(address, Vec::is_empty)

@@ -122,6 +122,11 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
         }
     }
 
+    /// Forgets what is out of date.
+    pub(super) fn sweep(&self) {
+        sweep(&mut self.places(), Instant::now());
+    }
+
     /// Forgets every answer.
     pub(super) fn clear(&self) {
         self.places().clear();
@@ -184,10 +189,7 @@ fn make_room<K: Eq + Hash + Clone, V>(places: &mut HashMap<K, Place<V>>, most: u
     if places.len() < most {
         return;
     }
-    places.retain(|_, place| match place.answer.try_lock() {
-        Ok(answer) => answer.as_ref().is_some_and(|answer| now < answer.until),
-        Err(_) => true,
-    });
+    sweep(places, now);
     if places.len() < most {
         return;
     }
@@ -195,6 +197,13 @@ fn make_room<K: Eq + Hash + Clone, V>(places: &mut HashMap<K, Place<V>>, most: u
     used.sort_unstable();
     let oldest_to_stay = used[used.len() / 4];
     places.retain(|_, place| place.used > oldest_to_stay);
+}
+
+fn sweep<K: Eq + Hash, V>(places: &mut HashMap<K, Place<V>>, now: Instant) {
+    places.retain(|_, place| match place.answer.try_lock() {
+        Ok(answer) => answer.as_ref().is_some_and(|answer| now < answer.until),
+        Err(_) => true,
+    });
 }
 
 #[cfg(test)]
@@ -294,6 +303,15 @@ mod tests {
         assert!(!shelf.holds(&1, |_| true));
         shelf.put(1, 3, LONG);
         assert!(shelf.holds(&1, |&value| value == 3) && !shelf.holds(&1, |&value| value == 2));
+    }
+
+    #[test]
+    fn what_is_out_of_date_takes_no_room() {
+        let shelf = Shelf::<u32, u32>::new(8);
+        (0..5).for_each(|key| shelf.put(key, key, Duration::ZERO));
+        shelf.put(5, 5, LONG);
+        shelf.sweep();
+        assert_eq!(shelf.places().keys().collect::<Vec<_>>(), [&5]);
     }
 
     #[tokio::test]
