@@ -25,7 +25,7 @@ use crate::{
 
 mod turns;
 
-/// A read without an answer is repeated so often at once, before the message is deferred.
+/// What is asked without an answer is asked again so often at once, before the message is deferred.
 const TRIES_AT_ONCE: u32 = 3;
 /// The wait before the first of these repeats; it doubles.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -73,13 +73,13 @@ impl Performer for Live {
                 live: self,
                 halo: &halo,
                 effect,
-                asking,
+                asking: asking.clone(),
             };
             let value = match &effect.ask {
                 Ask::EnsureUser { user } => value(&turn.ensure(user).await?),
                 Ask::EnsureClient { client } => value(&turn.ensure(client).await?),
                 Ask::ReactivateUser { user } => value(&turn.reactivate(*user).await?),
-                _ => turn.read_with_repeats().await?,
+                _ => turn.asked(|| read(&halo, &effect.ask, asking.calls)).await?,
             };
             let assumed = reservation(&halo, &effect.ask);
             Ok(Answer { value, assumed })
@@ -109,18 +109,20 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    async fn read_with_repeats(&self) -> Result<Value, StepError> {
+    /// Asks what changes nothing, a few times at once where there is no answer.
+    async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, StepError>
+    where
+        F: Future<Output = Result<T, HaloError>>,
+    {
         let mut wait = FIRST_WAIT;
         for _ in 1..TRIES_AT_ONCE {
-            match read(self.halo, &self.effect.ask, self.asking.calls).await {
+            match ask().await {
                 Err(HaloError::NoAnswer { .. }) => tokio::time::sleep(wait).await,
                 answered => return answered.map_err(|error| self.step_error(error)),
             }
             wait *= 2;
         }
-        read(self.halo, &self.effect.ask, self.asking.calls)
-            .await
-            .map_err(|error| self.step_error(error))
+        ask().await.map_err(|error| self.step_error(error))
     }
 
     /// Found or created, and never twice: look, say what is intended, create, say what came of it.
@@ -165,7 +167,7 @@ impl Turn<'_> {
     /// Looks before anything is created.
     async fn look_for<C: Creatable>(&self, new: &C, known: Creation) -> Result<Option<C::Record>, StepError> {
         if known.open_since.is_some() {
-            return self.look(new, Freshness::Fresh).await;
+            return self.look_in_doubt(new).await;
         }
         let found = self.look(new, Freshness::Cached).await?;
         // An answer that is kept may be older than the request that made it.
@@ -181,7 +183,7 @@ impl Turn<'_> {
         if open_since.is_none() {
             return record;
         }
-        match self.look(new, Freshness::Fresh).await {
+        match self.look_in_doubt(new).await {
             Ok(Some(first)) => first,
             _ => record,
         }
@@ -196,7 +198,9 @@ impl Turn<'_> {
     ) -> Result<Ensured<C::Record>, StepError> {
         let uncertain = matches!(error, HaloError::NoAnswer { uncertain: true, .. });
         let refused = matches!(error, HaloError::Refused { .. });
-        let found = if uncertain || refused {
+        let found = if uncertain {
+            self.look_in_doubt(new).await
+        } else if refused {
             self.look(new, Freshness::Fresh).await
         } else {
             Ok(None)
@@ -241,11 +245,15 @@ impl Turn<'_> {
     }
 
     async fn look<C: Creatable>(&self, new: &C, freshness: Freshness) -> Result<Option<C::Record>, StepError> {
-        let mut found = new
-            .look(self.halo, freshness, self.asking.calls)
-            .await
-            .map_err(|error| self.step_error(error))?;
-        if found.len() > 1 && freshness == Freshness::Fresh {
+        let found = self.asked(|| new.look(self.halo, freshness, self.asking.calls)).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// After a request without an answer: where there are several now, it may have made one of them after its time.
+    async fn look_in_doubt<C: Creatable>(&self, new: &C) -> Result<Option<C::Record>, StepError> {
+        let ask = || new.look(self.halo, Freshness::Fresh, self.asking.calls);
+        let found = self.asked(ask).await?;
+        if found.len() > 1 {
             let ids: Vec<String> = found.iter().map(|record| C::id(record).to_string()).collect();
             let text = format!(
                 "{}: Halo has several (ids {}), maybe since a request was carried out after its time; {} is used, \
@@ -257,7 +265,7 @@ impl Turn<'_> {
             let topic = format!("created twice {}", self.effect.connection);
             self.write(Change::Noticed(self.notice(topic, text))).await?;
         }
-        Ok(if found.is_empty() { None } else { Some(found.remove(0)) })
+        Ok(found.into_iter().next())
     }
 
     /// Something that operators shall hear of.

@@ -12,7 +12,7 @@ use crate::{
     halo::{ClientId, NewUser, SiteId},
     journal::{Claim, Place, Received, Spot, sqlite::Sqlite},
     message::address::AddrSpec,
-    sandbox::Sandbox,
+    sandbox::{Duplicates, Fault, Mishap, Sandbox},
 };
 
 struct World {
@@ -125,4 +125,29 @@ async fn what_was_made_is_looked_for_afresh_before_it_is_made_again() {
     let found = world.ensured(&late, other).await;
     assert_eq!((made.existed, found.existed), (false, true));
     assert_eq!(made.record.id, found.record.id);
+}
+
+#[tokio::test]
+async fn a_look_without_an_answer_is_repeated_at_once() {
+    let world = World::new().await;
+    let broken = Fault::once("GET", "/api/users", Mishap::Html { status: 502 }).times(2);
+    world.sandbox.set(|switches| switches.faults = vec![broken]);
+    let made = world.ensured(&world.live(), world.claim("one").await).await;
+    assert!(!made.existed);
+}
+
+#[tokio::test]
+async fn of_several_that_were_there_before_nobody_is_told() {
+    let world = World::new().await;
+    let live = world.live();
+    learn_that_there_is_none(&live).await;
+    let user = serde_json::json!({ "name": "Ann", "emailaddress": ann().as_str(), "site_id": 21 });
+    let first = world.sandbox.add_user(user.clone());
+    world.sandbox.add_user(user);
+    world
+        .sandbox
+        .set(|switches| switches.duplicate_users = Duplicates::Reject);
+    let found = world.ensured(&live, world.claim("one").await).await;
+    assert_eq!((found.existed, found.record.id), (true, first));
+    assert!(world.journal.notices().await.unwrap().is_empty());
 }
