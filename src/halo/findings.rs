@@ -112,11 +112,6 @@ impl Findings {
         }
     }
 
-    /// Whether the API application may list the agents.
-    pub fn agents_are_readable(&self) -> Option<bool> {
-        self.truth(AGENTS_ARE_READABLE)
-    }
-
     /// When it was and what decides something, in one line.
     pub fn summary(&self) -> String {
         let told = TOLD

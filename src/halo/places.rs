@@ -244,6 +244,7 @@ pub(super) fn site_by_id(id: SiteId) -> Request {
 pub(super) fn search_query(client: Option<ClientId>, name: &str) -> Query {
     let mut query = of_client(client);
     query.push(("search", name.trim().to_owned()));
+    query.push(("includeactive", "true".to_owned()));
     query.push(("includeinactive", "true".to_owned()));
     query
 }
