@@ -336,3 +336,35 @@ async fn of_equal_deferrals_in_a_row_the_first_and_the_last_keep_their_traces() 
     let kept: Vec<bool> = attempts.iter().map(|attempt| !attempt.trace.is_null()).collect();
     assert_eq!(kept, [true, false, false, true, true]);
 }
+
+#[tokio::test]
+async fn those_that_waited_for_one_connection_leave_places_to_the_others() {
+    let world = world();
+    let slow = || "connection slow".to_owned();
+    for n in 1..=20 {
+        let claim = world.in_hand(mail(n)).await;
+        let deferred = Change::Deferred {
+            claim,
+            due: future(),
+            reason: "Halo can not be reached".into(),
+            counts: false,
+            waits_for: Some(slow()),
+            waited: Duration::ZERO,
+            run: Value::Null,
+            trace: std::sync::Arc::new(Value::Null),
+            calls: 0,
+            notices: Vec::new(),
+        };
+        world.write(deferred).await;
+    }
+    world.write(Change::Woken { waits_for: slow() }).await;
+    let other = world.in_hand(mail(21)).await;
+    world.defer(other, jiff::Timestamp::now()).await;
+
+    let first = world.claim(20).await;
+    assert_eq!(first.len(), 16);
+    assert_eq!(world.claimed(4).await, [other.entry]);
+    assert!(world.claimed(3).await.is_empty());
+    world.defer(first[0].claim, future()).await;
+    assert_eq!(world.claimed(3).await.len(), 1, "whose place is free");
+}

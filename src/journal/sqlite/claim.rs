@@ -1,6 +1,6 @@
 //! A message is taken in hand, and what is known of it is read for whoever works on it.
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::HashMap};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,15 +15,26 @@ use crate::{
     journal::{Claim, EntryId, Intent, Place, Work},
 };
 
+/// So many messages that waited for the same part of a connection are in hand at a time. When it is well again
+/// thousands of them may be due at once, and each waits for the connection's rate: the others need places too.
+const MOST_OF_ONE: i64 = 16;
+
+/// How many of those are in hand.
+const WAITED: &str = "SELECT waited_for, count(*) FROM entry INDEXED BY entry_waited
+    WHERE state = 'claimed' AND waited_for IS NOT NULL GROUP BY waited_for";
+
 /// New messages that nothing holds back, oldest first.
 const PENDING: &str =
     "SELECT id FROM entry WHERE ready = 1 AND state = 'pending' AND interruptions < 2 ORDER BY id LIMIT ?1";
 
-/// Deferred ones that nothing holds back: those due by ?2, or those that were deferred before ?2, due or not.
+/// Deferred ones that nothing holds back: those due by ?2, or those that were deferred before ?2, due or not. With what
+/// they waited for, of which fewer than ?3 are in hand.
 fn deferred(by_deferral: bool) -> String {
     let order = if by_deferral { "deferred_at" } else { "due" };
     format!(
-        "SELECT id FROM entry AS e WHERE e.ready = 1 AND e.state = 'deferred' AND e.interruptions < 2 AND {} AND {FREE}
+        "SELECT id, waited_for FROM entry AS e
+         WHERE e.ready = 1 AND e.state = 'deferred' AND e.interruptions < 2 AND {} AND {FREE}
+            AND ifnull(e.waited_for, '') NOT IN (SELECT waited_for FROM ({WAITED} HAVING count(*) >= ?3))
          ORDER BY e.{order}, e.id LIMIT ?1",
         is_due(by_deferral)
     )
@@ -54,7 +65,7 @@ pub(super) fn claim(hand: &Hand<'_>, limit: usize, deferred_before: Option<Times
     let time = deferred_before.unwrap_or(hand.now);
     let by_deferral = deferred_before.is_some();
     let mut entries = ids(hand.db, &suspect(by_deferral), params![most, At(time)])?;
-    let deferred = ids(hand.db, &deferred(by_deferral), params![most, At(time)])?;
+    let deferred = of_each(hand.db, by_deferral, params![most, At(time), MOST_OF_ONE])?;
     let pending = ids(hand.db, PENDING, [most])?;
     entries.extend(share(deferred, pending, limit - entries.len(), hand.turn));
 
@@ -66,6 +77,29 @@ pub(super) fn claim(hand: &Hand<'_>, limit: usize, deferred_before: Option<Times
         }
     }
     Ok(work)
+}
+
+/// Deferred messages, not too many of any connection.
+fn of_each(db: &Connection, by_deferral: bool, params: impl rusqlite::Params) -> rusqlite::Result<Vec<EntryId>> {
+    let mut in_hand = db.prepare_cached(WAITED)?;
+    let in_hand = in_hand.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut counted: HashMap<String, i64> = in_hand.collect::<Result<_, _>>()?;
+    let mut statement = db.prepare_cached(&deferred(by_deferral))?;
+    let mut rows = statement.query(params)?;
+    let mut ids = Vec::new();
+    while let Some(row) = rows.next()? {
+        let count = row
+            .get::<_, Option<String>>(1)?
+            .map(|waited_for| counted.entry(waited_for).or_default());
+        let has_room = count.is_none_or(|count| {
+            *count += 1;
+            *count <= MOST_OF_ONE
+        });
+        if has_room {
+            ids.push(row.get(0)?);
+        }
+    }
+    Ok(ids)
 }
 
 /// Half of the places for each kind when both want all, so that a flood of either never starves the other. An

@@ -87,7 +87,7 @@ pub(super) fn deferred(
         .prepare_cached(
             "UPDATE entry SET state = 'deferred', due = :due, waited = :waited, deferred_at = :now,
                 deferrals = iif(deferred_counts IS :counts, deferrals + 1, 1), deferred_counts = :counts,
-                waits_for = :waits_for, interruptions = 0, run = :run, reason = :reason, said = :said
+                waits_for = :waits_for, waited_for = :waits_for, interruptions = 0, run = :run, reason = :reason, said = :said
              WHERE id = :id",
         )?
         .execute(named_params! {

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_entry.sql"),
     include_str!("migrations/0006_message_id.sql"),
     include_str!("migrations/0007_open.sql"),
+    include_str!("migrations/0008_waited.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".
