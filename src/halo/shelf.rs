@@ -124,7 +124,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Shelf<K, V> {
 
     /// Forgets what is out of date.
     pub(super) fn sweep(&self) {
-        sweep(&mut self.places(), Instant::now());
+        sweep(&mut self.places(), moment());
     }
 
     /// Forgets every answer.

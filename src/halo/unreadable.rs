@@ -9,6 +9,7 @@ use std::{
 use tracing::warn;
 
 use super::client::HaloError;
+use crate::clock::moment;
 
 /// Where there are more, it is not because of these records.
 const MOST: usize = 10;
@@ -35,7 +36,7 @@ impl Unreadable {
         if records.len() >= MOST && !records.contains_key(path) {
             return false;
         }
-        let now = Instant::now();
+        let now = moment();
         let broken = records.entry(path.to_owned()).or_default();
         let is_broken_again = broken.since.is_some_and(|since| now - since >= patience);
         broken.since.get_or_insert(now);
