@@ -49,9 +49,21 @@ impl Default for Patience {
     fn default() -> Patience {
         Patience {
             connect: Duration::from_secs(15),
-            command: Duration::from_secs(60),
+            command: held_patience().unwrap_or(Duration::from_secs(60)),
         }
     }
+}
+
+/// With `test-hooks`, `HALO_INTAKE_TEST_PATIENCE` says in milliseconds how long one command may take.
+#[cfg(feature = "test-hooks")]
+fn held_patience() -> Option<Duration> {
+    let text = std::env::var("HALO_INTAKE_TEST_PATIENCE").ok()?;
+    text.parse().ok().map(Duration::from_millis)
+}
+
+#[cfg(not(feature = "test-hooks"))]
+fn held_patience() -> Option<Duration> {
+    None
 }
 
 /// A signed-in connection to one folder.

@@ -3,6 +3,8 @@
 // A story that can not go on shall say so and end; only code that serves mail never unwraps.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../servers/hostile_imap/mod.rs"]
+mod hostile_imap;
 mod mail;
 mod program;
 mod promise;
@@ -20,6 +22,7 @@ mod crash_points;
 mod flood;
 mod guards;
 mod handing;
+mod hostile_mailbox;
 mod identity;
 mod killed;
 mod on_error;

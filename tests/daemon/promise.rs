@@ -160,15 +160,14 @@ impl Promise {
 
     /// Each message lies in its folder, and nowhere else.
     fn broken_folders(&self, world: &World) -> Vec<String> {
-        let known = FOLDERS
-            .into_iter()
-            .chain(self.delivered.iter().map(|message| message.folder));
+        let of_here = || self.delivered.iter().filter(|message| !message.folder.is_empty());
+        let known = FOLDERS.into_iter().chain(of_here().map(|message| message.folder));
         let lies = |subject: &str, folder: &str| format!("{subject:?} lies in {folder}");
         let mut found = Vec::new();
         for folder in known.collect::<BTreeSet<_>>() {
             found.extend(world.folder(folder).iter().map(|octets| lies(&subject(octets), folder)));
         }
-        let expected = self.delivered.iter().flat_map(|message| {
+        let expected = of_here().flat_map(|message| {
             let lies = lies(&message.subject, message.folder);
             std::iter::repeat_n(lies, message.copies)
         });

@@ -14,6 +14,7 @@ use serde_json::Value;
 pub use crate::program::{Ran, finish, program};
 use crate::{
     dovecot::{Dovecot, PASSWORD},
+    hostile_imap::{self, HostileImap},
     mail::{octets, text},
 };
 
@@ -51,6 +52,8 @@ pub enum Inbox {
     Maildir(PathBuf),
     /// A user of the shared Dovecot.
     Imap(String),
+    /// INBOX of a server of this story's own, which misbehaves.
+    Hostile(HostileImap),
 }
 
 /// All that a story needs.
@@ -95,6 +98,19 @@ impl World {
         World::with_inbox(rules, Inbox::Imap(user), Some(server))
     }
 
+    /// A world whose mailbox is on a server that misbehaves when it is told to.
+    pub fn with_hostile_imap(rules: &str, capability: &'static str) -> World {
+        World::with_inbox(rules, Inbox::Hostile(HostileImap::start(capability)), None)
+    }
+
+    /// The server that misbehaves.
+    pub fn hostile(&self) -> &HostileImap {
+        match &self.inbox {
+            Inbox::Hostile(server) => server,
+            _ => panic!("this world's mailbox is on no such server"),
+        }
+    }
+
     fn with_inbox(rules: &str, inbox: Inbox, server: Option<Arc<Dovecot>>) -> World {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -134,7 +150,7 @@ impl World {
     pub fn mail_all<'a>(&self, mails: impl Iterator<Item = (&'a str, &'a str)>) {
         let texts = mails.map(|(from, subject)| text(from, subject, ""));
         match &self.inbox {
-            Inbox::Maildir(_) => texts.for_each(|text| self.deliver(&text)),
+            Inbox::Maildir(_) | Inbox::Hostile(_) => texts.for_each(|text| self.deliver(&text)),
             Inbox::Imap(user) => {
                 let octets: Vec<Vec<u8>> = texts.map(|text| octets(&text)).collect();
                 self.server().deliver_all(user, "INBOX", "", &octets);
@@ -152,6 +168,7 @@ impl World {
                 std::fs::rename(path.join("tmp").join(&name), path.join("new").join(&name)).unwrap();
             }
             Inbox::Imap(user) => self.server().deliver(user, "INBOX", &octets),
+            Inbox::Hostile(server) => server.deliver(&octets),
         }
     }
 
@@ -167,6 +184,12 @@ impl World {
                 "type = \"imap\"\nhost = \"localhost\"\nport = {}\ntls = \"implicit\"\nca_file = {:?}\nusername = \"{user}\"\npassword = \"{PASSWORD}\"\n",
                 self.server().imaps_port,
                 self.server().ca_pem,
+            ),
+            Inbox::Hostile(server) => format!(
+                "type = \"imap\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nusername = {:?}\npassword = {:?}\n",
+                server.port,
+                hostile_imap::LOGIN.0,
+                hostile_imap::LOGIN.1,
             ),
         };
         let text = format!(
@@ -332,6 +355,7 @@ longest = "1s"
                 .into_iter()
                 .map(|kept| kept.octets)
                 .collect(),
+            Inbox::Hostile(server) => server.folder(name).into_iter().map(|message| message.octets).collect(),
             Inbox::Maildir(path) => {
                 let root = if name == "INBOX" {
                     path.clone()

@@ -1,0 +1,129 @@
+//! What a server does wrong, a line each: armed, met, over, and then everything is as promised.
+
+use super::{LASTING, check, trouble};
+use crate::hostile_imap::{At, Misbehaviour::*};
+
+#[test]
+fn a_connection_that_ends_at_any_command_costs_nothing() {
+    check(vec![
+        trouble("hung up before the greeting", HangUp(At::Greeting), 2),
+        trouble("BYE for a greeting", Bye(At::Greeting), 2),
+        trouble("BYE in place of the sign-in", Bye(At::Login), 2),
+        trouble("hung up at SELECT", HangUp(At::Select), 2),
+        trouble("BYE after SELECT", Bye(At::List), 2),
+        trouble("hung up after the listing", DoneAndGone(At::List), 2),
+        trouble("BYE during FETCH", Bye(At::Fetch), 2),
+        trouble("hung up in a literal", HangUpInLiteral, 2),
+        trouble("hung up after the rows, before OK", DoneAndGone(At::Fetch), 2),
+        trouble("BYE within IDLE", Bye(At::Idle), 2),
+        trouble("BYE in place of a MOVE", Bye(At::Move), 2),
+        trouble("hung up after a MOVE was done", DoneAndGone(At::Move), 2),
+    ]);
+}
+
+#[test]
+fn silence_at_any_command_is_noticed() {
+    check(vec![
+        trouble("no greeting", Silence(At::Greeting), 1),
+        trouble("no answer to the sign-in", Silence(At::Login), 1),
+        trouble("no answer to SELECT", Silence(At::Select), 1),
+        trouble("no answer to a listing", Silence(At::List), 1),
+        trouble("no answer to FETCH", Silence(At::Fetch), 1),
+        trouble("stalled in a literal", StallInLiteral, 1),
+        trouble("no `+` for IDLE", Silence(At::Idle), 1),
+        trouble("an IDLE that died without a word", DoneAndSilent(At::Idle), 1),
+        trouble("an IDLE that tells nothing", DeafIdle, 2),
+        trouble("no answer to MOVE", Silence(At::Move), 1),
+        trouble("no answer to a MOVE that was done", DoneAndSilent(At::Move), 1),
+    ]);
+}
+
+#[test]
+fn without_move_a_connection_that_ends_while_settling_costs_nothing() {
+    check(vec![
+        trouble("hung up at COPY", HangUp(At::Copy), 2).without_move(),
+        trouble("hung up at STORE", HangUp(At::Store), 1)
+            .without_move()
+            .with_copies(2),
+        trouble("hung up after STORE", DoneAndGone(At::Store), 1).without_move(),
+        trouble("hung up at EXPUNGE", HangUp(At::Expunge), 2).without_move(),
+        trouble("hung up after EXPUNGE", DoneAndGone(At::Expunge), 2).without_move(),
+        trouble("hung up after a COPY was done", DoneAndGone(At::Copy), 1)
+            .without_move()
+            .with_copies(2),
+        trouble(
+            "over quota at COPY",
+            Refuse(At::Copy, "NO [OVERQUOTA] the mailbox is full"),
+            2,
+        )
+        .without_move(),
+    ]);
+}
+
+#[test]
+fn what_the_server_says_of_the_folder_may_be_wrong() {
+    check(vec![
+        trouble("EXISTS too large", Exists(40), LASTING),
+        trouble("EXISTS too small", Exists(-2), 3),
+        trouble("EXISTS is nothing", Exists(-1_000), 3),
+        trouble("UIDNEXT too small", UidNext(-2), 2),
+        trouble("UIDNEXT starts again", UidNext(-1_000), 2),
+    ]);
+}
+
+#[test]
+fn answers_in_any_order_and_answers_that_nobody_asked_for_change_nothing() {
+    check(vec![
+        trouble("rows from the last to the first", Reversed, LASTING),
+        trouble("rows twice", Doubled, LASTING),
+        trouble("rows of messages that nobody asked for", Strangers, LASTING),
+        trouble("chatter at SELECT", Chatter(At::Select), LASTING),
+        trouble("chatter at a listing", Chatter(At::List), LASTING),
+        trouble("chatter at FETCH", Chatter(At::Fetch), LASTING),
+        trouble("chatter at IDLE", Chatter(At::Idle), 3),
+        trouble("chatter at MOVE", Chatter(At::Move), LASTING),
+    ]);
+}
+
+#[test]
+fn answers_that_are_no_imap_cost_the_connection_alone() {
+    check(vec![
+        trouble("garbage at SELECT", Garbage(At::Select), 2),
+        trouble("garbage at FETCH", Garbage(At::Fetch), 2),
+        trouble("garbage at MOVE", Garbage(At::Move), 2),
+        trouble("a literal that is too short", WrongLiteral(-20), 2),
+        trouble("a literal that is too long", WrongLiteral(20), 2),
+        trouble("a line of 10 MB at SELECT", LongLine(At::Select, 10_000_000), 2),
+        trouble("a line of 10 MB at FETCH", LongLine(At::Fetch, 10_000_000), 2),
+        trouble("a literal of 4 GiB", HugeLiteral, 2),
+    ]);
+}
+
+#[test]
+fn what_the_server_refuses_is_done_when_it_no_longer_does() {
+    check(vec![
+        trouble("MOVE is refused", Refuse(At::Move, "NO not now"), 2),
+        trouble(
+            "over quota at MOVE",
+            Refuse(At::Move, "NO [OVERQUOTA] the mailbox is full"),
+            2,
+        ),
+        trouble(
+            "MOVE to a folder that is gone",
+            Refuse(At::Move, "NO [TRYCREATE] no such folder"),
+            1,
+        ),
+        trouble(
+            "the sign-in has to wait",
+            Refuse(At::Login, "NO [UNAVAILABLE] later"),
+            2,
+        ),
+        trouble("SELECT has to wait", Refuse(At::Select, "NO [INUSE] later"), 2),
+        trouble(
+            "FETCH has to wait",
+            Refuse(At::Fetch, "NO [UNAVAILABLE] the disk is away"),
+            2,
+        ),
+        trouble("IDLE has to wait", Refuse(At::Idle, "NO [LIMIT] too many"), 2),
+    ]);
+}
