@@ -8,6 +8,8 @@ mod hostile_imap;
 mod mail;
 mod program;
 mod promise;
+#[path = "../servers/proxy.rs"]
+mod proxy;
 mod running;
 #[path = "../servers/mod.rs"]
 mod servers;
@@ -19,6 +21,7 @@ mod bulk;
 mod commands;
 mod connections;
 mod crash_points;
+mod cut_off;
 mod flood;
 mod guards;
 mod handing;

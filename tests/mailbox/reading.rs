@@ -178,7 +178,7 @@ async fn an_unknown_folder_is_named() {
 
 #[tokio::test]
 async fn after_a_restart_of_the_server_the_session_ends_and_a_new_one_goes_on() {
-    let mut server = Dovecot::start();
+    let server = Dovecot::start();
     server.add_user("ann");
     server.deliver("ann", "INBOX", &message(1));
     let mut mailbox = open(imap(&server, "ann")).await.unwrap();

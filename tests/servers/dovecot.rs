@@ -8,6 +8,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -52,7 +53,7 @@ pub struct Dovecot {
     pub ca_pem: PathBuf,
     folder: Option<tempfile::TempDir>,
     path: PathBuf,
-    child: Option<Child>,
+    child: Mutex<Option<Child>>,
 }
 
 impl Dovecot {
@@ -63,7 +64,7 @@ impl Dovecot {
     pub fn start_with(options: &Options) -> Dovecot {
         // Another process may take a port between our look and Dovecot's start; then with other ports.
         for _ in 0..3 {
-            let mut server = Dovecot::prepare(options);
+            let server = Dovecot::prepare(options);
             match server.run() {
                 Ok(()) => return server,
                 Err(reason) => eprintln!("dovecot did not start: {reason}"),
@@ -96,11 +97,11 @@ impl Dovecot {
             ca_pem: path.join("ca.pem"),
             folder: Some(folder),
             path,
-            child: None,
+            child: Mutex::new(None),
         }
     }
 
-    fn run(&mut self) -> Result<(), String> {
+    fn run(&self) -> Result<(), String> {
         let program = ["/usr/sbin/dovecot", "/usr/local/sbin/dovecot"]
             .iter()
             .find(|path| Path::new(path).exists());
@@ -125,7 +126,7 @@ impl Dovecot {
             }
             // An open port is not enough: the greeting shows that a worker answers.
             if Raw::greeted(self.imap_port).is_some() {
-                self.child = Some(child);
+                *self.child() = Some(child);
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -143,8 +144,8 @@ impl Dovecot {
 
     pub fn add_user_with(&self, name: &str, password: &str) {
         // Stories add their users at the same time, and this reads, changes and writes.
-        static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let users = self.path.join("users");
         let mut text = fs::read_to_string(&users).expect("the users file");
         text.push_str(&format!("{name}:{{PLAIN}}{password}:{NOBODY}:{NOBODY}::::\n"));
@@ -228,14 +229,18 @@ impl Dovecot {
         raw
     }
 
-    pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn stop(&self) {
+        if let Some(mut child) = self.child().take() {
             end(&mut child);
         }
     }
 
     /// The same mail on the same ports.
-    pub fn restart(&mut self) {
+    pub fn restart(&self) {
         self.stop();
         self.run().expect("dovecot starts again");
     }
