@@ -100,6 +100,11 @@ fn answers_that_are_no_imap_cost_the_connection_alone() {
 }
 
 #[test]
+fn an_answer_without_an_end_costs_the_connection_alone() {
+    check(vec![trouble("literal upon literal", EndlessAnswer, 1)]);
+}
+
+#[test]
 fn what_the_server_refuses_is_done_when_it_no_longer_does() {
     check(vec![
         trouble("MOVE is refused", Refuse(At::Move, "NO not now"), 2),
