@@ -121,6 +121,7 @@ impl Imap {
     /// SELECT again and again: NOOP tells no UIDNEXT, and STATUS of the selected folder may be stale (RFC 3501, 6.3.10).
     async fn look(&mut self) -> Result<Selected, MailboxError> {
         self.selected = None;
+        self.wire.numbered_by(None);
         self.wire.take_news();
         let command = format!("SELECT {}", quote(&self.names.to_server(&self.folder)));
         let mut opened = Opened::default();
@@ -145,6 +146,7 @@ impl Imap {
                 reason,
             });
         }
+        self.wire.numbered_by(Some(selected.validity));
         self.selected = Some(opened);
         Ok(selected)
     }

@@ -1,7 +1,7 @@
 //! The third loop, one for each mailbox: the mailbox shows what the journal says. Last of all, and repeated until
 //! it has been done. It has a connection of its own, so that a slow fetch holds nothing up.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,8 +12,8 @@ use super::{
 use crate::{
     clock,
     config::{MailboxConfig, MailboxName, MailboxSource, Settle},
-    journal::{Change, EntryId, JournalError, Settled, Spot, Unsettled},
-    mailbox::{self, Mailbox, MailboxError, Selected, Settling},
+    journal::{Change, EntryId, JournalError, Place, Settled, Spot, Unsettled},
+    mailbox::{self, Mailbox, MailboxError, Range, Settling},
     retry::Backoff,
 };
 
@@ -58,7 +58,6 @@ pub struct Settler {
 struct Session {
     folder: String,
     mailbox: Box<dyn Mailbox>,
-    selected: Selected,
 }
 
 /// Messages of one folder that are settled in the same way.
@@ -192,7 +191,7 @@ impl Settler {
         let is_news = batch.how != Settle::Keep && !done.is_empty();
         self.keep(done).await?;
         if let (Some(session), false) = (session, elsewhere.is_empty()) {
-            self.elsewhere(session.selected, &elsewhere).await?;
+            self.elsewhere(session, &elsewhere).await?;
         }
         if is_news {
             report::well(&self.world, self.thing()).await;
@@ -211,21 +210,28 @@ impl Settler {
         Ok(())
     }
 
-    /// The folder was numbered anew. Once all its messages were compared with the journal, what was found got its
-    /// new UID; what was not lies there no longer.
-    async fn elsewhere(&self, selected: Selected, those: &[Unsettled]) -> Result<(), JournalError> {
-        let Some(first) = those.first() else { return Ok(()) };
-        let position = self.world.journal.position(&self.name, &first.place.folder).await?;
-        let is_compared = position
-            .is_some_and(|position| position.validity == selected.validity && position.next_uid >= selected.uid_next);
-        if is_compared {
+    /// The folder was numbered anew. Once the journal knows everything that lies there, what was found has its new UID;
+    /// what was not lies there no longer.
+    async fn elsewhere(&self, session: &mut Session, those: &[Unsettled]) -> Result<(), SettleError> {
+        let now = session.mailbox.select().await?;
+        let listed = session.mailbox.list(Range::Everything).await?;
+        let spots = listed.into_iter().map(|listed| listed.spot).collect();
+        let unknown = self.world.journal.unknown(&self.name, &session.folder, spots).await?;
+        // Asked again after that: those that were found meanwhile have their new UIDs, and come again by themselves.
+        let unsettled = self.world.journal.unsettled(&self.name, usize::MAX).await?;
+        let places: HashMap<EntryId, Place> = unsettled.into_iter().map(|one| (one.entry, one.place)).collect();
+        let is_elsewhere = |one: &&Unsettled| {
+            let is_of_now = matches!(one.place.spot, Spot::Uid { validity, .. } if validity == now.validity);
+            !is_of_now && places.get(&one.entry) == Some(&one.place)
+        };
+        let those: Vec<Unsettled> = those.iter().filter(is_elsewhere).cloned().collect();
+        if unknown.is_empty() {
             let gone = Settled::leaving("gone: the folder was numbered anew, and it is not there");
-            return self
-                .keep(those.iter().map(|one| (one.entry, gone.clone())).collect())
-                .await;
+            let gone = those.iter().map(|one| (one.entry, gone.clone())).collect();
+            return Ok(self.keep(gone).await?);
         }
-        self.put_off(those, "its folder was numbered anew; its messages are compared first")
-            .await
+        let reason = "its folder was numbered anew; its messages are compared first";
+        Ok(self.put_off(&those, reason).await?)
     }
 
     async fn open<'a>(
@@ -237,13 +243,9 @@ impl Settler {
         if session.as_ref().is_none_or(|open| open.folder != folder) {
             *session = None;
             let mut mailbox = mailbox::open(&self.name, was_folder.unwrap_or(&self.config)).await?;
-            let selected = mailbox.select().await?;
+            mailbox.select().await?;
             let folder = folder.to_owned();
-            *session = Some(Session {
-                folder,
-                mailbox,
-                selected,
-            });
+            *session = Some(Session { folder, mailbox });
         }
         Ok(session.as_mut().expect("it was opened just now"))
     }

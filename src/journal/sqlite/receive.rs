@@ -108,14 +108,15 @@ fn known(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryI
 }
 
 /// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
-/// message that was moved away or deleted is not that one: it does not lie there any more.
+/// message that was moved away or deleted is not that one: it does not lie there any more. What waited to be settled
+/// until it was found need not wait longer.
 fn moved(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryId>> {
     let Spot::Uid { validity, uid } = received.place.spot else {
         return Ok(None);
     };
     hand.db
         .prepare_cached(
-            "UPDATE entry SET validity = ?1, name = ?2 WHERE id = (
+            "UPDATE entry SET validity = ?1, name = ?2, settle_due = iif(settle_due > ?8, ?8, settle_due) WHERE id = (
                 SELECT min(id) FROM entry
                 WHERE kind = 'uid' AND digest IN (?3, ?7) AND size = ?4 AND mailbox = ?5 AND folder = ?6
                     AND validity <> ?1 AND gone = 0)
@@ -129,7 +130,8 @@ fn moved(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryI
                 size(received),
                 received.place.mailbox.0,
                 received.place.folder,
-                received.header_digest
+                received.header_digest,
+                At(hand.now)
             ],
             |row| row.get(0),
         )

@@ -34,6 +34,8 @@ pub(super) struct Wire {
     capabilities: BTreeSet<String>,
     /// EXISTS came since it was asked last.
     news: bool,
+    /// The UIDVALIDITY of the selected folder. Should it change under us, UIDs mean other messages.
+    numbering: Option<u32>,
 }
 
 /// A command that was sent and whose answer is awaited.
@@ -78,6 +80,8 @@ enum Heard<T> {
     },
     /// Tagged, and to nothing that we asked.
     Stray,
+    /// Another UIDVALIDITY than that of the selected folder.
+    NumberedAnew,
     Goodbye(String),
 }
 
@@ -90,6 +94,7 @@ impl Wire {
             patience,
             capabilities: BTreeSet::new(),
             news: false,
+            numbering: None,
         }
     }
 
@@ -101,6 +106,11 @@ impl Wire {
     /// Whether the server advertises this, in upper case.
     pub(super) fn can(&self, capability: &str) -> bool {
         self.capabilities.contains(capability)
+    }
+
+    /// From now on another UIDVALIDITY ends the connection.
+    pub(super) fn numbered_by(&mut self, validity: Option<u32>) {
+        self.numbering = validity;
     }
 
     /// How long one command may take.
@@ -213,9 +223,15 @@ impl Wire {
         sent: &Sent,
         mut take: impl FnMut(&Response<'_>) -> T + Send,
     ) -> Result<Reply<T>, MailboxError> {
+        let numbering = self.numbering;
         loop {
             let heard = self
-                .read(&sent.verb, sent.deadline, |response| hear(response, sent, &mut take))
+                .read(&sent.verb, sent.deadline, |response| {
+                    if is_numbered_anew(response, numbering) {
+                        return Heard::NumberedAnew;
+                    }
+                    hear(response, sent, &mut take)
+                })
                 .await?;
             let (reply, capabilities) = match heard {
                 Heard::Continue => (Reply::Continue, None),
@@ -232,6 +248,11 @@ impl Wire {
                     capabilities,
                 } => (Reply::Done(completion), capabilities),
                 Heard::Stray => continue,
+                Heard::NumberedAnew => {
+                    return Err(MailboxError::Lost {
+                        reason: "the server numbered the folder anew meanwhile".to_owned(),
+                    });
+                }
                 Heard::Goodbye(text) => {
                     return Err(MailboxError::Lost {
                         reason: format!("the server says goodbye: {text}"),
@@ -305,6 +326,16 @@ fn hear<T>(response: &Response<'_>, sent: &Sent, mut take: impl FnMut(&Response<
                 news,
             }
         }
+    }
+}
+
+fn is_numbered_anew(response: &Response<'_>, numbering: Option<u32>) -> bool {
+    let (Response::Data { outcome, .. } | Response::Done { outcome, .. }) = response else {
+        return false;
+    };
+    match (&outcome.code, numbering) {
+        (Some(ResponseCode::UidValidity(told)), Some(known)) => *told != known,
+        _ => false,
     }
 }
 

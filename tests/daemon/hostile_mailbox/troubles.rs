@@ -1,7 +1,7 @@
 //! What a server does wrong, a line each: armed, met, over, and then everything is as promised.
 
 use super::{LASTING, check, trouble};
-use crate::hostile_imap::{At, Misbehaviour::*};
+use crate::hostile_imap::{At, Misbehaviour::*, Told};
 
 #[test]
 fn a_connection_that_ends_at_any_command_costs_nothing() {
@@ -68,6 +68,21 @@ fn what_the_server_says_of_the_folder_may_be_wrong() {
         trouble("EXISTS is nothing", Exists(-1_000), 3),
         trouble("UIDNEXT too small", UidNext(-2), 2),
         trouble("UIDNEXT starts again", UidNext(-1_000), 2),
+    ]);
+}
+
+#[test]
+fn a_folder_that_is_numbered_anew_loses_and_repeats_nothing() {
+    check(vec![
+        trouble("numbered anew at SELECT", Renumber(At::Select, Told::No), 3),
+        trouble("numbered anew before a listing", Renumber(At::List, Told::Yes), 1),
+        trouble("numbered anew before FETCH", Renumber(At::Fetch, Told::Yes), 2),
+        trouble("numbered anew within IDLE", Renumber(At::Idle, Told::Yes), 2),
+        trouble(
+            "numbered anew before FETCH and not told",
+            Renumber(At::Fetch, Told::No),
+            1,
+        ),
     ]);
 }
 
