@@ -79,7 +79,7 @@ pub struct Imap {
 }
 
 /// What we keep of a SELECT.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Opened {
     validity: u32,
     uid_next: u32,
@@ -87,6 +87,21 @@ struct Opened {
     read_only: bool,
     /// The folder takes keywords that it does not know yet (`\*` in PERMANENTFLAGS).
     takes_keywords: bool,
+    /// `\Deleted` can be set for good; so it is, too, where the server tells no PERMANENTFLAGS (RFC 9051, 7.1).
+    takes_deletions: bool,
+}
+
+impl Default for Opened {
+    fn default() -> Opened {
+        Opened {
+            validity: 0,
+            uid_next: 0,
+            exists: 0,
+            read_only: false,
+            takes_keywords: false,
+            takes_deletions: true,
+        }
+    }
 }
 
 /// A folder as LIST shows it.
@@ -292,7 +307,8 @@ impl Opened {
                 Some(ResponseCode::UidValidity(validity)) => self.validity = *validity,
                 Some(ResponseCode::UidNext(next)) => self.uid_next = *next,
                 Some(ResponseCode::PermanentFlags(flags)) => {
-                    self.takes_keywords = flags.iter().any(|flag| flag == "\\*")
+                    self.takes_keywords = flags.iter().any(|flag| flag == "\\*");
+                    self.takes_deletions = flags.iter().any(|flag| flag.eq_ignore_ascii_case("\\Deleted"));
                 }
                 _ => {}
             },

@@ -1,7 +1,11 @@
 //! The third loop, one for each mailbox: the mailbox shows what the journal says. Last of all, and repeated until
 //! it has been done. It has a connection of its own, so that a slow fetch holds nothing up.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -181,14 +185,18 @@ impl Settler {
             }
         };
         let (mut done, mut elsewhere) = (Vec::new(), Vec::new());
+        let mut refused: BTreeMap<String, Vec<Unsettled>> = BTreeMap::new();
         for (one, came) in batch.messages.iter().zip(came) {
             match came {
                 Settling::Done(settled) => done.push((one.entry, settled)),
-                Settling::Refused(reason) => self.refused(std::slice::from_ref(one), &reason).await?,
+                Settling::Refused(reason) => refused.entry(reason).or_default().push(one.clone()),
                 Settling::Elsewhere => elsewhere.push(one.clone()),
             }
         }
-        let is_news = batch.how != Settle::Keep && !done.is_empty();
+        let is_news = batch.how != Settle::Keep && !done.is_empty() && refused.is_empty();
+        for (reason, those) in refused {
+            self.refused(&those, &reason).await?;
+        }
         self.keep(done).await?;
         if let (Some(session), false) = (session, elsewhere.is_empty()) {
             self.elsewhere(session, &elsewhere).await?;

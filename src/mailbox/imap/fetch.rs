@@ -49,7 +49,9 @@ impl Imap {
             .collect::<BTreeMap<_, _>>();
         if left.len() > 1 {
             self.fetch_together(validity, &mut left, header_only, &to).await?;
-            left = self.still_there(left).await?;
+            let uids: Vec<u32> = left.keys().copied().collect();
+            let there = self.lying_there(&uids).await?;
+            left.retain(|uid, _| there.contains(uid));
         }
         alone.append(&mut left);
         let mut withheld = Vec::new();
@@ -99,14 +101,14 @@ impl Imap {
         Ok(())
     }
 
-    /// Those of `left` that the server still lists; the others were expunged by somebody else.
-    async fn still_there(&mut self, left: BTreeMap<u32, u64>) -> Result<BTreeMap<u32, u64>, MailboxError> {
-        let uids: Vec<u32> = left.keys().copied().collect();
+    /// Those of `uids` that the server still lists; the others were expunged by somebody else.
+    pub(super) async fn lying_there(&mut self, uids: &[u32]) -> Result<BTreeSet<u32>, MailboxError> {
+        let wanted: BTreeSet<u32> = uids.iter().copied().collect();
         let mut there = BTreeSet::new();
-        for set in sets(&uids) {
+        for set in sets(uids) {
             let note = |response: &Response<'_>| {
                 if let Response::Fetch(_, attributes) = response {
-                    there.extend(uid_of(attributes));
+                    there.extend(uid_of(attributes).filter(|uid| wanted.contains(uid)));
                 }
             };
             let answer = self.wire.ask(&format!("UID FETCH {set} (UID)"), note).await?;
@@ -114,7 +116,7 @@ impl Imap {
                 return Err(answer.refused());
             }
         }
-        Ok(left.into_iter().filter(|(uid, _)| there.contains(uid)).collect())
+        Ok(there)
     }
 
     /// One message, piece by piece: whatever size the server claims, no more than a piece is waited for.
@@ -185,7 +187,7 @@ impl Imap {
             return Err(completion.refused());
         }
         // Neither an OK without octets nor a refusal says whether the message is still there.
-        if is_gone(&completion) || self.still_there(BTreeMap::from([(uid, 0)])).await?.is_empty() {
+        if is_gone(&completion) || self.lying_there(&[uid]).await?.is_empty() {
             return Ok(Piece::Gone);
         }
         Ok(Piece::Refused(match completion.status {

@@ -38,7 +38,12 @@ impl Imap {
             return Ok(Woke::Stopped);
         }
         if idle && self.wire.can("IDLE") && self.selected.is_some() {
-            return self.idle(until, stop).await;
+            let woke = self.idle(until, stop).await?;
+            if let Some(woke) = woke {
+                return Ok(woke);
+            }
+            // It is announced, and the server refuses it: then there is polling alone.
+            self.wire.forget("IDLE");
         }
         tokio::select! {
             () = sleep_until(until) => Ok(Woke::Deadline),
@@ -46,7 +51,8 @@ impl Imap {
         }
     }
 
-    async fn idle(&mut self, until: Instant, stop: &CancellationToken) -> Result<Woke, MailboxError> {
+    /// `None`: the server does not do it.
+    async fn idle(&mut self, until: Instant, stop: &CancellationToken) -> Result<Option<Woke>, MailboxError> {
         // The deadline holds for the `+` alone; from then on the server may be silent until `until`.
         let sent = self.wire.send("IDLE", Some(self.wire.patience())).await?;
         let mut begun = false;
@@ -66,7 +72,8 @@ impl Imap {
             };
             match reply? {
                 Reply::Continue => begun = true,
-                // Refused, or ended by the server, which only DONE may do.
+                Reply::Done(completion) if !begun && !completion.is_passing() => return Ok(None),
+                // Refused for now, or ended by the server, which only DONE may do.
                 Reply::Done(completion) => return Err(completion.refused()),
                 Reply::Untagged(true) => woke = Some(Woke::News),
                 Reply::Untagged(false) => {}
@@ -74,7 +81,7 @@ impl Imap {
         }
         let woke = woke.unwrap_or(Woke::Deadline);
         self.wire.write(b"DONE\r\n").await?;
-        self.end_idle(&sent, woke).await
+        self.end_idle(&sent, woke).await.map(Some)
     }
 
     async fn end_idle(&mut self, sent: &Sent, woke: Woke) -> Result<Woke, MailboxError> {

@@ -5,7 +5,7 @@
 //! copy it again. Two gaps remain and can't be closed by a client: a crash between the server's COPY and our
 //! marking, and a folder that takes no keywords; there a repeat leaves a second copy in the destination.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imap_proto::{AttributeValue, Response};
 
@@ -27,6 +27,9 @@ use crate::{
 /// Marks what was copied to its destination and waits to be expunged.
 const COPIED: &str = "$HaloIntakeMoved";
 
+/// What the server does not do for single messages, with its reason.
+type Refusals = BTreeMap<u32, String>;
+
 /// The commands that change the mailbox.
 #[derive(Clone, Copy)]
 enum Verb {
@@ -38,6 +41,16 @@ enum Verb {
     Subscribe,
 }
 
+/// Something that is done to a set of messages by one command.
+#[derive(Debug, Clone, Copy)]
+enum Deed<'a> {
+    /// To a folder, as the server names it.
+    Move(&'a str),
+    Copy(&'a str),
+    /// With these flags.
+    Mark(&'a str),
+}
+
 impl Imap {
     pub(super) async fn settle_spots(&mut self, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
         let opened = self.opened().await?;
@@ -46,77 +59,95 @@ impl Imap {
             _ => None,
         };
         let uids: Vec<u32> = spots.iter().filter_map(of_now).collect();
-        let done = if uids.is_empty() || *how == Settle::Keep {
-            Settled::staying("kept")
+        let (done, refused) = if uids.is_empty() || *how == Settle::Keep {
+            (Settled::staying("kept"), Refusals::new())
         } else if opened.read_only {
-            let reason = "the server opens it read-only for this login; grant the right to change flags and to expunge";
-            return Err(MailboxError::Folder {
-                folder: self.folder.clone(),
-                reason: reason.to_owned(),
-            });
+            return Err(self.lacks("the server opens it read-only for this login"));
         } else {
             self.settle_uids(&uids, how).await?
         };
-        let came = |spot| of_now(spot).map_or(Settling::Elsewhere, |_| Settling::Done(done.clone()));
+        let came = |spot| match of_now(spot) {
+            None => Settling::Elsewhere,
+            Some(uid) => match refused.get(&uid) {
+                Some(reason) => Settling::Refused(reason.clone()),
+                None => Settling::Done(done.clone()),
+            },
+        };
         Ok(spots.iter().map(came).collect())
     }
 
-    async fn settle_uids(&mut self, uids: &[u32], how: &Settle) -> Result<Settled, MailboxError> {
+    async fn settle_uids(&mut self, uids: &[u32], how: &Settle) -> Result<(Settled, Refusals), MailboxError> {
         match how {
             Settle::MoveTo(folder) => self.move_to(uids, folder).await,
             Settle::Seen => {
-                self.store(uids, "\\Seen").await?;
-                Ok(Settled::staying("marked \\Seen"))
+                let (_, refused) = self.do_to_all(Deed::Mark("\\Seen"), uids).await?;
+                Ok((Settled::staying("marked \\Seen"), refused))
             }
             Settle::Delete => self.delete(uids).await,
-            Settle::Keep => Ok(Settled::staying("kept")),
+            Settle::Keep => Ok((Settled::staying("kept"), Refusals::new())),
         }
     }
 
-    async fn delete(&mut self, uids: &[u32]) -> Result<Settled, MailboxError> {
-        self.store(uids, "\\Deleted").await?;
+    async fn delete(&mut self, uids: &[u32]) -> Result<(Settled, Refusals), MailboxError> {
+        let (marked, refused) = self.do_to_all(Deed::Mark("\\Deleted"), uids).await?;
         if !self.wire.can("UIDPLUS") {
             // A plain EXPUNGE would also remove what a person marked.
             let how = "marked \\Deleted; the server can not expunge single messages (UIDPLUS)";
-            return Ok(Settled::staying(how));
+            return Ok((Settled::staying(how), refused));
         }
-        self.expunge(uids).await?;
-        Ok(Settled::leaving("deleted"))
+        self.expunge(&marked).await?;
+        Ok((Settled::leaving("deleted"), refused))
     }
 
-    async fn move_to(&mut self, uids: &[u32], folder: &str) -> Result<Settled, MailboxError> {
+    async fn move_to(&mut self, uids: &[u32], folder: &str) -> Result<(Settled, Refusals), MailboxError> {
         let theirs = self.names.to_server(folder);
         self.refuse_own_folder(folder, &theirs)?;
         self.provide(&theirs).await?;
         if self.wire.can("MOVE") {
-            for set in sets(uids) {
-                self.transfer(Verb::Move, &set, &theirs).await?;
+            match self.do_to_all(Deed::Move(&theirs), uids).await {
+                // It was announced, and is not known after all.
+                Err(MailboxError::Refused { status: "BAD", .. }) => self.wire.forget("MOVE"),
+                moved => return moved.map(|(_, refused)| (Settled::leaving(format!("moved to {folder}")), refused)),
             }
-            return Ok(Settled::leaving(format!("moved to {folder}")));
+        }
+        self.copy_to(uids, folder, &theirs).await
+    }
+
+    /// Copied, marked, expunged.
+    async fn copy_to(&mut self, uids: &[u32], folder: &str, theirs: &str) -> Result<(Settled, Refusals), MailboxError> {
+        let opened = self.opened().await?;
+        if !opened.takes_deletions {
+            // It would be copied again and again.
+            return Err(self.lacks("the server has no MOVE and lets this login mark nothing as \\Deleted"));
         }
         let before = self.copied_before(uids).await?;
         let uncopied: Vec<u32> = uids.iter().copied().filter(|uid| !before.contains(uid)).collect();
-        let mark = if self.opened().await?.takes_keywords {
+        let mark = if opened.takes_keywords {
             format!("\\Deleted {COPIED}")
         } else {
             "\\Deleted".to_owned()
         };
         let mut copied: Vec<u32> = before.into_iter().collect();
+        let mut refused = Refusals::new();
         for set in sets(&uncopied) {
-            for one in self.transfer(Verb::Copy, &set, &theirs).await? {
-                // At once, to keep the gap between the copy and its mark short.
-                self.store_set(&one, &mark).await?;
-                copied.extend(&one.uids);
-            }
+            let (those, not) = self.do_to(Deed::Copy(theirs), &set).await?;
+            // At once, to keep the gap between the copy and its mark short.
+            let (marked, unmarked) = self.do_to_all(Deed::Mark(&mark), &those).await?;
+            copied.extend(marked);
+            refused.extend(not.into_iter().chain(unmarked));
         }
         if !self.wire.can("UIDPLUS") {
-            return Ok(Settled::staying(format!(
+            let how = format!(
                 "copied to {folder} and marked \\Deleted; the server has neither MOVE nor UIDPLUS, so it stays until somebody expunges"
-            )));
+            );
+            return Ok((Settled::staying(how), refused));
         }
         // Never more than what was copied: what the server says is gone may be there all the same.
         self.expunge(&copied).await?;
-        Ok(Settled::leaving(format!("moved to {folder} (copied and expunged)")))
+        Ok((
+            Settled::leaving(format!("moved to {folder} (copied and expunged)")),
+            refused,
+        ))
     }
 
     /// Under a new UID a message would come in again, for ever. Only the server's separator shows that two names are
@@ -131,6 +162,13 @@ impl Imap {
             folder: self.folder.clone(),
             reason,
         })
+    }
+
+    fn lacks(&self, what: &str) -> MailboxError {
+        MailboxError::Folder {
+            folder: self.folder.clone(),
+            reason: format!("{what}; grant the right to change flags and to expunge"),
+        }
     }
 
     /// What bears our mark from an earlier try.
@@ -153,49 +191,80 @@ impl Imap {
         Ok(copied)
     }
 
-    /// `UID MOVE` or `UID COPY`; gives what was transferred. Where one of a set is gone, servers do nothing for any
-    /// of it and say so (RFC 5530, 3: EXPUNGEISSUED), so each is asked for by itself then.
-    async fn transfer(&mut self, verb: Verb, set: &UidSet, theirs: &str) -> Result<Vec<UidSet>, MailboxError> {
-        if self.try_transfer(verb, set, theirs).await? {
-            return Ok(vec![set.clone()]);
-        }
-        let mut transferred = Vec::new();
-        if set.uids.len() > 1 {
-            for one in set.singles() {
-                if self.try_transfer(verb, &one, theirs).await? {
-                    transferred.push(one);
-                }
-            }
-        }
-        Ok(transferred)
-    }
-
-    /// `false`: nothing was transferred, since something of it is gone. A destination that went away meanwhile is
-    /// made again, once.
-    async fn try_transfer(&mut self, verb: Verb, set: &UidSet, theirs: &str) -> Result<bool, MailboxError> {
-        let arguments = format!("{set} {}", quote(theirs));
-        let mut answer = self.command(verb, &arguments).await?;
-        if answer.code == "TRYCREATE" {
-            self.destinations.remove(theirs);
-            self.provide(theirs).await?;
-            answer = self.command(verb, &arguments).await?;
-        }
-        if is_gone(&answer) {
-            return Ok(false);
-        }
-        answer.accepted().map(|_| true)
-    }
-
-    async fn store(&mut self, uids: &[u32], flags: &str) -> Result<(), MailboxError> {
+    async fn do_to_all(&mut self, deed: Deed<'_>, uids: &[u32]) -> Result<(Vec<u32>, Refusals), MailboxError> {
+        let (mut done, mut refused) = (Vec::new(), Refusals::new());
         for set in sets(uids) {
-            self.store_set(&set, flags).await?;
+            let (those, not) = self.do_to(deed, &set).await?;
+            done.extend(those);
+            refused.extend(not);
         }
-        Ok(())
+        Ok((done, refused))
     }
 
-    async fn store_set(&mut self, set: &UidSet, flags: &str) -> Result<(), MailboxError> {
-        let arguments = format!("{set} +FLAGS.SILENT ({flags})");
-        settled(self.command(Verb::Mark, &arguments).await?)
+    /// Gives those that it was done to, and those that are there and that the server refuses; what is gone is in
+    /// neither. Where one of a set is gone or locked, servers do nothing for any of it (RFC 5530, 3: EXPUNGEISSUED), so
+    /// each is asked for by itself then: it holds up no other.
+    async fn do_to(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<(Vec<u32>, Refusals), MailboxError> {
+        let answer = self.try_deed(deed, set).await?;
+        if answer.status == "OK" {
+            return Ok((set.uids.clone(), self.feigned(deed, set).await?));
+        }
+        if concerns_all(&answer) {
+            return Err(answer.refused());
+        }
+        let (mut done, mut refused) = (Vec::new(), Refusals::new());
+        let mut of_all = (set.uids.len() == 1).then_some(answer);
+        for one in set.singles() {
+            let answer = match &of_all {
+                Some(answer) => answer.clone(),
+                None => self.try_deed(deed, &one).await?,
+            };
+            if answer.status == "OK" {
+                refused.extend(self.feigned(deed, &one).await?);
+                done.extend(&one.uids);
+                continue;
+            }
+            // What was done to others is kept, so this is no error any more.
+            of_all = of_all.or_else(|| concerns_all(&answer).then(|| answer.clone()));
+            let reason = answer.refused().to_string();
+            refused.extend(one.uids.iter().map(|uid| (*uid, reason.clone())));
+        }
+        let uids: Vec<u32> = refused.keys().copied().collect();
+        let there = self.lying_there(&uids).await?;
+        refused.retain(|uid, _| there.contains(uid));
+        Ok((done, refused))
+    }
+
+    /// Those of a MOVE that lie there still, though the server said OK.
+    async fn feigned(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<Refusals, MailboxError> {
+        if !matches!(deed, Deed::Move(_)) {
+            return Ok(Refusals::new());
+        }
+        let there = self.lying_there(&set.uids).await?;
+        let reason = "the server says that it was moved, and it lies there still";
+        Ok(there.into_iter().map(|uid| (uid, reason.to_owned())).collect())
+    }
+
+    /// A destination that went away meanwhile is made again, once.
+    async fn try_deed(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<Completion, MailboxError> {
+        let answer = self.once(deed, set).await?;
+        match deed {
+            Deed::Move(theirs) | Deed::Copy(theirs) if answer.code == "TRYCREATE" => {
+                self.destinations.remove(theirs);
+                self.provide(theirs).await?;
+                self.once(deed, set).await
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn once(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<Completion, MailboxError> {
+        let (verb, arguments) = match deed {
+            Deed::Move(theirs) => (Verb::Move, quote(theirs)),
+            Deed::Copy(theirs) => (Verb::Copy, quote(theirs)),
+            Deed::Mark(flags) => (Verb::Mark, format!("+FLAGS.SILENT ({flags})")),
+        };
+        self.command(verb, &format!("{set} {arguments}")).await
     }
 
     /// RFC 4315, 2.1: only these, whatever else bears `\Deleted`.
@@ -246,4 +315,10 @@ fn settled(answer: Completion) -> Result<(), MailboxError> {
     } else {
         answer.accepted().map(|_| ())
     }
+}
+
+/// A refusal that says nothing of single messages: the command, the destination, or just now (RFC 5530, 3).
+fn concerns_all(answer: &Completion) -> bool {
+    let of_all = ["OVERQUOTA", "TRYCREATE", "NOPERM"];
+    answer.status == "BAD" || answer.is_passing() || of_all.contains(&answer.code.as_str())
 }

@@ -108,6 +108,11 @@ impl Wire {
         self.capabilities.contains(capability)
     }
 
+    /// It is announced, and the server does not know it.
+    pub(super) fn forget(&mut self, capability: &str) {
+        self.capabilities.remove(capability);
+    }
+
     /// From now on another UIDVALIDITY ends the connection.
     pub(super) fn numbered_by(&mut self, validity: Option<u32>) {
         self.numbering = validity;

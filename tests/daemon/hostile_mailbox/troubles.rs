@@ -147,3 +147,36 @@ fn what_the_server_refuses_is_done_when_it_no_longer_does() {
         trouble("IDLE has to wait", Refuse(At::Idle, "NO [LIMIT] too many"), 2),
     ]);
 }
+
+#[test]
+fn a_command_that_was_announced_and_is_not_known_is_done_without() {
+    check(vec![
+        trouble("MOVE", Refuse(At::Move, "BAD no such command"), LASTING),
+        trouble("IDLE", Refuse(At::Idle, "BAD no such command"), LASTING),
+    ]);
+}
+
+#[test]
+fn what_was_not_moved_is_never_taken_for_moved() {
+    check(vec![
+        trouble(
+            "some are gone, it is said",
+            Refuse(At::Move, "NO [EXPUNGEISSUED] some are gone"),
+            1,
+        ),
+        trouble("OK, and nothing is moved", FeignMove, 2),
+    ]);
+}
+
+#[test]
+fn one_message_that_the_server_does_not_move_holds_up_no_other() {
+    check(vec![
+        trouble("MOVE is refused", RefuseOne("Message 1;", "NO it is locked"), LASTING),
+        trouble("COPY is refused", RefuseOne("Message 1;", "NO it is locked"), LASTING).without_move(),
+        trouble(
+            "it is said to be gone",
+            RefuseOne("Message 1;", "NO [EXPUNGEISSUED] gone"),
+            LASTING,
+        ),
+    ]);
+}
