@@ -19,7 +19,10 @@ use crate::{
     clock,
     config::{Backlog, MailboxConfig, MailboxName, MailboxSource, Watch},
     journal::{Change, JournalError, Position, Spot},
-    mailbox::{self, Listed, Mailbox, MailboxError, Selected, Woke, position},
+    mailbox::{
+        self, Listed, Mailbox, MailboxError, Selected, Woke,
+        position::{self, Plan},
+    },
     retry::Backoff,
 };
 
@@ -177,25 +180,29 @@ impl Watched {
         self.world.state.reaches(&self.name, to_read);
         let plan = position::plan(before.as_ref(), &selected);
         let (mut doubtful, mut withheld): (Vec<Listed>, Vec<Listed>) = Default::default();
+        // Never beyond what was seen: UIDNEXT may be said too large, and what comes below it would not be looked for.
+        let mut next_uid = match (&plan, before) {
+            (Plan::Fetch(_), Some(position)) => position.next_uid,
+            _ => 0,
+        };
         for range in position::windows(&plan, &selected) {
             let listed = session.list(range).await?;
-            let highest = listed.iter().filter_map(|listed| uid(&listed.spot)).max().unwrap_or(0);
+            let highest = listed.iter().filter_map(|listed| uid(&listed.spot)).max();
+            next_uid = next_uid.max(highest.map_or(0, |highest| highest.saturating_add(1)));
             let count = listed.len();
             let wanted = self.unknown(listed).await?;
             self.world.state.read(&self.name, count - wanted.len());
             let (late, wanted) = self.doubts.apart(wanted);
             doubtful.extend(late);
             withheld.extend(self.take(session, wanted, skipping).await?);
-            let next_uid = match range {
-                mailbox::Range::Uids { to: u32::MAX, .. } => highest.saturating_add(1),
-                mailbox::Range::Uids { to, .. } => to,
-                mailbox::Range::Everything => 0,
-            };
+            let validity = selected.validity;
             let next_uid = below(next_uid, doubtful.iter().chain(&withheld));
-            self.position(selected.validity, next_uid).await?;
+            if before != Some(Position { validity, next_uid }) {
+                self.position(validity, next_uid).await?;
+            }
         }
         if before.is_none() {
-            let next_uid = below(selected.uid_next.max(1), doubtful.iter().chain(&withheld));
+            let next_uid = below(next_uid, doubtful.iter().chain(&withheld));
             self.position(selected.validity, next_uid).await?;
         }
         self.take_doubtful(session, doubtful, withheld, skipping).await

@@ -72,6 +72,15 @@ fn what_the_server_says_of_the_folder_may_be_wrong() {
 }
 
 #[test]
+fn mail_that_comes_below_a_uidnext_that_was_too_large_is_found() {
+    check(vec![
+        trouble("UIDNEXT too large once", UidNext(2), 1),
+        trouble("UIDNEXT always too large", UidNext(2), LASTING),
+        trouble("UIDNEXT far too large", UidNext(1_000_000), 2),
+    ]);
+}
+
+#[test]
 fn a_folder_that_is_numbered_anew_loses_and_repeats_nothing() {
     check(vec![
         trouble("numbered anew at SELECT", Renumber(At::Select, Told::No), 3),
