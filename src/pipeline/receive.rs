@@ -149,9 +149,13 @@ impl Watched {
         loop {
             let passed = self.pass(session.as_mut()).await;
             self.world.state.has_read(&self.name);
-            passed?;
+            match passed {
+                Ok(()) => self.note_well().await,
+                // The connection is well, and new mail is not to wait for a better one.
+                Err(error @ ReceiveError::Withheld { .. }) => self.note_trouble(&error).await,
+                Err(error) => return Err(error),
+            }
             *failures = 0;
-            self.note_well().await;
             let until = tokio::time::Instant::now() + self.config.poll_interval;
             match session
                 .wait(self.config.watch == Watch::Idle, until, &self.stop)

@@ -3,7 +3,7 @@
 use super::{LASTING, PATIENCE, broken_promises, deliver, deliver_to_other, start, world};
 use crate::{
     hostile_imap::{
-        At, EVERYTHING,
+        At, EVERYTHING, HostileImap,
         Misbehaviour::{self, *},
     },
     running::Signal,
@@ -19,6 +19,29 @@ fn each_by_itself(troubles: &[Misbehaviour], story: impl Fn(Misbehaviour) + Sync
     });
 }
 
+/// How often somebody signed in.
+fn sign_ins(server: &HostileImap) -> usize {
+    server.heard().iter().filter(|line| line.contains(" LOGIN ")).count()
+}
+
+#[test]
+fn what_the_server_always_refuses_is_no_reason_to_sign_in_again() {
+    each_by_itself(
+        &[Refuse(At::Idle, "BAD no such command"), Withhold("Message 1;")],
+        |wrong| {
+            let world = world(EVERYTHING);
+            let server = world.hostile();
+            server.arm(wrong, LASTING);
+            deliver(&world, 4);
+            let _daemon = start(&world);
+            let looks = |server: &HostileImap| server.heard().iter().filter(|line| line.contains(" SELECT ")).count();
+            server.wait_until(|server| looks(server) >= 5).unwrap();
+            // One to read, one to settle.
+            assert!(sign_ins(server) <= 2, "{wrong:?}: {:#?}", server.heard());
+        },
+    );
+}
+
 #[test]
 fn a_password_that_is_refused_for_a_while_is_tried_again_at_a_reload() {
     let world = world(EVERYTHING);
@@ -32,6 +55,35 @@ fn a_password_that_is_refused_for_a_while_is_tried_again_at_a_reload() {
     daemon.signal(Signal::HUP);
     server.wait_until(|server| server.folder("INBOX").is_empty()).unwrap();
     world.wait_until("the promise", |world| broken_promises(world, 1).is_empty());
+}
+
+#[test]
+fn a_message_that_never_comes_ends_as_failed_while_others_come() {
+    let world = world(EVERYTHING);
+    let server = world.hostile();
+    server.arm(Withhold("Message 1;"), LASTING);
+    deliver(&world, 4);
+    let daemon = start(&world);
+    let is_left = |server: &HostileImap| server.folder("INBOX").len() == 1;
+    server.wait_until(is_left).unwrap();
+    // Longer than give_up_after.
+    world.later(5 * 3600);
+    deliver(&world, 1);
+    server.wait_until(|server| server.folder("INBOX").is_empty()).unwrap();
+    assert_eq!(daemon.stop().0, 0);
+    let failed: Vec<_> = world
+        .log()
+        .into_iter()
+        .filter(|row| row["outcome"] == "failed")
+        .collect();
+    assert_eq!(failed.len(), 1, "{failed:#?}");
+    let reason = failed[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("withheld: ") && reason.contains("a message is broken"),
+        "{reason}"
+    );
+    let lies: Vec<usize> = server.folder("Failed").iter().map(|message| message.number).collect();
+    assert_eq!((lies, world.log().len()), (vec![1], 5));
 }
 
 #[test]

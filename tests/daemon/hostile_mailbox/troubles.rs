@@ -189,3 +189,12 @@ fn one_message_that_the_server_does_not_move_holds_up_no_other() {
         ),
     ]);
 }
+
+#[test]
+fn one_message_that_does_not_come_holds_up_no_other() {
+    check(vec![
+        trouble("it is refused", Withhold("Message 1;"), LASTING),
+        trouble("it is left out", LeaveOut("Message 1;"), LASTING),
+        trouble("the connection ends at it", BreakOffAt("Message 1;"), LASTING),
+    ]);
+}
