@@ -5,6 +5,7 @@ use crate::{
     hostile_imap::{
         At, EVERYTHING, HostileImap,
         Misbehaviour::{self, *},
+        Told,
     },
     running::Signal,
     world::finish,
@@ -112,4 +113,65 @@ fn run_once_says_that_the_server_failed_it_and_the_next_one_takes_everything() {
         let broken = broken_promises(&world, 1);
         assert!(broken.is_empty(), "{wrong:?}: {broken:#?}");
     });
+}
+
+/// What may come in any order, and leaves no more than one copy.
+const MENU: [Misbehaviour; 28] = [
+    HangUp(At::Greeting),
+    Bye(At::Login),
+    HangUp(At::Select),
+    Bye(At::List),
+    Bye(At::Fetch),
+    HangUpInLiteral,
+    DoneAndGone(At::Fetch),
+    Silence(At::Fetch),
+    Bye(At::Idle),
+    DeafIdle,
+    HangUp(At::Move),
+    DoneAndGone(At::Move),
+    Exists(7),
+    Exists(-3),
+    UidNext(2),
+    UidNext(-3),
+    Renumber(At::Select, Told::No),
+    Renumber(At::Fetch, Told::Yes),
+    Reversed,
+    Doubled,
+    Strangers,
+    Chatter(At::Select),
+    Chatter(At::Fetch),
+    Chatter(At::Move),
+    Garbage(At::Fetch),
+    WrongLiteral(-7),
+    Refuse(At::Move, "NO [EXPUNGEISSUED] some are gone"),
+    FeignMove,
+];
+
+#[test]
+fn whatever_the_server_does_at_random_the_promise_holds() {
+    const WAVES: usize = 6;
+    const WAVE: usize = 25;
+    let seed = fastrand::u64(..);
+    let world = world(EVERYTHING);
+    let server = world.hostile();
+    server.arm_by_chance(seed, &MENU, 5);
+    let daemon = start(&world);
+    deliver_to_other(&world);
+    for wave in 1..=WAVES {
+        deliver(&world, WAVE);
+        server.wait_until_struck(4 * wave).unwrap();
+    }
+    server.calm();
+    // What was put off is due.
+    world.later(600);
+    deliver(&world, 1);
+    let emptied = server.wait_until(|server| server.folder("INBOX").is_empty());
+    let (status, _) = daemon.stop();
+    let broken = broken_promises(&world, 1);
+    assert!(
+        emptied.is_ok() && status == 0 && broken.is_empty(),
+        "seed {seed}: status {status}, {broken:#?} after {:#?}, done wrong: {:?}",
+        server.heard(),
+        server.struck()
+    );
 }
