@@ -47,8 +47,23 @@ pub struct Switches {
     pub seven_bit: bool,
     /// Does not offer STARTTLS although it could, as it looks to a client behind a meddler.
     pub hides_starttls: bool,
+    /// What is said instead of the right answer, and to which command: `CONNECT` is the connection, `.` the mail itself.
+    pub says: Vec<(&'static str, Says)>,
     /// Asks for this login, by AUTH PLAIN and LOGIN.
     pub login: Option<(String, String)>,
+}
+
+/// What a server says that is no right answer.
+#[derive(Debug, Clone)]
+pub enum Says {
+    /// This reply.
+    Reply(&'static str),
+    /// A part of a reply, and hangs up.
+    Half,
+    /// A reply whose lines never come to an end.
+    Endless,
+    /// A reply in one line of so many octets.
+    Long(usize),
 }
 
 /// How connections to the sink are protected.

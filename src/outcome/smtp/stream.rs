@@ -27,6 +27,8 @@ use crate::{
 /// A reply line is at most 512 octets (RFC 5321, section 4.5.3.1.5); servers write more.
 const MAX_LINE: u64 = 4096;
 const MAX_LINES: usize = 100;
+/// And no answer to one command is longer in all; the dialogue would read for as long as somebody writes.
+const MAX_ANSWER: usize = 8 * 1024;
 
 /// The transport below the dialogue.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(super) struct Stream {
     /// was held back, and stands for it.
     held_back: Vec<u8>,
     transport: Transport,
+    /// So many octets came since the last command.
+    answered: usize,
 }
 
 #[derive(Debug)]
@@ -63,6 +67,7 @@ impl Stream {
             return Ok(Stream {
                 held_back: Vec::new(),
                 transport: Transport::Plain(tcp),
+                answered: 0,
             });
         };
         let (tcp, held_back) = match config.tls {
@@ -80,6 +85,7 @@ impl Stream {
         Ok(Stream {
             held_back,
             transport: Transport::Protected(Box::new(protected)),
+            answered: 0,
         })
     }
 }
@@ -214,15 +220,23 @@ impl AsyncRead for Stream {
             self.held_back.drain(..now);
             return Poll::Ready(Ok(()));
         }
-        match &mut self.transport {
+        if self.answered > MAX_ANSWER {
+            let no_end = io::Error::new(io::ErrorKind::InvalidData, "its answer has no end");
+            return Poll::Ready(Err(no_end));
+        }
+        let before = buffer.filled().len();
+        let read = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Transport::Protected(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        };
+        self.answered += buffer.filled().len() - before;
+        read
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.answered = 0;
         match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, octets),
             Transport::Protected(stream) => Pin::new(stream).poll_write(cx, octets),

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::*;
 use crate::{
     class::Class,
-    sandbox::smtp_sink::{Protection, SmtpSink},
+    sandbox::smtp_sink::{Protection, Says, SmtpSink},
     secret::Secret,
 };
 
@@ -430,6 +430,38 @@ async fn starttls_is_required_and_the_password_never_goes_in_the_clear() {
     assert_eq!(class, Class::Credentials);
     assert!(text.contains("does not offer STARTTLS"), "{text}");
     assert_eq!(sink.commands().iter().filter(|command| *command == "AUTH").count(), 1);
+}
+
+#[tokio::test]
+async fn where_starttls_is_answered_with_no_nothing_follows_in_the_clear() {
+    let authority = Authority::new("Test Authority");
+    let sink = protected_sink(Protection::Starttls(authority.server.clone())).await;
+    let config = protected(&sink, Tls::Starttls, Some(authority.ca_file()));
+    for (says, class) in [
+        (Says::Reply("454 4.7.0 not now"), Class::Transient),
+        (Says::Reply("502 5.5.1 not known here"), Class::Credentials),
+        (Says::Half, Class::Transient),
+        (Says::Endless, Class::Transient),
+    ] {
+        sink.switch(|switches| switches.says = vec![("STARTTLS", says.clone())]);
+        assert_eq!(fault(&config).await.0, class, "{says:?}");
+    }
+    let is_said = |command: &String| command.starts_with("EHLO") || command == "STARTTLS";
+    assert!(sink.commands().iter().all(is_said), "{:?}", sink.commands());
+}
+
+#[tokio::test]
+async fn an_answer_that_has_no_end_is_not_read_for_ever() {
+    let sink = SmtpSink::start().await.unwrap();
+    for (at, step) in [("EHLO", "the connection"), ("MAIL", "the sender"), (".", "the letter")] {
+        for says in [Says::Endless, Says::Long(10_000_000)] {
+            sink.switch(|switches| switches.says = vec![(at, says)]);
+            let (class, text) = fault(&config(&sink)).await;
+            assert_eq!(class, Class::Transient, "{text}");
+            let expected = format!("hangs up at {step}: its answer has no end");
+            assert!(text.contains(&expected), "{text}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{Received, Shared, Switches, held};
+use super::{Received, Says, Shared, Switches, held};
 
 /// RFC 5321, section 4.5.3.1.4, with room for the parameters of AUTH.
 const MAX_COMMAND: u64 = 12 * 1024;
@@ -35,8 +35,7 @@ struct Session<'a, S> {
 pub(super) async fn play(stream: TcpStream, shared: &Shared, tls: Option<TlsAcceptor>) -> io::Result<()> {
     let mut session = Session::new(stream, shared);
     session.offers_starttls = tls.is_some();
-    session.answer("220 sink.example ESMTP").await?;
-    if !session.converse().await? {
+    if !session.welcome().await? || !session.converse().await? {
         return Ok(());
     }
     match tls {
@@ -51,7 +50,9 @@ pub(super) async fn play(stream: TcpStream, shared: &Shared, tls: Option<TlsAcce
 /// A session that is under TLS from its beginning.
 pub(super) async fn play_protected(stream: TlsStream<TcpStream>, shared: &Shared) -> io::Result<()> {
     let mut session = Session::new(stream, shared);
-    session.answer("220 sink.example ESMTP").await?;
+    if !session.welcome().await? {
+        return Ok(());
+    }
     session.converse().await.map(|_| ())
 }
 
@@ -64,6 +65,31 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             authenticated: false,
             mail: None,
         }
+    }
+
+    /// Says who is there; false where that was the end.
+    async fn welcome(&mut self) -> io::Result<bool> {
+        let switches = held(&self.shared.switches).clone();
+        match said_to("CONNECT", &switches) {
+            Some(says) => Ok(matches!(self.say(says).await?, Next::Goes)),
+            None => self.answer("220 sink.example ESMTP").await.map(|()| true),
+        }
+    }
+
+    async fn say(&mut self, says: &Says) -> io::Result<Next> {
+        match says {
+            Says::Reply(reply) => self.answer(reply).await?,
+            Says::Half => {
+                self.write("25").await?;
+                return Ok(Next::Ends);
+            }
+            // It ends when the client hangs up.
+            Says::Endless => loop {
+                self.write(&"250-more\r\n".repeat(100)).await?;
+            },
+            Says::Long(octets) => self.answer(&format!("250 {}", "x".repeat(*octets))).await?,
+        }
+        Ok(Next::Goes)
     }
 
     /// Command by command to the end; true where TLS begins now.
@@ -87,6 +113,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     }
 
     async fn obey(&mut self, verb: &str, line: &str, switches: &Switches) -> io::Result<Next> {
+        if let Some(says) = said_to(verb, switches) {
+            return self.say(says).await;
+        }
         match verb {
             "EHLO" => self.greet(switches).await?,
             "HELO" | "NOOP" => self.answer("250 sink.example").await?,
@@ -208,8 +237,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             self.answer(reply).await?;
             return Ok(Next::Goes);
         }
+        let says = said_to(".", switches);
+        if let Some(Says::Reply(reply)) = says {
+            return self.answer(reply).await.map(|()| Next::Goes);
+        }
         held(&self.shared.mails).push(mail);
         self.shared.arrived.notify_waiters();
+        if let Some(says) = says {
+            return self.say(says).await;
+        }
         if switches.drops_before_answer {
             return Ok(Next::Ends);
         }
@@ -262,6 +298,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         self.stream.write_all(text.as_bytes()).await?;
         self.stream.flush().await
     }
+}
+
+fn said_to<'a>(verb: &str, switches: &'a Switches) -> Option<&'a Says> {
+    let mut says = switches.says.iter();
+    says.find(|(to, _)| *to == verb).map(|(_, says)| says)
 }
 
 /// The path between angle brackets, and the parameters behind it.
