@@ -26,7 +26,7 @@ use super::{
     api::{Api, Request},
     client::{Call, Calls, HaloError},
     http::kept_of,
-    users::{creation, creations, is_same, user_in},
+    users::{creation, creations, is_created, is_same, user_in},
     verdict::unusable,
     wire,
 };
@@ -171,7 +171,9 @@ impl Gather {
 
 async fn alone(api: &Api, user: &NewUser, calls: &Calls) -> Result<User> {
     let request = creation(user);
-    user_in(&request, &api.ask(&request, calls).await?)
+    user_in(&request, &api.ask(&request, calls).await?, |shown| {
+        is_created(shown, user)
+    })
 }
 
 /// How long it is worth to wait for more: as long as others do wait or the last request was just now, and the array has

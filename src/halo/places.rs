@@ -68,9 +68,10 @@ impl Places<'_> {
         let Some(value) = self.api.ask_record(&request, calls).await? else {
             return Ok(None);
         };
-        wire::client(&value)
+        let client = wire::client(&value).filter(|client| client.id == id);
+        client
             .map(Some)
-            .ok_or_else(|| without(&request, "client with an id", &value))
+            .ok_or_else(|| without(&request, "client with that id", &value))
     }
 
     pub(super) async fn sites_by(
@@ -111,9 +112,9 @@ impl Places<'_> {
         let Some(value) = self.api.ask_record(&request, calls).await? else {
             return Ok(None);
         };
-        wire::site(&value)
-            .map(Some)
-            .ok_or_else(|| without(&request, "site with an id", &value))
+        let site = wire::site(&value).filter(|site| site.id == id);
+        site.map(Some)
+            .ok_or_else(|| without(&request, "site with that id", &value))
     }
 
     /// The rows of a listing of sites that really are of that client.

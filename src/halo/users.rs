@@ -140,9 +140,9 @@ async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, Ha
     let Some(value) = api.ask_record(&request, calls).await? else {
         return Ok(None);
     };
-    wire::user(&value)
-        .map(Some)
-        .ok_or_else(|| without(&request, "user with an id", &value))
+    let user = wire::user(&value).filter(|user| user.id == id);
+    user.map(Some)
+        .ok_or_else(|| without(&request, "user with that id", &value))
 }
 
 /// The request that creates a user.
@@ -161,10 +161,15 @@ pub(super) fn reactivation(user: UserId) -> Request {
     Request::post(Step::ReactivateUser, USERS.path, wire::active_user(user))
 }
 
-/// The one user in the answer to a write.
-pub(super) fn user_in(request: &Request, answer: &Value) -> Result<User, HaloError> {
-    let user = wire::single(answer).and_then(wire::user);
-    user.ok_or_else(|| without(request, "user with an id", answer))
+/// The one user in the answer to a write, where it is the one that was written: no other one is to be believed.
+pub(super) fn user_in(request: &Request, answer: &Value, is_meant: impl Fn(&User) -> bool) -> Result<User, HaloError> {
+    let user = wire::single(answer).and_then(wire::user).filter(is_meant);
+    user.ok_or_else(|| without(request, "such user with an id", answer))
+}
+
+/// Whether a user in an answer can be the one who was created. One whose address is not shown may be.
+pub(super) fn is_created(user: &User, new: &NewUser) -> bool {
+    user.emailaddress.trim().is_empty() || is_same(&user.emailaddress, &new.emailaddress)
 }
 
 #[cfg(test)]
@@ -208,10 +213,13 @@ mod tests {
     #[test]
     fn a_write_whose_answer_has_no_id_is_uncertain() {
         let request = Request::post(Step::CreateUser, "/Users", json!([]));
-        assert_eq!(user_in(&request, &json!([{"id": 4.0}])).unwrap().id, UserId(4));
+        assert_eq!(
+            user_in(&request, &json!([{"id": 4.0}]), |_| true).unwrap().id,
+            UserId(4)
+        );
         for answer in [json!({}), json!([]), json!({"id": 0}), json!("done")] {
             assert!(matches!(
-                user_in(&request, &answer),
+                user_in(&request, &answer, |_| true),
                 Err(HaloError::NoAnswer { uncertain: true, .. })
             ));
         }

@@ -61,7 +61,7 @@ impl Writes<'_> {
         let request = reactivation(user);
         let answered = self.api.ask(&request, calls).await;
         self.lookups.changed(user, self.times);
-        user_in(&request, &answered?)
+        user_in(&request, &answered?, |shown| shown.id == user)
     }
 }
 

@@ -25,6 +25,7 @@ mod cut_off;
 mod flood;
 mod guards;
 mod handing;
+mod hostile_halo;
 mod hostile_mailbox;
 mod identity;
 mod killed;

@@ -65,7 +65,7 @@ pub struct World {
     /// Where an IMAP inbox lies; kept running as long as this story needs it.
     server: Option<Arc<Dovecot>>,
     /// The sandbox and the sink live on it.
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
     /// Put in the place of `@RULES@`.
     pub rules: String,
     /// Put after the defaults: further tables and settings.
@@ -128,7 +128,7 @@ impl World {
             inbox,
             folder,
             server,
-            _runtime: runtime,
+            runtime,
             rules: rules.to_owned(),
             settings: texts.0,
             mailbox: texts.1,
@@ -254,6 +254,22 @@ longest = "1s"
         std::fs::write(folder.join(format!("{:08}.toml", counter())), text).unwrap();
     }
 
+    /// For what else shall serve a story.
+    pub fn runtime(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
+    }
+
+    /// How many messages of the journal fulfil this, in words of SQL: cheaper than `log` while a daemon runs.
+    pub fn count_where(&self, condition: &str) -> u32 {
+        let count = self.number(&format!("SELECT count(*) FROM entry WHERE {condition}"));
+        u32::try_from(count).unwrap()
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        let database = rusqlite::Connection::open(self.state_dir().join("journal.db")).unwrap();
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
     pub fn state_dir(&self) -> PathBuf {
         self.folder.join("state")
     }
@@ -261,6 +277,26 @@ longest = "1s"
     /// The clock of every command that begins now, or runs, is so many seconds ahead.
     pub fn later(&self, seconds: u64) {
         std::fs::write(self.clock(), seconds.to_string()).unwrap();
+    }
+
+    /// How far the clock is ahead.
+    pub fn ahead(&self) -> u64 {
+        let text = std::fs::read_to_string(self.clock()).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    /// Waits until `is_so`, while for the program so many seconds pass between one look and the next.
+    pub fn time_goes_on_until(&self, seconds: u64, what: &str, is_so: impl Fn(&World) -> bool) {
+        self.wait_until(what, |world| {
+            world.later(world.ahead() + seconds);
+            is_so(world)
+        });
+    }
+
+    /// In how many seconds the first message comes again, by the clock that the test holds.
+    pub fn first_is_due(&self) -> u64 {
+        let due = self.number("SELECT min(due) FROM entry WHERE state = 'deferred'") / 1_000_000;
+        u64::try_from(due - jiff::Timestamp::now().as_second() + 1).unwrap()
     }
 
     fn clock(&self) -> PathBuf {

@@ -95,7 +95,7 @@ async fn a_user_whose_record_is_an_error_is_not_passed_over() {
     let pia = addr("pia.lind@warehouse.acme.example");
     let look = || world.halo.users_with_address(&pia, Freshness::Fresh, &world.calls);
     let error = look().await.unwrap_err().to_string();
-    assert!(error.contains("no user with an id: deadlock"), "{error}");
+    assert!(error.contains("no user with that id: deadlock"), "{error}");
     assert_eq!(look().await.unwrap().len(), 1);
 }
 
