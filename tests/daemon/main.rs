@@ -5,6 +5,7 @@
 
 #[path = "../servers/hostile_imap/mod.rs"]
 mod hostile_imap;
+mod gate;
 mod mail;
 mod program;
 mod promise;
@@ -32,6 +33,7 @@ mod killed;
 mod on_error;
 mod once;
 mod order;
+mod outage;
 mod paced;
 mod probing;
 mod reloading;
