@@ -28,6 +28,7 @@ mod guards;
 mod handing;
 mod hostile_halo;
 mod hostile_mailbox;
+mod hostile_smtp;
 mod identity;
 mod killed;
 mod on_error;
