@@ -138,6 +138,8 @@ async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Mess
     let reading = Reading::read_before(work, octets, message, &generation, &world.hostname);
     #[cfg(test)]
     assert!(reading.message.subject != tests::PANICS, "the test wants it so");
+    #[cfg(feature = "test-hooks")]
+    trip(&reading.message.subject);
     let began = world.clock.now();
     if let Some(reason) = reading.ends_unread() {
         return reading.attempted(began, 0.0).unread(reason);
@@ -147,6 +149,17 @@ async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Mess
     health::note(world, began, &through).await;
     let attempted = reading.attempted(world.clock.now(), fastrand::f64());
     attempted.change(through.end, &through.trace)
+}
+
+/// What a test wants to happen while a message with that subject is in hand: `panic SUBJECT` or `abort SUBJECT`.
+#[cfg(feature = "test-hooks")]
+fn trip(subject: &str) {
+    let wanted = std::env::var("HALO_INTAKE_TEST_TRIP").unwrap_or_default();
+    match wanted.split_once(' ') {
+        Some(("panic", of)) if of == subject => panic!("the test wants it so"),
+        Some(("abort", of)) if of == subject => std::process::abort(),
+        _ => {}
+    }
 }
 
 /// The value of `email` for a message at its place.

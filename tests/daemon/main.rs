@@ -23,6 +23,7 @@ mod commands;
 mod connections;
 mod crash_points;
 mod cut_off;
+mod deferral;
 mod flood;
 mod guards;
 mod handing;
