@@ -181,6 +181,7 @@ enum Command {
 
 /// Parses, runs, prints what went wrong.
 pub fn main() -> ExitCode {
+    keep_private();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -200,6 +201,19 @@ pub fn main() -> ExitCode {
             }
             failure.status.into()
         }
+    }
+}
+
+/// What this process makes is for its user alone, whatever the umask was: mail, and the socket that takes work. No core
+/// dump shows what it holds in memory, and no other process of the same user reads it there.
+fn keep_private() {
+    use rustix::{
+        fs::Mode,
+        process::{DumpableBehavior, set_dumpable_behavior, umask},
+    };
+    umask(Mode::RWXG | Mode::RWXO);
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        eprintln!("a core dump of this process may show secrets: {error}");
     }
 }
 

@@ -219,6 +219,11 @@ impl Sandbox {
         change(&mut self.world.switches());
     }
 
+    /// Every token that was given out and is good.
+    pub fn tokens(&self) -> Vec<String> {
+        self.world.store().tokens.keys().cloned().collect()
+    }
+
     /// Makes every token that was given out worthless.
     pub fn revoke_tokens(&self) {
         self.world.store().tokens.clear();

@@ -40,6 +40,7 @@ mod paced;
 mod probing;
 mod reloading;
 mod resumed;
+mod secrets;
 mod senders;
 mod servers_of_others;
 mod service;

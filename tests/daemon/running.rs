@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     time::{Duration, Instant},
 };
@@ -87,10 +87,15 @@ impl Daemon {
     }
 
     /// Waits for its end; gives the exit status and how long it took.
-    pub fn ends(mut self) -> (i32, Duration) {
+    pub fn ends(self) -> (i32, Duration) {
         let began = Instant::now();
-        let status = self.child.wait().unwrap();
+        let status = self.died();
         (status.code().unwrap_or(-1), began.elapsed())
+    }
+
+    /// Waits for its end, however it comes.
+    pub fn died(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 }
 

@@ -1,9 +1,9 @@
 //! The state folder and its lock: one process owns the journal at a time.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -46,8 +46,13 @@ pub(super) fn take(state_dir: &Path) -> Result<File, JournalError> {
     Ok(lock)
 }
 
+/// Opens or makes it. One that was there may be a copy that others can read.
 fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    crash::across(Step::StateFile, || options.open(path))
+    let file = crash::across(Step::StateFile, || options.open(path))?;
+    if file.metadata()?.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
