@@ -25,6 +25,7 @@ mod crash_points;
 mod cut_off;
 mod deferral;
 mod flood;
+mod full_disk;
 mod guards;
 mod handing;
 mod hostile_halo;

@@ -144,6 +144,27 @@ async fn a_certificate_that_can_not_be_trusted_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_expired_certificate_is_refused_before_anything_secret_is_said() {
+    let server = Dovecot::start_with(&Options {
+        expired: true,
+        ..Options::default()
+    });
+    server.add_user("ann");
+    let starttls = ImapConfig {
+        port: server.imap_port,
+        tls: Tls::Starttls,
+        ..imap(&server, "ann")
+    };
+    for config in [imap(&server, "ann"), starttls] {
+        let error = open(config).await.err().unwrap();
+        assert!(matches!(error, MailboxError::Tls { .. }), "{error}");
+        let expected = "its certificate has expired; renew it at the server, or check this machine's clock";
+        assert!(error.to_string().ends_with(expected), "{error}");
+        assert_eq!(error.class(), Class::Credentials);
+    }
+}
+
+#[tokio::test]
 async fn without_starttls_nothing_secret_is_said() {
     let script = Script::play(vec![
         Step::Say("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n".to_owned()),

@@ -13,9 +13,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::world::*;
 
-/// Ends TLS before the sandbox, with a certificate for localhost; writes its CA to `ca_file`.
-async fn tls_before(sandbox: SocketAddr, ca_file: &Path) -> SocketAddr {
-    let acceptor = acceptor(ca_file);
+/// Ends TLS before the sandbox, with such a certificate; writes its CA to `ca_file`.
+async fn tls_before(sandbox: SocketAddr, ca_file: &Path, server: CertificateParams) -> SocketAddr {
+    let acceptor = acceptor(ca_file, server);
     let listener = TcpListener::bind(loopback()).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -34,13 +34,16 @@ async fn tls_before(sandbox: SocketAddr, ca_file: &Path) -> SocketAddr {
     address
 }
 
-fn acceptor(ca_file: &Path) -> TlsAcceptor {
+fn of_localhost() -> CertificateParams {
+    CertificateParams::new(["localhost".to_owned()]).unwrap()
+}
+
+fn acceptor(ca_file: &Path, server: CertificateParams) -> TlsAcceptor {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().unwrap();
     std::fs::write(ca_file, ca.self_signed(&ca_key).unwrap().pem()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let server = CertificateParams::new(["localhost".to_owned()]).unwrap();
     let certificate = server.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider)
@@ -58,7 +61,7 @@ fn acceptor(ca_file: &Path) -> TlsAcceptor {
 async fn an_unknown_certificate_names_ca_file_and_ca_file_makes_it_known() {
     let (world, folder) = (world().await, tempfile::tempdir().unwrap());
     let ca_file = folder.path().join("ca.pem");
-    let address = tls_before(world.sandbox.address(), &ca_file).await;
+    let address = tls_before(world.sandbox.address(), &ca_file, of_localhost()).await;
     let checked = |host: &str, ca_file| {
         let url = format!("https://{host}:{}", address.port()).parse().unwrap();
         let halo = connected(&HaloConfig { ca_file, ..config(url) }, times());
@@ -77,6 +80,28 @@ async fn an_unknown_certificate_names_ca_file_and_ca_file_makes_it_known() {
     checked("localhost", Some(ca_file.clone())).await.unwrap();
     let misnamed = reason(checked("127.0.0.1", Some(ca_file)).await);
     assert!(misnamed.contains("name in the certificate"), "{misnamed}");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_before_anything_secret_is_said() {
+    let (world, folder) = (world().await, tempfile::tempdir().unwrap());
+    let ca_file = folder.path().join("ca.pem");
+    let mut expired = of_localhost();
+    expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let address = tls_before(world.sandbox.address(), &ca_file, expired).await;
+    let url = format!("https://localhost:{}", address.port()).parse().unwrap();
+    let config = HaloConfig {
+        ca_file: Some(ca_file),
+        ..config(url)
+    };
+    let error = connected(&config, times()).check(&Calls::default()).await.unwrap_err();
+    assert!(error.is_of_connection());
+    let text = error.to_string();
+    assert!(
+        text.contains("certificate expired") && text.contains("renew it"),
+        "{text}"
+    );
+    assert!(world.sandbox.requests().is_empty(), "nothing was sent");
 }
 
 #[test]

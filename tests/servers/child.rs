@@ -44,7 +44,7 @@ pub fn free_port() -> u16 {
     bound.local_addr().expect("a bound socket has an address").port()
 }
 
-pub fn write_certificates(path: &Path, names: &[&str]) {
+pub fn write_certificates(path: &Path, names: &[&str], expired: bool) {
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
     let mut authority = CertificateParams::new(Vec::new()).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -56,10 +56,11 @@ pub fn write_certificates(path: &Path, names: &[&str]) {
     let authority = CertifiedIssuer::self_signed(authority, key).expect("a certificate");
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let leaf_key = KeyPair::generate().expect("a key");
-    let leaf = CertificateParams::new(names)
-        .expect("names")
-        .signed_by(&leaf_key, &authority)
-        .expect("a certificate");
+    let mut leaf = CertificateParams::new(names).expect("names");
+    if expired {
+        leaf.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+    let leaf = leaf.signed_by(&leaf_key, &authority).expect("a certificate");
     fs::write(path.join("ca.pem"), authority.pem()).expect("a new file");
     fs::write(path.join("leaf.pem"), leaf.pem()).expect("a new file");
     fs::write(path.join("leaf.key"), leaf_key.serialize_pem()).expect("a new file");

@@ -40,7 +40,7 @@ impl Courier {
         for name in ["etc/courier", "run/courier/authdaemon", "mail"] {
             fs::create_dir_all(path.join(name)).expect("a new folder");
         }
-        write_certificates(&path, &["localhost", "127.0.0.1"]);
+        write_certificates(&path, &["localhost", "127.0.0.1"], false);
         write_settings(&root, &path);
         write_accounts(&root, &path, accounts);
         let (imap_port, imaps_port) = (free_port(), free_port());

@@ -43,7 +43,7 @@ impl Cyrus {
         for name in ["conf/db", "conf/socket", "spool", "run/proc", "run/lock", "run/socket"] {
             fs::create_dir_all(path.join(name)).expect("a new folder");
         }
-        write_certificates(&path, &["localhost", "127.0.0.1"]);
+        write_certificates(&path, &["localhost", "127.0.0.1"], false);
         for account in accounts.iter().chain(&[ADMIN]) {
             add_account(&root, &path, account);
         }

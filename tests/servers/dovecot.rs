@@ -26,6 +26,8 @@ pub struct Options {
     pub capability: Option<&'static str>,
     /// Whom the certificate is for.
     pub names: &'static [&'static str],
+    /// The certificate's time is over.
+    pub expired: bool,
     pub separator: char,
     /// Before every folder but INBOX, as Courier has it; empty or ending in the separator.
     pub prefix: &'static str,
@@ -38,6 +40,7 @@ impl Default for Options {
         Options {
             capability: None,
             names: &["localhost", "127.0.0.1"],
+            expired: false,
             separator: '.',
             prefix: "",
             quota: None,
@@ -84,7 +87,7 @@ impl Dovecot {
         fs::create_dir(path.join("mail")).expect("a new folder");
         chown(path.join("mail"), Some(NOBODY), Some(NOBODY)).expect("the tests with Dovecot run as root");
         fs::write(path.join("users"), "").expect("a new file");
-        write_certificates(&path, options.names);
+        write_certificates(&path, options.names, options.expired);
         let (imap_port, imaps_port) = (free_port(), free_port());
         fs::write(
             path.join("dovecot.conf"),

@@ -336,15 +336,23 @@ struct Authority {
 
 impl Authority {
     fn new(name: &str) -> Authority {
+        Authority::with(name, CertificateParams::new(["localhost".to_owned()]).unwrap())
+    }
+
+    /// Its server's certificate is no longer valid.
+    fn expired(name: &str) -> Authority {
+        let mut server = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        server.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        Authority::with(name, server)
+    }
+
+    fn with(name: &str, server: CertificateParams) -> Authority {
         let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
         authority.distinguished_name.push(DnType::CommonName, name);
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(["localhost".to_owned()])
-            .unwrap()
-            .signed_by(&key, &issuer)
-            .unwrap();
+        let certificate = server.signed_by(&key, &issuer).unwrap();
 
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
@@ -405,8 +413,35 @@ async fn implicit_tls_trusts_the_ca_file_and_nobody_else() {
         host: "127.0.0.1".into(),
         ..trusting
     };
-    assert_eq!(fault(&other_name).await.0, Class::Credentials);
+    let (class, text) = fault(&other_name).await;
+    assert_eq!(class, Class::Credentials);
+    assert!(
+        text.contains("connect by a name in the certificate: localhost"),
+        "{text}"
+    );
     assert_eq!((sink.mails().len(), sink.commands().len()), (1, 5));
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_before_anything_secret_is_said() {
+    let authority = Authority::expired("Test Authority");
+    for protection in [
+        Protection::Implicit(authority.server.clone()),
+        Protection::Starttls(authority.server.clone()),
+    ] {
+        let tls = match protection {
+            Protection::Implicit(_) => Tls::Implicit,
+            _ => Tls::Starttls,
+        };
+        let sink = protected_sink(protection).await;
+        let (class, text) = fault(&protected(&sink, tls, Some(authority.ca_file()))).await;
+        assert_eq!(class, Class::Credentials);
+        assert!(
+            text.contains("its certificate has expired; renew it at the server"),
+            "{text}"
+        );
+        assert!(!sink.commands().contains(&"AUTH".to_owned()));
+    }
 }
 
 #[tokio::test]
