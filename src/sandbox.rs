@@ -20,6 +20,7 @@ mod clients;
 mod control;
 mod faults;
 mod kept;
+mod laid;
 mod listing;
 mod log;
 mod markup;

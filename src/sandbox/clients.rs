@@ -78,9 +78,18 @@ fn is_wanted(_store: &Store, client: &Record, query: &Query, switches: &Switches
         && query.is_found_in(&searched)
 }
 
-fn admit(_store: &Store, client: Record, known: Option<&Record>, _switches: &Switches) -> Result<Record, Reply> {
-    if known.is_none() && text(&client, "name").trim().is_empty() {
-        return Err(missing("aareadesc", "AREA"));
+/// A new client gets a site of its own, whatever it says; a known one may be moved to another of its sites.
+fn admit(store: &Store, mut client: Record, known: Option<&Record>, _switches: &Switches) -> Result<Record, Reply> {
+    let Some(known) = known else {
+        client.remove("main_site_id");
+        if text(&client, "name").trim().is_empty() {
+            return Err(missing("aareadesc", "AREA"));
+        }
+        return Ok(client);
+    };
+    let is_own = |site: &Record| number(site, "client_id") == number(known, "id");
+    if client.contains_key("main_site_id") && !store.sites.get(&number(&client, "main_site_id")).is_some_and(is_own) {
+        return Err(Reply::nowhere());
     }
     Ok(client)
 }

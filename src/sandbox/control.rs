@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    actions, attachments, clients, page, record,
-    record::number,
+    actions, attachments, clients,
+    laid::{self, refused},
+    page,
     reply::Reply,
     resource::Resource,
     sites,
@@ -33,7 +34,7 @@ pub(super) fn answer(world: &World, method: &str, rest: &[&str], body: &[u8]) ->
         ("GET", ["attachments"]) => Reply::json(200, all_attachments(&world.store()).into()),
         ("GET" | "POST", [kind]) => match resource(kind) {
             Some(resource) if method == "GET" => Reply::json(200, resource.all(&world.store()).into()),
-            Some(resource) => add(&mut world.store(), resource, body),
+            Some(resource) => laid::add(&mut world.store(), resource, body),
             None => Reply::empty(404),
         },
         _ => Reply::empty(404),
@@ -62,31 +63,6 @@ pub(super) fn all_attachments(store: &Store) -> Vec<Value> {
     ids.map(|id| attachments::shown(store, *id)).collect()
 }
 
-/// Adds records as they are, an object or an array of them; ids that are given are kept, and must be free.
-fn add(store: &mut Store, resource: &Resource, body: &[u8]) -> Reply {
-    let elements = match serde_json::from_slice(body) {
-        Ok(Value::Array(elements)) => elements,
-        Ok(object @ Value::Object(_)) => vec![object],
-        _ => return refused("a record, or an array of records, is expected"),
-    };
-    let mut records = Vec::new();
-    for (place, element) in elements.iter().enumerate() {
-        match record::bind(resource.fields, element, place) {
-            Ok(record) if (resource.rows)(store).contains_key(&number(&record, "id")) => {
-                return refused(&format!("the id {} is taken", record["id"]));
-            }
-            Ok(record) => records.push(record),
-            Err(faults) => return Reply::binding(faults),
-        }
-    }
-    let mut added = Vec::new();
-    for record in records {
-        let id = (resource.add)(store, record);
-        added.push(resource.shown(store, id));
-    }
-    Reply::json(201, added.into())
-}
-
 /// Sets the switches that are named, all or none, and leaves the others as they are.
 fn switch(world: &World, body: &[u8]) -> Reply {
     let Ok(Value::Object(named)) = serde_json::from_slice(body) else {
@@ -104,8 +80,4 @@ fn switch(world: &World, body: &[u8]) -> Reply {
         world.forget_rate();
     }
     Reply::json(200, json!(*switches))
-}
-
-fn refused(reason: &str) -> Reply {
-    Reply::json(400, json!({ "error": reason }))
 }

@@ -92,7 +92,7 @@ pub(super) fn load(path: &Path) -> Result<Option<Store>, StateError> {
     Ok(Some(written.records))
 }
 
-/// Whether every record is one that this program would have written.
+/// Whether every record is one that the binding takes, as it took all that this program writes.
 fn check(store: &Store) -> Result<(), String> {
     for (name, fields, table) in [
         ("clients", clients::FIELDS, &store.clients),
@@ -102,6 +102,9 @@ fn check(store: &Store) -> Result<(), String> {
         ("attachments", attachments::FIELDS, &store.attachments),
     ] {
         check_table(fields, table).map_err(|reason| format!("{name}: {reason}"))?;
+    }
+    if !store.has_sound_numbers() {
+        return Err("a number was given out that no record can bear".to_owned());
     }
     for (ticket, thread) in &store.threads {
         check_table(actions::FIELDS, &thread.actions).map_err(|reason| format!("threads: {ticket}: {reason}"))?;
@@ -199,7 +202,7 @@ fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::sample;
+    use crate::sandbox::{record::Record, sample};
 
     fn read(text: &str) -> Result<Option<Store>, StateError> {
         let folder = tempfile::tempdir().unwrap();
@@ -218,6 +221,74 @@ mod tests {
         let again = read(&written.unwrap()).unwrap().unwrap();
         assert_eq!(serde_json::json!(again), serde_json::json!(store));
         assert!(load(Path::new("no/such/file")).unwrap().is_none());
+    }
+
+    /// Values at the edges of what a field takes, and beyond.
+    fn edges() -> Vec<Value> {
+        let mut deep = serde_json::json!([]);
+        let mut edges: Vec<Value> = [0_i64, 1, -1, i32::MAX.into(), i32::MIN.into(), i64::MAX]
+            .map(Value::from)
+            .to_vec();
+        for _ in 0..120 {
+            deep = serde_json::json!([deep]);
+            edges.push(deep.clone());
+            edges.push(serde_json::json!({ "a": deep }));
+        }
+        let texts = ["", "x", "57", "\u{0}\u{10ffff}", "2026-10-06T06:19:13.1234567+02:00"];
+        let dates = [
+            "-009999-01-01T00:00:00",
+            "0000-01-01",
+            "0001-01-01",
+            "9999-12-31T23:59:59.999999999",
+        ];
+        let zoned = [
+            "9999-12-31T23:30:00-01:00",
+            "0001-01-01T00:30:00+01:00",
+            "9999-12-30T22:00:00.5Z",
+        ];
+        edges.extend(texts.into_iter().chain(dates).chain(zoned).map(Value::from));
+        edges.extend([true.into(), 0.5.into(), f64::MAX.into(), u64::MAX.into(), Value::Null]);
+        edges
+    }
+
+    #[test]
+    fn whatever_a_record_may_be_is_read_again() {
+        let edges = edges();
+        let mut taken = 0;
+        for fields in [
+            clients::FIELDS,
+            sites::FIELDS,
+            users::FIELDS,
+            tickets::FIELDS,
+            attachments::FIELDS,
+            actions::FIELDS,
+        ] {
+            let pairs = fields
+                .iter()
+                .flat_map(|field| edges.iter().map(move |edge| (field.name, edge)));
+            for (name, edge) in pairs {
+                let sent = Value::Object(Record::from_iter([(name.to_owned(), edge.clone())]));
+                let Ok(mut record) = record::bind(fields, &sent, 0) else {
+                    continue;
+                };
+                taken += 1;
+                record.insert("id".into(), 7.into());
+                let table = serde_json::json!({ "records": { "of": { "7": [record] } } }).to_string();
+                let again: Value = serde_json::from_str(&table).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let again = again["records"]["of"]["7"][0].as_object().unwrap().clone();
+                assert_eq!(again, record);
+                check_table(fields, &Table::from([(7, again)])).unwrap();
+            }
+        }
+        assert!(taken > 1000, "{taken}");
+    }
+
+    #[test]
+    fn numbers_that_nothing_can_bear_are_no_state() {
+        let mut whole = serde_json::json!({ "format": FORMAT, "records": sample::full() });
+        whole["records"]["given_out"] = i64::MAX.into();
+        let said = read(&whole.to_string()).unwrap_err().to_string();
+        assert!(said.contains("a number was given out"), "{said}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) fn now() -> String {
     now.strftime("%Y-%m-%dT%H:%M:%S%.3f").to_string()
 }
 
-/// A date with a zone, without one (then it is UTC) or without a time.
+/// A date with a zone, without one (then it is UTC) or without a time. .NET knows the years 1 to 9999 alone.
 pub(super) fn parse(text: &str) -> Option<DateTime> {
     let text = text.trim();
     let zoned = text.parse::<Timestamp>().ok();
@@ -23,6 +23,7 @@ pub(super) fn parse(text: &str) -> Option<DateTime> {
         .map(|at| TimeZone::UTC.to_datetime(at))
         .or_else(|| text.parse::<DateTime>().ok())
         .or_else(|| text.parse::<Date>().ok().map(DateTime::from))
+        .filter(|at| at.year() >= 1)
 }
 
 /// A date as a record holds it.
@@ -46,7 +47,14 @@ mod tests {
         ] {
             assert_eq!(parse(text).map(written).as_deref(), Some(expected), "{text}");
         }
-        assert_eq!(parse("soon"), None);
+        for text in [
+            "soon",
+            "-009999-01-01T00:00:00",
+            "0000-12-31",
+            "0001-01-01T00:30:00+01:00",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
         assert_eq!(now().len(), NONE.len() + 4);
     }
 }

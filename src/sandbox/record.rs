@@ -112,8 +112,8 @@ fn fault_of(kind: Kind, value: &Value, path: &str) -> Option<String> {
         Kind::Loose => value.is_string() || is_whole(),
         Kind::Decimal => value.is_number(),
         Kind::Flag => value.is_boolean(),
-        Kind::List => value.is_array(),
-        Kind::Object => value.is_object(),
+        Kind::List => value.is_array() && is_shallow(value, DEEPEST),
+        Kind::Object => value.is_object() && is_shallow(value, DEEPEST),
     };
     if fits {
         return None;
@@ -124,6 +124,17 @@ fn fault_of(kind: Kind, value: &Value, path: &str) -> Option<String> {
         }
         _ => format!("Error converting value {value} for '{path}'."),
     })
+}
+
+/// What is read nests no deeper than 128; a record is kept within a file that nests itself.
+const DEEPEST: usize = 64;
+
+fn is_shallow(value: &Value, left: usize) -> bool {
+    match value {
+        Value::Array(list) => left > 0 && list.iter().all(|each| is_shallow(each, left - 1)),
+        Value::Object(object) => left > 0 && object.values().all(|each| is_shallow(each, left - 1)),
+        _ => true,
+    }
 }
 
 fn taken(kind: Kind, value: &Value) -> Value {

@@ -1,7 +1,7 @@
 //! What the sandbox knows: its records, tokens, switches and log.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -21,6 +21,8 @@ use super::{
     token::Token,
 };
 
+/// The largest id that a record may be given: the binding takes no more than 32 bits, and one stays for whatever is next.
+pub(super) const LARGEST_ID: i64 = i32::MAX as i64 - 1;
 /// Records that get no id of their own are numbered from here, so that those of the sample stay as they are.
 const FIRST_NEW_ID: i64 = 1000;
 
@@ -64,6 +66,9 @@ pub(super) struct Store {
     pub pictures: BTreeMap<String, Picture>,
     pub agents: Vec<Value>,
     given_out: i64,
+    /// Ids that records bear which are about to be added: nothing else gets them meanwhile.
+    #[serde(skip)]
+    pub promised: BTreeSet<i64>,
     #[serde(skip)]
     pub tokens: HashMap<String, Token>,
 }
@@ -123,10 +128,18 @@ impl Store {
             self.given_out += 1;
             let id = FIRST_NEW_ID + self.given_out;
             let tables = [&self.clients, &self.sites, &self.users, &self.attachments];
-            if !tables.iter().any(|table| table.contains_key(&id)) {
+            if !self.promised.contains(&id) && !tables.iter().any(|table| table.contains_key(&id)) {
                 return id;
             }
         }
+    }
+
+    /// Whether the numbers that were given out are such as this program gives out.
+    pub(super) fn has_sound_numbers(&self) -> bool {
+        let numbers = self.threads.values().map(|thread| thread.given_out);
+        numbers
+            .chain([self.given_out])
+            .all(|number| (0..LARGEST_ID - FIRST_NEW_ID).contains(&number))
     }
 }
 

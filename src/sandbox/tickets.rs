@@ -8,7 +8,7 @@ use super::{
     reference,
     reply::Reply,
     resource::{LAST_UPDATE, Resource, missing},
-    state::{Store, new_guid},
+    state::{LARGEST_ID, Store, new_guid},
     switches::Switches,
     whose,
 };
@@ -153,9 +153,8 @@ fn keep_others(known: &Record, sent: &mut Value) {
 
 /// Adds a ticket with its first action; an id that is given is kept, and what is missing is filled in.
 pub(super) fn add(store: &mut Store, mut ticket: Record) -> i64 {
-    let next = store.tickets.last_key_value().map_or(0, |(id, _)| id + 1);
     let id = match number(&ticket, "id") {
-        0 => next.max(FIRST_NEW_ID),
+        0 => next_number(store),
         id => id,
     };
     let now = json!(moment::now());
@@ -177,6 +176,18 @@ pub(super) fn add(store: &mut Store, mut ticket: Record) -> i64 {
     store.tickets.insert(id, ticket);
     settle(store, id);
     id
+}
+
+/// The number after the last one, or where there is none after it the first that is free.
+fn next_number(store: &Store) -> i64 {
+    let after = store
+        .tickets
+        .last_key_value()
+        .map_or(0, |(id, _)| id + 1)
+        .max(FIRST_NEW_ID);
+    let is_free = |id: &i64| !store.tickets.contains_key(id) && !store.promised.contains(id);
+    let mut numbers = (after..=LARGEST_ID).chain(FIRST_NEW_ID..after);
+    numbers.find(is_free).unwrap_or(after)
 }
 
 /// Brings names, the state and the first action in line.

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use halo_intake::sandbox::{Sandbox, Start};
+
 use crate::{
     program::{Program, refused},
-    world::http,
+    world::{http, loopback},
 };
 
 async fn lay(program: &Program, kind: &str, record: Value) -> (u16, Value) {
@@ -71,6 +73,45 @@ async fn the_last_change_is_written_at_the_end() {
     assert!(!kept.to_string().contains("sandbox-secret"));
     let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(names.len(), 1, "nothing is left beside it");
+}
+
+#[tokio::test]
+async fn what_was_taken_never_spoils_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.json");
+    let start = || Start {
+        state: Some(path.clone()),
+        ..Start::default()
+    };
+    let sandbox = Sandbox::start_with(loopback(), start()).await.unwrap();
+    let deep = (0..120).fold(json!([]), |within, _| json!([within]));
+    for (kind, ticket, expected) in [
+        (
+            "tickets",
+            json!({"summary": "early", "dateoccurred": "-009999-01-01T00:00:00"}),
+            400,
+        ),
+        ("tickets", json!({"summary": "deep", "customfields": deep}), 400),
+        ("tickets", json!({"summary": "last", "id": i32::MAX}), 400),
+        ("tickets", json!({"summary": "near", "id": i32::MAX - 1}), 201),
+        ("tickets", json!([{"summary": "next"}, {"summary": "and next"}]), 201),
+        (
+            "clients",
+            json!({"id": i32::MAX - 1, "main_site_id": i32::MAX - 1}),
+            201,
+        ),
+        ("clients", json!({"name": "next"}), 201),
+    ] {
+        let url = sandbox.url().join(&format!("sandbox/{kind}")).unwrap();
+        let answer = http().post(url).json(&ticket).send().await.unwrap();
+        assert_eq!(answer.status(), expected, "{ticket}");
+    }
+    let (tickets, clients) = (sandbox.tickets(), sandbox.clients());
+    let numbers: Vec<&Value> = tickets.iter().map(|ticket| &ticket["id"]).collect();
+    assert_eq!(json!(numbers), json!([2001, 2002, 3001, 3002, i32::MAX - 1]));
+    sandbox.end().await.unwrap();
+    let sandbox = Sandbox::start_with(loopback(), start()).await.unwrap();
+    assert_eq!((sandbox.tickets(), sandbox.clients()), (tickets, clients));
 }
 
 #[test]
