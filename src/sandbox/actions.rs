@@ -260,6 +260,14 @@ pub(super) fn all(store: &Store, ticket: i64) -> Vec<Value> {
     actions.map(|action| record::detail(FIELDS, action)).collect()
 }
 
+/// The last actions of a ticket, and how many there are before them.
+pub(super) fn last(store: &Store, ticket: i64, count: usize) -> (usize, Vec<Value>) {
+    let actions = store.threads.get(&ticket).map(|thread| &thread.actions);
+    let earlier = actions.map_or(0, |actions| actions.len().saturating_sub(count));
+    let last = actions.into_iter().flat_map(|actions| actions.values().skip(earlier));
+    (earlier, last.map(|action| record::detail(FIELDS, action)).collect())
+}
+
 /// The field of an action that says how many attachments it has.
 pub(super) fn count(store: &mut Store, (ticket, id): (i64, i64)) {
     let attached = attachments::rows(store, ticket, Some(id)).len();

@@ -25,15 +25,18 @@ pub(super) fn answer(world: &World, asked: &Asked, switches: &Switches) -> Reply
         );
         return Reply::too_many(&text, switches);
     }
-    let segments = asked.segments();
-    match &segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match &asked.segments()[..] {
         ["auth", "token"] if asked.method == "POST" => token::token(world, &asked.form(), asked.query.text("tenant")),
         ["api", "authinfo"] if asked.method == "GET" => token::auth_info(world),
         // Browsers and mail programs follow those, and have no token.
-        ["download", guid] if asked.method == "GET" => attachments::download(&world.store(), guid),
-        ["api", "attachment", "image", guid] if asked.method == "GET" => pictures::read(&world.store(), guid),
+        ["download", guid] if asked.method == "GET" => {
+            attachments::download(&world.store(), &guid.to_ascii_lowercase())
+        }
+        ["api", "attachment", word, guid] if asked.method == "GET" && is("image", word) => {
+            pictures::read(&world.store(), &guid.to_ascii_lowercase())
+        }
         ["api", resource, rest @ ..] => of_api(world, asked, switches, (resource, rest)),
-        _ => Reply::empty(404),
+        _ => Reply::empty(404).because("there is no such path"),
     }
 }
 
@@ -49,19 +52,20 @@ fn area(resource: &str) -> Option<&'static str> {
 fn of_api(world: &World, asked: &Asked, switches: &Switches, (resource, rest): (&str, &[&str])) -> Reply {
     let area = area(resource);
     if area.is_none() && resource != "agent" && !reference::is_known(resource) {
-        return Reply::empty(404);
+        return Reply::empty(404).because("there is no such path");
     }
     if !matches!(asked.method.as_str(), "GET" | "POST" | "DELETE") {
         return Reply::empty(405);
     }
-    let Some(scopes) = token::scopes(world, &asked.authorization) else {
-        return Reply::empty(401);
+    let scopes = match token::scopes(world, &asked.authorization) {
+        Ok(scopes) => scopes,
+        Err(reason) => return Reply::empty(401).because(reason),
     };
     if switches.forbids(&asked.method, &asked.path) {
-        return Reply::empty(403);
+        return Reply::empty(403).because("the switch \"forbidden\" names it");
     }
     if area.is_some_and(|area| !token::is_enough(&scopes, &asked.method, area)) {
-        return Reply::empty(switches.missing_scope_status);
+        return Reply::empty(switches.missing_scope_status).because("the token lacks the scope");
     }
     match resource {
         "users" => of_resource(world, asked, switches, (&users::RESOURCE, rest)),
@@ -76,17 +80,22 @@ fn of_api(world: &World, asked: &Asked, switches: &Switches, (resource, rest): (
     }
 }
 
+/// Whether a segment is this word. Ids keep their letters as they were written, since answers name them.
+fn is(word: &str, segment: &str) -> bool {
+    segment.eq_ignore_ascii_case(word)
+}
+
 fn of_resource(world: &World, asked: &Asked, switches: &Switches, (resource, rest): (&Resource, &[&str])) -> Reply {
     let mut store = world.store();
     match (asked.method.as_str(), rest) {
         ("GET", []) => resource.list(&store, &asked.query, switches),
         ("POST", []) => resource.write(&mut store, &asked.body, &asked.query, switches),
-        ("POST", ["object"]) if resource.key == "tickets" => {
+        ("POST", [word]) if resource.key == "tickets" && is("object", word) => {
             let body = [b"[", &asked.body[..], b"]"].concat();
             resource.write(&mut store, &body, &asked.query, switches)
         }
         // Those two are words, not ids, and nobody's for an application that signs in as an agent.
-        ("GET", ["me" | "onbehalf"]) => Reply::empty(404),
+        ("GET", [word]) if is("me", word) || is("onbehalf", word) => Reply::empty(404),
         ("GET", [id]) => resource.read(&store, id, &asked.query, switches),
         ("DELETE", [id]) => resource.delete(&mut store, id),
         ("POST", [_]) | ("DELETE", []) => Reply::empty(405),
@@ -111,7 +120,7 @@ fn of_attachments(world: &World, asked: &Asked, switches: &Switches, rest: &[&st
     match (asked.method.as_str(), rest) {
         ("GET", []) => attachments::list(&store, &asked.query),
         ("POST", []) => attachments::write(&mut store, &asked.body, &asked.query, switches),
-        ("POST", ["image"]) => {
+        ("POST", [word]) if is("image", word) => {
             let form = (asked.content_type.as_str(), &asked.body);
             pictures::write(&mut store, form, &world.base, switches)
         }
@@ -125,7 +134,7 @@ fn of_attachments(world: &World, asked: &Asked, switches: &Switches, rest: &[&st
 fn of_agents(world: &World, asked: &Asked, switches: &Switches, (scopes, rest): (&str, &[&str])) -> Reply {
     match rest {
         [] => agents::list(&world.store(), &asked.query, switches),
-        ["me"] => agents::me(scopes),
+        [word] if is("me", word) => agents::me(scopes),
         [id] => match resource::whole_id(id) {
             Ok(id) => agents::read(&world.store(), id),
             Err(reply) => reply,

@@ -261,6 +261,14 @@ fn admit(store: &Store, attachment: &Record, switches: &Switches) -> Result<(), 
     check(attachment, switches)
 }
 
+/// What to call one that may have no name.
+pub(super) fn name(attachment: &Record) -> &str {
+    match text(attachment, "filename") {
+        "" => "a file without a name",
+        name => name,
+    }
+}
+
 pub(super) fn shown(store: &Store, id: i64) -> Value {
     let attachment = store.attachments.get(&id);
     attachment

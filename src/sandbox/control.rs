@@ -8,15 +8,17 @@ use super::{
     page,
     reply::Reply,
     resource::Resource,
+    routes::Asked,
     sites,
     state::{Store, World},
     tickets, users,
 };
 
 /// What is there besides Halo's own paths.
-pub(super) fn answer(world: &World, method: &str, rest: &[&str], body: &[u8]) -> Reply {
+pub(super) fn answer(world: &World, asked: &Asked, rest: &[&str]) -> Reply {
+    let (method, body) = (asked.method.as_str(), &asked.body[..]);
     match (method, rest) {
-        ("GET", []) => page::page(world),
+        ("GET", []) => page::page(world, &asked.query),
         ("GET", ["page.css"]) => page::style(),
         ("GET", ["switches"]) => Reply::json(200, json!(*world.switches())),
         ("POST", ["switches"]) => switch(world, body),
@@ -25,7 +27,6 @@ pub(super) fn answer(world: &World, method: &str, rest: &[&str], body: &[u8]) ->
             world.forget_rate();
             Reply::json(200, json!(*world.switches()))
         }
-        ("GET", ["requests"]) => Reply::json(200, json!(world.log().entries())),
         ("DELETE", ["requests"]) => {
             world.log().clear();
             Reply::empty(204)

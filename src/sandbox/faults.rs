@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Pattern {
     /// Empty: any.
     pub method: String,
-    /// How the path begins, for example `/api/users` or `/auth/token`; upper and lower case are one.
+    /// How the path begins, for example `/api/users` or `/auth/token`: piece by piece, upper and lower case are one.
     pub path: String,
 }
 
@@ -24,9 +24,10 @@ impl Pattern {
     }
 
     pub(super) fn matches(&self, method: &str, path: &str) -> bool {
-        let begins = path
-            .get(..self.path.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(&self.path));
+        // As the path is routed: `//api/Users/` is `/api/users`, and `/api/user` is another one.
+        let pieces = |path| str::split(path, '/').filter(|piece: &&str| !piece.is_empty());
+        let mut asked = pieces(path);
+        let begins = pieces(&self.path).all(|piece| asked.next().is_some_and(|it| it.eq_ignore_ascii_case(piece)));
         begins && (self.method.is_empty() || self.method.eq_ignore_ascii_case(method))
     }
 }
@@ -122,4 +123,40 @@ pub enum Mishap {
     },
     /// A success that shows no id.
     NoId,
+}
+
+impl Mishap {
+    /// Whether it is one that can be answered.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            Mishap::Status { status, .. } | Mishap::Html { status } => (200..600).contains(status),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_matched_piece_by_piece() {
+        for (pattern, path, expected) in [
+            ("/api/users", "/api/users", true),
+            ("/api/users", "//API//Users/12/", true),
+            ("api/users/", "/api/users/12", true),
+            ("/api/user", "/api/users", false),
+            ("/api/users/1", "/api/users/12", false),
+            ("/api/users", "/api", false),
+            ("", "/api", true),
+            ("/", "/", true),
+        ] {
+            assert_eq!(
+                Pattern::of("GET", pattern).matches("get", path),
+                expected,
+                "{pattern} {path}"
+            );
+        }
+        assert!(!Pattern::of("POST", "/api").matches("GET", "/api"));
+    }
 }

@@ -19,6 +19,8 @@ use super::{
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Reply {
     pub http_status: u16,
+    /// What the log says besides; empty where the answer says it all.
+    pub reason: &'static str,
     body: Bytes,
     fields: Vec<(HeaderName, HeaderValue)>,
 }
@@ -34,9 +36,15 @@ impl Reply {
     pub(super) fn empty(http_status: u16) -> Reply {
         Reply {
             http_status,
+            reason: "",
             body: Bytes::new(),
             fields: Vec::new(),
         }
+    }
+
+    /// The same with a word for the log.
+    pub(super) fn because(self, reason: &'static str) -> Reply {
+        Reply { reason, ..self }
     }
 
     fn saying(self, body: Bytes) -> Reply {
@@ -144,6 +152,11 @@ impl Reply {
         self.headed(body)
     }
 
+    /// The head of the answer with another body.
+    pub(super) fn into_response_of(self, body: Body) -> Response<Body> {
+        self.headed(body)
+    }
+
     /// The first half of the answer, after which the connection closes.
     pub(super) fn into_half(self) -> Response<Body> {
         let half = self.body.slice(..self.body.len() / 2);
@@ -156,6 +169,11 @@ impl Reply {
             Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
         });
         self.headed(Body::from_stream(stream::iter([Ok(half)]).chain(cut)))
+    }
+
+    /// What it says.
+    pub(super) fn octets(&self) -> Bytes {
+        self.body.clone()
     }
 
     /// What a test reads.

@@ -8,7 +8,6 @@ use axum::{
     extract::{ConnectInfo, Request, State},
     http::{HeaderName, Response, header, request::Parts},
 };
-use bytes::BytesMut;
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use serde_json::json;
@@ -17,7 +16,7 @@ use super::{
     api, control,
     faults::Mishap,
     listing::Query,
-    log::LoggedRequest,
+    log::{self, Answered, Arrived},
     page,
     reply::{self, Reply},
     socket::Line,
@@ -38,11 +37,24 @@ pub(super) fn router(world: Arc<World>) -> Router {
 pub(super) struct Asked {
     pub method: String,
     pub path: String,
+    /// The pieces of the path; the first two, which are words, in lower case.
+    segments: Vec<String>,
     pub query: Query,
     pub authorization: String,
     pub content_type: String,
     pub body: Bytes,
 }
+
+/// What came of a body.
+enum Read {
+    Whole(Bytes),
+    TooLong,
+    /// The client went away in the middle of it.
+    Cut,
+}
+
+/// A body for the sandbox itself may be so long, whatever the switch says.
+const LONGEST: usize = 256 * 1024 * 1024;
 
 async fn serve(
     State(world): State<Arc<World>>,
@@ -50,90 +62,130 @@ async fn serve(
     request: Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    let longest = world.switches().largest_request;
-    let Some(body) = read(body, longest).await else {
-        let asked = Asked::new(&parts, Bytes::new());
-        let number = world.log().begin(asked.logged(), 0);
-        world.log().end(number, 413);
-        return Reply::empty(413).into_response();
+    let mut asked = Asked::new(&parts);
+    let longest = match asked.segments()[..] {
+        ["api" | "auth", ..] => world.switches().largest_request,
+        _ => LONGEST,
     };
-    let asked = Asked::new(&parts, body);
-    let segments = asked.segments();
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let reply = match segments[..] {
-        [] if asked.method == "GET" => Some(page::page(&world)),
-        ["sandbox", ref rest @ ..] => Some(control::answer(&world, &asked.method, rest, &asked.body)),
-        _ => None,
-    };
-    if let Some(reply) = reply {
-        asked.tell(&world);
-        return reply.into_response();
+    let read = read(body, longest).await;
+    if let Read::Whole(body) = &read {
+        asked.body = body.clone();
     }
-    let number = world.log().begin(asked.logged(), asked.body.len());
-    let (reply, mishap) = answer(&world, &asked).await;
+    match asked.segments()[..] {
+        [] | ["sandbox", ..] => of_sandbox(&world, &asked, &read),
+        _ => of_halo(&world, &line, &asked, (&parts, read)).await,
+    }
+}
+
+/// What is asked of the sandbox itself meets no faults, and is in no log.
+fn of_sandbox(world: &World, asked: &Asked, read: &Read) -> Response<Body> {
+    let reply = match (read, &asked.segments()[..]) {
+        (Read::TooLong | Read::Cut, _) => Reply::empty(413),
+        (_, ["sandbox", "requests"]) if asked.method == "GET" => {
+            let last = asked.query.number("last").and_then(|count| usize::try_from(count).ok());
+            let rows = log::written(world.log().last(last.unwrap_or(usize::MAX)));
+            return Reply::new(200, "application/json; charset=utf-8", "").into_response_of(rows);
+        }
+        (_, ["sandbox", rest @ ..]) => control::answer(world, asked, rest),
+        (_, _) if asked.method == "GET" => page::page(world, &asked.query),
+        (_, _) => Reply::empty(405),
+    };
+    asked.tell(world);
+    reply.into_response()
+}
+
+async fn of_halo(world: &World, line: &Line, asked: &Asked, (parts, read): (&Parts, Read)) -> Response<Body> {
+    let number = world.log().begin(asked.arrived(parts));
+    let (reply, mishap) = match read {
+        Read::Whole(_) => answer(world, asked).await,
+        Read::TooLong => (
+            Reply::empty(413).because("the body is longer than largest_request"),
+            None,
+        ),
+        Read::Cut => (
+            Reply::empty(400).because("the client went away before its body was there"),
+            Some(Mishap::Drop),
+        ),
+    };
     let reply = reply.dated(&world.switches());
+    // What never comes whole is no answer.
+    let status = match mishap {
+        Some(Mishap::Drop | Mishap::HalfHeader | Mishap::Long { .. } | Mishap::Endless) => 0,
+        _ => reply.http_status,
+    };
+    let answered = Answered {
+        status,
+        reason: reply.reason,
+        answer: if asked.is_sign_in() && status < 300 {
+            Bytes::new()
+        } else {
+            reply.octets()
+        },
+    };
+    world.log().end(number, answered);
     match mishap {
         Some(Mishap::Drop) => {
             line.cut();
             Reply::empty(500).into_response()
         }
-        Some(Mishap::Half) => {
-            world.log().end(number, reply.http_status);
-            reply.into_half()
-        }
+        Some(Mishap::Half) => reply.into_half(),
         Some(Mishap::HalfHeader) => {
             line.cut_after(HALF_A_HEADER);
             reply.into_response()
         }
         Some(Mishap::Long { mib }) => reply::long(mib),
         Some(Mishap::Endless) => reply::endless(),
-        _ => {
-            world.log().end(number, reply.http_status);
-            reply.into_response()
-        }
+        _ => reply.into_response(),
     }
 }
 
 /// A body that is not too long. The rest of one that is is read, too: a client that still sends loses the answer.
-async fn read(body: Body, longest: usize) -> Option<Bytes> {
-    let (mut whole, mut is_too_long) = (BytesMut::new(), false);
+async fn read(body: Body, longest: usize) -> Read {
+    let (mut whole, mut is_too_long) = (Vec::new(), false);
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.ok()?;
+        let Ok(chunk) = chunk else { return Read::Cut };
         is_too_long |= whole.len() + chunk.len() > longest;
         if is_too_long {
-            whole = BytesMut::new();
+            whole = Vec::new();
         } else {
             whole.extend_from_slice(&chunk);
         }
     }
-    (!is_too_long).then(|| whole.freeze())
+    if is_too_long {
+        return Read::TooLong;
+    }
+    // Boxed: what the log keeps takes no more than it is long.
+    Read::Whole(whole.into_boxed_slice().into())
 }
 
 impl Asked {
-    fn new(parts: &Parts, body: Bytes) -> Asked {
+    /// The request before its body.
+    fn new(parts: &Parts) -> Asked {
         let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let field = |name: HeaderName| {
             let value = parts.headers.get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
+        let path = parts.uri.path();
+        let segments = path.split('/').filter(|segment| !segment.is_empty()).enumerate();
+        let segments = segments.map(|(place, segment)| match place {
+            0 | 1 => segment.to_ascii_lowercase(),
+            _ => segment.to_owned(),
+        });
         Asked {
             method: parts.method.to_string(),
-            path: parts.uri.path().to_owned(),
+            path: path.to_owned(),
+            segments: segments.collect(),
             query: Query(pairs.into_owned().collect()),
             authorization: field(header::AUTHORIZATION),
             content_type: field(header::CONTENT_TYPE),
-            body,
+            body: Bytes::new(),
         }
     }
 
-    /// The path in lower case, piece by piece.
-    pub(super) fn segments(&self) -> Vec<String> {
-        self.path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(str::to_ascii_lowercase)
-            .collect()
+    pub(super) fn segments(&self) -> Vec<&str> {
+        self.segments.iter().map(String::as_str).collect()
     }
 
     /// Says that something may have changed, unless it was only read.
@@ -151,19 +203,20 @@ impl Asked {
         self.segments() == ["auth", "token"]
     }
 
-    fn logged(&self) -> LoggedRequest {
+    /// As the log takes it.
+    fn arrived(&self, parts: &Parts) -> Arrived {
         let body = if self.is_sign_in() {
-            token::logged(&self.form())
+            token::logged(&self.form()).to_string().into()
         } else {
-            serde_json::from_slice(&self.body).unwrap_or_default()
+            self.body.clone()
         };
-        LoggedRequest {
+        Arrived {
             at: Timestamp::now(),
             method: self.method.clone(),
             path: self.path.clone(),
-            query: self.query.0.clone(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            content_type: self.content_type.clone(),
             body,
-            status: 0,
         }
     }
 }
@@ -205,13 +258,16 @@ async fn answer(world: &World, asked: &Asked) -> (Reply, Option<Mishap>) {
         Mishap::Status { status: 429, message } => Reply::too_many(message, &switches),
         Mishap::Status { status, message } => Reply::exception(*status, message),
         Mishap::Html { status } => Reply::page(*status),
-        Mishap::NoId => Reply::json(200, json!({})),
+        Mishap::NoId if matches!(reply.http_status, 200..=299) => Reply::json(reply.http_status, json!({})),
         Mishap::Delay { ms } => {
             tokio::time::sleep(Duration::from_millis(*ms)).await;
             reply
         }
         Mishap::Answer { status, fields, body } => Reply::verbatim(*status, fields, body),
-        Mishap::Drop | Mishap::Half | Mishap::HalfHeader | Mishap::Long { .. } | Mishap::Endless => reply,
+        Mishap::Drop | Mishap::Half | Mishap::HalfHeader | Mishap::NoId | Mishap::Long { .. } | Mishap::Endless => {
+            reply
+        }
     };
-    (reply.with_retry_after(&switches), Some(fault.mishap))
+    let reply = reply.with_retry_after(&switches).because("a fault had its turn");
+    (reply, Some(fault.mishap))
 }

@@ -95,7 +95,7 @@ switches! {
     actions_without_ticket: u16 = 200,
     /// Whether an attachment may be base64 without `data:…;base64,` before it.
     bare_base64: bool = false,
-    /// A request with a longer body, in octets, gets a 413.
+    /// A request below `/api` or `/auth` with a longer body, in octets, gets a 413.
     largest_request: usize = 30_000_000,
     /// Whether an attachment is read as a `link` that needs no token, instead of its octets.
     attachment_links: bool = false,
@@ -195,6 +195,10 @@ impl Switches {
                 "200 or 500 is expected",
             ),
             "page_cap" => (self.page_cap > 0, "a page has at least one row"),
+            "faults" => (
+                self.faults.iter().all(|fault| fault.mishap.is_sound()),
+                "a status of 200 to 599 is expected",
+            ),
             _ => return None,
         };
         (!is_right).then_some(reason)

@@ -23,9 +23,21 @@ const SCOPES: &[&str] = &[
 /// A token that was given out.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
-    until: Instant,
+    /// None: there is no such moment, it is good for ever.
+    until: Option<Instant>,
     scopes: String,
 }
+
+impl Token {
+    /// Whether it was still good so long ago.
+    fn is_good(&self, ago: Duration) -> bool {
+        let then = Instant::now().checked_sub(ago);
+        self.until.is_none_or(|until| then.is_none_or(|then| then < until))
+    }
+}
+
+/// So long a token that has expired is told from one that never was.
+const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// `GET /api/AuthInfo`, without a token.
 pub(super) fn auth_info(world: &World) -> Reply {
@@ -63,13 +75,17 @@ pub(super) fn token(world: &World, form: &Query, tenant: &str) -> Reply {
         .take(3)
         .collect();
     let made = Token {
-        until: Instant::now() + Duration::from_secs(switches.token_lifetime_s),
+        until: Instant::now().checked_add(Duration::from_secs(switches.token_lifetime_s)),
         scopes: scope.to_owned(),
     };
     let mut store = world.store();
-    store
-        .tokens
-        .retain(|_, older| !switches.one_token && Instant::now() < older.until);
+    store.tokens.retain(|_, older| older.is_good(REMEMBERED));
+    if switches.one_token {
+        store
+            .tokens
+            .values_mut()
+            .for_each(|older| older.until = Some(Instant::now()));
+    }
     store.tokens.insert(token.clone(), made);
     let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": switches.token_lifetime_s, "scope": scope });
     Reply::json(200, answer)
@@ -80,12 +96,19 @@ pub(super) fn logged(form: &Query) -> Value {
     json!({ "grant_type": form.text("grant_type"), "client_id": form.text("client_id"), "scope": form.text("scope") })
 }
 
-/// The scopes of the token in an `Authorization` field, if it is good.
-pub(super) fn scopes(world: &World, authorization: &str) -> Option<String> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    let store = world.store();
-    let known = store.tokens.get(token.trim())?;
-    (scheme.eq_ignore_ascii_case("bearer") && Instant::now() < known.until).then(|| known.scopes.clone())
+/// The scopes of the token in an `Authorization` field, or what is wrong with it.
+pub(super) fn scopes(world: &World, authorization: &str) -> Result<String, &'static str> {
+    let token = authorization
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| !token.is_empty())
+        .ok_or("there is no bearer token")?;
+    match world.store().tokens.get(token) {
+        None => Err("the token is not known"),
+        Some(known) if known.is_good(Duration::ZERO) => Ok(known.scopes.clone()),
+        Some(_) => Err("the token has expired"),
+    }
 }
 
 /// Whether scopes are enough for a request to an area, `tickets` or `customers`. Who may edit may read.

@@ -3,9 +3,9 @@
 // A story that can not go on shall say so and end; only code that serves mail never unwraps.
 #![allow(clippy::unwrap_used)]
 
+mod gate;
 #[path = "../servers/hostile_imap/mod.rs"]
 mod hostile_imap;
-mod gate;
 mod mail;
 mod program;
 mod promise;

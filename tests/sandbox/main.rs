@@ -2,7 +2,8 @@
 //!
 //! `signing_in`, `users`, `roll`, `creating`, `gather`, `places`, `failures`, `pace`, `reloads`, `scripted` and `tls` are stories
 //! of the client, `probing` and `removing` those of the probe; `quirks` holds the sandbox to what is known of the real one,
-//! and `conformance` does so with a script from outside; `kept` and `page` are of the sandbox as a program. `world` and
+//! and `conformance` does so with a script from outside; `kept` and `page` are of the sandbox as a program, `too_much` of what
+//! it does with hostile clients. `world` and
 //! `program` are what they share.
 
 // Helpers stand outside of the tests that call them.
@@ -25,5 +26,6 @@ mod roll;
 mod scripted;
 mod signing_in;
 mod tls;
+mod too_much;
 mod users;
 mod world;

@@ -29,6 +29,14 @@ impl Program {
         self.url.join(path).unwrap()
     }
 
+    /// The most memory that it has had so far, in octets.
+    pub fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let most = most.unwrap().trim().trim_end_matches(" kB");
+        most.parse::<u64>().unwrap() * 1024
+    }
+
     /// Ends it as a service manager does, and waits; gives its exit status.
     pub fn terminate(mut self) -> Option<i32> {
         let id = rustix::process::Pid::from_child(&self.child);

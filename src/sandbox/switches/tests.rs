@@ -100,6 +100,8 @@ fn a_name_that_is_not_known_and_a_value_that_can_not_be_say_so_and_change_nothin
         ("missing_scope_status", "404"),
         ("actions_without_ticket", "404"),
         ("rate", r#"{"count":5}"#),
+        ("faults", r#"[{"mishap":{"kind":"status","status":7}}]"#),
+        ("faults", r#"[{"mishap":{"kind":"html","status":600}}]"#),
     ] {
         assert!(said(name, value).contains("can not be"), "{name}={value}");
     }

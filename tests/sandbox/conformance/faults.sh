@@ -61,7 +61,7 @@ has '"Message":"deadlock"'
 point 'faults: a success that shows no id'
 fault_next '{"kind":"no_id"}'
 lost noid
-status_is 200
+status_is 201
 has '{}'
 written noid 1
 switch '{"faults":[]}'
