@@ -239,7 +239,7 @@ impl Settler {
             return Ok(self.keep(gone).await?);
         }
         let reason = "its folder was numbered anew; its messages are compared first";
-        Ok(self.put_off(&those, reason).await?)
+        Ok(self.put_off(&those, LOOK_AGAIN, reason).await?)
     }
 
     async fn open<'a>(
@@ -276,11 +276,11 @@ impl Settler {
         let messages = those.len();
         tracing::warn!(mailbox = self.name.0, messages, "settling is refused: {reason}");
         report::trouble(&self.world, self.thing(), reason.to_owned(), false, Urgency::Now).await;
-        Ok(self.put_off(those, reason).await?)
+        Ok(self.put_off(those, AGAIN.longest, reason).await?)
     }
 
-    async fn put_off(&self, those: &[Unsettled], reason: &str) -> Result<(), JournalError> {
-        let due = self.world.clock.now() + AGAIN.longest;
+    async fn put_off(&self, those: &[Unsettled], by: Duration, reason: &str) -> Result<(), JournalError> {
+        let due = self.world.clock.now() + by;
         for one in those {
             let (entry, reason) = (one.entry, reason.to_owned());
             self.world
