@@ -276,7 +276,10 @@ longest = "1s"
 
     /// The clock of every command that begins now, or runs, is so many seconds ahead.
     pub fn later(&self, seconds: u64) {
-        std::fs::write(self.clock(), seconds.to_string()).unwrap();
+        // Replaced whole: the program may read it at any moment.
+        let whole = self.folder.join(format!("clock.{:08}", counter()));
+        std::fs::write(&whole, seconds.to_string()).unwrap();
+        std::fs::rename(whole, self.clock()).unwrap();
     }
 
     /// How far the clock is ahead.
