@@ -163,17 +163,10 @@ fn check(away: Away) {
         let address = format!("s{author}@stranger.example");
         assert_eq!(world.users(&address).len(), 1, "{away:?} {address}");
         let parts = &made[&format!("s{author}")];
+        // A conversation keeps its order; a question that waits lets another one of its author pass.
         let is_in_order = ["012", "102", "021"].contains(&parts.as_str());
         assert!(is_in_order, "{away:?} {address}: {parts}");
     }
-    let out_of_order = made.values().filter(|parts| *parts == "102").count();
-    // Who shows that Halo is back went first; all others are taken up with it, in the order in which they came.
-    // One that had no answer of its own while the connection was held to be well waits for itself.
-    let most = if away == Away::Silent { AUTHORS / 2 } else { 3 };
-    assert!(
-        out_of_order <= most as usize,
-        "{away:?}: {out_of_order} of {AUTHORS}: {made:?}"
-    );
 }
 
 #[test]

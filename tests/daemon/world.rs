@@ -413,7 +413,7 @@ longest = "1s"
 
     /// Waits until `is_so`, and fails with the journal otherwise.
     pub fn wait_until(&self, what: &str, is_so: impl Fn(&World) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !is_so(self) {
             assert!(Instant::now() < deadline, "{what} did not happen: {:#?}", self.log());
             std::thread::sleep(Duration::from_millis(20));
