@@ -220,3 +220,56 @@ fn refused_credentials_rest_that_connection_and_no_other() {
     let is_told = heard.len() == 1 && heard[0].contains("compare client_id, client_secret and tenant");
     assert!(is_told, "{heard:#?}");
 }
+
+/// Mail of two kinds, each with a connection of its own.
+const TWO: &str = r#"
+[[rule]]
+name = "slow"
+when = "email.subject == 'slow'"
+  [[rule.action]]
+  type = "query_halo_users"
+  halo = "slow"
+
+[[rule]]
+name = "other"
+when = "email.subject == 'other'"
+  [[rule.action]]
+  type = "query_halo_clients"
+  halo = "main"
+"#;
+
+#[test]
+fn what_waits_for_the_rate_of_one_connection_holds_up_no_deferred_message_of_another() {
+    let mut world = World::new(TWO);
+    world.mailbox = "poll_interval = \"1s\"".to_owned();
+    let slow = |world: &World, url: &str| {
+        let (id, secret) = (world.sandbox.client_id(), world.sandbox.client_secret());
+        format!("[halo.slow]\nurl = {url:?}\nclient_id = {id:?}\nclient_secret = {secret:?}\nrate = \"1 per 10s\"\n")
+    };
+    // Nobody listens there.
+    world.settings = slow(&world, "http://127.0.0.1:1");
+    // More than there are places.
+    for number in 0..80 {
+        world.mail(&format!("Ann <ann{number}@stranger.example>"), "slow");
+    }
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("is watched");
+    let count = |world: &World, subject: &str, outcome: &str| {
+        let outcomes = world.outcomes().into_iter();
+        outcomes.filter(|row| *row == (subject.into(), outcome.into())).count()
+    };
+    world.wait_until("all deferrals", |world| {
+        let tried = |row: &serde_json::Value| row["attempts"].as_u64() > Some(0);
+        world.log().iter().filter(|row| tried(row)).count() == 80
+    });
+    world.settings = slow(&world, world.sandbox.url().as_str());
+    world.configure();
+    daemon.signal(Signal::HUP);
+    world.wait_until("the first request", |world| !world.sandbox.requests().is_empty());
+
+    let broken = Fault::once("GET", "/api/client", Mishap::Html { status: 502 }).times(3);
+    world.sandbox.set(|switches| switches.faults = vec![broken]);
+    world.mail("Bob <bob@stranger.example>", "other");
+    world.wait_until("its turn", |world| count(world, "other", "completed") == 1);
+    assert_eq!(count(&world, "slow", "completed"), 0);
+}
