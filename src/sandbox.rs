@@ -52,7 +52,7 @@ pub use switches::{
     Agents, ClientDomain, Clientless, Duplicates, RateBody, RateLimit, Separator, SwitchError, Switches,
 };
 
-use kept::Keeper;
+use kept::{Claim, Keeper};
 use socket::{Doors, Line};
 use state::World;
 
@@ -108,15 +108,15 @@ impl Sandbox {
 
     /// The same with other switches, other records, or a file that keeps them.
     pub async fn start_with(addr: SocketAddr, start: Start) -> Result<Sandbox, Error> {
-        let kept = start.state.as_deref().map(kept::load).transpose()?.flatten();
+        let claim = start.state.map(Claim::of).transpose()?;
+        let kept = claim.as_ref().map(Claim::load).transpose()?.flatten();
         let store = kept.unwrap_or_else(|| if start.is_empty { sample::bare() } else { sample::full() });
         let unheard = |source| Error::Listen { address: addr, source };
         let listener = tokio::net::TcpListener::bind(addr).await.map_err(unheard)?;
         let address = listener.local_addr().map_err(unheard)?;
         let world = Arc::new(World::new(address, store, start.switches));
-        let keeper = start
-            .state
-            .map(|path| Keeper::new(path, Arc::clone(&world)))
+        let keeper = claim
+            .map(|claim| Keeper::new(claim, Arc::clone(&world)))
             .transpose()?;
         let mut sandbox = Sandbox::serve(listener, world);
         sandbox.keeper = keeper.map(|keeper| {

@@ -80,7 +80,7 @@ impl Sandbox {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let status = match &error {
-            Error::Listen { .. } => Status::Unavailable,
+            Error::Listen { .. } | Error::State(StateError::InUse { .. }) => Status::Unavailable,
             Error::State(StateError::Broken { .. } | StateError::Read { .. }) => Status::Unreadable,
             Error::State(StateError::Write { .. }) => Status::Broken,
         };

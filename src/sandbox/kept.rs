@@ -2,7 +2,7 @@
 //! and the log are not in it.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -46,6 +46,12 @@ pub enum StateError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Another sandbox has it.
+    #[error("{path}: another sandbox keeps its state there")]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+    },
     /// It can't be written.
     #[error("{path}: the state can not be written")]
     Write {
@@ -69,8 +75,37 @@ struct Form {
     format: u32,
 }
 
+/// Holds a state file for one sandbox as long as it lives. The lock is on a file beside it, which is never replaced.
+#[derive(Debug)]
+pub(super) struct Claim {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Claim {
+    pub(super) fn of(path: PathBuf) -> Result<Claim, StateError> {
+        if path.is_dir() {
+            let source = io::ErrorKind::IsADirectory.into();
+            return Err(StateError::Read { path, source });
+        }
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".lock");
+        let lock = File::options().create(true).append(true).open(beside);
+        let taken = lock.map(|lock| (lock.try_lock(), lock));
+        match taken {
+            Ok((Ok(()), lock)) => Ok(Claim { path, _lock: lock }),
+            Ok((Err(TryLockError::WouldBlock), _)) => Err(StateError::InUse { path }),
+            Ok((Err(TryLockError::Error(source)), _)) | Err(source) => Err(StateError::Write { path, source }),
+        }
+    }
+
+    pub(super) fn load(&self) -> Result<Option<Store>, StateError> {
+        load(&self.path)
+    }
+}
+
 /// Reads the records; none where there is no file.
-pub(super) fn load(path: &Path) -> Result<Option<Store>, StateError> {
+fn load(path: &Path) -> Result<Option<Store>, StateError> {
     let octets = match std::fs::read(path) {
         Ok(octets) => octets,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -126,7 +161,7 @@ fn check_table(fields: &[Field], table: &Table) -> Result<(), String> {
 /// What keeps a state file: it writes after changes, and once more at the end.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    path: PathBuf,
+    claim: Claim,
     world: Arc<World>,
     /// What is in the file.
     last: Mutex<Vec<u8>>,
@@ -134,9 +169,9 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Writes the file at once, so that one that can't be written is known at the start.
-    pub(super) fn new(path: PathBuf, world: Arc<World>) -> Result<Keeper, StateError> {
+    pub(super) fn new(claim: Claim, world: Arc<World>) -> Result<Keeper, StateError> {
         let keeper = Keeper {
-            path,
+            claim,
             world,
             last: Mutex::default(),
         };
@@ -176,12 +211,12 @@ impl Keeper {
             records: &store,
         };
         let failed = |source: io::Error| StateError::Write {
-            path: self.path.clone(),
+            path: self.claim.path.clone(),
             source,
         };
         let octets = serde_json::to_vec(&written).map_err(|error| failed(error.into()))?;
         if octets != *last {
-            replace(&self.path, &octets).map_err(failed)?;
+            replace(&self.claim.path, &octets).map_err(failed)?;
             *last = octets;
         }
         Ok(())

@@ -71,8 +71,10 @@ async fn the_last_change_is_written_at_the_end() {
     assert!(kept["records"]["tickets"].to_string().contains("\"Last\""));
     assert!(kept["records"]["contents"].to_string().contains("\"aGk=\""));
     assert!(!kept.to_string().contains("sandbox-secret"));
-    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
-    assert_eq!(names.len(), 1, "nothing is left beside it");
+    let names = std::fs::read_dir(folder.path()).unwrap();
+    let mut names: Vec<_> = names.map(|name| name.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["state.json", "state.json.lock"]);
 }
 
 #[tokio::test]
@@ -112,6 +114,23 @@ async fn what_was_taken_never_spoils_the_file() {
     sandbox.end().await.unwrap();
     let sandbox = Sandbox::start_with(loopback(), start()).await.unwrap();
     assert_eq!((sandbox.tickets(), sandbox.clients()), (tickets, clients));
+}
+
+#[tokio::test]
+async fn a_file_is_of_one_sandbox_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.json");
+    let file = path.to_str().unwrap();
+    let program = Program::start(&["--state", file]);
+    let (status, said) = refused(&["--state", file]);
+    assert!(
+        status == Some(69) && said.contains("state.json: another sandbox keeps its state there"),
+        "{said}"
+    );
+    lay(&program, "tickets", json!({"summary": "Kept"})).await;
+    assert_eq!(program.terminate(), Some(0));
+    let program = Program::start(&["--state", file]);
+    assert!(held(&program, "tickets").await.to_string().contains("\"Kept\""));
 }
 
 #[test]
