@@ -35,6 +35,9 @@ use scene::{Reply, Scene};
 /// Halo counts requests over five minutes; whoever waits for longer waits for something else.
 const LONGEST_WAIT: Duration = Duration::from_secs(6 * 60);
 
+/// So many requests it takes at most where nothing goes wrong: it depends on how many sites there are.
+pub const REQUESTS: usize = 70;
+
 /// A probe of one connection.
 #[derive(Debug)]
 pub struct Probe<'a> {
@@ -126,11 +129,22 @@ impl<'a> Probe<'a> {
             }
             let reason = format!("{request} {}", reply.ending());
             scene.take(*ask, reply);
+            if *ask == Ask::SomeSites {
+                self.read_sites(&mut scene, stop).await?;
+            }
             if scene.lacks_place_after(*ask) {
                 return Err(ProbeError::NoPlace { reason });
             }
         }
         Ok(question::findings(&scene))
+    }
+
+    async fn read_sites(&self, scene: &mut Scene, stop: &CancellationToken) -> Result<(), ProbeError> {
+        for request in ask::sites(scene) {
+            let reply = self.reply(Ask::Site, &request, stop).await?;
+            scene.take(Ask::Site, reply);
+        }
+        Ok(())
     }
 
     fn scene(&self) -> Scene {
@@ -141,6 +155,7 @@ impl<'a> Probe<'a> {
             is_own: self.place.is_none(),
             user: None,
             heard: Default::default(),
+            domains: Vec::new(),
         }
     }
 
@@ -152,6 +167,7 @@ impl<'a> Probe<'a> {
         let asked = async {
             match ask {
                 Ask::OldToken => Ok(self.with_former_token(request).await),
+                Ask::Stranger => Ok(self.as_a_stranger().await),
                 _ => self.answer(request).await,
             }
         };
@@ -203,6 +219,16 @@ impl<'a> Probe<'a> {
             api.answer_to(&former, request, &self.calls).await
         };
         match asked.await {
+            Ok(answer) => Reply::of(&answer),
+            Err(error) => Reply::lost(&error),
+        }
+    }
+
+    /// Signs in as an application that nobody has; the connection's own is not touched.
+    async fn as_a_stranger(&self) -> Reply {
+        let api = self.halo.api();
+        let letters = self.mark.letters();
+        match api.tokens.answer_to_stranger(letters, &api.http, &self.calls).await {
             Ok(answer) => Reply::of(&answer),
             Err(error) => Reply::lost(&error),
         }

@@ -108,23 +108,43 @@ impl Tokens {
             .client_secret
             .open()
             .map_err(|error| at_once(self.no_secret(&error.to_string())))?;
+        let credentials = (self.client_id.as_str(), secret.expose_secret());
+        let answer = self.exchange(&url, credentials, http, calls).await.map_err(at_once)?;
+        self.read(&url, http, answer, &secret)
+    }
+
+    /// The answer to an application that nobody has. It says nothing of the connection's own.
+    pub(super) async fn answer_to_stranger(
+        &self,
+        client_id: &str,
+        http: &Http,
+        calls: &Calls,
+    ) -> Result<Answer, HaloError> {
+        let url = self.token_url(http, calls).await?;
+        self.exchange(&url, (client_id, client_id), http, calls).await
+    }
+
+    async fn exchange(
+        &self,
+        url: &Url,
+        (client_id, client_secret): (&str, &str),
+        http: &Http,
+        calls: &Calls,
+    ) -> Result<Answer, HaloError> {
         let form = [
             ("grant_type", "client_credentials"),
-            ("client_id", self.client_id.as_str()),
-            ("client_secret", secret.expose_secret()),
+            ("client_id", client_id),
+            ("client_secret", client_secret),
             ("scope", self.scope.as_str()),
         ];
         let label = Label {
             method: "POST",
-            path: below_host(&url),
+            path: below_host(url),
             body: Value::Null,
             is_secret: true,
         };
-        let answer = http
-            .exchange(http.agent.post(url.clone()).form(&form), label, calls)
-            .await;
-        let answer = answer.map_err(|lost| at_once(unreachable(&url, lost)))?;
-        self.read(&url, http, answer, &secret)
+        let sent = http.exchange(http.agent.post(url.clone()).form(&form), label, calls);
+        sent.await.map_err(|lost| unreachable(url, lost))
     }
 
     pub(super) fn read(

@@ -7,9 +7,9 @@ use halo_intake::{
         ClientId, SiteId,
         client::{Halo, HaloError},
         findings::{Answer, Findings},
-        probe::{Probe, ProbeError, Probed},
+        probe::{Probe, ProbeError, Probed, REQUESTS},
     },
-    sandbox::{Agents, Duplicates, Fault, Mishap, Pattern, RateLimit, Sandbox, Switches},
+    sandbox::{Agents, Duplicates, Fault, Mishap, Pattern, RateLimit, Sandbox, Separator, Switches},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -122,6 +122,41 @@ async fn each_finding_is_what_the_tenant_does() {
         (|s| s.agents = Agents::Bare, "agents_shape", word("array")),
         (|_| {}, "no_record_status", Answer::Count(404)),
         (|_| {}, "no_id_status", Answer::Count(400)),
+        (|_| {}, "actions_without_ticket", Answer::Count(200)),
+        (
+            |s| s.actions_without_ticket = 500,
+            "actions_without_ticket",
+            Answer::Open,
+        ),
+        (|_| {}, "rows_show_message_id", Answer::Truth(true)),
+        (
+            |s| s.message_id_in_rows = false,
+            "rows_show_message_id",
+            Answer::Truth(false),
+        ),
+        (|_| {}, "third_party_id_filter", Answer::Truth(true)),
+        (
+            |s| s.third_party_id_filter = false,
+            "third_party_id_filter",
+            Answer::Truth(false),
+        ),
+        (
+            |s| s.forbidden = vec![Pattern::of("GET", "/api/tickets")],
+            "third_party_id_filter",
+            Answer::Open,
+        ),
+        (|_| {}, "emaildomain_separator", word("semicolon")),
+        (
+            |s| s.emaildomain_separator = Separator::Blank,
+            "emaildomain_separator",
+            word("blank"),
+        ),
+        (|_| {}, "invalid_client_status", Answer::Count(401)),
+        (
+            |s| s.invalid_client_status = 400,
+            "invalid_client_status",
+            Answer::Count(400),
+        ),
         (|_| {}, "new_token_ends_former", Answer::Truth(false)),
         (|s| s.one_token = true, "new_token_ends_former", Answer::Truth(true)),
     ];
@@ -139,7 +174,10 @@ async fn a_probe_is_few_requests_and_says_how_many() {
     let world = world().await;
     let probed = probe(&world.halo).await;
     assert_eq!(probed.requests, world.sandbox.requests().len());
-    assert!((20..=40).contains(&probed.requests), "{}", probed.requests);
+    assert!((30..=REQUESTS).contains(&probed.requests), "{}", probed.requests);
+    // It says so beforehand, and so does the manual.
+    let manual = include_str!("../../docs/probe.md");
+    assert!(manual.contains(&format!("It takes up to {REQUESTS} requests")));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// No probe takes more requests when one of them goes wrong, or when nothing may be deleted.
-const MOST_REQUESTS: usize = 60;
+const MOST_REQUESTS: usize = 75;
 
 /// No probe takes more, whatever goes wrong.
 const MOST_WHEN_ALL_FAILS: usize = 150;
@@ -117,7 +117,7 @@ async fn a_stop_at_any_time_removes_what_was_made() {
     sandbox.set(|switches| (switches.latency_ms, switches.rate) = (2, None));
     let before = held(&sandbox);
     let mut interrupted = 0;
-    for requests in 1..20 {
+    for requests in 1..36 {
         sandbox.clear_log();
         let (halo, stop) = (hasty(&sandbox), CancellationToken::new());
         let probing = Probe::new(&halo, None);

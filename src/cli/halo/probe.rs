@@ -21,7 +21,7 @@ use crate::{
             Finding, Findings,
             file::{Draft, FindingsError},
         },
-        probe::{Left, Mark, Probe as Probing, ProbeError, Probed},
+        probe::{Left, Mark, Probe as Probing, ProbeError, Probed, REQUESTS},
     },
 };
 
@@ -162,8 +162,8 @@ fn announcement(name: &ConnectionName, url: &str, mark: &Mark, place: Option<&(C
     };
     format!(
         "halo probe makes at {url} ([halo.{name}]):\n  {made} addresses below example.com, example.net and example.org, \
-         where nobody receives mail.\nIt removes them again, also when it is interrupted. It takes about forty requests, \
-         within the connection's rate."
+         where nobody receives mail.\nIt removes them again, also when it is interrupted. It takes up to {REQUESTS} requests, \
+         within the connection's rate, and reads one ticket and some sites."
     )
 }
 

@@ -28,6 +28,18 @@ pub(super) enum Ask {
     NoId,
     /// A page with more rows than Halo serves.
     LargePage,
+    /// An action, without saying of which ticket.
+    AnyAction,
+    /// A ticket, to see what its row shows.
+    AnyTicket,
+    /// Tickets with a key that none has.
+    NoTicket,
+    /// Some sites of the tenant.
+    SomeSites,
+    /// One of those, as its own record shows it.
+    Site,
+    /// Signs in as an application that nobody has.
+    Stranger,
     /// Makes the client, unless one was given.
     Client,
     /// Its sites, where the answer did not show the main one.
@@ -74,14 +86,27 @@ impl Ask {
 /// One row of the table: the request, or none where it has no use or lacks something.
 type Row = (Ask, fn(&Scene) -> Option<Request>);
 
+/// So many sites are read one by one.
+const MOST_SITES: usize = 20;
+
 /// In this order: first what makes nothing, so that a sign-in that is refused ends the probe before anything is made.
 pub(super) const TABLE: &[Row] = &[
-    (Ask::Agents, |_| {
-        Some(Request::get(AGENTS.path).with(vec![("count", "1".to_owned())]))
-    }),
+    (Ask::Agents, |_| Some(Request::get(AGENTS.path).with(one_row()))),
     (Ask::NoUser, |_| Some(Request::get(format!("{}/{NO_ID}", USERS.path)))),
     (Ask::NoId, |_| Some(Request::get(format!("{}/none", USERS.path)))),
     (Ask::LargePage, |_| Some(page(1, LARGE_PAGE))),
+    (Ask::AnyAction, |_| Some(Request::get("/Actions").with(one_row()))),
+    (Ask::AnyTicket, |_| Some(Request::get("/Tickets").with(one_row()))),
+    (Ask::NoTicket, |scene| {
+        let key = ("third_party_id_string", scene.mark.letters().to_owned());
+        let was_shown = scene.reply(Ask::AnyTicket)?.is_success();
+        was_shown.then(|| Request::get("/Tickets").with(vec![key]).with(one_row()))
+    }),
+    (Ask::SomeSites, |_| {
+        Some(Request::get(SITES.path).with(vec![("count", MOST_SITES.to_string())]))
+    }),
+    // It is no request below the API; this one stands for it.
+    (Ask::Stranger, |_| Some(cheap())),
     (Ask::Client, |scene| {
         let domain = scene.mark.domain();
         let body = wire::probe::client(&scene.mark.name(), &domain);
@@ -167,5 +192,18 @@ fn clients_of(scene: &Scene, domain: String) -> Option<Request> {
 }
 
 fn cheap() -> Request {
-    Request::get(USERS.path).with(vec![("count", "1".to_owned())])
+    Request::get(USERS.path).with(one_row())
+}
+
+fn one_row() -> Query {
+    vec![("count", "1".to_owned())]
+}
+
+/// The sites that were listed, each to be read by itself: rows do not show what mail is matched by.
+pub(super) fn sites(scene: &Scene) -> Vec<Request> {
+    let rows = scene.rows(Ask::SomeSites, SITES.key).unwrap_or_default();
+    let sites = rows.iter().filter_map(wire::site).take(MOST_SITES);
+    sites
+        .map(|site| Request::get(format!("{}/{}", SITES.path, site.id)))
+        .collect()
 }

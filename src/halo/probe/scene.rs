@@ -140,9 +140,17 @@ pub(super) struct Scene {
     /// The first user.
     pub user: Option<UserId>,
     pub heard: BTreeMap<Ask, Reply>,
+    /// What each site that was read is matched by, as it is written there.
+    pub domains: Vec<String>,
 }
 
 impl Scene {
+    /// The rows of a listing that was answered as one.
+    pub(super) fn rows(&self, ask: Ask, key: &str) -> Option<Vec<Value>> {
+        let reply = self.reply(ask).filter(|reply| reply.is_success())?;
+        Some(wire::listing(reply.body.clone(), key).ok()?.rows)
+    }
+
     pub(super) fn reply(&self, ask: Ask) -> Option<&Reply> {
         self.heard.get(&ask)
     }
@@ -198,6 +206,7 @@ impl Scene {
             Ask::Client => self.take_client(&reply),
             Ask::Sites => self.site = self.first_site(&reply),
             Ask::Pair | Ask::Alone | Ask::First => self.user = self.user.or_else(|| self.first_user(ask, &reply)),
+            Ask::Site => self.domains.extend(wire::probe::email_domains(&reply.body)),
             _ => {}
         }
         self.heard.insert(ask, reply);
@@ -282,6 +291,7 @@ mod tests {
             is_own: true,
             user: None,
             heard: BTreeMap::new(),
+            domains: Vec::new(),
         };
         scene.take(
             Ask::Client,

@@ -91,6 +91,11 @@ pub(in super::super) fn client_of(record: &Map<String, Value>) -> Option<ClientI
     id(record, "client_id").map(ClientId)
 }
 
+/// What a site's own record says of the domains of mail, as it is written; none where it does not show them.
+pub(in super::super) fn email_domains(site: &Value) -> Option<String> {
+    Some(site.get("emaildomain")?.as_str()?.to_owned())
+}
+
 /// What a record says of an address that is in use elsewhere.
 pub(in super::super) fn warning(record: &Map<String, Value>) -> Option<String> {
     let said = text(record, "_warning");

@@ -14,6 +14,7 @@ fn scene() -> Scene {
         is_own: true,
         user: Some(UserId(7)),
         heard: Default::default(),
+        domains: Vec::new(),
     }
 }
 
@@ -64,6 +65,73 @@ fn the_manual_says_of_each_finding_what_it_changes() {
     let manual = include_str!("../../../../docs/probe.md");
     for question in TABLE {
         assert!(manual.contains(&format!("`{}`", question.name)), "{}", question.name);
+    }
+}
+
+#[test]
+fn a_key_filters_where_it_finds_nothing_among_something() {
+    let (none, one) = (json!({"tickets": []}), json!({"tickets": [{"id": 7}]}));
+    for (any, of_key, expected) in [
+        (&one, &none, Answer::Truth(true)),
+        (&one, &one, Answer::Truth(false)),
+        (&none, &none, Answer::Open),
+        (&one, &json!("x"), Answer::Open),
+    ] {
+        let replies = |_: &Scene| {
+            vec![
+                (Ask::AnyTicket, reply(200, any.clone())),
+                (Ask::NoTicket, reply(200, of_key.clone())),
+            ]
+        };
+        assert_eq!(answer("third_party_id_filter", replies), expected, "{any} {of_key}");
+    }
+    for (row, expected) in [
+        (json!([{"id": 7, "email_message_id": ""}]), Answer::Truth(true)),
+        (json!([{"id": 7}]), Answer::Truth(false)),
+        (json!([]), Answer::Open),
+    ] {
+        check("rows_show_message_id", Ask::AnyTicket, 200, row, expected);
+    }
+}
+
+#[test]
+fn an_application_that_is_not_known_is_refused_by_halo_itself() {
+    let error = json!({"error": "invalid_client"});
+    check(
+        "invalid_client_status",
+        Ask::Stranger,
+        401,
+        error.clone(),
+        Answer::Count(401),
+    );
+    check(
+        "invalid_client_status",
+        Ask::Stranger,
+        400,
+        error.clone(),
+        Answer::Count(400),
+    );
+    check("invalid_client_status", Ask::Stranger, 401, Value::Null, Answer::Open);
+    check("invalid_client_status", Ask::Stranger, 200, error, Answer::Open);
+}
+
+#[test]
+fn separators_are_what_stands_between_two_domains() {
+    let found = |domains: &[&str]| {
+        let mut scene = scene();
+        scene.domains = domains.iter().map(|domain| (*domain).to_owned()).collect();
+        emaildomain_separator(&scene).0
+    };
+    for (domains, expected) in [
+        (&["a.example, b.example,c.example", "", "d.example"][..], word("comma")),
+        (&["@a.example;@b.example;"], word("semicolon")),
+        (&["a.example b.example", "a.example , b.example"], word("blank, comma")),
+        (&["a.example\r\nb.example"], word("line end")),
+        (&["a.example|b.example"], word("other")),
+        (&["a-b.example,", " ;x.example "], Answer::Open),
+        (&[], Answer::Open),
+    ] {
+        assert_eq!(found(domains), expected, "{domains:?}");
     }
 }
 
