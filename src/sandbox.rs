@@ -28,6 +28,7 @@ mod moment;
 mod multipart;
 mod page;
 mod pictures;
+mod posted;
 mod record;
 mod reference;
 mod reply;
@@ -49,7 +50,8 @@ pub use faults::{Fault, Mishap, Pattern};
 pub use kept::StateError;
 pub use log::LoggedRequest;
 pub use switches::{
-    Agents, ClientDomain, Clientless, Duplicates, RateBody, RateLimit, Separator, SwitchError, Switches,
+    Agents, ClientDomain, Clientless, CustomerOpening, Duplicates, RateBody, RateLimit, Separator, SwitchError,
+    Switches, WhoType, WrongTenant,
 };
 
 use kept::{Claim, Keeper};
@@ -115,9 +117,7 @@ impl Sandbox {
         let listener = tokio::net::TcpListener::bind(addr).await.map_err(unheard)?;
         let address = listener.local_addr().map_err(unheard)?;
         let world = Arc::new(World::new(address, store, start.switches));
-        let keeper = claim
-            .map(|claim| Keeper::new(claim, Arc::clone(&world)))
-            .transpose()?;
+        let keeper = claim.map(|claim| Keeper::new(claim, Arc::clone(&world))).transpose()?;
         let mut sandbox = Sandbox::serve(listener, world);
         sandbox.keeper = keeper.map(|keeper| {
             let keeper = Arc::new(keeper);
@@ -192,7 +192,8 @@ impl Sandbox {
 
     /// The actions of a ticket in detail, by number.
     pub fn actions(&self, ticket: i64) -> Vec<Value> {
-        actions::all(&self.world.store(), ticket)
+        let switches = self.world.switches().clone();
+        actions::all(&self.world.store(), ticket, &switches)
     }
 
     /// Every attachment in detail, by id, without what it holds.

@@ -6,12 +6,13 @@ use super::{
     agents, attachments,
     listing::Query,
     markup, moment,
-    record::{self, Field, Kind, Record, detail_only, number, row, sent_only, text},
+    posted::Posted,
+    record::{self, Field, Kind, Record, detail_only, flag, number, row, sent_only, text},
     reference,
     reply::Reply,
-    resource::{answered, bound, fits, whole_id},
+    resource::{fits, whole_id},
     state::{Store, Thread, new_guid},
-    switches::Switches,
+    switches::{Switches, WhoType},
     tickets,
 };
 
@@ -19,6 +20,8 @@ mod reading;
 
 pub(super) use reading::{list, read};
 
+/// The agent of an action that is no agent's.
+const NO_AGENT: i64 = -1;
 /// The number of the action that a ticket begins with.
 pub(super) const OPENING: i64 = 1;
 
@@ -81,30 +84,24 @@ pub(super) fn delete(store: &mut Store, id: &str, query: &Query) -> Reply {
     if removed.is_none() {
         return Reply::empty(404);
     }
+    attachments::forget(store, (ticket, id));
+    tickets::touch(store, ticket);
     tickets::count(store, ticket);
     Reply::json(200, json!({ "id": id }))
 }
 
 /// `POST /api/Actions`
-pub(super) fn write(store: &mut Store, body: &[u8], query: &Query, switches: &Switches) -> Reply {
-    let sent = match bound(FIELDS, body, switches) {
-        Ok(sent) => sent,
-        Err(reply) => return reply,
-    };
-    let mut written = Vec::new();
-    for action in sent {
-        match write_one(store, action, switches) {
-            Ok(action) => written.push(action),
-            Err(reply) => return reply,
-        }
-    }
-    answered(written, query, switches)
+pub(super) fn write(store: &mut Store, posted: &Posted<'_>) -> Reply {
+    posted.write(FIELDS, |action, place| {
+        write_one(store, (action, place), posted.switches)
+    })
 }
 
-fn write_one(store: &mut Store, mut action: Record, switches: &Switches) -> Result<Value, Reply> {
+fn write_one(store: &mut Store, (mut action, place): (Record, usize), switches: &Switches) -> Result<Value, Reply> {
     let (ticket, id) = (number(&action, "ticket_id"), number(&action, "id"));
     if ticket == 0 {
-        return Err(Reply::unbound("[0].ticket_id", "An action needs a ticket_id."));
+        let path = format!("[{place}].ticket_id");
+        return Err(Reply::unbound(&path, "An action needs a ticket_id."));
     }
     let thread = store.threads.get(&ticket).ok_or_else(|| Reply::empty(404))?;
     if id != 0 && !thread.actions.contains_key(&id) {
@@ -116,13 +113,13 @@ fn write_one(store: &mut Store, mut action: Record, switches: &Switches) -> Resu
     if id == 0 {
         outcome(&mut action)?;
         let id = add(store, action);
-        return Ok(shown(store, ticket, id));
+        return Ok(shown(store, (ticket, id), switches));
     }
     if action.contains_key("outcome") || action.contains_key("outcome_id") {
         outcome(&mut action)?;
     }
     change(store, (ticket, id), action);
-    Ok(shown(store, ticket, id))
+    Ok(shown(store, (ticket, id), switches))
 }
 
 /// The outcome by its id or its name; those of the system are nobody's to choose.
@@ -163,6 +160,7 @@ pub(super) fn add(store: &mut Store, mut action: Record) -> i64 {
     let id = number_next(thread, &mut action);
     thread.actions.insert(id, action);
     attachments::take_inline(store, (ticket, id), &inline);
+    tickets::touch(store, ticket);
     tickets::settle(store, ticket);
     id
 }
@@ -173,19 +171,38 @@ fn number_next(thread: &mut Thread, action: &mut Record) -> i64 {
     thread.given_out
 }
 
-/// When it was and whose it is, as far as it does not say so itself.
+/// When it was and whose it is, as far as it does not say so itself: the application's, or a customer's where it names one.
 fn sign(action: &mut Record) {
+    let (who_agentid, agent) = if is_customers(action) {
+        (NO_AGENT, 0)
+    } else {
+        (agents::APPLICATION_AGENT, agents::APPLICATION_AGENT)
+    };
     for (field, value) in [
         ("datetime", json!(moment::now())),
         ("who", json!(agents::APPLICATION)),
-        ("who_type", json!(1)),
-        ("who_agentid", json!(agents::APPLICATION_AGENT)),
-        ("actionby_agent_id", json!(agents::APPLICATION_AGENT)),
+        ("who_agentid", json!(who_agentid)),
+        ("actionby_agent_id", json!(agent)),
     ] {
         action.entry(field).or_insert(value);
     }
     action.insert("actionby_application_id".into(), json!(agents::APPLICATION));
     action.insert("guid".into(), json!(new_guid()));
+}
+
+fn is_customers(action: &Record) -> bool {
+    number(action, "actionby_user_id") > 0
+}
+
+/// The kind of its author, by the numbers of the switch, unless it says a number itself.
+fn dress(shown: &mut Value, action: &Record, switches: &Switches) {
+    if !action.contains_key("who_type") {
+        let agent = match switches.who_type {
+            WhoType::AgentIs1 => 1,
+            WhoType::UserIs1 => 0,
+        };
+        shown["who_type"] = json!(agent + i64::from(is_customers(action)));
+    }
 }
 
 fn move_ticket(store: &mut Store, action: &Record) {
@@ -220,7 +237,20 @@ fn change(store: &mut Store, (ticket, id): (i64, i64), mut action: Record) {
         known.extend(action);
     }
     attachments::take_inline(store, (ticket, id), &inline);
+    tickets::touch(store, ticket);
     tickets::settle(store, ticket);
+}
+
+/// What Halo's own intake writes on the first action: it is a mail of the ticket's user.
+fn by_customer(ticket: &Record) -> Record {
+    let fields = [
+        ("who", json!(text(ticket, "user_name"))),
+        ("actionby_user_id", json!(number(ticket, "user_id"))),
+        ("emaildirection", json!("I")),
+        ("emailfrom", json!(text(ticket, "user_email"))),
+        ("emailsubject", json!(text(ticket, "summary"))),
+    ];
+    Record::from_iter(fields.map(|(field, value)| (field.to_owned(), value)))
 }
 
 /// Writes a ticket's first action, or writes it again as the ticket now is.
@@ -238,6 +268,9 @@ pub(super) fn open(store: &mut Store, ticket_id: i64) {
             ("new_status".to_owned(), json!(number(ticket, "status_id"))),
             ("email_message_id".to_owned(), json!(text(ticket, "email_message_id"))),
         ]);
+        if flag(ticket, tickets::OPENED_BY_CUSTOMER) {
+            opening.extend(by_customer(ticket));
+        }
         sign(&mut opening);
         let id = number_next(thread, &mut opening);
         thread.actions.insert(id, opening);
@@ -248,16 +281,23 @@ pub(super) fn open(store: &mut Store, ticket_id: i64) {
     }
 }
 
-fn shown(store: &Store, ticket: i64, id: i64) -> Value {
+fn shown(store: &Store, (ticket, id): (i64, i64), switches: &Switches) -> Value {
     let action = store.threads.get(&ticket).and_then(|thread| thread.actions.get(&id));
-    action.map(|action| record::detail(FIELDS, action)).unwrap_or_default()
+    action.map(|action| detail(action, switches)).unwrap_or_default()
+}
+
+/// All that is shown of an action.
+fn detail(action: &Record, switches: &Switches) -> Value {
+    let mut shown = record::detail(FIELDS, action);
+    dress(&mut shown, action, switches);
+    shown
 }
 
 /// Every action of a ticket, by number.
-pub(super) fn all(store: &Store, ticket: i64) -> Vec<Value> {
+pub(super) fn all(store: &Store, ticket: i64, switches: &Switches) -> Vec<Value> {
     let thread = store.threads.get(&ticket);
     let actions = thread.into_iter().flat_map(|thread| thread.actions.values());
-    actions.map(|action| record::detail(FIELDS, action)).collect()
+    actions.map(|action| detail(action, switches)).collect()
 }
 
 /// The last actions of a ticket, and how many there are before them.

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::{
-    actions, agents, attachments, clients, pictures, reference,
+    actions, agents, attachments, clients, pictures,
+    posted::Posted,
+    reference,
     reply::Reply,
     resource::{self, Resource},
     routes::Asked,
@@ -26,7 +28,7 @@ pub(super) fn answer(world: &World, asked: &Asked, switches: &Switches) -> Reply
         return Reply::too_many(&text, switches);
     }
     match &asked.segments()[..] {
-        ["auth", "token"] if asked.method == "POST" => token::token(world, &asked.form(), asked.query.text("tenant")),
+        ["auth", "token"] if asked.method == "POST" => token::token(world, asked),
         ["api", "authinfo"] if asked.method == "GET" => token::auth_info(world),
         // Browsers and mail programs follow those, and have no token.
         ["download", guid] if asked.method == "GET" => {
@@ -67,6 +69,9 @@ fn of_api(world: &World, asked: &Asked, switches: &Switches, (resource, rest): (
     if area.is_some_and(|area| !token::is_enough(&scopes, &asked.method, area)) {
         return Reply::empty(switches.missing_scope_status).because("the token lacks the scope");
     }
+    if let Some(reply) = refusal_of_form(asked, switches, (resource, rest)) {
+        return reply;
+    }
     match resource {
         "users" => of_resource(world, asked, switches, (&users::RESOURCE, rest)),
         "client" => of_resource(world, asked, switches, (&clients::RESOURCE, rest)),
@@ -80,19 +85,37 @@ fn of_api(world: &World, asked: &Asked, switches: &Switches, (resource, rest): (
     }
 }
 
+/// What is wrong with the kind of the body, or with a parameter that has to be a number.
+fn refusal_of_form(asked: &Asked, switches: &Switches, (resource, rest): (&str, &[&str])) -> Option<Reply> {
+    let is_upload = resource == "attachment" && rest.first().is_some_and(|word| is("image", word));
+    if asked.method == "POST" && switches.content_types && !is_upload && !asked.is_json() {
+        return Some(Reply::empty(415).because("the content type is not that of JSON"));
+    }
+    let (name, value) = asked.query.no_number()?;
+    Some(Reply::unbound(name, &format!("The value '{value}' is not valid.")))
+}
+
 /// Whether a segment is this word. Ids keep their letters as they were written, since answers name them.
 fn is(word: &str, segment: &str) -> bool {
     segment.eq_ignore_ascii_case(word)
+}
+
+fn posted<'a>(asked: &'a Asked, switches: &'a Switches, is_single: bool) -> Posted<'a> {
+    Posted {
+        body: &asked.body,
+        is_single,
+        query: &asked.query,
+        switches,
+    }
 }
 
 fn of_resource(world: &World, asked: &Asked, switches: &Switches, (resource, rest): (&Resource, &[&str])) -> Reply {
     let mut store = world.store();
     match (asked.method.as_str(), rest) {
         ("GET", []) => resource.list(&store, &asked.query, switches),
-        ("POST", []) => resource.write(&mut store, &asked.body, &asked.query, switches),
+        ("POST", []) => resource.write(&mut store, &posted(asked, switches, false)),
         ("POST", [word]) if resource.key == "tickets" && is("object", word) => {
-            let body = [b"[", &asked.body[..], b"]"].concat();
-            resource.write(&mut store, &body, &asked.query, switches)
+            resource.write(&mut store, &posted(asked, switches, true))
         }
         // Those two are words, not ids, and nobody's for an application that signs in as an agent.
         ("GET", [word]) if is("me", word) || is("onbehalf", word) => Reply::empty(404),
@@ -107,8 +130,8 @@ fn of_actions(world: &World, asked: &Asked, switches: &Switches, rest: &[&str]) 
     let mut store = world.store();
     match (asked.method.as_str(), rest) {
         ("GET", []) => actions::list(&store, &asked.query, switches),
-        ("POST", []) => actions::write(&mut store, &asked.body, &asked.query, switches),
-        ("GET", [id]) => actions::read(&store, id, &asked.query),
+        ("POST", []) => actions::write(&mut store, &posted(asked, switches, false)),
+        ("GET", [id]) => actions::read(&store, id, &asked.query, switches),
         ("DELETE", [id]) => actions::delete(&mut store, id, &asked.query),
         ("POST", [_]) | ("DELETE", []) => Reply::empty(405),
         _ => Reply::empty(404),
@@ -119,7 +142,7 @@ fn of_attachments(world: &World, asked: &Asked, switches: &Switches, rest: &[&st
     let mut store = world.store();
     match (asked.method.as_str(), rest) {
         ("GET", []) => attachments::list(&store, &asked.query),
-        ("POST", []) => attachments::write(&mut store, &asked.body, &asked.query, switches),
+        ("POST", []) => attachments::write(&mut store, &posted(asked, switches, false)),
         ("POST", [word]) if is("image", word) => {
             let form = (asked.content_type.as_str(), &asked.body);
             pictures::write(&mut store, form, &world.base, switches)

@@ -11,13 +11,17 @@ use super::{
     actions,
     listing::Query,
     moment,
+    posted::Posted,
     record::{self, Field, Kind, Record, detail_only, number, row, sent_only, text},
     reply::Reply,
-    resource::{answered, bound, fits, whole_id},
+    resource::{fits, too_long, whole_id},
     state::{Store, new_guid},
     switches::Switches,
     tickets,
 };
+
+/// The column of a media type, whether it is said by a field or by a data URI.
+const WIDEST_TYPE: usize = 100;
 
 /// The fields of an attachment; what it holds is never among them.
 pub(super) const FIELDS: &[Field] = &[
@@ -35,7 +39,7 @@ pub(super) const FIELDS: &[Field] = &[
     row("showonrelated", Kind::Flag),
     detail_only("ticket_id", Kind::Whole),
     detail_only("action_id", Kind::Whole),
-    detail_only("content_type", Kind::Text).at_most(100),
+    detail_only("content_type", Kind::Text).at_most(WIDEST_TYPE),
     detail_only("guid", Kind::Text),
     sent_only("data_base64", Kind::Text),
     sent_only("data", Kind::Text),
@@ -73,10 +77,13 @@ fn decoded(attachment: &Record, takes_bare: bool) -> Option<(String, Vec<u8>)> {
 }
 
 fn check(attachment: &Record, switches: &Switches) -> Result<(), Reply> {
+    fits(FIELDS, attachment)?;
     let unreadable = || Reply::exception(400, "The data of the attachment can not be read");
-    decoded(attachment, switches.bare_base64)
-        .map(drop)
-        .ok_or_else(unreadable)
+    let (media_type, _) = decoded(attachment, switches.bare_base64).ok_or_else(unreadable)?;
+    if media_type.encode_utf16().count() > WIDEST_TYPE {
+        return Err(too_long("content_type"));
+    }
+    Ok(())
 }
 
 /// Checks the attachments that a ticket or an action brings along.
@@ -226,29 +233,31 @@ pub(super) fn delete(store: &mut Store, id: &str) -> Reply {
     Reply::json(200, json!({ "id": id }))
 }
 
-/// `POST /api/Attachment`; what is known is not changed.
-pub(super) fn write(store: &mut Store, body: &[u8], query: &Query, switches: &Switches) -> Reply {
-    let sent = match bound(FIELDS, body, switches) {
-        Ok(sent) => sent,
-        Err(reply) => return reply,
-    };
-    let mut written = Vec::new();
-    for attachment in sent {
-        if let Err(reply) = admit(store, &attachment, switches) {
-            return reply;
-        }
-        let id = add(store, attachment);
-        written.push(shown(store, id));
+/// Removes what an action brought along, which goes with it.
+pub(super) fn forget(store: &mut Store, (ticket, action): (i64, i64)) {
+    let of_action = of_ticket(store, ticket).filter(|attachment| number(attachment, "action_id") == action);
+    for id in of_action.map(|attachment| number(attachment, "id")).collect::<Vec<_>>() {
+        store.attachments.remove(&id);
+        store.contents.remove(&id);
     }
-    answered(written, query, switches)
+}
+
+/// `POST /api/Attachment`; what is known is not changed.
+pub(super) fn write(store: &mut Store, posted: &Posted<'_>) -> Reply {
+    posted.write(FIELDS, |attachment, place| {
+        admit(store, (&attachment, place), posted.switches)?;
+        let id = add(store, attachment);
+        Ok(shown(store, id))
+    })
 }
 
 /// It is a ticket's, or something else's by `type` and `unique_id`; an action's only with its ticket.
-fn admit(store: &Store, attachment: &Record, switches: &Switches) -> Result<(), Reply> {
+fn admit(store: &Store, (attachment, place): (&Record, usize), switches: &Switches) -> Result<(), Reply> {
     let [ticket, action, kind, unique] =
         ["ticket_id", "action_id", "type", "unique_id"].map(|field| number(attachment, field));
     if ticket == 0 && (kind == 0 || unique == 0) {
-        return Err(Reply::unbound("[0].ticket_id", "An attachment needs a ticket_id."));
+        let path = format!("[{place}].ticket_id");
+        return Err(Reply::unbound(&path, "An attachment needs a ticket_id."));
     }
     let has_action = || {
         let thread = store.threads.get(&ticket);
@@ -257,7 +266,6 @@ fn admit(store: &Store, attachment: &Record, switches: &Switches) -> Result<(), 
     if ticket != 0 && !(store.tickets.contains_key(&ticket) && has_action()) {
         return Err(Reply::empty(404));
     }
-    fits(FIELDS, attachment)?;
     check(attachment, switches)
 }
 

@@ -11,6 +11,7 @@ use super::{
     sites,
     state::Store,
     switches::{ClientDomain, Switches},
+    whose,
 };
 
 /// The fields of a client. `domain` is in no row, `website` is.
@@ -20,6 +21,7 @@ pub(super) const FIELDS: &[Field] = &[
     row("toplevel_id", Kind::Whole),
     row("toplevel_name", Kind::Text),
     row("inactive", Kind::Flag),
+    row("stopped", Kind::Whole),
     row("colour", Kind::Text),
     row("main_site_id", Kind::Whole),
     row("website", Kind::Text),
@@ -47,7 +49,7 @@ pub(super) const RESOURCE: Resource = Resource {
     admit,
     add,
     settle,
-    delete: |store, id| drop(store.clients.remove(&id)),
+    delete,
     hidden,
     dress: |_, _| {},
 };
@@ -117,15 +119,36 @@ pub(super) fn add(store: &mut Store, mut client: Record) -> i64 {
     if let Some(client) = store.clients.get_mut(&id) {
         client.insert("main_site_id".into(), json!(site_id));
     }
-    settle(store, id);
+    complete(store, id);
     id
 }
 
+/// A client goes with its sites and the users that are there. Its tickets stay, and keep its name.
+fn delete(store: &mut Store, id: i64) {
+    let of_it = store.sites.iter().filter(|(_, site)| number(site, "client_id") == id);
+    for site in of_it.map(|(id, _)| *id).collect::<Vec<_>>() {
+        sites::delete(store, site);
+    }
+    store.clients.remove(&id);
+}
+
+/// What others show of a client follows it.
 fn settle(store: &mut Store, id: i64) {
+    complete(store, id);
+    whose::rename(store, ("client_id", id));
+}
+
+/// The main site by its name; where there is none the first one that is active.
+pub(super) fn complete(store: &mut Store, id: i64) {
     let Store { clients, sites, .. } = store;
     let Some(client) = clients.get_mut(&id) else { return };
-    let main_site = sites
-        .get(&number(client, "main_site_id"))
-        .map_or("", |site| text(site, "name"));
-    client.insert("main_site_name".into(), json!(main_site));
+    let is_next = |site: &&Record| number(site, "client_id") == id && !flag(site, "inactive");
+    let main_site = sites.get(&number(client, "main_site_id"));
+    let main_site = main_site.or_else(|| sites.values().find(is_next));
+    let name = main_site.map_or("", |site| text(site, "name"));
+    client.insert(
+        "main_site_id".into(),
+        json!(main_site.map_or(0, |site| number(site, "id"))),
+    );
+    client.insert("main_site_name".into(), json!(name));
 }

@@ -31,7 +31,7 @@ pub(super) fn answer(world: &World, asked: &Asked, rest: &[&str]) -> Reply {
             world.log().clear();
             Reply::empty(204)
         }
-        ("GET", ["actions"]) => Reply::json(200, all_actions(&world.store()).into()),
+        ("GET", ["actions"]) => Reply::json(200, all_actions(world).into()),
         ("GET", ["attachments"]) => Reply::json(200, all_attachments(&world.store()).into()),
         ("GET" | "POST", [kind]) => match resource(kind) {
             Some(resource) if method == "GET" => Reply::json(200, resource.all(&world.store()).into()),
@@ -53,9 +53,13 @@ fn resource(kind: &str) -> Option<&'static Resource> {
 }
 
 /// Every action, ticket by ticket.
-pub(super) fn all_actions(store: &Store) -> Vec<Value> {
+fn all_actions(world: &World) -> Vec<Value> {
+    let switches = world.switches().clone();
+    let store = world.store();
     let tickets = store.threads.keys();
-    tickets.flat_map(|ticket| actions::all(store, *ticket)).collect()
+    tickets
+        .flat_map(|ticket| actions::all(&store, *ticket, &switches))
+        .collect()
 }
 
 /// Every attachment, by id, without what it holds.

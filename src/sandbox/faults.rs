@@ -79,7 +79,7 @@ impl Fault {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Mishap {
-    /// A status with a .NET exception that says `message`.
+    /// A status with an exception as .NET writes them that says `message`; a 429 says it as the switch `rate_body` has it.
     Status {
         /// The HTTP status.
         status: u16,

@@ -6,6 +6,26 @@ use serde_json::{Value, json};
 
 use super::switches::Switches;
 
+/// Parameters that are bound to a whole number. Those that name several, as `[1,2]`, are texts.
+const WHOLE: &[&str] = &[
+    "count",
+    "page_no",
+    "page_size",
+    "client_id",
+    "site_id",
+    "toplevel_id",
+    "user_id",
+    "agent_id",
+    "status_id",
+    "requesttype_id",
+    "search_id",
+    "ticket_id",
+    "action_id",
+    "unique_id",
+    "type",
+    "lookupid",
+    "slaid",
+];
 /// Rows without paging.
 const DEFAULT_ROWS: usize = 50;
 
@@ -30,6 +50,16 @@ impl Query {
     /// Whether a parameter says `true`.
     pub(super) fn is_on(&self, name: &str) -> bool {
         self.flag(name) == Some(true)
+    }
+
+    /// The first parameter that has to be a whole number and is none, with its value.
+    pub(super) fn no_number(&self) -> Option<(&str, &str)> {
+        let is_none = |value: &str| !value.is_empty() && value.trim().parse::<i32>().is_err();
+        let found = self
+            .0
+            .iter()
+            .find(|(name, value)| is_none(value) && WHOLE.iter().any(|whole| whole.eq_ignore_ascii_case(name)));
+        found.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The numbers of `1,2` or `[1,2]`; none where there is no such parameter.
@@ -194,6 +224,21 @@ mod tests {
         assert!(!query("includeactive=false").wants(false));
         assert!(query("activeinactive=true,false").wants(true) && query("activeinactive=true,false").wants(false));
         assert!(query("activeinactive=false").wants(true) && !query("activeinactive=false").wants(false));
+    }
+
+    #[test]
+    fn a_parameter_that_has_to_be_a_number_is_one() {
+        for (text, expected) in [
+            ("client_id=abc", Some(("client_id", "abc"))),
+            ("search=abc&Page_No=1.0", Some(("Page_No", "1.0"))),
+            ("count=3000000000", Some(("count", "3000000000"))),
+            (
+                "client_id=&count=-1&site_id=%2B7&search=abc&ticketids=[1,2]&status=x",
+                None,
+            ),
+        ] {
+            assert_eq!(query(text).no_number(), expected, "{text}");
+        }
     }
 
     #[test]

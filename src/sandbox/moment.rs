@@ -26,6 +26,13 @@ pub(super) fn parse(text: &str) -> Option<DateTime> {
         .filter(|at| at.year() >= 1)
 }
 
+/// Whether a date of a record lies within a window; an end that is no date is none.
+pub(super) fn is_within(text: &str, [start, end]: [&str; 2]) -> bool {
+    let at = parse(text);
+    let [start, end] = [start, end].map(parse);
+    start.is_none_or(|start| at >= Some(start)) && end.is_none_or(|end| at.is_some_and(|at| at <= end))
+}
+
 /// A date as a record holds it.
 pub(super) fn written(at: DateTime) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.f").to_string()

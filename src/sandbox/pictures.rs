@@ -15,9 +15,7 @@ use super::{
 
 /// One picture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Picture {
-    pub ticket_id: i64,
     media_type: String,
     octets: Octets,
 }
@@ -29,11 +27,9 @@ pub(super) fn write(store: &mut Store, (content_type, body): (&str, &Bytes), bas
     let Some(file) = named("file") else {
         return Reply::unbound("file", "A form with a file is expected.");
     };
-    let ticket_id = named("ticket_id").and_then(|part| std::str::from_utf8(&part.body).ok()?.trim().parse().ok());
     let guid = new_guid();
     let link = format!("{base}api/attachment/image/{guid}");
     let picture = Picture {
-        ticket_id: ticket_id.unwrap_or(0),
         media_type: file.media_type.clone(),
         octets: Octets(file.body.clone()),
     };

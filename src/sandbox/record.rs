@@ -72,6 +72,16 @@ impl Field {
         }
     }
 
+    /// Whether anything ever shows it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.shown != Shown::Nowhere
+    }
+
+    /// What a record shows of it, also where it has no value.
+    pub(super) fn value_in(&self, record: &Record) -> Value {
+        value_of(self, record, true)
+    }
+
     /// The same with a column so wide.
     pub(super) const fn at_most(self, longest: usize) -> Field {
         Field { longest, ..self }

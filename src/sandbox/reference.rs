@@ -10,6 +10,9 @@ pub(super) const NEW: i64 = 1;
 /// The status that closes a ticket.
 pub(super) const CLOSED: i64 = 9;
 
+/// The source of tickets that came by mail, as `Lookup?lookupid=22` names it.
+pub(super) const EMAIL: i64 = 1;
+
 /// The teams, by id and name.
 pub(super) const TEAMS: &[(i64, &str)] = &[(1, "1st Line"), (2, "2nd Line"), (3, "Projects")];
 
@@ -55,18 +58,30 @@ const fn shared(id: i64, name: &'static str) -> Outcome {
 
 /// `GET /api/{kind}` and `GET /api/{kind}/{id}`, if there is such a kind.
 pub(super) fn answer(kind: &str, rest: &[&str], query: &Query) -> Option<Reply> {
-    let rows = rows(kind, query)?;
+    let listed = rows(kind, query)?;
     Some(match rest {
-        [] => Reply::json(200, Value::Array(rows)),
-        [id] => match whole_id(id) {
-            Ok(id) => rows
-                .into_iter()
-                .find(|row| row["id"] == id)
-                .map_or_else(|| Reply::empty(404), |row| Reply::json(200, row)),
-            Err(reply) => reply,
-        },
+        [] => Reply::json(200, Value::Array(listed)),
+        [id] => read(kind, id, query),
         _ => Reply::empty(404),
     })
+}
+
+/// One of all, also of those that a list hides: by its id, and a priority by its number as well.
+fn read(kind: &str, id: &str, query: &Query) -> Reply {
+    let every = ["showall", "showhidden"].map(|name| (name.to_owned(), "true".to_owned()));
+    let every = Query(every.into_iter().chain(query.0.clone()).collect());
+    let rows = rows(kind, &every).unwrap_or_default();
+    let is_it = |row: &&Value| match (&row["id"], whole_id(id)) {
+        (Value::String(guid), _) if guid.eq_ignore_ascii_case(id) => true,
+        (Value::String(_), Ok(number)) => row["priorityid"] == number,
+        (own, Ok(number)) => *own == number,
+        _ => false,
+    };
+    match (rows.iter().find(is_it), whole_id(id)) {
+        (Some(row), _) => Reply::json(200, row.clone()),
+        (None, Ok(_)) => Reply::empty(404),
+        (None, Err(reply)) => reply,
+    }
 }
 
 /// Whether there is such a kind.

@@ -88,6 +88,19 @@ impl Reply {
         Reply::binding(BindingFaults::from_iter([(place.to_owned(), json!([text]))]))
     }
 
+    /// The body is longer than it may be.
+    pub(super) fn too_long(switches: &Switches) -> Reply {
+        let reply = match switches.too_large_status {
+            404 => {
+                let html = "<html>\r\n<head><title>404.13</title></head>\r\n<body>\r\n<h1>HTTP Error 404.13</h1>\r\n\
+                            <p>The request is longer than this server takes.</p>\r\n</body>\r\n</html>\r\n";
+                Reply::new(404, "text/html", html)
+            }
+            http_status => Reply::empty(http_status),
+        };
+        reply.because("the body is longer than largest_request")
+    }
+
     /// The rate was exceeded.
     pub(super) fn too_many(text: &str, switches: &Switches) -> Reply {
         let reply = match switches.rate_body {
@@ -102,11 +115,9 @@ impl Reply {
     pub(super) fn with_retry_after(self, switches: &Switches) -> Reply {
         match switches.retry_after_s {
             Some(seconds) if self.http_status == 429 && !self.has(&header::RETRY_AFTER) => {
-                let value = match switches.retry_after_date {
-                    true => http_date(switches.now() + Duration::from_secs(seconds)),
-                    false => seconds.to_string(),
-                };
-                self.with(header::RETRY_AFTER, &value)
+                let date = || http_date(switches.now().checked_add(Duration::from_secs(seconds)).ok()?).into();
+                let date = switches.retry_after_date.then(date).flatten();
+                self.with(header::RETRY_AFTER, &date.unwrap_or_else(|| seconds.to_string()))
             }
             _ => self,
         }

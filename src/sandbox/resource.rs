@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{
     listing::{self, Query},
     moment,
-    record::{self, BindingFaults, Field, Record},
+    posted::Posted,
+    record::{self, Field, Record},
     reply::Reply,
     search::Narrowed,
     state::{Store, Table},
@@ -80,28 +81,20 @@ impl Resource {
         }
     }
 
-    /// Creates what has no id and changes what has one; all elements are bound before the first is written.
-    pub(super) fn write(&self, store: &mut Store, body: &[u8], query: &Query, switches: &Switches) -> Reply {
-        let records = match bound(self.fields, body, switches) {
-            Ok(records) => records,
-            Err(reply) => return reply,
-        };
-        let mut written = Vec::new();
-        for record in records {
-            match self.write_one(store, record, switches) {
-                Ok(id) => written.push(self.shown(store, id)),
-                Err(reply) => return reply,
-            }
-        }
-        answered(written, query, switches)
+    /// Creates what has no id and changes what has one.
+    pub(super) fn write(&self, store: &mut Store, posted: &Posted<'_>) -> Reply {
+        posted.write(self.fields, |record, _| {
+            let id = self.write_one(store, record, posted.switches)?;
+            Ok(self.shown(store, id))
+        })
     }
 
     fn write_one(&self, store: &mut Store, record: Record, switches: &Switches) -> Result<i64, Reply> {
         fits(self.fields, &record)?;
-        let id = match record::number(&record, "id") {
+        match record::number(&record, "id") {
             0 => {
                 let record = (self.admit)(store, record, None, switches)?;
-                (self.add)(store, record)
+                Ok((self.add)(store, record))
             }
             id => {
                 let known = (self.rows)(store).get(&id).ok_or_else(|| Reply::empty(404))?;
@@ -110,11 +103,10 @@ impl Resource {
                     known.extend(record);
                     known.insert(LAST_UPDATE.to_owned(), json!(moment::now()));
                 }
-                id
+                (self.settle)(store, id);
+                Ok(id)
             }
-        };
-        (self.settle)(store, id);
-        Ok(id)
+        }
     }
 
     /// The record with everything that may be shown of it.
@@ -142,38 +134,9 @@ pub(super) fn whole_id(id: &str) -> Result<i64, Reply> {
         .map_err(|_| Reply::unbound("id", &format!("The value '{id}' is not valid.")))
 }
 
-/// Reads the elements of a POST.
-pub(super) fn bound(fields: &[Field], body: &[u8], switches: &Switches) -> Result<Vec<Record>, Reply> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| Reply::unbound("", "The body is no JSON."))?;
-    let elements = match body {
-        Value::Array(elements) => elements,
-        object @ Value::Object(_) if switches.bare_objects => vec![object],
-        _ => return Err(Reply::unbound("", "The body has to be a JSON array.")),
-    };
-    let records: Result<Vec<Record>, BindingFaults> = elements
-        .iter()
-        .enumerate()
-        .map(|(place, element)| record::bind(fields, element, place))
-        .collect();
-    records.map_err(Reply::binding)
-}
-
 /// Refuses a record with a text that is longer than its column, as the database does: those before it are written.
 pub(super) fn fits(fields: &[Field], record: &Record) -> Result<(), Reply> {
     record::too_wide(fields, record).map_or(Ok(()), |column| Err(too_long(column)))
-}
-
-/// The answer to a POST: the last element alone, unless all are asked for.
-pub(super) fn answered(mut written: Vec<Value>, query: &Query, switches: &Switches) -> Reply {
-    if query.is_on("idonly") {
-        written.iter_mut().for_each(|each| *each = json!({ "id": each["id"] }));
-    }
-    let shown = if query.is_on("returnall") && switches.returnall {
-        Value::Array(written)
-    } else {
-        written.pop().unwrap_or_default()
-    };
-    Reply::json(switches.create_status, shown)
 }
 
 /// The database's word for a column that must not be empty.
@@ -188,7 +151,7 @@ pub(super) fn missing(column: &str, table: &str) -> Reply {
 }
 
 /// The database's word for a text that is longer than its column.
-fn too_long(column: &str) -> Reply {
+pub(super) fn too_long(column: &str) -> Reply {
     Reply::exception(
         400,
         &format!("A database error occurred (2628) - String or binary data would be truncated in column '{column}'."),

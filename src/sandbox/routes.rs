@@ -98,10 +98,7 @@ async fn of_halo(world: &World, line: &Line, asked: &Asked, (parts, read): (&Par
     let number = world.log().begin(asked.arrived(parts));
     let (reply, mishap) = match read {
         Read::Whole(_) => answer(world, asked).await,
-        Read::TooLong => (
-            Reply::empty(413).because("the body is longer than largest_request"),
-            None,
-        ),
+        Read::TooLong => (Reply::too_long(&world.switches()), None),
         Read::Cut => (
             Reply::empty(400).because("the client went away before its body was there"),
             Some(Mishap::Drop),
@@ -197,6 +194,22 @@ impl Asked {
 
     pub(super) fn form(&self) -> Query {
         Query(url::form_urlencoded::parse(&self.body).into_owned().collect())
+    }
+
+    /// Whether it says that its body is JSON, in one of the ways that Halo documents.
+    pub(super) fn is_json(&self) -> bool {
+        let media_type = self.media_type();
+        ["application/json", "text/json"].contains(&media_type.as_str())
+            || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+    }
+
+    pub(super) fn is_form(&self) -> bool {
+        self.media_type() == "application/x-www-form-urlencoded"
+    }
+
+    fn media_type(&self) -> String {
+        let media_type = self.content_type.split(';').next().unwrap_or_default();
+        media_type.trim().to_ascii_lowercase()
     }
 
     fn is_sign_in(&self) -> bool {

@@ -1,6 +1,5 @@
 //! How a list is narrowed beyond the parameters of its own: `advanced_search` and `lastupdatefromdate`.
 
-use jiff::civil::DateTime;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,9 +17,9 @@ const EQUALS: i64 = 2;
 /// What a record has to meet.
 #[derive(Debug, Default)]
 pub(super) struct Narrowed {
-    equal: Vec<(&'static str, String)>,
-    since: Option<DateTime>,
-    until: Option<DateTime>,
+    equal: Vec<(&'static Field, String)>,
+    /// From when to when it was changed.
+    updated: [String; 2],
 }
 
 #[derive(Deserialize)]
@@ -42,23 +41,20 @@ impl Narrowed {
             let field = fields
                 .iter()
                 .find(|field| field.name.eq_ignore_ascii_case(&filter.filter_name))
-                .filter(|_| filter.filter_type == EQUALS)
+                .filter(|field| filter.filter_type == EQUALS && field.is_shown())
                 .ok_or_else(refused)?;
-            Ok((field.name, plain(&filter.filter_value)))
+            Ok((field, plain(&filter.filter_value)))
         });
         Ok(Narrowed {
             equal: equal.collect::<Result<_, Reply>>()?,
-            since: moment::parse(query.text("lastupdatefromdate")),
-            until: moment::parse(query.text("lastupdatetodate")),
+            updated: ["lastupdatefromdate", "lastupdatetodate"].map(|name| query.text(name).to_owned()),
         })
     }
 
     pub(super) fn admits(&self, record: &Record) -> bool {
-        let is_equal = |(name, value): &(&str, String)| record.get(*name).map(plain).unwrap_or_default() == *value;
-        let updated = moment::parse(text(record, LAST_UPDATE));
-        self.equal.iter().all(is_equal)
-            && self.since.is_none_or(|since| updated >= Some(since))
-            && self.until.is_none_or(|until| updated.is_some_and(|at| at <= until))
+        let is_equal = |(field, value): &(&Field, String)| plain(&field.value_in(record)) == *value;
+        let [since, until] = &self.updated;
+        self.equal.iter().all(is_equal) && moment::is_within(text(record, LAST_UPDATE), [since, until])
     }
 }
 
@@ -66,6 +62,10 @@ impl Narrowed {
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.to_lowercase(),
+        // `44.0` is 44.
+        Value::Number(number) if number.as_f64().is_some_and(|number| number.fract() == 0.0) => {
+            number.to_string().trim_end_matches(".0").to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -75,9 +75,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::sandbox::record::{Kind, given, row};
+    use crate::sandbox::record::{Kind, given, row, sent_only};
 
-    const FIELDS: &[Field] = &[row("azureoid", Kind::Text), row("site_id", Kind::Float)];
+    const FIELDS: &[Field] = &[
+        row("azureoid", Kind::Text),
+        row("site_id", Kind::Float),
+        row("inactive", Kind::Flag),
+        row("linked_agent_id", Kind::Whole),
+        sent_only("sendack", Kind::Flag),
+    ];
 
     fn narrowed(filters: &Value) -> Result<Narrowed, Reply> {
         let query = Query(vec![("advanced_search".into(), filters.to_string())]);
@@ -93,6 +99,9 @@ mod tests {
             ("site_id", json!(44), true),
             ("site_id", json!("44"), true),
             ("site_id", json!(4), false),
+            ("inactive", json!("false"), true),
+            ("inactive", json!(true), false),
+            ("linked_agent_id", json!("0"), true),
         ] {
             let filters = json!([{"filter_name": name, "filter_type": 2, "filter_value": value}]);
             assert_eq!(narrowed(&filters).unwrap().admits(&record), expected, "{filters}");
@@ -103,6 +112,7 @@ mod tests {
     fn what_can_not_be_compared_is_refused() {
         for filters in [
             json!([{"filter_name": "shoe_size", "filter_type": 2, "filter_value": "44"}]),
+            json!([{"filter_name": "sendack", "filter_type": 2, "filter_value": "false"}]),
             json!([{"filter_name": "azureoid", "filter_type": 9, "filter_value": "44"}]),
             json!({"azureoid": "44"}),
         ] {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    clients,
     listing::Query,
     moment,
     record::{Field, Kind, Record, detail_only, flag, number, row, text},
@@ -10,7 +11,7 @@ use super::{
     resource::{LAST_UPDATE, Resource, missing},
     state::Store,
     switches::{Separator, Switches},
-    users,
+    users, whose,
 };
 
 /// The fields of a site. `client_id` is a float.
@@ -25,6 +26,12 @@ pub(super) const FIELDS: &[Field] = &[
     row("phonenumber", Kind::Text),
     row("timezone", Kind::Text),
     row("colour", Kind::Text),
+    row("maincontact_id", Kind::Whole),
+    row("delivery_address_line1", Kind::Text),
+    row("delivery_address_line2", Kind::Text),
+    row("delivery_address_line3", Kind::Text),
+    row("delivery_address_line4", Kind::Text),
+    row("delivery_address_line5", Kind::Text),
     row("ref", Kind::Text),
     row("use", Kind::Text),
     row("customfields", Kind::List),
@@ -45,7 +52,7 @@ pub(super) const RESOURCE: Resource = Resource {
     admit,
     add,
     settle,
-    delete: |store, id| drop(store.sites.remove(&id)),
+    delete,
     hidden: |_| &[],
     dress,
 };
@@ -94,12 +101,28 @@ pub(super) fn add(store: &mut Store, mut site: Record) -> i64 {
     site.insert("use".into(), json!("site"));
     site.insert(LAST_UPDATE.into(), json!(moment::now()));
     store.sites.insert(id, site);
-    settle(store, id);
+    complete(store, id);
     users::add_general(store, id);
     id
 }
 
+/// A site goes with its users; its client gets another main site.
+pub(super) fn delete(store: &mut Store, id: i64) {
+    store.users.retain(|_, user| number(user, "site_id") != id);
+    let client = store.sites.remove(&id).map_or(0, |site| number(&site, "client_id"));
+    clients::complete(store, client);
+}
+
+/// What others show of a site follows it.
 fn settle(store: &mut Store, id: i64) {
+    complete(store, id);
+    let client = store.sites.get(&id).map_or(0, |site| number(site, "client_id"));
+    clients::complete(store, client);
+    whose::rename(store, ("site_id", id));
+}
+
+/// The names that follow from its client.
+pub(super) fn complete(store: &mut Store, id: i64) {
     let Store { sites, clients, .. } = store;
     let Some(site) = sites.get_mut(&id) else { return };
     let client = clients

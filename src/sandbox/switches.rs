@@ -35,6 +35,8 @@ switches! {
     faults: Vec<Fault> = Vec::new(),
     /// What is answered with 403: patterns of `method` and `path`, as in a fault's `on`.
     forbidden: Vec<Pattern> = Vec::new(),
+    /// Whether a body is taken only by its content type: JSON below `/api`, else a 415, and a form at `/auth/token`, else a 400.
+    content_types: bool = true,
     /// 201 or 200, or another 2xx, for every POST that works.
     create_status: u16 = 201,
     /// Whether `?returnall=true` is heeded; else the last element is answered all the same.
@@ -49,7 +51,7 @@ switches! {
     rate_body: RateBody = RateBody::Exception,
     /// The `Retry-After` of a 429 in seconds; null for none.
     retry_after_s: Option<u64> = None,
-    /// Whether that `Retry-After` is a date instead.
+    /// Whether that `Retry-After` is the date when it is over, instead of seconds.
     retry_after_date: bool = false,
     /// How many seconds the clock is ahead that its header fields show.
     clock_ahead_s: i64 = 0,
@@ -59,6 +61,8 @@ switches! {
     one_token: bool = false,
     /// 401 or 400, for credentials that are wrong.
     invalid_client_status: u16 = 401,
+    /// What a sign-in with another `tenant` is answered with: a `"json"` error and 400, a `"page"` of HTML and 404, or an `"empty"` 404.
+    wrong_tenant: WrongTenant = WrongTenant::Json,
     /// 403 or 401, for a token that lacks the scope.
     missing_scope_status: u16 = 403,
     /// Whether no credentials are right.
@@ -91,12 +95,18 @@ switches! {
     message_id_in_rows: bool = true,
     /// Whether tickets can be filtered by `third_party_id_string`.
     third_party_id_filter: bool = true,
+    /// What makes the first action of a ticket a mail of its user, as Halo's own intake does: `"never"`, `"email_message_id"` (the ticket has one) or `"source"` (it is 1, Email).
+    customer_opening: CustomerOpening = CustomerOpening::Never,
+    /// What `who_type` says of an action's author: `"agent_is_1"` (and a user is 2) or `"user_is_1"` (and an agent is 0). A user's is an action with `actionby_user_id`.
+    who_type: WhoType = WhoType::AgentIs1,
     /// 200 with no rows, or 500, for `/api/Actions` without `ticket_id`.
     actions_without_ticket: u16 = 200,
     /// Whether an attachment may be base64 without `data:…;base64,` before it.
     bare_base64: bool = false,
     /// A request below `/api` or `/auth` with a longer body, in octets, gets a 413.
     largest_request: usize = 30_000_000,
+    /// 413 without a body, or 404 with a page that names the fault 404.13, for a request that is longer.
+    too_large_status: u16 = 413,
     /// Whether an attachment is read as a `link` that needs no token, instead of its octets.
     attachment_links: bool = false,
 }
@@ -190,6 +200,7 @@ impl Switches {
                 [401, 403].contains(&self.missing_scope_status),
                 "401 or 403 is expected",
             ),
+            "too_large_status" => ([404, 413].contains(&self.too_large_status), "413 or 404 is expected"),
             "actions_without_ticket" => (
                 [200, 500].contains(&self.actions_without_ticket),
                 "200 or 500 is expected",
@@ -258,6 +269,41 @@ pub enum RateBody {
     Text,
     /// An object with `error`.
     Error,
+}
+
+/// How a tenant that is not known is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WrongTenant {
+    /// 400 with `error` and `error_description`.
+    Json,
+    /// 404 with a page of a gateway.
+    Page,
+    /// 404 without a body.
+    Empty,
+}
+
+/// What makes a ticket one that came by mail, so that its first action is the customer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CustomerOpening {
+    /// Nothing does.
+    Never,
+    /// An `email_message_id`.
+    EmailMessageId,
+    /// The `source` whose name is Email.
+    Source,
+}
+
+/// The numbers of `who_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhoType {
+    /// An agent is 1, a user 2.
+    #[serde(rename = "agent_is_1")]
+    AgentIs1,
+    /// An agent is 0, a user 1.
+    #[serde(rename = "user_is_1")]
+    UserIs1,
 }
 
 /// What stands between the domains of a site.

@@ -9,11 +9,14 @@ use super::{
     reply::Reply,
     resource::{LAST_UPDATE, Resource, missing},
     state::{LARGEST_ID, Store, new_guid},
-    switches::Switches,
+    switches::{CustomerOpening, Switches},
     whose,
 };
 
 mod list;
+
+/// Says whether the first action is a mail of the ticket's user; the switch decides it, or whoever lays the ticket.
+pub(super) const OPENED_BY_CUSTOMER: &str = "_opened_by_customer";
 
 /// The fields of a ticket. Its `site_id` is no float, and rows show no name of a status.
 pub(super) const FIELDS: &[Field] = &[
@@ -71,6 +74,7 @@ pub(super) const FIELDS: &[Field] = &[
     sent_only("sendack", Kind::Flag),
     sent_only("_novalidate", Kind::Flag),
     sent_only("_recover", Kind::Flag),
+    sent_only(OPENED_BY_CUSTOMER, Kind::Flag),
 ];
 
 /// `/api/Tickets`
@@ -96,8 +100,10 @@ fn admit(store: &Store, mut sent: Record, known: Option<&Record>, switches: &Swi
         let id = lookup["id"].as_i64().ok_or_else(Reply::nowhere)?;
         sent.entry("user_id").or_insert(json!(id));
     }
+    sent.remove(OPENED_BY_CUSTOMER);
     if known.is_none() {
         complete(&sent, switches)?;
+        sent.insert(OPENED_BY_CUSTOMER.into(), json!(is_from_mail(&sent, switches)));
     }
     if sent.remove("_recover").is_some_and(|recover| recover == true) {
         sent.extend(["inactive", "deleted"].map(|field| (field.to_owned(), json!(false))));
@@ -134,6 +140,15 @@ fn complete(ticket: &Record, switches: &Switches) -> Result<(), Reply> {
             &format!("Please complete the mandatory field {field}"),
         )),
         _ => Ok(()),
+    }
+}
+
+/// Whether a new ticket counts as one that came by mail.
+fn is_from_mail(ticket: &Record, switches: &Switches) -> bool {
+    match switches.customer_opening {
+        CustomerOpening::Never => false,
+        CustomerOpening::EmailMessageId => !text(ticket, "email_message_id").is_empty(),
+        CustomerOpening::Source => number(ticket, "source") == reference::EMAIL,
     }
 }
 
@@ -251,6 +266,13 @@ pub(super) fn count(store: &mut Store, id: i64) {
     ticket.insert("lastactiondate".into(), last);
     ticket.insert("lastincomingemail".into(), incoming);
     ticket.insert("attachment_count".into(), json!(attached));
+}
+
+/// Something happened to it, so that whoever asks for changes is told of it.
+pub(super) fn touch(store: &mut Store, id: i64) {
+    if let Some(ticket) = store.tickets.get_mut(&id) {
+        ticket.insert(LAST_UPDATE.into(), json!(moment::now()));
+    }
 }
 
 /// A deleted ticket can still be read, and `_recover` brings it back.

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{CLIENT_ID, CLIENT_SECRET, listing::Query, reply::Reply, state::World};
+use super::{
+    CLIENT_ID, CLIENT_SECRET, listing::Query, reply::Reply, routes::Asked, state::World, switches::WrongTenant,
+};
 
 /// The tenant that `AuthInfo` names.
 const TENANT: &str = "sandbox";
@@ -52,17 +54,25 @@ pub(super) fn auth_info(world: &World) -> Reply {
 }
 
 /// `POST /auth/token`
-pub(super) fn token(world: &World, form: &Query, tenant: &str) -> Reply {
+pub(super) fn token(world: &World, asked: &Asked) -> Reply {
+    let (form, tenant) = (asked.form(), asked.query.text("tenant"));
+    let switches = world.switches().clone();
     let refused = |http_status, error: &str, text: &str| {
         Reply::json(http_status, json!({ "error": error, "error_description": text }))
     };
     if !tenant.is_empty() && tenant != TENANT {
-        return refused(400, "invalid_request", "The tenant is not known.");
+        return match switches.wrong_tenant {
+            WrongTenant::Json => refused(400, "invalid_request", "The tenant is not known."),
+            WrongTenant::Page => Reply::page(404),
+            WrongTenant::Empty => Reply::empty(404).because("the tenant is not known"),
+        };
+    }
+    if switches.content_types && !asked.is_form() {
+        return refused(400, "invalid_request", "The content type is not that of a form.");
     }
     if form.text("grant_type") != "client_credentials" {
         return refused(400, "unsupported_grant_type", "The grant type is not supported.");
     }
-    let switches = world.switches().clone();
     let is_known = form.text("client_id") == CLIENT_ID && form.text("client_secret") == CLIENT_SECRET;
     if !is_known || switches.reject_credentials {
         return Reply::json(switches.invalid_client_status, json!({ "error": "invalid_client" }));

@@ -23,12 +23,26 @@ pub(super) const FIELDS: &[Field] = &[
     row("client_name", Kind::Text),
     row("firstname", Kind::Text).at_most(200),
     row("surname", Kind::Text).at_most(200),
+    row("initials", Kind::Text),
     row("title", Kind::Text),
     row("emailaddress", Kind::Text).at_most(4000),
+    row("phonenumber_preferred", Kind::Text),
+    row("sitephonenumber", Kind::Text),
     row("phonenumber", Kind::Text),
+    row("homenumber", Kind::Text),
     row("mobilenumber", Kind::Text),
+    row("mobilenumber2", Kind::Text),
+    row("fax", Kind::Text),
+    row("login", Kind::Text),
     row("inactive", Kind::Flag),
+    row("colour", Kind::Text),
     row("isimportantcontact", Kind::Flag),
+    row("isimportantcontact2", Kind::Flag),
+    row("other1", Kind::Text),
+    row("other2", Kind::Text),
+    row("other3", Kind::Text),
+    row("other4", Kind::Text),
+    row("other5", Kind::Text),
     row("neversendemails", Kind::Flag),
     row("priority_id", Kind::Whole),
     row("linked_agent_id", Kind::Whole),
@@ -64,14 +78,15 @@ pub(super) const RESOURCE: Resource = Resource {
 const GENERAL_USER: &str = "General User";
 
 fn is_wanted(store: &Store, user: &Record, query: &Query, switches: &Switches) -> bool {
-    let mut searched: Vec<&str> = ["name", "firstname", "surname", "emailaddress"]
+    let mut searched: Vec<&str> = ["name", "firstname", "surname", "emailaddress", "login"]
         .map(|field| text(user, field))
         .to_vec();
     if switches.search_other_addresses {
         searched.extend([text(user, "email2"), text(user, "email3")]);
     }
     if query.is_on("search_phonenumbers") {
-        searched.extend([text(user, "phonenumber"), text(user, "mobilenumber")]);
+        let numbers = ["phonenumber", "homenumber", "mobilenumber", "mobilenumber2"];
+        searched.extend(numbers.map(|field| text(user, field)));
     }
     let client = store.clients.get(&number(user, "client_id"));
     query.wants(flag(user, "inactive"))
@@ -162,8 +177,8 @@ pub(super) fn add_general(store: &mut Store, site: i64) {
     add(store, user);
 }
 
-/// The names of site and client follow from the ids; the client follows from the site where none was given.
-fn settle(store: &mut Store, id: i64) {
+/// The initials, where there are none, follow from the name; the names of site and client follow from the ids; the client follows from the site where none was given.
+pub(super) fn settle(store: &mut Store, id: i64) {
     let Store {
         users, sites, clients, ..
     } = store;
@@ -177,6 +192,11 @@ fn settle(store: &mut Store, id: i64) {
         of_site
     };
     let name = |record: Option<&Record>| Value::from(record.map_or("", |record| text(record, "name")));
+    let initials: String = ["firstname", "surname"]
+        .iter()
+        .filter_map(|field| text(user, field).chars().next())
+        .collect();
+    user.entry("initials").or_insert(initials.into());
     user.insert("site_id_int".into(), json!(site_id));
     user.insert("site_name".into(), name(site));
     user.insert("client_id".into(), json!(client_id));

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::{
     record::{Record, number, text},
     reply::Reply,
-    state::Store,
+    sites,
+    state::{Store, Table},
     switches::{Clientless, Switches},
     users,
 };
@@ -20,7 +21,10 @@ pub(super) fn check(store: &Store, ticket: &Record, switches: &Switches) -> Resu
     let is_known = match (client, site, user) {
         (_, 0, 1..) => false,
         (0, 0, _) => switches.clientless_tickets == Clientless::Accept && store.clients.contains_key(&UNKNOWN_CLIENT),
-        (client, 0, _) => store.clients.contains_key(&client),
+        (client, 0, _) => store
+            .clients
+            .get(&client)
+            .is_some_and(|client| number(client, "main_site_id") > 0),
         (client, site, user) => is_one_place(store, (client, site, user)),
     };
     if is_known { Ok(()) } else { Err(Reply::nowhere()) }
@@ -71,9 +75,30 @@ pub(super) fn fill(store: &Store, ticket: &mut Record) {
     ticket.insert("user_email".into(), json!(address));
     ticket.insert("user_id".into(), json!(of(user, "id")));
     ticket.insert("site_id".into(), json!(site_id));
-    ticket.insert("site_name".into(), json!(name(site)));
     ticket.insert("client_id".into(), json!(client_id));
-    ticket.insert("client_name".into(), json!(name(store.clients.get(&client_id))));
+    for (field, record) in [("site_name", site), ("client_name", store.clients.get(&client_id))] {
+        // What was deleted keeps its name in its tickets.
+        if record.is_some() || !ticket.contains_key(field) {
+            ticket.insert(field.into(), json!(name(record)));
+        }
+    }
+}
+
+/// After a change of a client or site, named by the field that others know it by: what they show of it follows.
+pub(super) fn rename(store: &mut Store, (field, id): (&str, i64)) {
+    let of_it = |table: &Table| -> Vec<i64> {
+        let of_it = table.iter().filter(|(_, record)| number(record, field) == id);
+        of_it.map(|(id, _)| *id).collect()
+    };
+    let (sites, users, tickets) = (of_it(&store.sites), of_it(&store.users), of_it(&store.tickets));
+    sites.into_iter().for_each(|site| sites::complete(store, site));
+    users.into_iter().for_each(|user| users::settle(store, user));
+    for id in tickets {
+        if let Some(mut ticket) = store.tickets.get(&id).cloned() {
+            fill(store, &mut ticket);
+            store.tickets.insert(id, ticket);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@ use std::process::Command;
 use halo_intake::sandbox::{CLIENT_ID, CLIENT_SECRET, Switches, switches};
 use serde_json::json;
 
-use crate::program::Program;
+use crate::{program::Program, world::http};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sandbox/conformance.sh");
 const MANUAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sandbox.md");
 
 /// Runs the script: its lines, and whether it found no fault.
-fn asked(program: &Program) -> (Vec<String>, bool) {
+fn asked(program: &Program, arguments: &[&str]) -> (Vec<String>, bool) {
     let curl = Command::new("curl").arg("--version").output();
     assert!(
         curl.is_ok(),
@@ -19,6 +19,7 @@ fn asked(program: &Program) -> (Vec<String>, bool) {
     );
     let ran = Command::new("bash")
         .args([SCRIPT, program.url.as_str(), CLIENT_ID, CLIENT_SECRET])
+        .args(arguments)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
@@ -46,10 +47,16 @@ fn points(section: &str) -> Vec<&str> {
     points.collect()
 }
 
-#[test]
-fn every_point_of_the_script_holds() {
-    let program = Program::start(&[]);
-    let (lines, is_sound) = asked(&program);
+#[tokio::test]
+async fn every_point_of_the_script_holds_and_the_switches_are_as_they_were() {
+    let program = Program::start(&["--set", "page_cap=50", "--set", "latency_ms=1"]);
+    let switches = async || {
+        let answer = http().get(program.at("sandbox/switches")).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let before = switches().await;
+    let (lines, is_sound) = asked(&program, &[]);
+    assert_eq!(switches().await, before);
     let faults: Vec<&String> = lines.iter().filter(|line| !line.starts_with("ok    ")).collect();
     let sections = sections();
     let points = sections.iter().flat_map(|(_, section)| points(section));
@@ -63,7 +70,7 @@ fn every_point_of_the_script_holds() {
 fn a_sandbox_that_is_otherwise_is_found_out() {
     let otherwise = ["page_cap=50", "returnall=false", "agents=bare", "rate=null"];
     let arguments: Vec<&str> = otherwise.iter().flat_map(|set| ["--set", set]).collect();
-    let (lines, is_sound) = asked(&Program::start(&arguments));
+    let (lines, is_sound) = asked(&Program::start(&arguments), &["--as-it-is"]);
     let faults: Vec<&str> = lines
         .iter()
         .filter_map(|line| line.strip_prefix("FAULT ")?.split_once(':'))

@@ -4,11 +4,12 @@
 #     halo-intake sandbox
 #     tests/sandbox/conformance.sh http://127.0.0.1:9746 sandbox-client sandbox-secret
 #
-# It makes records of its own and puts each switch back to its default. It ends with 1 if there is a fault.
+# It makes records of its own. It puts every switch to its default first and back to what it was at the end; with
+# `--as-it-is` the sandbox is asked with the switches that it has. It ends with 1 if there is a fault.
 set -uo pipefail
 
-if [ $# -ne 3 ]; then
-    echo "usage: conformance.sh URL CLIENT_ID CLIENT_SECRET" >&2
+if [ $# -lt 3 ] || [ "${4:---as-it-is}" != --as-it-is ]; then
+    echo "usage: conformance.sh URL CLIENT_ID CLIENT_SECRET [--as-it-is]" >&2
     exit 2
 fi
 if ! command -v curl >/dev/null; then
@@ -119,6 +120,21 @@ lay() {
     status_is 201
     laid=$(number id)
 }
+
+# --- the switches as they were ---------------------------------------------------------------------------------------
+
+get /sandbox/switches
+if [ "$status" != 200 ]; then
+    echo "conformance.sh: $base/sandbox/switches gives $status; is there a sandbox?" >&2
+    exit 69
+fi
+cp "$folder/body" "$folder/switches"
+restore() {
+    curl --silent --noproxy '*' --max-time 20 --output /dev/null --data-binary "@$folder/switches" "$base/sandbox/switches"
+    rm -rf "$folder"
+}
+trap restore EXIT
+[ $# -eq 4 ] || delete /sandbox/switches
 
 # --- the points, section by section: later ones use the records of earlier ones ---------------------------------
 

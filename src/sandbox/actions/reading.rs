@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{FIELDS, OPENING};
+use super::{FIELDS, OPENING, detail, dress};
 use crate::sandbox::{
     attachments,
     listing::Query,
@@ -25,7 +25,7 @@ pub(in crate::sandbox) fn list(store: &Store, query: &Query, switches: &Switches
     let actions = store.threads.get(&ticket).map(|thread| thread.actions.values());
     let wanted = actions.into_iter().flatten().filter(|action| is_wanted(action, query));
     let most = query.number("count").and_then(|count| usize::try_from(count).ok());
-    let rows = wanted.map(|action| in_list(store, action, query));
+    let rows = wanted.map(|action| in_list(store, action, query, switches));
     listed(ticket, rows.take(most.unwrap_or(usize::MAX)).collect())
 }
 
@@ -37,19 +37,20 @@ fn listed(ticket: i64, rows: Vec<Value>) -> Reply {
 }
 
 fn is_wanted(action: &Record, query: &Query) -> bool {
-    let at = moment::parse(text(action, "datetime"));
-    let [start, end] = ["startdate", "enddate"].map(|name| moment::parse(query.text(name)));
     let is_mail = !text(action, "emaildirection").is_empty() || number(action, "id") == OPENING;
     !(flag(action, "hiddenfromuser") && query.is_on("excludeprivate"))
         && (is_mail || !query.is_on("conversationonly"))
         && (flag(action, "important") || !query.is_on("importantonly"))
         && (number(action, "who_agentid") > 0 || !query.is_on("agentonly"))
-        && start.is_none_or(|start| at >= Some(start))
-        && end.is_none_or(|end| at.is_some_and(|at| at <= end))
+        && moment::is_within(
+            text(action, "datetime"),
+            ["startdate", "enddate"].map(|name| query.text(name)),
+        )
 }
 
-fn in_list(store: &Store, action: &Record, query: &Query) -> Value {
+fn in_list(store: &Store, action: &Record, query: &Query, switches: &Switches) -> Value {
     let mut row = record::in_list(FIELDS, action, true, &[]);
+    dress(&mut row, action, switches);
     strip(&mut row, query.is_on("includehtmlnote"), &["note_html"]);
     strip(
         &mut row,
@@ -69,7 +70,7 @@ fn strip(row: &mut Value, is_asked_for: bool, fields: &[&str]) {
 }
 
 /// `GET /api/Actions/{id}?ticket_id=`; with `mostrecent=true` the last one.
-pub(in crate::sandbox) fn read(store: &Store, id: &str, query: &Query) -> Reply {
+pub(in crate::sandbox) fn read(store: &Store, id: &str, query: &Query, switches: &Switches) -> Reply {
     let id = match whole_id(id) {
         Ok(id) => id,
         Err(reply) => return reply,
@@ -85,7 +86,7 @@ pub(in crate::sandbox) fn read(store: &Store, id: &str, query: &Query) -> Reply 
     let Some(action) = found else {
         return Reply::empty(404);
     };
-    let mut shown = record::detail(FIELDS, action);
+    let mut shown = detail(action, switches);
     strip(
         &mut shown,
         query.is_on("includeemail"),

@@ -98,6 +98,7 @@ fn a_name_that_is_not_known_and_a_value_that_can_not_be_say_so_and_change_nothin
         ("create_status", "404"),
         ("invalid_client_status", "500"),
         ("missing_scope_status", "404"),
+        ("too_large_status", "500"),
         ("actions_without_ticket", "404"),
         ("rate", r#"{"count":5}"#),
         ("faults", r#"[{"mishap":{"kind":"status","status":7}}]"#),

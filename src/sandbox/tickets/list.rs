@@ -80,9 +80,8 @@ fn is_searched(store: &Store, ticket: &Record, query: &Query) -> bool {
 /// `datesearch` names the date that `startdate` and `enddate` bound.
 fn is_within_dates(ticket: &Record, query: &Query) -> bool {
     let named = query.text("datesearch").to_ascii_lowercase();
-    let at = moment::parse(text(ticket, if named.is_empty() { "dateoccurred" } else { &named }));
-    let [start, end] = ["startdate", "enddate"].map(|name| moment::parse(query.text(name)));
-    start.is_none_or(|start| at >= Some(start)) && end.is_none_or(|end| at.is_some_and(|at| at <= end))
+    let at = text(ticket, if named.is_empty() { "dateoccurred" } else { &named });
+    moment::is_within(at, ["startdate", "enddate"].map(|name| query.text(name)))
 }
 
 fn is_third_partys(ticket: &Record, query: &Query, switches: &Switches) -> bool {

@@ -60,6 +60,71 @@ post /api/Tickets "[{\"summary\":\"$(printf 'x%.0s' $(seq 1 1000))\"}]"
 status_is 413
 switch '{"largest_request":30000000}'
 
+point 'too_large_status: 404.13 instead of a 413'
+switch '{"largest_request":1000,"too_large_status":404}'
+post /api/Tickets "[{\"summary\":\"$(printf 'x%.0s' $(seq 1 1000))\"}]"
+status_is 404
+has '404.13'
+switch '{"largest_request":30000000,"too_large_status":413}'
+
+point 'content_types: JSON is taken as JSON, a form as a form, unless it is off'
+for kind in application/json 'text/json; charset=utf-8' application/vnd.api+json; do
+    ask POST /api/Users --header "Content-Type: $kind" --data-binary "[{\"name\":\"Typed $mark\",\"site_id\":$site}]"
+    status_is 201
+done
+ask POST /api/Users --data-binary "[{\"name\":\"Form $mark\",\"site_id\":$site}]"
+status_is 415
+ask POST /auth/token --header 'Content-Type: application/json' --data "grant_type=client_credentials"
+status_is 400
+has '"error":"invalid_request"'
+switch '{"content_types":false}'
+ask POST /api/Users --data-binary "[{\"name\":\"Form $mark\",\"site_id\":$site}]"
+status_is 201
+switch '{"content_types":true}'
+
+point 'wrong_tenant: an error, a page or nothing'
+sign_in all '?tenant=nowhere'
+status_is 400
+has '"error":"invalid_request"'
+switch '{"wrong_tenant":"page"}'
+sign_in all '?tenant=nowhere'
+status_is 404
+has '<html>'
+switch '{"wrong_tenant":"empty"}'
+sign_in all '?tenant=nowhere'
+status_is 404
+is_empty
+switch '{"wrong_tenant":"json"}'
+
+point 'customer_opening: what makes the first action a mail of the user'
+for pair in 'never:"source":1,"email_message_id":"<o@x.example>"' 'email_message_id:"source":1' 'source:"email_message_id":"<o@x.example>"'; do
+    switch "{\"customer_opening\":\"${pair%%:*}\"}"
+    post /api/Tickets "[{\"summary\":\"Opened $mark\",$whose,${pair#*:}}]"
+    get "/api/Actions/1?ticket_id=$(number id)"
+    has '"emaildirection":"",'
+    has '"actionby_user_id":0'
+done
+for pair in 'email_message_id:"email_message_id":"<o@x.example>"' 'source:"source":1'; do
+    switch "{\"customer_opening\":\"${pair%%:*}\"}"
+    post /api/Tickets "[{\"summary\":\"Opened $mark\",$whose,${pair#*:}}]"
+    get "/api/Actions/1?ticket_id=$(number id)"
+    has "\"who\":\"Jane $mark\",\"who_type\":2,"
+    has "\"actionby_user_id\":$user"
+    has '"emaildirection":"I"'
+done
+switch '{"customer_opening":"never"}'
+
+point 'who_type: an agent is 1, or a user is'
+for pair in agent_is_1:1:2 user_is_1:0:1; do
+    IFS=: read -r value of_agent of_user <<<"$pair"
+    switch "{\"who_type\":\"$value\"}"
+    post /api/Actions "[{\"ticket_id\":$ticket,\"outcome\":\"Note\",\"note\":\"x\"}]"
+    has "\"who_type\":$of_agent,"
+    post /api/Actions "[{\"ticket_id\":$ticket,\"outcome\":\"Note\",\"note\":\"x\",\"actionby_user_id\":$user}]"
+    has "\"who_type\":$of_user,"
+done
+switch '{"who_type":"agent_is_1"}'
+
 point 'invalid_client_status and reject_credentials: 400, and nobody signs in'
 switch '{"invalid_client_status":400,"reject_credentials":true}'
 sign_in all
