@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod browser;
 mod conformance;
 mod creating;
 mod failures;

@@ -247,6 +247,12 @@ pub async fn post(world: &World, token: &str, path: &str, body: Value) -> (u16, 
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
+/// A GET without a token.
+pub async fn fetch_of(sandbox: &Sandbox, path: &str) -> u16 {
+    let url = sandbox.url().join(path).unwrap();
+    http().get(url).send().await.unwrap().status().as_u16()
+}
+
 pub async fn fetch(world: &World, token: &str, path: &str) -> (u16, String) {
     let url = world.sandbox.url().join(path).unwrap();
     let answer = http().get(url).bearer_auth(token).send().await.unwrap();

@@ -12,11 +12,12 @@ pub(super) fn section(world: &World) -> String {
     let html = if rows.is_empty() {
         element("p", "faint", "Nothing was asked so far.")
     } else {
-        rows + &around(
-            "p",
-            "faint",
-            &link("/sandbox/requests?last=100", "the last 100 as JSON, whole"),
-        )
+        around("div", "card list", &rows)
+            + &around(
+                "p",
+                "faint",
+                &link("/sandbox/requests?last=100", "the last 100 as JSON, whole"),
+            )
     };
     super::section("The last requests", &html)
 }
@@ -44,14 +45,14 @@ fn request(request: &LoggedRequest) -> String {
         element("span", "faint", request.at.strftime("%H:%M:%S UTC")),
         element("span", "bad", &request.reason),
     ];
-    let parts = [
-        ("sent as", &request.content_type, "p"),
-        ("sent", &request.raw, "div"),
-        ("answered", &request.answer, "div"),
-    ];
-    let parts = parts.iter().filter(|(_, text, _)| !text.is_empty());
+    let sent = match request.content_type.as_str() {
+        "" => "sent".to_owned(),
+        content_type => format!("sent as {content_type}"),
+    };
+    let parts = [(sent.as_str(), &request.raw), ("answered", &request.answer)];
+    let parts = parts.iter().filter(|(_, text)| !text.is_empty());
     let parts: String = parts
-        .map(|(title, text, tag)| element("p", "faint", title) + &element(tag, "text", text))
+        .map(|(title, text)| element("p", "faint", title) + &element("div", "text", text))
         .collect();
     let nothing = || element("p", "faint", "Neither the request nor the answer has a body.");
     details(&summary, if parts.is_empty() { nothing() } else { parts }.as_str())
