@@ -27,7 +27,7 @@ fn letters(world: &World, from: usize) -> Vec<String> {
         .collect()
 }
 
-/// Troubles 10: two programs answer each other for ever.
+/// Two programs answer each other for ever.
 #[test]
 fn two_programs_that_answer_each_other_stop_after_one_letter() {
     let ours = World::new(BOUNCE);

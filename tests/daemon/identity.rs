@@ -74,7 +74,7 @@ fn message(number: usize, age: &str) -> (Delivered, Vec<u8>) {
     (delivered, octets.into_bytes())
 }
 
-/// Troubles 7: all mail is imported again, or the wrong message is acted on.
+/// Elsewhere all mail is imported again, or the wrong message is acted on.
 #[test]
 fn ten_thousand_messages_that_are_numbered_anew_are_not_run_again_and_new_ones_are() {
     let mut world = World::with_dovecot(CUSTOMERS);
@@ -121,7 +121,7 @@ fn two_mailboxes(deduplicate: &str) -> (World, PathBuf) {
     (world, second)
 }
 
-/// Troubles 5: the same Message-ID comes twice, and rightly so.
+/// The same Message-ID comes twice, and rightly so.
 #[test]
 fn the_same_mail_in_two_mailboxes_is_run_in_each_or_once_as_configured() {
     for (deduplicate, expected) in [
@@ -143,7 +143,7 @@ fn the_same_mail_in_two_mailboxes_is_run_in_each_or_once_as_configured() {
     }
 }
 
-/// Troubles 6: lost, or merged with another.
+/// Elsewhere they are lost, or merged with each other.
 #[test]
 fn mails_without_a_message_id_are_told_apart_by_all_that_they_hold() {
     let world = World::new(NOTE);
@@ -174,7 +174,7 @@ fn mails_without_a_message_id_are_told_apart_by_all_that_they_hold() {
     );
 }
 
-/// Troubles 5: or it is reused by a broken sender.
+/// Or it is reused.
 #[test]
 fn a_message_id_that_a_broken_sender_uses_for_all_its_mail_hides_none_of_it() {
     let world = World::new(NOTE);

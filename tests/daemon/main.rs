@@ -49,4 +49,5 @@ mod stopping;
 mod systemd;
 mod telling;
 mod transport;
+mod troubles;
 mod uncertain;
