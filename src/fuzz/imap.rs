@@ -76,7 +76,7 @@ async fn session(octets: &[u8]) -> Result<(), MailboxError> {
     assert_eq!(settlings.len(), spots.len());
     let stop = CancellationToken::new();
     mailbox
-        .wait(true, Instant::now() + Duration::from_secs(1), &stop)
+        .wait(true, Instant::now() + Duration::from_millis(1), &stop)
         .await?;
     Ok(())
 }
