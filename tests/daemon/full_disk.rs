@@ -29,7 +29,10 @@ impl SmallDisk {
             .output();
         let mounted = mounted.expect("mount is there");
         let words = String::from_utf8_lossy(&mounted.stderr);
-        assert!(mounted.status.success(), "the tests run as root, who may mount: {words}");
+        assert!(
+            mounted.status.success(),
+            "the tests run as root, who may mount: {words}"
+        );
         SmallDisk(path.to_owned())
     }
 

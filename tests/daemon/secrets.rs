@@ -266,7 +266,10 @@ fn the_daemon_leaves_no_core_dump() {
         .args(["-c", "ulimit -c unlimited 2>/dev/null; kill -ABRT $$"])
         .current_dir(&world.folder);
     let dumps = dumps_core(&mut other);
-    assert!(dumps, "this machine dumps nobody's memory, so nothing is seen here; raise the hard limit: ulimit -H -c");
+    assert!(
+        dumps,
+        "this machine dumps nobody's memory, so nothing is seen here; raise the hard limit: ulimit -H -c"
+    );
     let command = world.command(&["run"]);
     let mut shell = Command::new("/bin/sh");
     shell

@@ -104,9 +104,15 @@ impl Window {
         if self.held(now).is_none() {
             self.strikes = self.strikes.saturating_add(1);
         }
-        // Halo's own time may be none at all, and then the whole rate would be used up by refusals.
-        let least = self.backoff.delay(self.strikes, spread);
-        let wait = retry_after.map_or(least, |said| said.max(least)).min(LONGEST_HOLD);
+        let backoff = self.backoff.delay(self.strikes, spread);
+        let wait = match retry_after.filter(|said| !said.is_zero()) {
+            Some(said) if self.strikes == 1 => said,
+            // It was not enough.
+            Some(said) => said.max(backoff),
+            // A time that is none, or over, is no time: the whole rate would be used up by refusals.
+            None => backoff,
+        };
+        let wait = wait.min(LONGEST_HOLD);
         let until = self.held_until.map_or(now + wait, |held| held.max(now + wait));
         self.held_until = Some(until);
         self.is_news = true;

@@ -80,6 +80,9 @@ fn a_hold_is_one_whatever_halo_says() {
     assert_eq!(window.hold(start, Some(Duration::ZERO), 0.0), 5 * SECOND);
     let again = window.hold(start + 6 * SECOND, Some(SECOND), 0.0);
     assert_eq!(again, 10 * SECOND, "it was not enough");
+    window.flows(start + 17 * SECOND);
+    let obeyed = window.hold(start + 18 * SECOND, Some(2 * SECOND), 0.0);
+    assert_eq!(obeyed, 2 * SECOND, "what Halo says is enough the first time");
 }
 
 #[test]
