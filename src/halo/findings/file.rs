@@ -1,20 +1,14 @@
 //! The file of a connection's findings in the state folder: JSON for people, replaced whole, its owner's alone.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
-    io::{self, ErrorKind, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
 use url::{Url, form_urlencoded};
 
 use super::Findings;
-use crate::{
-    class::Class,
-    config::ConnectionName,
-    crash::{self, Step},
-};
+use crate::{class::Class, config::ConnectionName, crash::Step, draft};
 
 /// Why there is no use in the file. Nothing stops because of it: the defaults hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,60 +69,25 @@ pub fn load(state_dir: &Path, name: &ConnectionName, url: &Url) -> Result<Option
 #[derive(Debug)]
 pub struct Draft {
     path: PathBuf,
-    draft: PathBuf,
-    file: File,
+    draft: draft::Draft,
 }
 
 impl Draft {
     /// Opens it; makes the folder where it is missing.
     pub fn begin(state_dir: &Path, name: &ConnectionName) -> Result<Draft, FindingsError> {
         let path = path(state_dir, name);
-        let draft = path.with_extension("json.new");
-        let opened = open(state_dir, &draft);
-        let file = opened.map_err(|error| not_written(&draft, &error))?;
-        Ok(Draft { path, draft, file })
+        let draft = draft::Draft::begin(&path).map_err(|error| not_written(&path, &error))?;
+        Ok(Draft { path, draft })
     }
 
     /// Puts the findings in the place of the earlier ones; gives the path.
-    pub fn keep(mut self, findings: &Findings) -> Result<PathBuf, FindingsError> {
-        let path = self.path.clone();
-        self.write(findings).map_err(|error| not_written(&path, &error))?;
+    pub fn keep(self, findings: &Findings) -> Result<PathBuf, FindingsError> {
+        let path = self.path;
+        let text = serde_json::to_string_pretty(findings).map_err(io::Error::from);
+        let kept = text.and_then(|text| self.draft.keep(format!("{text}\n").as_bytes(), Step::Findings));
+        kept.map_err(|error| not_written(&path, &error))?;
         Ok(path)
     }
-
-    fn write(&mut self, findings: &Findings) -> io::Result<()> {
-        let mut text = serde_json::to_string_pretty(findings)?;
-        text.push('\n');
-        self.file.write_all(text.as_bytes())?;
-        self.file.sync_all()?;
-        crash::across(Step::Findings, || std::fs::rename(&self.draft, &self.path))?;
-        let folder = self.path.parent().map(File::open).transpose()?;
-        folder.map_or(Ok(()), |folder| folder.sync_all())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // After the rename there is none.
-        let _ = std::fs::remove_file(&self.draft);
-    }
-}
-
-fn open(state_dir: &Path, draft: &Path) -> io::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o700).create(state_dir)?;
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(draft)?;
-    // Root probes, and a daemon with a user of its own reads: the file belongs to whom the folder belongs to.
-    let folder = std::fs::metadata(state_dir)?;
-    if folder.uid() != file.metadata()?.uid() {
-        // Others than root may not do that, and the daemon says if it can't read the file.
-        let _ = fchown(&file, Some(folder.uid()), Some(folder.gid()));
-    }
-    Ok(file)
 }
 
 fn not_written(path: &Path, error: &io::Error) -> FindingsError {
