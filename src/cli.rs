@@ -22,6 +22,7 @@ pub mod retry;
 pub mod run;
 pub mod sandbox;
 pub mod show;
+pub mod signin;
 
 /// How a command ended, for whoever called it (`product.md`, 2; the numbers are those of sysexits.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +167,8 @@ enum Command {
     Show(show::Show),
     /// Lists the clients, sites or users of Halo with their ids, to choose from
     Halo(halo::Halo),
+    /// Signs a mailbox in with a code that somebody types into a browser: for delegated OAuth 2
+    Signin(signin::Signin),
     /// Serves an emulated Halo on loopback, for trying rules without a tenant
     Sandbox(sandbox::Sandbox),
     /// Runs the main job on embedded parts alone: nothing to configure, no network
@@ -228,6 +231,7 @@ fn dispatch(arguments: &Arguments) -> Ended {
         Command::Log(log) => log.perform(common),
         Command::Show(show) => show.perform(common),
         Command::Halo(halo) => halo.perform(common),
+        Command::Signin(signin) => signin.perform(common),
         Command::Sandbox(sandbox) => sandbox.perform(common),
         Command::Demo(demo) => demo.perform(common),
         Command::Completions { shell } => {

@@ -27,6 +27,7 @@ mod place;
 mod connections;
 mod endpoint;
 mod mailboxes;
+mod oauth;
 mod rule_source;
 mod sections;
 mod table;
@@ -35,6 +36,8 @@ mod value;
 
 // all of it in one call
 pub mod load;
+
+pub use oauth::{Grant, OAuthConfig, Provider, SignIn};
 
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -78,6 +81,20 @@ pub struct Config {
     pub http: Option<HttpConfig>,
 }
 
+impl Config {
+    /// The logins that sign in with OAuth, each with what it is for; mailboxes that rest are left out.
+    pub fn sign_ins(&self) -> Vec<(String, &OAuthConfig)> {
+        let enabled = self.mailboxes.iter().filter(|(_, mailbox)| mailbox.enabled);
+        let of_mailboxes = enabled.filter_map(|(name, mailbox)| match &mailbox.source {
+            MailboxSource::Imap(imap) => Some((format!("mailbox {name}"), imap.sign_in.oauth()?)),
+            MailboxSource::Maildir { .. } => None,
+        });
+        let login = self.smtp.as_ref().and_then(|smtp| smtp.login.as_ref());
+        let of_smtp = login.and_then(|(_, sign_in)| Some(("smtp".to_owned(), sign_in.oauth()?)));
+        of_mailboxes.chain(of_smtp).collect()
+    }
+}
+
 /// A mailbox that is watched. Those with `enabled = false` are kept here and rest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MailboxConfig {
@@ -101,7 +118,7 @@ impl MailboxConfig {
     /// Its addresses: its own name or, where it is the login's, that one; then the further ones.
     pub fn own_addresses(&self) -> Vec<AddrSpec> {
         let name = match &self.source {
-            MailboxSource::Imap(imap) => Some(imap.mailbox.as_ref().unwrap_or(&imap.username)),
+            MailboxSource::Imap(imap) => Some(imap.acts_as()),
             MailboxSource::Maildir { .. } => None,
         };
         let named = name.and_then(|name| AddrSpec::parse(name).ok());
@@ -126,9 +143,16 @@ pub struct ImapConfig {
     pub username: String,
     /// The mailbox, when it is not the one that signs in.
     pub mailbox: Option<String>,
-    pub password: Secret,
+    pub sign_in: SignIn,
     /// In our own spelling (Unicode), with the server's separator.
     pub folder: String,
+}
+
+impl ImapConfig {
+    /// Whose mailbox is opened.
+    pub fn acts_as(&self) -> &str {
+        self.mailbox.as_ref().unwrap_or(&self.username)
+    }
 }
 
 /// How a connection is protected.
@@ -234,8 +258,8 @@ pub struct SmtpConfig {
     pub port: u16,
     pub tls: Tls,
     pub ca_file: Option<PathBuf>,
-    /// `None`: no AUTH.
-    pub login: Option<(String, Secret)>,
+    /// Who signs in, and how; `None`: no AUTH.
+    pub login: Option<(String, SignIn)>,
     pub timeout: Duration,
 }
 

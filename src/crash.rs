@@ -32,6 +32,7 @@ steps! {
     Interrupted = "journal.interrupted",
     ControlSocket = "state.socket",
     Findings = "state.findings",
+    RefreshToken = "state.refresh_token",
 
     // The journal: a commit of whatever waits, a claim, and each kind of change.
     Committed = "journal.committed",

@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub mod control;
+mod expiry;
 pub mod memory;
 pub mod once;
 pub mod reload;
@@ -66,10 +67,12 @@ pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Resu
     });
     let shared = || world.clone();
     let (of_outbox, of_report, of_retention, of_memory) = (shared(), shared(), shared(), shared());
+    let of_expiry = shared();
     loops.start("outbox", async move { pipeline::outbox(&of_outbox).await });
     loops.start("report", async move { report::run(&of_report).await });
     loops.start("retention", async move { trim(&of_retention).await });
     loops.start("memory", async move { memory::run(&of_memory).await });
+    loops.start("expiry", async move { expiry::run(&of_expiry).await });
     loops.start("control", control::serve(world.clone(), crew.clone()));
     loops.start("systemd", systemd::beat(world.clone()));
     let mut mailboxes = Mailboxes {

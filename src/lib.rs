@@ -13,7 +13,7 @@
 //! 1. `message`, `context`, `expression`, `rules`, `outcome::bounce`, `outcome::guard`, `mailbox::position` and
 //!    `retry` do no I/O and read no clock, no environment, no random source. What is pure is never `async`.
 //! 2. Network and disk belong to `config`, `tls`, `mailbox::imap`, `mailbox::maildir`, `halo::client`,
-//!    `draft`, `halo::findings::file`, `outcome::smtp`, `journal`, `daemon::control`, and to `sandbox`, which is no part of a real run.
+//!    `halo::findings::file`, `draft`, `oauth`, `outcome::smtp`, `journal`, `daemon::control`, and to `sandbox`, which is no part of a real run.
 //! 3. Only `mailbox::imap` knows IMAP, only `halo::wire` knows Halo's JSON, only `expression` knows Tera.
 //! 4. Reading a message never fails. Bad mail gives a poorer message, never an error.
 //! 5. An unknown name in an expression is a fault at load, never an empty text. Nothing that a message says is
@@ -38,6 +38,9 @@ mod tls;
 
 // Files and environment become a configuration that cannot hold a wrong value.
 pub mod config;
+
+// Tokens for mail servers.
+pub mod oauth;
 
 // What was received, begun and ended; one write door.
 pub mod journal;

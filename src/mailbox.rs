@@ -10,6 +10,7 @@ use crate::{
     class::Class,
     config::{MailboxConfig, MailboxName, MailboxSource, Settle},
     journal::{Settled, Spot},
+    oauth::{OAuthError, SignIns},
 };
 
 pub mod imap;
@@ -118,6 +119,26 @@ pub enum MailboxError {
         login: String,
         reason: String,
     },
+    /// There is no token to sign in with.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
+    /// The server says no to a token, or takes none.
+    #[error("{host} refuses the token of {login}: {reason}; {remedy}")]
+    Token {
+        host: String,
+        login: String,
+        reason: String,
+        remedy: String,
+    },
+    /// The sign-in is good, and the mailbox is not this login's to open.
+    #[error("{host} signs {login} in and does not open the mailbox {mailbox}: {reason}; {remedy}")]
+    NotConnected {
+        host: String,
+        login: String,
+        mailbox: String,
+        reason: String,
+        remedy: String,
+    },
     /// The password's source.
     #[error("the secret of {login} can not be opened: {reason}")]
     Secret { login: String, reason: String },
@@ -146,8 +167,11 @@ impl MailboxError {
     /// What the daemon does about it.
     pub fn class(&self) -> Class {
         match self {
+            MailboxError::OAuth(error) => error.class(),
             MailboxError::Tls { .. }
             | MailboxError::SignIn { .. }
+            | MailboxError::Token { .. }
+            | MailboxError::NotConnected { .. }
             | MailboxError::Secret { .. }
             | MailboxError::Folder { .. } => Class::Credentials,
             _ => Class::Transient,
@@ -178,10 +202,14 @@ pub trait Mailbox: Send {
 }
 
 /// Connects and signs in; for a Maildir, looks at its folders. `name` is for the log.
-pub async fn open(name: &MailboxName, config: &MailboxConfig) -> Result<Box<dyn Mailbox>, MailboxError> {
+pub async fn open(
+    name: &MailboxName,
+    config: &MailboxConfig,
+    sign_ins: &SignIns,
+) -> Result<Box<dyn Mailbox>, MailboxError> {
     match &config.source {
         MailboxSource::Imap(settings) => {
-            let opened = imap::Imap::open(settings, imap::Patience::default()).await?;
+            let opened = imap::Imap::open(settings, sign_ins, imap::Patience::default()).await?;
             tracing::debug!(mailbox = %name, host = %settings.host, "signed in");
             Ok(Box::new(opened))
         }
@@ -191,10 +219,14 @@ pub async fn open(name: &MailboxName, config: &MailboxConfig) -> Result<Box<dyn 
 
 /// For `check --online`: what the server can do, that the folder is there, and which folders settling would make.
 /// One line each; nothing is changed.
-pub async fn inspect(name: &MailboxName, config: &MailboxConfig) -> Result<Vec<String>, MailboxError> {
+pub async fn inspect(
+    name: &MailboxName,
+    config: &MailboxConfig,
+    sign_ins: &SignIns,
+) -> Result<Vec<String>, MailboxError> {
     let settle: Vec<&Settle> = config.settle.values().collect();
     match &config.source {
-        MailboxSource::Imap(settings) => imap::inspect(settings, &settle).await,
+        MailboxSource::Imap(settings) => imap::inspect(settings, sign_ins, &settle).await,
         MailboxSource::Maildir { path } => maildir::Maildir::open(name, path).await?.inspect(&settle).await,
     }
 }

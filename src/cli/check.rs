@@ -6,7 +6,8 @@ use super::{Common, Ended, Failure, Status, runtime};
 use crate::{
     action::Kind,
     class::Class,
-    config::{Config, ConnectionName, HaloConfig},
+    clock::Clock,
+    config::{Config, ConnectionName, HaloConfig, MailboxSource},
     generation::Generation,
     halo::{
         Client, Reference, Site,
@@ -16,11 +17,13 @@ use crate::{
         registry::Registry,
     },
     mailbox,
+    oauth::SignIns,
     outcome::smtp::Smtp,
     rules::{FieldSource, Step},
 };
 
 mod load;
+mod oauth;
 
 /// Checks the configuration and reports every fault
 #[derive(Debug, clap::Args)]
@@ -51,13 +54,15 @@ impl Check {
                 .for_each(|line| say(format_args!("{line}")));
             say_findings(config, name, halo);
         }
+        let sign_ins = Arc::new(SignIns::new(&config.state_dir, Clock::system()));
+        oauth::lines(config, &sign_ins, Clock::system().now());
         if !self.online {
             return Ok(Status::Done);
         }
         let mut report = Report { wrong: Status::Done };
         runtime()?.block_on(async {
-            report.mailboxes(config).await;
-            report.smtp(config).await;
+            report.mailboxes(config, &sign_ins).await;
+            report.smtp(config, &sign_ins).await;
             report.halo(&generation).await
         })?;
         Ok(report.wrong)
@@ -100,19 +105,30 @@ impl Report {
         }
     }
 
-    async fn mailboxes(&mut self, config: &Config) {
+    async fn mailboxes(&mut self, config: &Config, sign_ins: &SignIns) {
         for (name, mailbox) in config.mailboxes.iter().filter(|(_, mailbox)| mailbox.enabled) {
             let what = format!("mailbox {name}");
-            match mailbox::inspect(name, mailbox).await {
+            if let MailboxSource::Imap(imap) = &mailbox.source
+                && let Some(oauth) = imap.sign_in.oauth()
+                && !self.token(&what, oauth, sign_ins).await
+            {
+                continue;
+            }
+            match mailbox::inspect(name, mailbox, sign_ins).await {
                 Ok(lines) => lines.iter().for_each(|line| self.good(&what, line)),
                 Err(error) => self.bad(&what, &error.to_string(), error.class()),
             }
         }
     }
 
-    async fn smtp(&mut self, config: &Config) {
+    async fn smtp(&mut self, config: &Config, sign_ins: &Arc<SignIns>) {
         let Some(smtp) = &config.smtp else { return };
-        let checked = match Smtp::new(smtp) {
+        if let Some(oauth) = smtp.login.as_ref().and_then(|(_, sign_in)| sign_in.oauth())
+            && !self.token("smtp", oauth, sign_ins).await
+        {
+            return;
+        }
+        let checked = match Smtp::new(smtp, sign_ins) {
             Ok(smtp) => smtp.check().await,
             Err(error) => Err(error),
         };

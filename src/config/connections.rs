@@ -47,7 +47,7 @@ pub fn connection(table: &Table<'_>) -> Option<HaloConfig> {
 }
 
 /// The address of a server. What may hold a password does not print.
-fn url(value: &Value, cleartext: bool) -> Read<Url> {
+pub(super) fn url(value: &Value, cleartext: bool) -> Read<Url> {
     const EXAMPLE: &str = "write the address of the server, such as \"https://example.halopsa.com\"";
     let written = text(value)?;
     let Ok(url) = Url::parse(written.trim()) else {

@@ -152,12 +152,6 @@ pub fn secret(value: &Value) -> Read<Secret> {
     }
 }
 
-/// The fault of an `oauth` table, where there is one; says whether there is.
-pub fn refuse_oauth(table: &Table<'_>) -> bool {
-    let remedy = "sign in with username and password; an app password where the provider asks for one";
-    table.forbid("oauth", "is not supported by this version", remedy)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -21,12 +21,18 @@ const OPTIONAL: [&str; 1] = ["smtp"];
 
 /// Values that may be a table but count as one value: a later layer replaces them whole, since a secret from
 /// two sources would be none. `*` stands for any key.
-const WHOLE: [&[&str]; 5] = [
+const WHOLE: [&[&str]; 11] = [
     &["mailbox", "*", "password"],
+    &["mailbox", "*", "oauth", "client_secret"],
+    &["mailbox", "*", "oauth", "refresh_token"],
+    &["mailbox", "*", "oauth", "service_account"],
     &["mailbox", "*", "settle", "*"],
     &["halo", "*", "client_secret"],
     &["halo", "*", "domains", "*"],
     &["smtp", "password"],
+    &["smtp", "oauth", "client_secret"],
+    &["smtp", "oauth", "refresh_token"],
+    &["smtp", "oauth", "service_account"],
 ];
 
 /// One layer: a tree of values from one origin.

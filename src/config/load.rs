@@ -226,7 +226,14 @@ fn digest(tree: &Value, rules: &[Json]) -> String {
 }
 
 fn canonical(value: &Json, key: &str, text: &mut String) {
-    let secret = ["password", "client_secret", "journal"].contains(&key);
+    let secret = [
+        "password",
+        "client_secret",
+        "refresh_token",
+        "service_account",
+        "journal",
+    ]
+    .contains(&key);
     match value {
         Json::Object(map) => {
             text.push('{');
@@ -359,7 +366,7 @@ mod tests {
             ],
         );
         let config = sound(draft);
-        assert_eq!(format!("{:?}", imap(&config).password), "Secret(env SUPPORT)");
+        assert_eq!(format!("{:?}", imap(&config).sign_in), "Password(Secret(env SUPPORT))");
         assert_eq!(
             format!("{:?}", config.halo[&ConnectionName("main".into())].client_secret),
             "Secret(file /a)"

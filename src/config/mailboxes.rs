@@ -9,8 +9,9 @@ use ::config::{Value, ValueKind};
 
 use super::{
     Backlog, Deduplicate, ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle, Tls, Watch,
-    endpoint::{endpoint, is_loopback, refuse_oauth, secret},
+    endpoint::{endpoint, is_loopback},
     fault::{Fault, closest, suggest},
+    oauth::{SignIn, Who},
     table::Table,
     value::{Read, choice, line, refuse, show, text},
 };
@@ -37,8 +38,8 @@ enum Kind {
 }
 
 /// Reads one mailbox; `None` where too little of it can be understood.
-pub fn mailbox(table: &Table<'_>) -> Option<MailboxConfig> {
-    let source = source(table);
+pub fn mailbox(name: &str, table: &Table<'_>) -> Option<MailboxConfig> {
+    let source = source(name, table);
     let addresses = table.list("addresses", address);
     let settle = settle(table);
     let watch = table.choice("watch", &[("idle", Watch::Idle), ("poll", Watch::Poll)]);
@@ -72,7 +73,7 @@ pub fn mailbox(table: &Table<'_>) -> Option<MailboxConfig> {
 }
 
 /// Where the messages lie; each kind has keys of its own and refuses those of the other.
-fn source(table: &Table<'_>) -> Option<MailboxSource> {
+fn source(name: &str, table: &Table<'_>) -> Option<MailboxSource> {
     const KINDS: [(&str, Kind); 2] = [("imap", Kind::Imap), ("maildir", Kind::Maildir)];
     if table.value("type").is_some_and(|value| choice(value, &KINDS).is_err()) {
         // What kind it should be is unknown, so no key is missing and none is out of place.
@@ -85,7 +86,7 @@ fn source(table: &Table<'_>) -> Option<MailboxSource> {
     match table.choice("type", &KINDS)? {
         Kind::Imap => {
             table.forbid("path", "belongs to a Maildir", "add type = \"maildir\", or remove it");
-            imap(table).map(MailboxSource::Imap)
+            imap(name, table).map(MailboxSource::Imap)
         }
         Kind::Maildir => {
             for key in OF_IMAP {
@@ -97,16 +98,18 @@ fn source(table: &Table<'_>) -> Option<MailboxSource> {
     }
 }
 
-fn imap(table: &Table<'_>) -> Option<ImapConfig> {
+fn imap(name: &str, table: &Table<'_>) -> Option<ImapConfig> {
     let port = |tls| if tls == Tls::Implicit { 993 } else { 143 };
     let endpoint = endpoint(table, "imap.example.com", port);
     let username = table.need("username", "\"support@example.com\"", line);
     let mailbox = table.line("mailbox");
     let folder = table.get("folder", line);
-    let password = match refuse_oauth(table) {
-        true => table.get("password", secret),
-        false => table.need("password", "{ credential = \"NAME\" }", secret),
-    };
+    let who = username.as_deref().map(|username| Who {
+        username,
+        acts_as: mailbox.as_deref().unwrap_or(username),
+        mailbox: Some(MailboxName(name.to_owned())),
+    });
+    let sign_in = SignIn::read(table, who.as_ref());
     let endpoint = endpoint?;
     Some(ImapConfig {
         host: endpoint.host,
@@ -115,7 +118,7 @@ fn imap(table: &Table<'_>) -> Option<ImapConfig> {
         ca_file: endpoint.ca_file,
         username: username?,
         mailbox,
-        password: password?,
+        sign_in: sign_in?,
         folder: folder?,
     })
 }
@@ -202,7 +205,7 @@ impl Watched {
     }
 
     fn on_server(imap: &ImapConfig, folder: &str) -> Watched {
-        let login = imap.mailbox.as_deref().unwrap_or(&imap.username);
+        let login = imap.acts_as();
         // On loopback every port is a server of its own; elsewhere two ports lead to the same one.
         let port = if is_loopback(&imap.host) {
             format!(":{}", imap.port)

@@ -31,8 +31,10 @@ pub fn read(root: &Map<String, Value>, faults: &RefCell<Vec<Fault>>) -> Sections
     // Rules are read apart; here they can only come from the environment, which is a fault already.
     root.value("rule");
     let (mailboxes, named_mailboxes) = named(&root, "mailbox", mailbox);
-    let (halo, named_connections) = named(&root, "halo", connection);
-    let smtp = section(&root, "smtp", telling::smtp);
+    let (halo, named_connections) = named(&root, "halo", |_, table| connection(table));
+    let smtp = section(&root, "smtp", |table| {
+        telling::smtp(table, &mailboxes, &named_mailboxes)
+    });
     let bounce = section(&root, "bounce", telling::bounce);
     let report = section(&root, "report", telling::report);
     let retry = section(&root, "retry", retry);
@@ -119,7 +121,11 @@ fn reports_to_ourselves(config: &Config) -> Option<Fault> {
 }
 
 /// The tables below `kind`, each read by `read`, and their names.
-fn named<T>(root: &Table<'_>, kind: &str, read: fn(&Table<'_>) -> Option<T>) -> (BTreeMap<String, T>, Vec<String>) {
+fn named<T>(
+    root: &Table<'_>,
+    kind: &str,
+    read: impl Fn(&str, &Table<'_>) -> Option<T>,
+) -> (BTreeMap<String, T>, Vec<String>) {
     let (mut found, mut names) = (BTreeMap::new(), Vec::new());
     let Some(all) = root.table(kind, Map::new()) else {
         return (found, names);
@@ -147,7 +153,7 @@ fn named<T>(root: &Table<'_>, kind: &str, read: fn(&Table<'_>) -> Option<T>) -> 
         let Some(table) = all.table(name, built_in_table(kind)) else {
             continue;
         };
-        if let Some(value) = read(&table) {
+        if let Some(value) = read(name, &table) {
             found.insert(name.to_owned(), value);
         }
         table.finish();
@@ -156,7 +162,7 @@ fn named<T>(root: &Table<'_>, kind: &str, read: fn(&Table<'_>) -> Option<T>) -> 
 }
 
 /// The table at `key` read by `read`.
-fn section<T>(root: &Table<'_>, key: &str, read: fn(&Table<'_>) -> Option<T>) -> Option<T> {
+fn section<T>(root: &Table<'_>, key: &str, read: impl Fn(&Table<'_>) -> Option<T>) -> Option<T> {
     let table = root.table(key, built_in_table(key))?;
     let value = read(&table);
     table.finish();

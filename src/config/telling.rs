@@ -1,31 +1,30 @@
 //! `[smtp]`, `[bounce]` and `[report]`: who is told, and by which way.
 
-use ::config::Value;
+use std::collections::BTreeMap;
+
+use ::config::{Map, Value, ValueKind};
 
 use super::{
-    BounceConfig, Include, ReportConfig, SmtpConfig, Tls, WithoutReturnPath,
-    endpoint::{endpoint, refuse_oauth, secret},
+    BounceConfig, Include, MailboxConfig, MailboxSource, ReportConfig, SmtpConfig, Tls, WithoutReturnPath,
+    endpoint::endpoint,
+    fault::suggest,
     mailboxes::address,
+    oauth::{SignIn, Who},
     table::Table,
     value::{Read, refuse, text},
 };
 use crate::message::address::{AddrSpec, NameAddr};
 
-/// Where bounces and reports leave.
-pub fn smtp(table: &Table<'_>) -> Option<SmtpConfig> {
+type Mailboxes = BTreeMap<String, MailboxConfig>;
+
+/// Where bounces and reports leave. `named`: the mailboxes that there are, the faulty ones too.
+pub fn smtp(table: &Table<'_>, mailboxes: &Mailboxes, named: &[String]) -> Option<SmtpConfig> {
     let endpoint = endpoint(table, "smtp.example.com", |tls| match tls {
         Tls::Implicit => 465,
         Tls::Starttls => 587,
         Tls::None => 25,
     });
-    let oauth = refuse_oauth(table);
-    let username = table.line("username");
-    let password = table.get("password", secret);
-    match (table.wrote("username"), table.wrote("password")) {
-        (true, false) if !oauth => table.lacks("password", "{ credential = \"NAME\" }, or remove username"),
-        (false, true) => table.lacks("username", "\"…\", or remove password"),
-        _ => {}
-    }
+    let login = login(table, mailboxes, named);
     let timeout = table.duration("timeout");
     let endpoint = endpoint?;
     Some(SmtpConfig {
@@ -33,9 +32,68 @@ pub fn smtp(table: &Table<'_>) -> Option<SmtpConfig> {
         port: endpoint.port,
         tls: endpoint.tls,
         ca_file: endpoint.ca_file,
-        login: username.zip(password),
+        login,
         timeout: timeout?,
     })
+}
+
+/// Who signs in: with a password or a token of its own, or as a mailbox does.
+fn login(table: &Table<'_>, mailboxes: &Mailboxes, named: &[String]) -> Option<(String, SignIn)> {
+    let username = table.line("username");
+    let names_mailbox = |value: &Value| matches!(&value.kind, ValueKind::Table(keys) if keys.contains_key("mailbox"));
+    if table.value("oauth").is_some_and(names_mailbox) {
+        let (acts_as, sign_in) = as_mailbox(table, mailboxes, named)?;
+        return Some((username.unwrap_or(acts_as), sign_in));
+    }
+    let signs_in = table.wrote("password") || table.wrote("oauth");
+    match (table.wrote("username"), signs_in) {
+        (false, false) => return None,
+        (true, false) => {
+            table.lacks("password", "{ credential = \"NAME\" }, or remove username");
+            return None;
+        }
+        (false, true) => {
+            let key = if table.wrote("password") { "password" } else { "oauth" };
+            table.lacks("username", &format!("\"…\", or remove {key}"));
+        }
+        (true, true) => {}
+    }
+    let who = username.as_deref().map(|username| Who {
+        username,
+        acts_as: username,
+        mailbox: None,
+    });
+    let sign_in = SignIn::read(table, who.as_ref());
+    username.zip(sign_in)
+}
+
+/// `oauth = { mailbox = "NAME" }`: the mailbox's own name, and how it signs in.
+fn as_mailbox(table: &Table<'_>, mailboxes: &Mailboxes, named: &[String]) -> Option<(String, SignIn)> {
+    let oauth = table.table("oauth", Map::new())?;
+    let name = oauth.line("mailbox");
+    let found = name.as_ref().and_then(|name| mailboxes.get(name));
+    let sign_in = match (&name, found.map(|mailbox| &mailbox.source)) {
+        (Some(_), Some(MailboxSource::Imap(imap))) if imap.sign_in.oauth().is_some() => {
+            Some((imap.acts_as().to_owned(), imap.sign_in.clone()))
+        }
+        (Some(name), Some(_)) => {
+            let problem = format!("is {name:?}, which does not sign in with OAuth");
+            oauth.fault("mailbox", problem, "give [smtp] a username and password of its own");
+            None
+        }
+        (Some(name), None) if !named.contains(name) => {
+            let remedy = suggest(name, named.iter().map(String::as_str));
+            oauth.fault("mailbox", format!("is {name:?}, which is no mailbox"), remedy);
+            None
+        }
+        _ => None,
+    };
+    oauth.finish();
+    if table.wrote("password") {
+        table.fault("oauth", "stands beside a password", "remove one of them");
+        return None;
+    }
+    sign_in
 }
 
 /// What senders are told, and how often.

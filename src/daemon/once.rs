@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{HANDED, PATIENCE, memory, stop_is_over};
+use super::{HANDED, PATIENCE, expiry, memory, stop_is_over};
 use crate::{
     config::{MailboxConfig, MailboxName},
     journal::{JournalError, Totals},
@@ -71,6 +71,7 @@ impl Once {
     /// Says how many letters are still waiting.
     async fn passes(&self, crew: &Crew) -> Result<usize, JournalError> {
         let world = &self.world;
+        expiry::pass(world).await?;
         let begun = world.clock.now();
         let (hand, handed) = mpsc::channel(HANDED);
         let receiving = self.receive(hand);

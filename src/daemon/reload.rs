@@ -64,6 +64,7 @@ pub(super) async fn swap(world: &World, generation: Generation) {
     world.generation.store(Arc::new(generation));
     report::well(world, Thing::Configuration).await;
     world.halos.try_again();
+    world.sign_ins.forget();
     world.bells.mended.send_replace(());
     health::reloaded(world, is_another).await;
     world.bells.work.notify_one();

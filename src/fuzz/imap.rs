@@ -7,7 +7,7 @@ use tokio::{runtime::Runtime, sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{ImapConfig, Settle, Tls},
+    config::{ImapConfig, Settle, SignIn, Tls},
     journal::Spot,
     mailbox::{
         Listed, Mailbox, MailboxError, Range,
@@ -53,7 +53,7 @@ async fn session(octets: &[u8]) -> Result<(), MailboxError> {
         ca_file: None,
         username: "support@desk.example".to_owned(),
         mailbox: None,
-        password: Secret::Literal(SecretString::from(SECRET.to_owned())),
+        sign_in: SignIn::Password(Secret::Literal(SecretString::from(SECRET.to_owned()))),
         folder: "INBOX".to_owned(),
     };
     let patience = Patience {

@@ -13,6 +13,7 @@ use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Set
 use crate::{
     config::{ImapConfig, Settle},
     journal::Spot,
+    oauth::SignIns,
 };
 
 mod completion;
@@ -114,16 +115,22 @@ struct FolderTraits {
 
 impl Imap {
     /// Connects and signs in.
-    pub async fn open(config: &ImapConfig, patience: Patience) -> Result<Imap, MailboxError> {
+    pub async fn open(config: &ImapConfig, sign_ins: &SignIns, patience: Patience) -> Result<Imap, MailboxError> {
         let (wire, signed_in) = connect::connect(config, patience).await?;
-        Imap::begin(wire, signed_in, config).await
+        Imap::begin(wire, signed_in, config, sign_ins).await
     }
 
-    async fn begin(mut wire: Wire, signed_in: bool, config: &ImapConfig) -> Result<Imap, MailboxError> {
+    async fn begin(
+        mut wire: Wire,
+        signed_in: bool,
+        config: &ImapConfig,
+        sign_ins: &SignIns,
+    ) -> Result<Imap, MailboxError> {
         if !signed_in {
-            sign_in::sign_in(&mut wire, config).await?;
+            sign_in::sign_in(&mut wire, config, sign_ins).await?;
         }
-        let names = learn_names(&mut wire).await?;
+        let names = learn_names(&mut wire).await;
+        let names = names.map_err(|error| sign_in::not_connected(config, error))?;
         Ok(Imap {
             wire,
             folder: config.folder.clone(),

@@ -13,7 +13,6 @@ use std::{
 use lettre::{
     Address,
     transport::smtp::{
-        authentication::{Credentials, Mechanism},
         client::AsyncSmtpConnection,
         commands::{Data, Mail, Noop, Rcpt, Rset},
         extension::{ClientId, Extension, MailBodyParameter, MailParameter},
@@ -27,12 +26,13 @@ use crate::{
     crash,
     journal::Letter,
     message::address::AddrSpec,
-    secret::ExposeSecret,
+    oauth::SignIns,
     tls,
 };
 
 mod content;
 mod error;
+mod sign_in;
 mod stream;
 
 use content::Content;
@@ -52,6 +52,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// An SMTP server and how to sign in to it.
 pub struct Smtp {
     config: SmtpConfig,
+    sign_ins: Arc<SignIns>,
     tls: Option<Arc<ClientConfig>>,
     hello: ClientId,
     kept: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
@@ -59,13 +60,14 @@ pub struct Smtp {
 
 impl Smtp {
     /// Reads the `ca_file` and connects to nothing.
-    pub fn new(config: &SmtpConfig) -> Result<Smtp, SmtpError> {
+    pub fn new(config: &SmtpConfig, sign_ins: &Arc<SignIns>) -> Result<Smtp, SmtpError> {
         let tls = match config.tls {
             Tls::None => None,
             Tls::Implicit | Tls::Starttls => Some(tls::client_config(config.ca_file.as_deref())?),
         };
         Ok(Smtp {
             config: config.clone(),
+            sign_ins: sign_ins.clone(),
             tls,
             hello: ClientId::default(),
             kept: Mutex::default(),
@@ -205,20 +207,12 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
-        let server = self.server();
         let opening = Stream::open(&self.config, self.tls.clone(), &self.hello);
         let stream = self.timed(&Step::Greeting, self.config.timeout, opening).await??;
         let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello);
         let mut connection = self.within(&Step::Greeting, self.config.timeout, greeting).await?;
-        if let Some((name, secret)) = &self.config.login {
-            let credentials = Credentials::new(name.clone(), secret.open()?.expose_secret().to_owned());
-            let mechanisms = [Mechanism::Plain, Mechanism::Login];
-            if connection.server_info().get_auth_mechanism(&mechanisms).is_none() {
-                return Err(SmtpError::NoMechanism { server });
-            }
-            let signing_in = connection.auth(&mechanisms, &credentials);
-            self.within(&Step::SignIn(name.clone()), self.config.timeout, signing_in)
-                .await?;
+        if let Some((name, sign_in)) = &self.config.login {
+            self.sign_in(&mut connection, name, sign_in).await?;
         }
         Ok(connection)
     }

@@ -48,7 +48,7 @@ pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<Left
         }
         let generation = world.generation.load_full();
         let smtp = generation.config.smtp.as_ref();
-        let smtp = smtp.map(|smtp| Smtp::new(smtp).map(|smtp| smtp.named(&world.hostname)));
+        let smtp = smtp.map(|smtp| Smtp::new(smtp, &world.sign_ins).map(|smtp| smtp.named(&world.hostname)));
         let goes_on = batch(world, &generation, smtp.as_ref(), letters, &mut left).await;
         if let Some(Ok(smtp)) = &smtp {
             smtp.close().await;

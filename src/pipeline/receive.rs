@@ -135,7 +135,7 @@ impl Watched {
     /// The pass of `run --once`.
     pub async fn once(&self) {
         let taken = async {
-            let mut session = mailbox::open(&self.name, &self.config).await?;
+            let mut session = mailbox::open(&self.name, &self.config, &self.world.sign_ins).await?;
             self.pass(session.as_mut()).await
         };
         match taken.await {
@@ -145,7 +145,7 @@ impl Watched {
     }
 
     async fn session(&self, failures: &mut u32) -> Result<(), ReceiveError> {
-        let mut session = mailbox::open(&self.name, &self.config).await?;
+        let mut session = mailbox::open(&self.name, &self.config, &self.world.sign_ins).await?;
         loop {
             let passed = self.pass(session.as_mut()).await;
             self.world.state.has_read(&self.name);

@@ -250,7 +250,8 @@ impl Settler {
     ) -> Result<&'a mut Session, MailboxError> {
         if session.as_ref().is_none_or(|open| open.folder != folder) {
             *session = None;
-            let mut mailbox = mailbox::open(&self.name, was_folder.unwrap_or(&self.config)).await?;
+            let config = was_folder.unwrap_or(&self.config);
+            let mut mailbox = mailbox::open(&self.name, config, &self.world.sign_ins).await?;
             mailbox.select().await?;
             let folder = folder.to_owned();
             *session = Some(Session { folder, mailbox });

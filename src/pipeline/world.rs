@@ -18,6 +18,7 @@ use crate::{
     generation::Generation,
     halo::registry::Registry,
     journal::{Journal, Queue},
+    oauth::SignIns,
 };
 
 /// Something that is overdue finds no free place just now, so it is not asked for all the time.
@@ -33,6 +34,8 @@ pub struct World {
     pub generation: ArcSwap<Generation>,
     /// The Halo connections.
     pub halos: Arc<Registry>,
+    /// Tokens for mail servers.
+    pub sign_ins: Arc<SignIns>,
     /// Performs what steps ask.
     pub live: Live,
     /// Of this machine.
@@ -81,8 +84,10 @@ impl World {
     ) -> Result<World, String> {
         let halos = Arc::new(Registry::counted_by(journal.clone()));
         halos.update(&generation.config)?;
+        let sign_ins = SignIns::new(&generation.config.state_dir, clock.clone());
         Ok(World {
             live: Live::new(journal.clone(), clock.clone(), halos.clone()),
+            sign_ins: Arc::new(sign_ins),
             journal,
             clock,
             generation: ArcSwap::from_pointee(generation),

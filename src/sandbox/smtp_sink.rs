@@ -51,6 +51,8 @@ pub struct Switches {
     pub says: Vec<(&'static str, Says)>,
     /// Asks for this login, by AUTH PLAIN and LOGIN.
     pub login: Option<(String, String)>,
+    /// Asks for one of these tokens, each of a user, by AUTH XOAUTH2; the next one may be added at any time.
+    pub bearers: Option<Vec<(String, String)>>,
 }
 
 /// What a server says that is no right answer.

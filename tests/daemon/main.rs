@@ -4,19 +4,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod gate;
-#[path = "../servers/hostile_imap/mod.rs"]
-mod hostile_imap;
 mod mail;
 mod program;
 mod promise;
-#[path = "../servers/proxy.rs"]
-mod proxy;
 mod running;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod world;
 
-use servers::dovecot;
+use servers::{authorization, dovecot, hostile_imap, proxy};
 
 mod bulk;
 mod commands;
@@ -33,6 +29,7 @@ mod hostile_mailbox;
 mod hostile_smtp;
 mod identity;
 mod killed;
+mod oauth;
 mod on_error;
 mod once;
 mod order;

@@ -29,7 +29,9 @@ fn wanted() -> Vec<Listed> {
 
 async fn fetch_from(steps: Vec<Step>, wanted: &[Listed]) -> (Vec<(u32, String)>, Result<Vec<Withheld>, MailboxError>) {
     let script = Script::of_folder(4, 3, "", steps);
-    let mut imap = in_time(Imap::open(&scripted(script.port), SHORT)).await.unwrap();
+    let mut imap = in_time(Imap::open(&scripted(script.port), &nobody(), SHORT))
+        .await
+        .unwrap();
     let (fetched, ended) = try_fetch(&mut imap, wanted, false).await;
     drop(imap);
     script.join();
@@ -237,11 +239,17 @@ async fn a_large_message_whose_server_never_ends_is_given_up() {
 #[tokio::test]
 async fn what_does_not_speak_imap_is_called_so() {
     let script = Script::play(vec![say("220 mail.example.com ESMTP\r\n"), Step::ExpectEnd]);
-    let error = in_time(Imap::open(&scripted(script.port), SHORT)).await.err().unwrap();
+    let error = in_time(Imap::open(&scripted(script.port), &nobody(), SHORT))
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(error, MailboxError::Lost { .. }), "{error}");
     script.join();
     let script = Script::play(vec![say("* BYE too many connections\r\n"), Step::ExpectEnd]);
-    let error = in_time(Imap::open(&scripted(script.port), SHORT)).await.err().unwrap();
+    let error = in_time(Imap::open(&scripted(script.port), &nobody(), SHORT))
+        .await
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("too many connections"), "{error}");
     script.join();
 }
@@ -259,7 +267,9 @@ async fn a_server_that_tells_no_uidnext_is_asked() {
         Step::Expect("FETCH * (UID)"),
         say("* 3 FETCH (UID 41)\r\nTAG OK done\r\n"),
     ]);
-    let mut imap = in_time(Imap::open(&scripted(script.port), SHORT)).await.unwrap();
+    let mut imap = in_time(Imap::open(&scripted(script.port), &nobody(), SHORT))
+        .await
+        .unwrap();
     assert_eq!(in_time(imap.select()).await.unwrap().uid_next, 42);
     script.join();
 }

@@ -7,9 +7,11 @@
 use std::{collections::BTreeMap, future::Future, path::PathBuf, time::Duration};
 
 use halo_intake::{
-    config::{Deduplicate, ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle, Tls, Watch},
+    clock::Clock,
+    config::{Deduplicate, ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle, SignIn, Tls, Watch},
     journal::{Settled, Spot},
     mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Range, Settling, Withheld},
+    oauth::SignIns,
     outcome::Outcome,
     secret::{Secret, SecretString},
 };
@@ -20,6 +22,7 @@ mod servers;
 
 mod faults;
 mod maildir;
+mod oauth;
 mod others;
 mod reading;
 mod settling;
@@ -27,6 +30,7 @@ mod signing_in;
 mod waiting;
 
 use servers::{
+    authorization,
     dovecot::{self, Dovecot, PASSWORD},
     script,
 };
@@ -47,9 +51,13 @@ fn imap(server: &Dovecot, user: &str) -> ImapConfig {
         ca_file: Some(server.ca_pem.clone()),
         username: user.to_owned(),
         mailbox: None,
-        password: Secret::Literal(SecretString::from(PASSWORD)),
+        sign_in: password(PASSWORD),
         folder: "INBOX".to_owned(),
     }
+}
+
+fn password(text: &str) -> SignIn {
+    SignIn::Password(Secret::Literal(SecretString::from(text)))
 }
 
 /// The same in the clear.
@@ -72,7 +80,7 @@ fn scripted(port: u16) -> ImapConfig {
         ca_file: None,
         username: "ann".to_owned(),
         mailbox: None,
-        password: Secret::Literal(SecretString::from(PASSWORD)),
+        sign_in: password(PASSWORD),
         folder: "INBOX".to_owned(),
     }
 }
@@ -96,12 +104,26 @@ fn name() -> MailboxName {
     MailboxName("support".to_owned())
 }
 
+/// For sign-ins with a password.
+fn nobody() -> SignIns {
+    SignIns::new("/nonexistent".as_ref(), Clock::system())
+}
+
+async fn open_with(config: ImapConfig, sign_ins: &SignIns) -> Result<Box<dyn Mailbox>, MailboxError> {
+    in_time(mailbox::open(&name(), &watched(MailboxSource::Imap(config)), sign_ins)).await
+}
+
 async fn open(config: ImapConfig) -> Result<Box<dyn Mailbox>, MailboxError> {
-    in_time(mailbox::open(&name(), &watched(MailboxSource::Imap(config)))).await
+    open_with(config, &nobody()).await
 }
 
 async fn open_maildir(path: PathBuf) -> Result<Box<dyn Mailbox>, MailboxError> {
-    in_time(mailbox::open(&name(), &watched(MailboxSource::Maildir { path }))).await
+    in_time(mailbox::open(
+        &name(),
+        &watched(MailboxSource::Maildir { path }),
+        &nobody(),
+    ))
+    .await
 }
 
 /// Lists everything that the folder holds now.

@@ -115,7 +115,12 @@ async fn notices(server: &Server) {
 }
 
 async fn inspected(config: ImapConfig) -> Result<Vec<String>, MailboxError> {
-    in_time(mailbox::inspect(&name(), &watched(MailboxSource::Imap(config)))).await
+    in_time(mailbox::inspect(
+        &name(),
+        &watched(MailboxSource::Imap(config)),
+        &nobody(),
+    ))
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

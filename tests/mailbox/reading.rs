@@ -207,7 +207,7 @@ async fn inspecting_tells_what_is_there_and_changes_nothing() {
     server.add_user("ann");
     server.deliver("ann", "INBOX", &message(1));
     let config = watched(MailboxSource::Imap(imap(&server, "ann")));
-    let lines = in_time(mailbox::inspect(&name(), &config)).await.unwrap();
+    let lines = in_time(mailbox::inspect(&name(), &config, &nobody())).await.unwrap();
     assert_eq!(lines[0], format!("localhost:{}: signed in as ann", server.imaps_port));
     assert!(
         lines.iter().any(|line| line == "folder \"INBOX\" holds 1 messages"),

@@ -262,7 +262,11 @@ async fn a_destination_that_is_the_folder_itself_under_another_spelling_is_refus
         settle: BTreeMap::from([(Outcome::Failed, move_to("Support.New"))]),
         ..watched(MailboxSource::Imap(config))
     };
-    said(in_time(mailbox::inspect(&name(), &config)).await.unwrap_err());
+    said(
+        in_time(mailbox::inspect(&name(), &config, &nobody()))
+            .await
+            .unwrap_err(),
+    );
 }
 
 #[tokio::test]
@@ -294,7 +298,7 @@ async fn a_copy_that_was_not_made_is_never_expunged() {
             say("TAG OK done\r\n"),
         ],
     );
-    let mut imap = in_time(Imap::open(&scripted(script.port), Patience::default()))
+    let mut imap = in_time(Imap::open(&scripted(script.port), &nobody(), Patience::default()))
         .await
         .unwrap();
     let spots = [1, 2, 3].map(|uid| Spot::Uid { validity: 7, uid });

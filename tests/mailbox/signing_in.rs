@@ -17,9 +17,8 @@ use crate::{
 async fn a_wrong_password_rests_the_mailbox_and_is_not_repeated_in_the_error() {
     let server = Dovecot::start();
     server.add_user("ann");
-    let wrong = Secret::Literal(SecretString::from("not-it"));
     let error = open(ImapConfig {
-        password: wrong,
+        sign_in: password("not-it"),
         ..imap(&server, "ann")
     })
     .await
@@ -36,12 +35,11 @@ async fn a_wrong_password_rests_the_mailbox_and_is_not_repeated_in_the_error() {
 
 #[tokio::test]
 async fn odd_passwords_sign_in_by_plain_and_by_login() {
-    let password = "pä\"ss\\wörd {3} ✓";
+    let odd = "pä\"ss\\wörd {3} ✓";
     let server = Dovecot::start();
-    server.add_user_with("änn", password);
-    let secret = Secret::Literal(SecretString::from(password));
+    server.add_user_with("änn", odd);
     let mut mailbox = open(ImapConfig {
-        password: secret.clone(),
+        sign_in: password(odd),
         ..imap(&server, "änn")
     })
     .await
@@ -60,7 +58,7 @@ async fn odd_passwords_sign_in_by_plain_and_by_login() {
     ]);
     let config = ImapConfig {
         username: "änn".to_owned(),
-        password: secret,
+        sign_in: password(odd),
         ..scripted(script.port)
     };
     let error = open(config).await.err().unwrap();
@@ -76,9 +74,8 @@ async fn a_quoted_password_keeps_its_quotes_and_backslashes() {
         Step::Say("TAG NO [UNAVAILABLE] the user database is down\r\n".to_owned()),
         Step::ExpectEnd,
     ]);
-    let secret = Secret::Literal(SecretString::from("a\"b\\c"));
     let error = open(ImapConfig {
-        password: secret,
+        sign_in: password("a\"b\\c"),
         ..scripted(script.port)
     })
     .await

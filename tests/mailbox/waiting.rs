@@ -66,7 +66,9 @@ async fn a_stop_ends_it_at_once() {
 
 async fn idle_with(steps: Vec<Step>, milliseconds: u64) -> Result<Woke, MailboxError> {
     let script = Script::of_folder(4, 3, "IDLE", steps);
-    let mut imap = in_time(Imap::open(&scripted(script.port), SHORT)).await.unwrap();
+    let mut imap = in_time(Imap::open(&scripted(script.port), &nobody(), SHORT))
+        .await
+        .unwrap();
     in_time(imap.select()).await.unwrap();
     let woke = in_time(imap.wait(true, later(milliseconds), &CancellationToken::new())).await;
     drop(imap);
@@ -131,7 +133,9 @@ async fn keepalives_do_not_move_the_end_and_early_news_is_not_lost() {
 #[tokio::test]
 async fn a_server_without_idle_is_waited_out() {
     let script = Script::of_folder(4, 3, "", vec![Step::ExpectEnd]);
-    let mut imap = in_time(Imap::open(&scripted(script.port), SHORT)).await.unwrap();
+    let mut imap = in_time(Imap::open(&scripted(script.port), &nobody(), SHORT))
+        .await
+        .unwrap();
     in_time(imap.select()).await.unwrap();
     let woke = in_time(imap.wait(true, later(50), &CancellationToken::new()))
         .await

@@ -33,6 +33,8 @@ pub struct Options {
     pub prefix: &'static str,
     /// Octets that one account may hold, as Dovecot writes it; counting them makes deliveries slow.
     pub quota: Option<&'static str>,
+    /// Takes tokens by these mechanisms, besides passwords: their key (HS256, in base64) and issuer.
+    pub tokens: Option<(&'static str, &'static str, &'static str)>,
 }
 
 impl Default for Options {
@@ -44,6 +46,7 @@ impl Default for Options {
             separator: '.',
             prefix: "",
             quota: None,
+            tokens: None,
         }
     }
 }
@@ -88,6 +91,9 @@ impl Dovecot {
         chown(path.join("mail"), Some(NOBODY), Some(NOBODY)).expect("the tests with Dovecot run as root");
         fs::write(path.join("users"), "").expect("a new file");
         write_certificates(&path, options.names, options.expired);
+        if let Some((_, key, issuer)) = options.tokens {
+            write_token_key(&path, key, issuer);
+        }
         let (imap_port, imaps_port) = (free_port(), free_port());
         fs::write(
             path.join("dovecot.conf"),
@@ -260,6 +266,18 @@ impl Drop for Dovecot {
     }
 }
 
+/// Tokens are verified by key, without asking anybody.
+fn write_token_key(path: &Path, key: &str, issuer: &str) {
+    let keys = path.join("keys/default/HS256");
+    fs::create_dir_all(&keys).expect("a new folder");
+    fs::write(keys.join("default"), key).expect("a new file");
+    let text = format!(
+        "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={}/keys/\nusername_attribute = email\nissuers = {issuer}\n",
+        path.display()
+    );
+    fs::write(path.join("oauth2.conf"), text).expect("a new file");
+}
+
 /// Dovecot 2.3 wants every setting and every brace on a line of its own; here `;` ends a line.
 fn configuration(path: &Path, options: &Options, imap_port: u16, imaps_port: u16) -> String {
     let dir = path.display();
@@ -275,14 +293,20 @@ fn configuration(path: &Path, options: &Options, imap_port: u16, imaps_port: u16
         )
     };
     let quota = options.quota.map(counted).unwrap_or_default();
+    let mechanisms = options.tokens.map(|(mechanisms, ..)| mechanisms).unwrap_or_default();
+    let tokens = match options.tokens {
+        Some(_) => format!("passdb {{; driver = oauth2; mechanisms = {mechanisms}; args = {dir}/oauth2.conf; }}"),
+        None => String::new(),
+    };
     let folded = format!(
         "base_dir = {dir}/run; state_dir = {dir}/state; log_path = {dir}/dovecot.log; protocols = imap; listen = 127.0.0.1
 ssl = yes; ssl_cert = <{dir}/leaf.pem; ssl_key = <{dir}/leaf.key; disable_plaintext_auth = no
-auth_mechanisms = plain login; auth_failure_delay = 0; auth_username_chars =
+auth_mechanisms = plain login {mechanisms}; auth_failure_delay = 0; auth_username_chars =
 mail_uid = nobody; mail_gid = nogroup; first_valid_uid = 1; mail_home = {dir}/mail/%u
 mail_location = maildir:~/Maildir{layout}; mail_fsync = never
 namespace inbox {{; inbox = yes; separator = {separator}; prefix = {prefix}; }}
-passdb {{; driver = passwd-file; args = scheme=PLAIN username_format=%u {dir}/users; }}
+{tokens}
+passdb {{; driver = passwd-file; mechanisms = plain login; args = scheme=PLAIN username_format=%u {dir}/users; }}
 userdb {{; driver = passwd-file; args = username_format=%u {dir}/users; }}
 {quota}
 service imap-login {{; inet_listener imap {{; port = {imap_port}; }}; inet_listener imaps {{; port = {imaps_port}; ssl = yes; }}

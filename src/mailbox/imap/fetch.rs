@@ -87,7 +87,7 @@ impl Imap {
                     Reply::Done(completion) if completion.is_passing() => return Err(completion.refused()),
                     Reply::Done(_) => break,
                     Reply::Untagged(Some(shown)) => shown,
-                    Reply::Untagged(None) | Reply::Continue => continue,
+                    Reply::Untagged(None) | Reply::Continue(_) => continue,
                 };
                 // Without octets it is news about flags, or a message that is just being expunged (RFC 2180, 4.1.3).
                 let Some(octets) = shown.octets else { continue };
@@ -177,7 +177,7 @@ impl Imap {
             match self.wire.reply(&sent, shown).await? {
                 Reply::Done(completion) => break completion,
                 Reply::Untagged(Some(shown)) if shown.uid == uid && shown.answers => piece = Some(shown),
-                Reply::Untagged(_) | Reply::Continue => {}
+                Reply::Untagged(_) | Reply::Continue(_) => {}
             }
         };
         if let Some(shown) = piece.filter(|_| completion.status == "OK") {

@@ -71,7 +71,7 @@ impl Imap {
                 }
             };
             match reply? {
-                Reply::Continue => begun = true,
+                Reply::Continue(_) => begun = true,
                 Reply::Done(completion) if !begun && !completion.is_passing() => return Ok(None),
                 // Refused for now, or ended by the server, which only DONE may do.
                 Reply::Done(completion) => return Err(completion.refused()),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Imap, Patience};
+use super::{Imap, Patience, sign_in::not_connected};
 use crate::{
     config::{ImapConfig, Settle},
     mailbox::{Mailbox, MailboxError},
+    oauth::SignIns,
 };
 
 /// Extensions that decide how well things go, with what happens without them.
@@ -19,8 +20,12 @@ const WANTED: [(&str, &str); 3] = [
 ];
 
 /// Signs in, opens the folder, looks for the folders that settling needs.
-pub(in crate::mailbox) async fn inspect(config: &ImapConfig, settle: &[&Settle]) -> Result<Vec<String>, MailboxError> {
-    let mut imap = Imap::open(config, Patience::default()).await?;
+pub(in crate::mailbox) async fn inspect(
+    config: &ImapConfig,
+    sign_ins: &SignIns,
+    settle: &[&Settle],
+) -> Result<Vec<String>, MailboxError> {
+    let mut imap = Imap::open(config, sign_ins, Patience::default()).await?;
     let mut lines = vec![format!(
         "{}:{}: signed in as {}",
         config.host, config.port, config.username
@@ -32,7 +37,8 @@ pub(in crate::mailbox) async fn inspect(config: &ImapConfig, settle: &[&Settle])
     lines.extend(WANTED.iter().filter_map(lacking));
     let advertised: Vec<&str> = imap.wire.capabilities().iter().map(String::as_str).collect();
     lines.push(format!("it offers {}", advertised.join(" ")));
-    let selected = imap.select().await?;
+    let selected = imap.select().await;
+    let selected = selected.map_err(|error| not_connected(config, error))?;
     lines.push(format!("folder {:?} holds {} messages", config.folder, selected.exists));
     if imap.opened().await?.read_only && settle.iter().any(|how| **how != Settle::Keep) {
         let reason = "the server opens it read-only for this login, so nothing can be settled; grant more rights";

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    path::Path,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -9,7 +10,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Imap, Patience, wire::Wire};
-use crate::{config::ImapConfig, mailbox::MailboxError};
+use crate::{clock::Clock, config::ImapConfig, mailbox::MailboxError, oauth::SignIns};
 
 struct Said(io::Cursor<Vec<u8>>);
 
@@ -39,6 +40,8 @@ impl Imap {
         let mut wire = Wire::new(Box::new(Said(io::Cursor::new(octets.to_vec()))), patience.command);
         let signed_in = wire.greeting().await?;
         wire.learn_capabilities().await?;
-        Imap::begin(wire, signed_in, config).await
+        // Signed in to with a password: no token is asked for.
+        let sign_ins = SignIns::new(Path::new("/nonexistent"), Clock::system());
+        Imap::begin(wire, signed_in, config, &sign_ins).await
     }
 }

@@ -1,4 +1,4 @@
-//! Signing in with a password: AUTHENTICATE PLAIN where it is offered, else LOGIN.
+//! Signing in, here with a password: AUTHENTICATE PLAIN where it is offered, else LOGIN.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -8,19 +8,35 @@ use super::{
     wire::{Reply, Sent, Wire},
 };
 use crate::{
-    config::ImapConfig,
+    config::{ImapConfig, SignIn},
     mailbox::MailboxError,
-    secret::{ExposeSecret, SecretString},
+    oauth::SignIns,
+    secret::{ExposeSecret, Secret, SecretString},
 };
 
-/// Response codes (RFC 5530, 3) by which a server says that it can't just now; the password may be right.
+mod token;
+
+pub(super) use token::not_connected;
+
+/// Response codes (RFC 5530, 3) by which a server says that it can't just now.
 const PASSING: [&str; 4] = ["UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG"];
 
 /// Signs in; afterwards the wire knows what the server can do for this login.
-pub(super) async fn sign_in(wire: &mut Wire, config: &ImapConfig) -> Result<(), MailboxError> {
+pub(super) async fn sign_in(wire: &mut Wire, config: &ImapConfig, sign_ins: &SignIns) -> Result<(), MailboxError> {
+    let answer = match &config.sign_in {
+        SignIn::Password(secret) => by_password(wire, config, secret).await?,
+        SignIn::OAuth(oauth) => token::by_token(wire, config, oauth, sign_ins).await?,
+    };
+    // What was advertised before may differ; servers that say it with the sign-in need not be asked.
+    if answer.code != "CAPABILITY" {
+        wire.forget_capabilities();
+    }
+    wire.learn_capabilities().await
+}
+
+async fn by_password(wire: &mut Wire, config: &ImapConfig, secret: &Secret) -> Result<Completion, MailboxError> {
     let login = &config.username;
-    let opened = config.password.open();
-    let password = opened.map_err(|error| MailboxError::Secret {
+    let password = secret.open().map_err(|error| MailboxError::Secret {
         login: login.clone(),
         reason: error.to_string(),
     })?;
@@ -47,19 +63,16 @@ pub(super) async fn sign_in(wire: &mut Wire, config: &ImapConfig) -> Result<(), 
         };
         return Err(refused(config, reason.to_owned()));
     };
-    if answer.status != "OK" {
-        let passing = answer.status == "NO" && PASSING.contains(&answer.code.as_str());
-        return Err(if passing {
-            answer.refused()
-        } else {
-            refused(config, answer.text)
-        });
+    match answer.status {
+        "OK" => Ok(answer),
+        _ if is_passing(&answer) => Err(answer.refused()),
+        _ => Err(refused(config, answer.text)),
     }
-    // What was advertised before may differ; servers that say it with the sign-in need not be asked.
-    if answer.code != "CAPABILITY" {
-        wire.forget_capabilities();
-    }
-    wire.learn_capabilities().await
+}
+
+/// The server can't just now; the password or the token may be right.
+fn is_passing(answer: &Completion) -> bool {
+    answer.status == "NO" && PASSING.contains(&answer.code.as_str())
 }
 
 fn may_log_in(wire: &Wire, config: &ImapConfig) -> bool {
@@ -84,7 +97,7 @@ async fn authenticate_plain(
     let plain = format!("{acting_as}\0{}\0{}", config.username, password.expose_secret());
     let sent = wire.send("AUTHENTICATE PLAIN", Some(wire.patience())).await?;
     let mut answer = Some(format!("{}\r\n", STANDARD.encode(plain)).into_bytes());
-    finish(wire, &sent, || answer.take()).await
+    finish(wire, &sent, |_| answer.take()).await
 }
 
 /// Arguments that can not be quoted go as literals, each after the server's `+` (RFC 9051, 4.3).
@@ -114,19 +127,22 @@ async fn log_in(wire: &mut Wire, config: &ImapConfig, password: &SecretString) -
         part
     });
     let sent = wire.send(&command, Some(wire.patience())).await?;
-    finish(wire, &sent, || parts.next()).await
+    finish(wire, &sent, |_| parts.next()).await
 }
 
 /// Gives the server what it asks for with each `+`, until the command ends.
 async fn finish(
     wire: &mut Wire,
     sent: &Sent,
-    mut next: impl FnMut() -> Option<Vec<u8>> + Send,
+    mut next: impl FnMut(&str) -> Option<Vec<u8>> + Send,
 ) -> Result<Completion, MailboxError> {
     loop {
         match wire.reply(sent, |_| ()).await? {
             // A further `+` carries the server's words about a refusal; an empty answer lets it finish.
-            Reply::Continue => wire.write(&next().unwrap_or_else(|| b"\r\n".to_vec())).await?,
+            Reply::Continue(said) => {
+                let answer = next(&said).unwrap_or_else(|| b"\r\n".to_vec());
+                wire.write(&answer).await?;
+            }
             Reply::Untagged(()) => {}
             Reply::Done(completion) => return Ok(completion),
         }

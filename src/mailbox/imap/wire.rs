@@ -59,8 +59,8 @@ impl Sent {
 
 /// One answer to a command.
 pub(super) enum Reply<T> {
-    /// `+`: the server waits for more.
-    Continue,
+    /// `+`: the server waits for more; with what it says.
+    Continue(String),
     /// With what the caller took from it.
     Untagged(T),
     Done(Completion),
@@ -68,7 +68,7 @@ pub(super) enum Reply<T> {
 
 /// An answer with what concerns the wire itself.
 enum Heard<T> {
-    Continue,
+    Continue(String),
     Untagged {
         taken: T,
         capabilities: Option<BTreeSet<String>>,
@@ -239,7 +239,7 @@ impl Wire {
                 })
                 .await?;
             let (reply, capabilities) = match heard {
-                Heard::Continue => (Reply::Continue, None),
+                Heard::Continue(text) => (Reply::Continue(text), None),
                 Heard::Untagged {
                     taken,
                     capabilities,
@@ -313,7 +313,7 @@ impl Wire {
 fn hear<T>(response: &Response<'_>, sent: &Sent, mut take: impl FnMut(&Response<'_>) -> T) -> Heard<T> {
     let capabilities = advertised(response);
     match response {
-        Response::Continue(_) => Heard::Continue,
+        Response::Continue(said) => Heard::Continue(said.information.as_deref().unwrap_or("").to_owned()),
         Response::Done { tag, status, outcome } if tag.0 == sent.tag => Heard::Done {
             completion: Completion::of(status, outcome, sent.verb.clone()),
             capabilities,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::{class::Class, crash, outcome::field, secret::SecretError, tls::TlsError};
+use crate::{class::Class, crash, oauth::OAuthError, outcome::field, secret::SecretError, tls::TlsError};
 
 /// Where in the dialogue it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Step {
     Greeting,
     /// AUTH, with the name that signs in.
     SignIn(String),
+    /// The same with a token.
+    Token(String),
     /// MAIL FROM.
     Sender,
     /// RCPT TO, with the address.
@@ -25,7 +27,7 @@ impl Step {
     /// Which step of ours it is: until DATA the server has nothing of a letter.
     pub(super) fn crash(&self) -> Option<crash::Step> {
         match self {
-            Step::Greeting | Step::SignIn(_) | Step::Sender | Step::Recipient(_) => None,
+            Step::Greeting | Step::SignIn(_) | Step::Token(_) | Step::Sender | Step::Recipient(_) => None,
             Step::Data => Some(crash::Step::Data),
             Step::Content => Some(crash::Step::Content),
         }
@@ -36,7 +38,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Greeting => f.write_str("the connection"),
-            Step::SignIn(name) => write!(f, "the sign-in of {name}"),
+            Step::SignIn(name) | Step::Token(name) => write!(f, "the sign-in of {name}"),
             Step::Sender => f.write_str("the sender"),
             Step::Recipient(address) => write!(f, "the recipient {address}"),
             Step::Data | Step::Content => f.write_str("the letter"),
@@ -68,13 +70,16 @@ pub enum SmtpError {
         server: String,
         step: Step,
         reply: String,
-        remedy: &'static str,
+        remedy: String,
     },
     /// A login is configured, and none of AUTH PLAIN and LOGIN is offered.
     #[error(
         "{server} offers neither AUTH PLAIN nor AUTH LOGIN; check [smtp] port and tls, or enable one at the server"
     )]
     NoMechanism { server: String },
+    /// There is no token to sign in with.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
     /// `tls = "starttls"` and no STARTTLS: a meddler looks the same, so nothing is said in the clear.
     #[error(
         "{server} does not offer STARTTLS; set [smtp] tls = \"implicit\" with its port (often 465), or enable STARTTLS at the server"
@@ -114,6 +119,7 @@ impl SmtpError {
     /// What is done next. `Permanent` is about this letter, `Credentials` about the server as a whole.
     pub fn class(&self) -> Class {
         match self {
+            SmtpError::OAuth(error) => error.class(),
             SmtpError::BrokenOff { .. }
             | SmtpError::Unreachable { .. }
             | SmtpError::Silent { .. }
@@ -190,6 +196,7 @@ impl SmtpError {
         let remedy = match (code, &step) {
             (..500, _) => return SmtpError::Deferred { server, step, reply },
             (_, Step::Greeting) => "ask its admin whether this machine may send there, or set another [smtp] host",
+            (_, Step::Token(_)) => "halo-intake check --online says what the token allows",
             (_, Step::SignIn(_)) => {
                 "check [smtp] username and password, and that SMTP AUTH is enabled for that account"
             }
@@ -205,7 +212,7 @@ impl SmtpError {
             server,
             step,
             reply,
-            remedy,
+            remedy: remedy.to_owned(),
         }
     }
 }

@@ -11,6 +11,8 @@ use tokio_rustls::rustls::ServerConfig;
 use super::*;
 use crate::{
     class::Class,
+    clock::Clock,
+    config::SignIn,
     sandbox::smtp_sink::{Protection, Says, SmtpSink},
     secret::Secret,
 };
@@ -38,13 +40,23 @@ fn config(sink: &SmtpSink) -> SmtpConfig {
 }
 
 fn with_login(sink: &SmtpSink, password: &str) -> SmtpConfig {
-    let login = Some(("intake".to_owned(), Secret::Literal(password.to_owned().into())));
+    let login = Some((
+        "intake".to_owned(),
+        SignIn::Password(Secret::Literal(password.to_owned().into())),
+    ));
     SmtpConfig { login, ..config(sink) }
+}
+
+fn smtp(config: &SmtpConfig) -> Result<Smtp, SmtpError> {
+    Smtp::new(
+        config,
+        &Arc::new(SignIns::new("/nonexistent".as_ref(), Clock::system())),
+    )
 }
 
 /// Sends one letter; the class of the fault, with its text.
 async fn fault(config: &SmtpConfig) -> (Class, String) {
-    let error = Smtp::new(config)
+    let error = smtp(config)
         .unwrap()
         .send(&letter(&["ann@customer.example"]))
         .await
@@ -55,7 +67,7 @@ async fn fault(config: &SmtpConfig) -> (Class, String) {
 #[tokio::test]
 async fn a_letter_without_return_path_leaves_with_the_null_reverse_path() {
     let sink = SmtpSink::start().await.unwrap();
-    let smtp = Smtp::new(&config(&sink)).unwrap().named("mx.msp.example");
+    let smtp = smtp(&config(&sink)).unwrap().named("mx.msp.example");
     let words = smtp.send(&letter(&["ann@customer.example"])).await.unwrap();
     assert_eq!(words, "250 2.0.0 taken");
     assert_eq!(
@@ -78,7 +90,7 @@ async fn a_letter_without_return_path_leaves_with_the_null_reverse_path() {
 #[tokio::test]
 async fn letters_one_after_the_other_share_a_connection() {
     let sink = SmtpSink::start().await.unwrap();
-    let smtp = Smtp::new(&config(&sink)).unwrap();
+    let smtp = smtp(&config(&sink)).unwrap();
     for _ in 0..3 {
         smtp.send(&letter(&["ann@customer.example"])).await.unwrap();
     }
@@ -90,7 +102,7 @@ async fn letters_one_after_the_other_share_a_connection() {
 #[tokio::test]
 async fn a_connection_whose_transaction_failed_is_not_used_again() {
     let sink = SmtpSink::start().await.unwrap();
-    let smtp = Smtp::new(&config(&sink)).unwrap();
+    let smtp = smtp(&config(&sink)).unwrap();
     sink.switch(|switches| switches.rcpt = Some(("ann@".into(), "550 5.1.1 nobody here".into())));
     smtp.send(&letter(&["ann@customer.example"])).await.unwrap_err();
     smtp.send(&letter(&["bob@customer.example"])).await.unwrap();
@@ -169,7 +181,7 @@ async fn a_sender_that_is_refused_is_a_fault_of_the_configuration_and_of_no_lett
 async fn a_server_that_hangs_up_before_its_answer_is_transient_although_it_has_the_letter() {
     let sink = SmtpSink::start().await.unwrap();
     sink.switch(|switches| switches.drops_before_answer = true);
-    let error = Smtp::new(&config(&sink))
+    let error = smtp(&config(&sink))
         .unwrap()
         .send(&letter(&["ann@customer.example"]))
         .await
@@ -216,7 +228,7 @@ async fn a_server_that_is_down_or_silent_is_transient() {
 async fn a_login_is_used_only_where_configured_and_its_refusal_says_what_to_do() {
     let sink = SmtpSink::start().await.unwrap();
     sink.switch(|switches| switches.login = Some(("intake".into(), "right".into())));
-    Smtp::new(&with_login(&sink, "right"))
+    smtp(&with_login(&sink, "right"))
         .unwrap()
         .send(&letter(&["ann@customer.example"]))
         .await
@@ -241,7 +253,10 @@ async fn a_login_is_used_only_where_configured_and_its_refusal_says_what_to_do()
     assert!(text.contains("neither AUTH PLAIN nor AUTH LOGIN"), "{text}");
 
     let missing = SmtpConfig {
-        login: Some(("intake".into(), Secret::File("/nonexistent/secret".into()))),
+        login: Some((
+            "intake".into(),
+            SignIn::Password(Secret::File("/nonexistent/secret".into())),
+        )),
         ..config(&sink)
     };
     assert_eq!(fault(&missing).await.0, Class::Credentials);
@@ -250,7 +265,7 @@ async fn a_login_is_used_only_where_configured_and_its_refusal_says_what_to_do()
 #[tokio::test]
 async fn one_refused_recipient_does_not_keep_the_others_from_their_letter() {
     let sink = SmtpSink::start().await.unwrap();
-    let smtp = Smtp::new(&config(&sink)).unwrap();
+    let smtp = smtp(&config(&sink)).unwrap();
     let to = letter(&["ops@msp.example", "gone@msp.example", "lead@msp.example"]);
 
     sink.switch(|switches| switches.rcpt = Some(("gone@".into(), "550 5.1.1 gone".into())));
@@ -269,7 +284,7 @@ async fn one_refused_recipient_does_not_keep_the_others_from_their_letter() {
 #[tokio::test]
 async fn an_address_can_not_carry_commands_or_parameters() {
     let sink = SmtpSink::start().await.unwrap();
-    let smtp = Smtp::new(&config(&sink)).unwrap();
+    let smtp = smtp(&config(&sink)).unwrap();
     for address in [
         "a@x.example>\r\nRCPT TO:<b@x.example",
         "\"a\"> NOTIFY=NEVER <\"@x.example",
@@ -299,11 +314,11 @@ async fn eight_bit_mail_is_declared_and_not_sent_where_it_is_not_taken() {
         octets: "Subject: x\r\n\r\nÜber\r\n".into(),
         ..letter(&["ann@customer.example"])
     };
-    Smtp::new(&config(&sink)).unwrap().send(&eight_bit).await.unwrap();
+    smtp(&config(&sink)).unwrap().send(&eight_bit).await.unwrap();
     assert_eq!(sink.mails()[0].parameters, "BODY=8BITMIME");
 
     sink.switch(|switches| switches.seven_bit = true);
-    let smtp = Smtp::new(&config(&sink)).unwrap();
+    let smtp = smtp(&config(&sink)).unwrap();
     assert!(matches!(smtp.send(&eight_bit).await, Err(SmtpError::NoEightBit { .. })));
     assert!(matches!(
         smtp.send(&letter(&["jürgen@customer.example"])).await,
@@ -317,7 +332,7 @@ async fn eight_bit_mail_is_declared_and_not_sent_where_it_is_not_taken() {
 async fn check_says_what_was_found_and_sends_nothing() {
     let sink = SmtpSink::start().await.unwrap();
     sink.switch(|switches| switches.login = Some(("intake".into(), "right".into())));
-    let said = Smtp::new(&with_login(&sink, "right")).unwrap().check().await.unwrap();
+    let said = smtp(&with_login(&sink, "right")).unwrap().check().await.unwrap();
     assert_eq!(
         said,
         format!(
@@ -394,7 +409,7 @@ async fn implicit_tls_trusts_the_ca_file_and_nobody_else() {
     let authority = Authority::new("Test Authority");
     let sink = protected_sink(Protection::Implicit(authority.server.clone())).await;
     let trusting = protected(&sink, Tls::Implicit, Some(authority.ca_file()));
-    Smtp::new(&trusting)
+    smtp(&trusting)
         .unwrap()
         .send(&letter(&["ann@customer.example"]))
         .await
@@ -449,7 +464,7 @@ async fn starttls_is_required_and_the_password_never_goes_in_the_clear() {
     let authority = Authority::new("Test Authority");
     let sink = protected_sink(Protection::Starttls(authority.server.clone())).await;
     let config = protected(&sink, Tls::Starttls, Some(authority.ca_file()));
-    let smtp = Smtp::new(&config).unwrap().named("mx.msp.example");
+    let smtp = smtp(&config).unwrap().named("mx.msp.example");
     smtp.send(&letter(&["ann@customer.example"])).await.unwrap();
     let expected = [
         "EHLO mx.msp.example",
@@ -542,8 +557,5 @@ fn a_ca_file_that_is_missing_is_a_fault_of_the_connection() {
         login: None,
         timeout: Duration::from_secs(5),
     };
-    assert_eq!(
-        Smtp::new(&config).err().map(|error| error.class()),
-        Some(Class::Credentials)
-    );
+    assert_eq!(smtp(&config).err().map(|error| error.class()), Some(Class::Credentials));
 }

@@ -148,6 +148,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             ("SMTPUTF8", !switches.seven_bit),
             ("STARTTLS", self.offers_starttls && !switches.hides_starttls),
             ("AUTH PLAIN LOGIN", switches.login.is_some()),
+            ("AUTH XOAUTH2", switches.bearers.is_some()),
             (size.as_str(), true),
         ];
         let mut lines = vec!["sink.example"];
@@ -165,6 +166,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     async fn authenticate(&mut self, line: &str, switches: &Switches) -> io::Result<()> {
         let mut words = line.split_whitespace().skip(1);
         let mechanism = words.next().unwrap_or("").to_ascii_uppercase();
+        if mechanism == "XOAUTH2" {
+            return self.take_bearer(words.next().unwrap_or(""), switches).await;
+        }
         let given = match (mechanism.as_str(), words.next()) {
             ("PLAIN", Some(response)) => {
                 let plain = decoded(response);
@@ -189,13 +193,27 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         self.answer(reply).await
     }
 
+    /// AUTH XOAUTH2: a refusal has a challenge, which the client answers with an empty line.
+    async fn take_bearer(&mut self, response: &str, switches: &Switches) -> io::Result<()> {
+        let shown = decoded(response);
+        let takes = |(user, token): &(String, String)| shown == format!("user={user}\x01auth=Bearer {token}\x01\x01");
+        self.authenticated = switches.bearers.iter().flatten().any(takes);
+        if self.authenticated {
+            return self.answer("235 2.7.0 welcome").await;
+        }
+        let challenge = STANDARD.encode(r#"{"status":"401","schemes":"Bearer"}"#);
+        self.answer(&format!("334 {challenge}")).await?;
+        self.line().await?;
+        self.answer("535 5.7.3 Authentication unsuccessful").await
+    }
+
     async fn ask(&mut self, question: &str) -> io::Result<String> {
         self.answer(&format!("334 {question}")).await?;
         Ok(decoded(&self.line().await?.unwrap_or_default()))
     }
 
     async fn begin(&mut self, line: &str, switches: &Switches) -> io::Result<()> {
-        if switches.login.is_some() && !self.authenticated {
+        if (switches.login.is_some() || switches.bearers.is_some()) && !self.authenticated {
             return self.answer("530 5.7.0 sign in first").await;
         }
         if let Some(reply) = &switches.mail {

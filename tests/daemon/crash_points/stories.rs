@@ -12,6 +12,7 @@ use halo_intake::{
 
 use super::{DAEMON, ONCE, PROBE, Side, Story};
 use crate::{
+    authorization::Authorization,
     dovecot::{Dovecot, Options},
     promise::Delivered,
     running::Signal,
@@ -141,6 +142,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
     match step {
         Step::ControlSocket => Story::maildir().dies_in(DAEMON),
         Step::Findings | Step::Probe => probed(),
+        Step::RefreshToken => renewed(),
 
         Step::StateFile
         | Step::Migrated
@@ -223,6 +225,23 @@ fn foldered() -> Story {
     Story {
         check: Box::new(is_whole),
         ..Story::maildir()
+    }
+}
+
+/// Letters leave as somebody whose refresh token is good until the one in its place is used.
+fn renewed() -> Story {
+    let provider = Authorization::start("support@desk.example");
+    provider.switch(|switches| (switches.rotates, switches.grace) = (true, true));
+    let story = Story::maildir();
+    story.world.letters_by_token(&provider);
+    let check = move |world: &World| {
+        let used = provider.refreshed_with();
+        assert!(used.len() >= 2, "{used:?}");
+        assert_eq!(world.run(&["check"]).status, 0);
+    };
+    Story {
+        check: Box::new(check),
+        ..story
     }
 }
 

@@ -1,0 +1,69 @@
+//! Client secrets that end: operators hear of each 30, 7 and 1 days ahead, and when it is over.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    clock,
+    journal::{Change, JournalError, Notice},
+    oauth::expiry::Expiry,
+    pipeline::World,
+};
+
+/// How often the dates are looked at.
+const EVERY: Duration = Duration::from_secs(3600);
+
+/// The loop.
+pub(super) async fn run(world: &World) {
+    loop {
+        if let Err(error) = pass(world).await {
+            tracing::error!("{error}");
+        }
+        tokio::select! {
+            () = clock::sleep(EVERY) => {}
+            () = world.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Tells what is due; each warning once, also across restarts.
+pub(super) async fn pass(world: &World) -> Result<(), JournalError> {
+    let generation = world.generation.load_full();
+    let mut seen = BTreeSet::new();
+    for (_, oauth) in generation.config.sign_ins() {
+        let Some(expiry) = Expiry::of(oauth, world.clock.now()) else {
+            continue;
+        };
+        if !seen.insert(expiry.client_id.clone()) {
+            continue;
+        }
+        match expiry.warning() {
+            Some(warning) => warn(world, &expiry, warning).await?,
+            None => tracing::debug!("{}", expiry.sentence()),
+        }
+    }
+    Ok(())
+}
+
+async fn warn(world: &World, expiry: &Expiry, warning: i64) -> Result<(), JournalError> {
+    let name = format!("expiry {}", expiry.client_id);
+    let value = json!({ "on": expiry.on, "warning": warning });
+    let told = world.journal.kept(&name).await?;
+    let is_told = told
+        .is_some_and(|told| told["on"] == value["on"] && told["warning"].as_i64().is_some_and(|told| told <= warning));
+    if is_told {
+        return Ok(());
+    }
+    let text = expiry.sentence();
+    tracing::warn!("{text}");
+    let notice = Notice {
+        entry: None,
+        topic: format!("client secret of {}", expiry.client_id),
+        text,
+        at: world.clock.now(),
+    };
+    world.journal.write(Change::Told { notice, name, value }).await?;
+    world.bells.report.notify_one();
+    Ok(())
+}
