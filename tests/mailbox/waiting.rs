@@ -93,8 +93,8 @@ async fn an_idle_connection_that_died_is_found_out() {
     )
     .await;
     check(
-        vec![Step::Expect("IDLE"), say("TAG NO not now\r\n")],
-        "IDLE with NO: not now",
+        vec![Step::Expect("IDLE"), say("TAG NO [UNAVAILABLE] not now\r\n")],
+        "IDLE with NO: [UNAVAILABLE] not now",
     )
     .await;
     check(vec![Step::Expect("IDLE"), Step::Stall], "no answer to IDLE").await;
@@ -128,6 +128,18 @@ async fn keepalives_do_not_move_the_end_and_early_news_is_not_lost() {
         say("* 4 EXISTS\r\nH4 OK done\r\n"),
     ];
     assert_eq!(idle_with(late, 100).await.unwrap(), Woke::News);
+}
+
+#[tokio::test]
+async fn a_server_that_offers_idle_and_refuses_it_is_waited_out() {
+    for refusal in ["NO not for you", "BAD what is that"] {
+        let refused = vec![
+            Step::Expect("IDLE"),
+            say(&format!("TAG {refusal}\r\n")),
+            Step::ExpectEnd,
+        ];
+        assert_eq!(idle_with(refused, 50).await.unwrap(), Woke::Deadline, "{refusal}");
+    }
 }
 
 #[tokio::test]
