@@ -53,6 +53,8 @@ pub struct Switches {
     pub login: Option<(String, String)>,
     /// Asks for one of these tokens, each of a user, by AUTH XOAUTH2; the next one may be added at any time.
     pub bearers: Option<Vec<(String, String)>>,
+    /// By AUTH OAUTHBEARER in its place.
+    pub oauthbearer_alone: bool,
 }
 
 /// What a server says that is no right answer.

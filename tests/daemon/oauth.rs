@@ -129,6 +129,50 @@ fn an_application_reads_and_sends_by_its_own_tokens() {
 }
 
 #[test]
+fn a_token_that_holds_is_used_on_while_the_provider_is_down() {
+    let office = Office::application().with_letters();
+    let daemon = Daemon::start(&office.world, &[]);
+    office
+        .world
+        .wait_until("the first token", |_| !office.provider.issued().is_empty());
+    office.sink_learns_tokens();
+    let down = Some((500, "text/html", String::new()));
+    office.provider.switch(|switches| switches.answer = down);
+    // Two hundred seconds before its end: it is due, and still good.
+    office.world.later(3400);
+    office.mail("ann@customer.example");
+    daemon.says("the token is used on: ");
+    office.tells("ann@customer.example");
+    assert_eq!(office.provider.issued().len(), 1);
+}
+
+#[test]
+fn letters_leave_by_either_mechanism_and_a_refused_token_is_replaced_once() {
+    for oauthbearer_alone in [false, true] {
+        let world = World::new(BOUNCE);
+        let provider = Authorization::start(DESK);
+        world.letters_by_token(&provider);
+        world
+            .sink
+            .switch(|switches| switches.oauthbearer_alone = oauthbearer_alone);
+        let _daemon = Daemon::start(&world, &[]);
+        let is_told = |sender: &str| {
+            world.mail(sender, "A question");
+            let told = |world: &World| world.told().iter().any(|told| told == sender);
+            world.wait_until("the letter", told);
+        };
+        is_told("ann@customer.example");
+        assert_eq!(provider.asked(), 1);
+        // The server takes the first one no more, though it is not over.
+        world
+            .sink
+            .switch(|switches| drop(switches.bearers.as_mut().unwrap().remove(0)));
+        is_told("bob@customer.example");
+        assert_eq!(provider.asked(), 2, "oauthbearer_alone: {oauthbearer_alone}");
+    }
+}
+
+#[test]
 fn a_rotated_refresh_token_outlives_a_kill() {
     let office = Office::delegated(Some(FIRST)).with_letters();
     office.provider.switch(|switches| switches.rotates = true);

@@ -148,7 +148,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
             ("SMTPUTF8", !switches.seven_bit),
             ("STARTTLS", self.offers_starttls && !switches.hides_starttls),
             ("AUTH PLAIN LOGIN", switches.login.is_some()),
-            ("AUTH XOAUTH2", switches.bearers.is_some()),
+            (
+                "AUTH XOAUTH2",
+                switches.bearers.is_some() && !switches.oauthbearer_alone,
+            ),
+            (
+                "AUTH OAUTHBEARER",
+                switches.bearers.is_some() && switches.oauthbearer_alone,
+            ),
             (size.as_str(), true),
         ];
         let mut lines = vec!["sink.example"];
@@ -166,7 +173,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
     async fn authenticate(&mut self, line: &str, switches: &Switches) -> io::Result<()> {
         let mut words = line.split_whitespace().skip(1);
         let mechanism = words.next().unwrap_or("").to_ascii_uppercase();
-        if mechanism == "XOAUTH2" {
+        let of_tokens = if switches.oauthbearer_alone {
+            "OAUTHBEARER"
+        } else {
+            "XOAUTH2"
+        };
+        if mechanism == of_tokens {
             return self.take_bearer(words.next().unwrap_or(""), switches).await;
         }
         let given = match (mechanism.as_str(), words.next()) {
@@ -193,10 +205,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Session<'a, S> {
         self.answer(reply).await
     }
 
-    /// AUTH XOAUTH2: a refusal has a challenge, which the client answers with an empty line.
+    /// A token is shown at once; a refusal has a challenge, which the client answers with a line that says nothing.
     async fn take_bearer(&mut self, response: &str, switches: &Switches) -> io::Result<()> {
         let shown = decoded(response);
-        let takes = |(user, token): &(String, String)| shown == format!("user={user}\x01auth=Bearer {token}\x01\x01");
+        let takes = |(user, token): &(String, String)| {
+            let whose = match switches.oauthbearer_alone {
+                true => format!("n,a={user},\x01"),
+                false => format!("user={user}\x01"),
+            };
+            shown.starts_with(&whose) && shown.ends_with(&format!("\x01auth=Bearer {token}\x01\x01"))
+        };
         self.authenticated = switches.bearers.iter().flatten().any(takes);
         if self.authenticated {
             return self.answer("235 2.7.0 welcome").await;
