@@ -31,6 +31,7 @@ mod refresh;
 mod sentence;
 
 pub use advice::{Advice, advice};
+pub(crate) use answer::bearer;
 pub use claims::{Claims, Protocol};
 pub use device::{Code, DeviceError};
 pub use error::OAuthError;

@@ -16,15 +16,12 @@ use super::{
     shelf::{Brought, Shelf},
     times::Times,
     verdict::is_halos,
-    wire,
 };
 use crate::{
     config::{ConnectionName, HaloConfig},
+    oauth,
     secret::{ExposeSecret, Secret, SecretString},
 };
-
-/// What Halo gives everywhere; taken where an answer doesn't say.
-const USUAL_LIFE: Duration = Duration::from_secs(3600);
 
 /// The token of one connection, fetched by whoever needs it first.
 #[derive(Debug)]
@@ -270,27 +267,12 @@ impl Tokens {
 }
 
 fn read_token(body: &[u8]) -> Option<(Token, Duration)> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    let bearer = body
-        .get("access_token")?
-        .as_str()
-        .filter(|token| is_header_safe(token))?;
-    let seconds = body
-        .get("expires_in")
-        .and_then(wire::whole)
-        .and_then(|seconds| u64::try_from(seconds).ok());
-    let life = seconds.map_or(USUAL_LIFE, Duration::from_secs);
-    Some((
-        Token {
-            bearer: SecretString::from(bearer.to_owned()),
-            fetched: Instant::now(),
-        },
-        life,
-    ))
-}
-
-fn is_header_safe(token: &str) -> bool {
-    !token.is_empty() && token.bytes().all(|octet| octet.is_ascii_graphic())
+    let (bearer, life) = oauth::bearer(&serde_json::from_slice(body).ok()?)?;
+    let token = Token {
+        bearer,
+        fetched: Instant::now(),
+    };
+    Some((token, life))
 }
 
 /// A token that lives no longer than the time by which it is replaced early is used for half its life.

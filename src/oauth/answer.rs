@@ -46,26 +46,30 @@ pub(super) fn granted(config: &OAuthConfig, form: &Form, answer: &Answer) -> Res
 
 /// The token of an answer, or what stands in its place.
 pub(super) fn read(answer: &Answer) -> Result<Granted, Said> {
-    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    let text = |key: &str| body.as_ref().and_then(|body| body.get(key)).and_then(Value::as_str);
-    let bearer = text("access_token").filter(|token| is_header_safe(token));
-    let Some(bearer) = bearer.filter(|_| (200..300).contains(&answer.http_status)) else {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = |key: &str| body[key].as_str();
+    let Some((bearer, life)) = bearer(&body).filter(|_| (200..300).contains(&answer.http_status)) else {
         return Err(Said {
             http_status: answer.http_status,
             error: cut(text("error").unwrap_or(""), LONGEST),
             description: cut(without_traces(text("error_description").unwrap_or("")), LONGEST),
         });
     };
-    let life = body.as_ref().and_then(|body| body.get("expires_in")).and_then(seconds);
-    let token = Token::new(SecretString::from(bearer.to_owned()), life.unwrap_or(USUAL_LIFE));
-    let who = [text("id_token"), Some(bearer)].into_iter().flatten();
+    let who = [text("id_token"), text("access_token")].into_iter().flatten();
     Ok(Granted {
-        token,
+        token: Token::new(bearer, life),
         refresh_token: text("refresh_token")
             .filter(|text| !text.is_empty())
             .map(SecretString::from),
         who: who.filter_map(Claims::read).find_map(|claims| claims.who),
     })
+}
+
+/// The token and how long it is good for (RFC 6749, 5.1); `None` where it is none that fits into a header.
+pub fn bearer(body: &Value) -> Option<(SecretString, Duration)> {
+    let token = body["access_token"].as_str().filter(|token| is_header_safe(token))?;
+    let life = seconds(&body["expires_in"]).unwrap_or(USUAL_LIFE);
+    Some((SecretString::from(token), life))
 }
 
 /// As the error of somebody who wanted a token.
@@ -103,10 +107,10 @@ fn status_line(http_status: u16) -> String {
     name.map_or_else(|| http_status.to_string(), |name| format!("{http_status} {name}"))
 }
 
-/// Some write numbers as texts.
+/// Some write numbers as texts, or with a fraction that is none.
 pub(super) fn seconds(value: &Value) -> Option<Duration> {
-    let seconds = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
-    seconds.map(Duration::from_secs)
+    let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
 fn is_header_safe(token: &str) -> bool {
