@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     clock,
+    config::Grant,
     journal::{Change, JournalError, Notice},
     oauth::expiry::Expiry,
     pipeline::World,
@@ -16,6 +17,7 @@ const EVERY: Duration = Duration::from_secs(3600);
 
 /// The loop.
 pub(super) async fn run(world: &World) {
+    say(world);
     loop {
         if let Err(error) = pass(world).await {
             tracing::error!("{error}");
@@ -23,6 +25,21 @@ pub(super) async fn run(world: &World) {
         tokio::select! {
             () = clock::sleep(EVERY) => {}
             () = world.stop.cancelled() => return,
+        }
+    }
+}
+
+/// How old the sign-ins are and when the secrets end, once in the log of each process.
+fn say(world: &World) {
+    for (what, oauth) in world.generation.load().config.sign_ins() {
+        if oauth.grant == Grant::RefreshToken
+            && let Ok(Some(kept)) = world.sign_ins.kept(oauth)
+        {
+            let (since, renewed) = (kept.signed_in, kept.given);
+            tracing::info!(login = oauth.login, %since, %renewed, "{what}: is signed in");
+        }
+        if let Some(expiry) = Expiry::of(oauth, world.clock.now()) {
+            tracing::info!("{what}: {}", expiry.sentence());
         }
     }
 }
@@ -38,9 +55,8 @@ pub(super) async fn pass(world: &World) -> Result<(), JournalError> {
         if !seen.insert(expiry.client_id.clone()) {
             continue;
         }
-        match expiry.warning() {
-            Some(warning) => warn(world, &expiry, warning).await?,
-            None => tracing::debug!("{}", expiry.sentence()),
+        if let Some(warning) = expiry.warning() {
+            warn(world, &expiry, warning).await?;
         }
     }
     Ok(())

@@ -182,6 +182,8 @@ fn a_rotated_refresh_token_outlives_a_kill() {
     daemon.signal(Signal::KILL);
     daemon.ends();
     let daemon = Daemon::start(&office.world, &[]);
+    let since = daemon.says("mailbox office: is signed in");
+    assert!(since.contains(" since=20"), "{since}");
     office.mail("bob@customer.example");
     office.tells("bob@customer.example");
     assert_eq!(daemon.stop().0, 0);
@@ -376,6 +378,8 @@ fn the_end_of_a_client_secret_is_told_ahead_and_once_each() {
         office.world.once();
         assert_eq!(told(), expected, "on day {day}");
     }
+    // What was told is still said when the service starts.
+    Daemon::start(&office.world, &[]).says("mailbox office: the client secret of intake expires");
     let checked = office.world.run(&["check"]);
     assert!(
         checked.stderr.contains("the client secret of intake expires"),
