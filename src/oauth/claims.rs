@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Token;
+use super::{Token, answer::cut};
 use crate::{
     config::{Grant, OAuthConfig, Provider},
     secret::ExposeSecret,
@@ -44,6 +44,9 @@ const EXCHANGE: [&str; 3] = [
     "00000002-0000-0ff1-ce00-000000000000",
 ];
 
+/// A claim is shown on one line, whatever is in it.
+const LONGEST: usize = 200;
+
 impl Claims {
     /// Reads them; `None` where the token is none that others than its issuer can read.
     pub fn read(token: &str) -> Option<Claims> {
@@ -58,7 +61,7 @@ impl Claims {
             expires: claims["exp"]
                 .as_i64()
                 .and_then(|second| Timestamp::from_second(second).ok()),
-            who: who.iter().find_map(|name| Some(claims[*name].as_str()?.to_owned())),
+            who: who.iter().find_map(|name| Some(cut(claims[*name].as_str()?, LONGEST))),
         })
     }
 
@@ -137,8 +140,12 @@ fn minutes(time: Duration) -> String {
 /// A list, or a text with spaces between.
 fn list(value: &Value) -> Vec<String> {
     match value {
-        Value::String(text) => text.split_whitespace().map(str::to_owned).collect(),
-        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Value::String(text) => text.split_whitespace().map(|word| cut(word, LONGEST)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|item| cut(item, LONGEST))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -168,6 +175,14 @@ mod tests {
             assert_eq!(Claims::read(token), None, "{token}");
         }
         assert_eq!(read(&json!({})), Some(Claims::default()));
+    }
+
+    #[test]
+    fn a_claim_says_nothing_to_a_terminal() {
+        let claims = read(&json!({ "aud": ["a\u{1b}[2J"], "scp": "b\u{7}c d", "upn": "eve\r\nok" })).unwrap();
+        assert_eq!(claims.audience, ["a [2J"]);
+        assert_eq!(claims.scopes, ["b c", "d"]);
+        assert_eq!(claims.who.as_deref(), Some("eve ok"));
     }
 
     #[test]
