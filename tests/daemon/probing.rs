@@ -129,7 +129,7 @@ fn a_folder_that_can_not_be_written_to_is_said_before_anything_is_made() {
     std::fs::write(world.state_dir(), "a file").unwrap();
     let ran = world.run(&PROBE);
     assert_eq!(ran.status, 70, "{ran:?}");
-    assert!(ran.stderr.contains("halo-main.json.new can not be written"), "{ran:?}");
+    assert!(ran.stderr.contains("halo-main.json can not be written"), "{ran:?}");
     assert_eq!(world.requests("POST", "/api"), 0);
 }
 
