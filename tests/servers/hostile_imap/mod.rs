@@ -159,7 +159,7 @@ impl HostileImap {
 
     /// Waits until this is so of the server, and else says what it heard.
     pub fn wait_until(&self, is_so: impl Fn(&HostileImap) -> bool) -> Result<(), String> {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(90);
         while !is_so(self) {
             if Instant::now() > deadline {
                 return Err(format!(
