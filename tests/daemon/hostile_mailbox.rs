@@ -5,31 +5,13 @@ use std::{cell::Cell, path::PathBuf, time::Instant};
 
 use crate::{
     hostile_imap::{EVERYTHING, HostileImap, Misbehaviour, WITHOUT_MOVE},
-    promise::{Delivered, Promise},
+    promise::{Delivered, Promise, RULES},
     running::Daemon,
     world::World,
 };
 
 mod stories;
 mod troubles;
-
-/// Unknown senders become users, but those of one domain are turned away.
-const RULES: &str = r#"
-[[rule]]
-name = "turned away"
-when = "email.from.domain == 'unwanted.example'"
-
-  [[rule.action]]
-  type = "bounce"
-
-[[rule]]
-name = "users"
-
-  [[rule.action]]
-  type = "create_halo_user"
-  client = "Acme Ltd"
-  site = "Warehouse"
-"#;
 
 /// How long one IMAP command may take here, in milliseconds; a computer under load takes none so long.
 const PATIENCE: &str = "1000";

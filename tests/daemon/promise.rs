@@ -310,8 +310,8 @@ fn differences(
         .collect()
 }
 
-/// Everybody becomes a user, but one is turned away.
-const RULES: &str = r#"
+/// Unknown senders become users, but those of `unwanted.example` are turned away.
+pub const RULES: &str = r#"
 [[rule]]
 name = "turned away"
 when = "email.from.domain == 'unwanted.example'"

@@ -3,27 +3,10 @@
 use std::{collections::BTreeSet, path::Path};
 
 use crate::{
+    promise::RULES,
     servers::{courier::Courier, cyrus::Cyrus, raw::Raw},
     world::World,
 };
-
-/// Unknown senders become users, but those of one domain are turned away.
-const RULES: &str = r#"
-[[rule]]
-name = "turned away"
-when = "email.from.domain == 'unwanted.example'"
-
-  [[rule.action]]
-  type = "bounce"
-
-[[rule]]
-name = "users"
-
-  [[rule.action]]
-  type = "create_halo_user"
-  client = "Acme Ltd"
-  site = "Warehouse"
-"#;
 
 /// All that comes ends once and lies where it belongs; `done` and `bounced` are the server's names of the folders.
 fn takes_everything(port: u16, ca_pem: &Path, mut raw: Raw, [done, bounced]: [&str; 2]) {
