@@ -32,6 +32,7 @@ pub mod class;
 pub mod clock;
 pub mod crash;
 mod draft;
+mod foreign;
 pub mod retry;
 pub mod secret;
 mod tls;

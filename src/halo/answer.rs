@@ -1,7 +1,8 @@
 //! What Halo's error bodies say, as one sentence: ten shapes, one reader.
 
-use reqwest::StatusCode;
 use serde_json::{Map, Value};
+
+use crate::foreign::{cut, status_line};
 
 /// Longer explanations are cut here; a person reads them in a table or a report.
 const LONGEST: usize = 500;
@@ -26,25 +27,6 @@ pub(super) fn sentence(http_status: u16, body: &[u8]) -> String {
     } else {
         said
     }
-}
-
-/// One line of at most `longest` characters, without control characters.
-pub(super) fn cut(text: &str, longest: usize) -> String {
-    let line = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty());
-    let line = line.collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
-fn status_line(http_status: u16) -> String {
-    let name = StatusCode::from_u16(http_status)
-        .ok()
-        .and_then(|status| status.canonical_reason());
-    name.map_or_else(|| http_status.to_string(), |name| format!("{http_status} {name}"))
 }
 
 fn of_json(value: &Value) -> String {

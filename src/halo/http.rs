@@ -12,12 +12,14 @@ use serde_json::Value;
 use tracing::debug;
 
 use super::{
-    answer,
     circuit::Circuit,
     client::{Call, Calls},
     pace::{NoSlot, Pace},
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    foreign::{cut, root_of},
+};
 
 /// A listing of a hundred rows stays far below; what is longer would only fill the memory.
 const LONGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -154,7 +156,7 @@ fn noted(label: Label, at: Timestamp, took: Duration, answer: &Result<Answer, Lo
 
 /// An answer as the trace keeps it.
 pub(super) fn kept_of(answer: &str) -> String {
-    answer::cut(answer, KEPT_OF_ANSWER)
+    cut(answer, KEPT_OF_ANSWER)
 }
 
 impl Lost {
@@ -190,15 +192,6 @@ fn lost(error: &reqwest::Error) -> Lost {
         return Lost::Unfinished("no answer in time".into());
     }
     Lost::Dropped(format!("the connection closes before an answer: {}", root_of(error)))
-}
-
-/// The innermost cause: the layers above it only say that a request did not work.
-fn root_of(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    answer::cut(&innermost.to_string(), 300)
 }
 
 /// What is wrong with the server's certificate, and what to do about it.

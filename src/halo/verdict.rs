@@ -13,6 +13,7 @@ use super::{
     http::Answer,
     token::shown,
 };
+use crate::foreign::cut;
 
 /// What a status with such a body means for such a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,7 @@ pub(super) fn unusable(request: &Request, reason: String) -> HaloError {
 /// A success that doesn't hold what it should: Halo may say in it why.
 pub(super) fn without(request: &Request, what: &str, value: &Value) -> HaloError {
     let said = answer::sentence(200, value.to_string().as_bytes());
-    unusable(request, format!("it holds no {what}: {}", answer::cut(&said, 100)))
+    unusable(request, format!("it holds no {what}: {}", cut(&said, 100)))
 }
 
 /// Halo's name for what an application needs; users and sites fall under customers, actions and files under tickets.
@@ -137,7 +138,7 @@ fn no_json(answer: &Answer) -> String {
     format!(
         "{} with a body that is no JSON: {}",
         answer.http_status,
-        answer::cut(&text, 100)
+        cut(&text, 100)
     )
 }
 
@@ -146,7 +147,7 @@ fn not_halo(request: &Request, answer: &Answer, said: &str) -> String {
         return redirect(answer);
     }
     let (method, path) = (request.method(), request.path());
-    let said = with_status(answer.http_status, &answer::cut(said, 100));
+    let said = with_status(answer.http_status, &cut(said, 100));
     let remedy = match answer.http_status {
         407 => "a proxy wants a sign-in: let it pass this machine, or reach Halo without it",
         404 | 405 => "set url to where the API is, or mend what stands before it",
@@ -159,7 +160,7 @@ fn redirect(answer: &Answer) -> String {
     let leads = answer
         .location
         .as_deref()
-        .map(|to| format!(" to {}", answer::cut(to, 200)))
+        .map(|to| format!(" to {}", cut(to, 200)))
         .unwrap_or_default();
     format!(
         "it answers {} and leads{leads} elsewhere; set url to where the API is",

@@ -11,7 +11,11 @@ use super::{
     exchange::{Answer, Form},
     sentence,
 };
-use crate::{config::OAuthConfig, secret::SecretString};
+use crate::{
+    config::OAuthConfig,
+    foreign::{cut, status_line},
+    secret::SecretString,
+};
 
 /// What is taken where an answer doesn't say how long the token is good for.
 const USUAL_LIFE: Duration = Duration::from_secs(3600);
@@ -101,12 +105,6 @@ pub(super) fn words(said: &Said) -> String {
     }
 }
 
-fn status_line(http_status: u16) -> String {
-    let status = reqwest::StatusCode::from_u16(http_status).ok();
-    let name = status.and_then(|status| status.canonical_reason());
-    name.map_or_else(|| http_status.to_string(), |name| format!("{http_status} {name}"))
-}
-
 /// Some write numbers as texts, or with a fraction that is none.
 pub(super) fn seconds(value: &Value) -> Option<Duration> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
@@ -122,14 +120,4 @@ fn without_traces(description: &str) -> &str {
     description
         .split_once("Trace ID:")
         .map_or(description, |(before, _)| before)
-}
-
-/// One line of at most `longest` characters, without control characters.
-pub(super) fn cut(text: &str, longest: usize) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
 }

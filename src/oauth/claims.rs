@@ -7,9 +7,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Token, answer::cut};
+use super::Token;
 use crate::{
     config::{Grant, OAuthConfig, Provider},
+    foreign::cut,
     secret::ExposeSecret,
 };
 

@@ -13,6 +13,7 @@ use crate::{
     class::Class,
     clock::{moment, sleep},
     config::OAuthConfig,
+    foreign::cut,
     secret::SecretString,
 };
 
@@ -93,8 +94,8 @@ pub(super) async fn code(config: &OAuthConfig) -> Result<Code, DeviceError> {
     let url = text("verification_uri").or_else(|| text("verification_url"));
     match (text("device_code"), text("user_code"), url) {
         (Some(device_code), Some(code), Some(url)) if answered.http_status == 200 => Ok(Code {
-            url: answer::cut(&url, 300),
-            text: answer::cut(&code, 100),
+            url: cut(&url, 300),
+            text: cut(&code, 100),
             life: answer::seconds(&body["expires_in"]).unwrap_or(USUAL_LIFE),
             device_code: SecretString::from(device_code),
             interval: answer::seconds(&body["interval"]).unwrap_or(USUAL_INTERVAL),

@@ -1,6 +1,6 @@
 //! One question to a provider: a form by POST, the answer read within bounds; and the two grants that need no memory.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use url::{Host, Url};
@@ -8,6 +8,7 @@ use url::{Host, Url};
 use super::{OAuthError, Token, answer, assertion};
 use crate::{
     config::OAuthConfig,
+    foreign::root_of,
     secret::{ExposeSecret, Secret, SecretString},
     tls,
 };
@@ -149,14 +150,10 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The innermost cause: the layers above it only say that a request did not work.
+/// Why there is no answer.
 fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
-    let mut innermost: &dyn Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    answer::cut(&innermost.to_string(), 300)
+    root_of(error)
 }

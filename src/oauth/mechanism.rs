@@ -3,8 +3,8 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{Token, answer::cut};
-use crate::secret::ExposeSecret;
+use super::Token;
+use crate::{foreign::cut, secret::ExposeSecret};
 
 /// The two SASL mechanisms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

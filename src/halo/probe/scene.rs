@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ask::Ask;
 use crate::{
+    foreign::cut,
     halo::{
         ClientId, SiteId, UserId, answer,
         client::HaloError,
@@ -97,7 +98,7 @@ impl Reply {
         Reply {
             http_status: answer.http_status,
             body: serde_json::from_slice(&answer.body).unwrap_or_default(),
-            said: answer::cut(&answer::sentence(answer.http_status, &answer.body), 200),
+            said: cut(&answer::sentence(answer.http_status, &answer.body), 200),
         }
     }
 
