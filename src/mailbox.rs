@@ -161,6 +161,15 @@ pub enum MailboxError {
     /// A Maildir's file or folder.
     #[error("{path}: {reason}")]
     File { path: String, reason: String },
+    /// A right that this process lacks at a Maildir's file or folder.
+    #[error("{path}: {reason}; this program runs as {login} and needs the right {needs}: {remedy}")]
+    Denied {
+        path: String,
+        reason: String,
+        login: String,
+        needs: &'static str,
+        remedy: &'static str,
+    },
 }
 
 impl MailboxError {
@@ -173,7 +182,8 @@ impl MailboxError {
             | MailboxError::Token { .. }
             | MailboxError::NotConnected { .. }
             | MailboxError::Secret { .. }
-            | MailboxError::Folder { .. } => Class::Credentials,
+            | MailboxError::Folder { .. }
+            | MailboxError::Denied { .. } => Class::Credentials,
             _ => Class::Transient,
         }
     }

@@ -1,15 +1,22 @@
-//! Settling in a Maildir: renaming within one file system, which is done whole or not at all.
+//! Settling in a Maildir: renaming, which is done whole or not at all. To a destination on another file system a
+//! message is copied, and the original goes once the copy is on disk.
 
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder, File, FileTimes},
     io,
-    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
-use super::{MailboxError, Places, Settling, file_error, unique};
+use super::{
+    MailboxError, Places, Settling, rights,
+    scan::{PARTS, unique},
+};
 use crate::{
     config::Settle,
     crash::{self, Step},
@@ -34,17 +41,17 @@ pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Se
         }
         Settle::MoveTo(folder) => {
             let there = destination(root, folder);
-            provide(&there).map_err(|error| file_error(&there, &error))?;
+            if let Err(error) = provide(root, &there) {
+                let refused = rights::file_error(&there, rights::CHANGE, &error).to_string();
+                return Ok(vec![Settling::Refused(refused); spots.len()]);
+            }
             let moved = Settled::leaving(format!("moved to {folder}"));
-            let there = there.join("cur");
-            let came = each(Step::MaildirMove, root, spots, &moved, |path| {
-                fs::rename(path, there.join(with_flags(path, None)))
-            });
-            sync(&there)?;
+            let came = each(Step::MaildirMove, root, spots, &moved, |path| carry(root, path, &there));
+            sync(&there.join("cur"))?;
             came
         }
     };
-    for part in ["new", "cur"] {
+    for part in PARTS {
         sync(&root.join(part))?;
     }
     Ok(came)
@@ -58,13 +65,13 @@ fn each(
     done: &Settled,
     act: impl Fn(&Path) -> io::Result<()>,
 ) -> Vec<Settling> {
-    let mut places = Places::default();
+    let mut places = Places::new(root);
     let act = |path: &Path| crash::across(step, || act(path));
     let settle = |spot: &Spot| {
         let Spot::File { name } = spot else {
             return Settling::Elsewhere;
         };
-        match places.visit(root, name, act) {
+        match places.visit(name, rights::CHANGE, act) {
             Ok(_) => Settling::Done(done.clone()),
             Err(error) => Settling::Refused(error.to_string()),
         }
@@ -89,21 +96,59 @@ pub fn destination(root: &Path, folder: &str) -> PathBuf {
     }
 }
 
-fn provide(folder: &Path) -> io::Result<()> {
+/// Into the folder `there`, with the flags it has.
+fn carry(root: &Path, path: &Path, there: &Path) -> io::Result<()> {
+    let to = there.join("cur").join(with_flags(path, None));
+    let renamed = fs::rename(path, &to);
+    match renamed.map_err(|error| (error.kind(), error)) {
+        Ok(()) => Ok(()),
+        Err((io::ErrorKind::CrossesDevices, _)) => copy(path, there, &to),
+        // It is the destination that is missing: somebody removed it meanwhile.
+        Err((io::ErrorKind::NotFound, _)) if path.symlink_metadata().is_ok() => {
+            provide(root, there)?;
+            fs::rename(path, &to)
+        }
+        Err((_, error)) => Err(error),
+    }
+}
+
+/// To another file system. A repeat after a crash writes over what it had copied, as the name is the same.
+fn copy(path: &Path, there: &Path, to: &Path) -> io::Result<()> {
+    let draft = there.join("tmp").join(to.file_name().unwrap_or_default());
+    let copied = fs::copy(path, &draft).and_then(|_| {
+        let copy = File::options().write(true).open(&draft)?;
+        // Other programs take it for the time of the delivery.
+        let modified = path.symlink_metadata()?.modified()?;
+        copy.set_times(FileTimes::new().set_modified(modified))?;
+        copy.sync_all()?;
+        fs::rename(&draft, to)
+    });
+    if let Err(error) = copied {
+        // What is half copied is of use to nobody.
+        let _ = fs::remove_file(&draft);
+        return Err(error);
+    }
+    File::open(there.join("cur"))?.sync_all()?;
+    fs::remove_file(path)
+}
+
+/// Makes the folder where it is missing.
+fn provide(root: &Path, folder: &Path) -> io::Result<()> {
     if folder.join("cur").is_dir() {
         return Ok(());
     }
-    // As private as mail is; the umask may take more away.
-    let mut private = DirBuilder::new();
-    private.recursive(true).mode(0o700);
+    // Whoever may see the mail here may see it there; the umask may take more away.
+    let mode = fs::metadata(root.join("cur"))?.permissions().mode() & 0o777;
+    let mut alike = DirBuilder::new();
+    alike.recursive(true).mode(mode);
     let make = |made: &dyn Fn() -> io::Result<()>| crash::across(Step::MaildirFolder, made);
     for part in ["tmp", "new"] {
-        make(&|| private.create(folder.join(part)))?;
+        make(&|| alike.create(folder.join(part)))?;
     }
     // Courier and Dovecot know a subfolder by it.
     make(&|| File::create(folder.join("maildirfolder")).map(drop))?;
     // The last of all: where it is there, the folder is taken for whole.
-    make(&|| private.create(folder.join("cur")))?;
+    make(&|| alike.create(folder.join("cur")))?;
     File::open(folder)?.sync_all()?;
     if let Some(parent) = folder.parent() {
         File::open(parent)?.sync_all()?;
@@ -127,7 +172,7 @@ fn with_flags(path: &Path, more: Option<char>) -> OsString {
 fn sync(folder: &Path) -> Result<(), MailboxError> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
-        .map_err(|error| file_error(folder, &error))
+        .map_err(|error| rights::file_error(folder, rights::LIST, &error))
 }
 
 #[cfg(test)]

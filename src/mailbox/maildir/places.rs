@@ -1,0 +1,97 @@
+//! Where messages lie, during one command: other readers rename files at any moment.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    MailboxError,
+    rights::{self, Needs},
+    scan::{Found, Scan},
+};
+
+/// After so many looks what was seen in none of them is not there, however much is renamed meanwhile; and so often a
+/// message is followed that is renamed each time before it is reached.
+const LOOKS: u32 = 8;
+
+/// Where messages were seen last; looked up afresh when a file is not there any more.
+#[derive(Debug)]
+pub(super) struct Places {
+    root: PathBuf,
+    known: HashMap<String, PathBuf>,
+    looks: u32,
+    /// What is not in `known` is not there: two looks have not seen it, and nothing changed during the last, or many.
+    is_certain: bool,
+}
+
+impl Places {
+    /// Nothing is known yet.
+    pub(super) fn new(root: &Path) -> Places {
+        Places::seen(root, Vec::new())
+    }
+
+    /// This was seen just now.
+    pub(super) fn seen(root: &Path, found: Vec<Found>) -> Places {
+        Places {
+            root: root.to_owned(),
+            known: found.into_iter().map(|found| (found.name, found.path)).collect(),
+            looks: 0,
+            is_certain: false,
+        }
+    }
+
+    /// Does something with the message's file; `None` when the message has gone.
+    pub(super) fn visit<T>(
+        &mut self,
+        name: &str,
+        needs: Needs,
+        mut act: impl FnMut(&Path) -> io::Result<T>,
+    ) -> Result<Option<T>, MailboxError> {
+        let mut place = self.known.get(name).cloned().or_else(|| self.as_delivered(name));
+        for _ in 0..LOOKS {
+            match place {
+                Some(path) => match act(&path) {
+                    Ok(value) => return Ok(Some(value)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => self.has_moved(name),
+                    Err(error) => return Err(rights::file_error(&path, needs, &error)),
+                },
+                None if self.is_certain => return Ok(None),
+                None => {}
+            }
+            self.look()?;
+            place = self.known.get(name).cloned();
+        }
+        Err(MailboxError::File {
+            path: self.root.display().to_string(),
+            reason: format!("{name} is renamed again and again, faster than it can be reached"),
+        })
+    }
+
+    fn has_moved(&mut self, name: &str) {
+        self.known.remove(name);
+        self.is_certain = false;
+    }
+
+    fn look(&mut self) -> Result<(), MailboxError> {
+        let scan = Scan::of(&self.root)?;
+        self.looks += 1;
+        self.is_certain = (scan.is_quiet && self.looks > 1) || self.looks >= LOOKS;
+        let found = scan.found.into_iter().map(|(name, found)| (name, found.path));
+        // What an earlier look saw stays: this one may have missed it.
+        self.known.extend(found);
+        Ok(())
+    }
+
+    /// Where a message lies that nobody has touched: known without reading the folder, which may be large.
+    fn as_delivered(&self, name: &str) -> Option<PathBuf> {
+        // With a `%` it is not the file's own name.
+        if name.is_empty() || name.contains('%') {
+            return None;
+        }
+        let path = self.root.join("new").join(name);
+        let is_there = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+        is_there.then_some(path)
+    }
+}
