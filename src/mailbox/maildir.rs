@@ -28,7 +28,7 @@ mod settle;
 mod watch;
 
 use places::Places;
-use scan::{Found, Scan};
+use scan::Found;
 pub use settle::destination;
 use watch::Watch;
 
@@ -62,7 +62,7 @@ impl Maildir {
     /// What lies there, oldest first.
     async fn scan(&self) -> Result<Vec<Found>, MailboxError> {
         let root = self.root.clone();
-        blocking(move || Scan::of(&root).map(Scan::in_order)).await
+        blocking(move || scan::messages(&root)).await
     }
 
     async fn list_all(&mut self) -> Result<Vec<Listed>, MailboxError> {

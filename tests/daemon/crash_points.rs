@@ -126,7 +126,7 @@ fn points() -> Vec<(Step, Side, u32)> {
     let passings = |step: Step| match step {
         Step::Committed => 1..=COMMITS.1,
         Step::StateFile | Step::Migrated | Step::Probe => 2..=2,
-        Step::MaildirFolder => 1..=4,
+        Step::MaildirFolder => 1..=5,
         Step::Kept => 1..=3,
         _ => 1..=1,
     };

@@ -9,21 +9,22 @@ use std::{
 use super::{
     MailboxError,
     rights::{self, Needs},
-    scan::{Found, Scan},
+    scan::{self, Found},
 };
 
-/// After so many looks what was seen in none of them is not there, however much is renamed meanwhile; and so often a
-/// message is followed that is renamed each time before it is reached.
-const LOOKS: u32 = 8;
+/// What was seen in none of so many looks is not there. One look may miss a file that is renamed meanwhile: to the end of a
+/// large folder, which is read piece by piece, or to where it was read already.
+const LOOKS: u32 = 5;
+/// So often a message is followed that is renamed each time before it is reached.
+const TRIES: u32 = 20;
 
 /// Where messages were seen last; looked up afresh when a file is not there any more.
 #[derive(Debug)]
 pub(super) struct Places {
     root: PathBuf,
     known: HashMap<String, PathBuf>,
+    /// How many of ours `known` comes from.
     looks: u32,
-    /// What is not in `known` is not there: two looks have not seen it, and nothing changed during the last, or many.
-    is_certain: bool,
 }
 
 impl Places {
@@ -38,7 +39,6 @@ impl Places {
             root: root.to_owned(),
             known: found.into_iter().map(|found| (found.name, found.path)).collect(),
             looks: 0,
-            is_certain: false,
         }
     }
 
@@ -50,14 +50,14 @@ impl Places {
         mut act: impl FnMut(&Path) -> io::Result<T>,
     ) -> Result<Option<T>, MailboxError> {
         let mut place = self.known.get(name).cloned().or_else(|| self.as_delivered(name));
-        for _ in 0..LOOKS {
+        for _ in 0..TRIES {
             match place {
                 Some(path) => match act(&path) {
                     Ok(value) => return Ok(Some(value)),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => self.has_moved(name),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => self.forget(),
                     Err(error) => return Err(rights::file_error(&path, needs, &error)),
                 },
-                None if self.is_certain => return Ok(None),
+                None if self.looks >= LOOKS => return Ok(None),
                 None => {}
             }
             self.look()?;
@@ -69,19 +69,16 @@ impl Places {
         })
     }
 
-    fn has_moved(&mut self, name: &str) {
-        self.known.remove(name);
-        self.is_certain = false;
+    /// What is known is outdated.
+    fn forget(&mut self) {
+        self.known.clear();
+        self.looks = 0;
     }
 
     fn look(&mut self) -> Result<(), MailboxError> {
-        let scan = Scan::of(&self.root)?;
         self.looks += 1;
-        self.is_certain = (scan.is_quiet && self.looks > 1) || self.looks >= LOOKS;
-        let found = scan.found.into_iter().map(|(name, found)| (name, found.path));
         // What an earlier look saw stays: this one may have missed it.
-        self.known.extend(found);
-        Ok(())
+        scan::paths(&self.root, &mut self.known)
     }
 
     /// Where a message lies that nobody has touched: known without reading the folder, which may be large.

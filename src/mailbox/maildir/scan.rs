@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     ffi::OsStr,
-    fs, io,
+    fs::{self, DirEntry},
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -24,52 +25,46 @@ pub(super) struct Found {
     pub(super) modified: SystemTime,
 }
 
-/// Both folders as they were read.
-pub(super) struct Scan {
-    pub(super) found: HashMap<String, Found>,
-    /// Nothing was renamed, made or removed meanwhile. Else a file that was there all the time may be missing: a rename
-    /// moves it in the order of the folder, perhaps to where it was read already.
-    pub(super) is_quiet: bool,
+/// What lies there, oldest first. A file that is renamed meanwhile may be missing; the next look has it.
+pub(super) fn messages(root: &Path) -> Result<Vec<Found>, MailboxError> {
+    let mut found: HashMap<String, Found> = HashMap::new();
+    each_file(root, |name, entry| {
+        // A file that vanishes here was moved or deleted.
+        let Ok(metadata) = entry.metadata() else { return };
+        let one = Found {
+            name: name.clone(),
+            path: entry.path(),
+            size: metadata.len(),
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        };
+        // Met twice, it counts once.
+        found.insert(name, one);
+    })?;
+    let mut found: Vec<Found> = found.into_values().collect();
+    found.sort_by(|one, other| (one.modified, &one.name).cmp(&(other.modified, &other.name)));
+    Ok(found)
 }
 
-impl Scan {
-    pub(super) fn of(root: &Path) -> Result<Scan, MailboxError> {
-        let before = changed(root)?;
-        let mut found: HashMap<String, Found> = HashMap::new();
-        for part in PARTS {
-            let folder = root.join(part);
-            let entries = fs::read_dir(&folder).map_err(|error| folder_error(root, part, &error))?;
-            for entry in entries {
-                let entry = entry.map_err(|error| folder_error(root, part, &error))?;
-                if entry.file_name().as_encoded_bytes().starts_with(b".") {
-                    continue;
-                }
-                // Not followed: a link could point to any file. A file that vanishes here was moved or deleted.
-                let Ok(metadata) = entry.metadata() else { continue };
-                if !metadata.is_file() {
-                    continue;
-                }
-                let name = written(unique(&entry.file_name()));
-                let one = Found {
-                    name: name.clone(),
-                    path: entry.path(),
-                    size: metadata.len(),
-                    modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-                };
-                // Met twice, it counts once.
-                found.insert(name, one);
+/// Where each message lies: names alone, so nothing is asked of a file that may have another name by then.
+pub(super) fn paths(root: &Path, known: &mut HashMap<String, PathBuf>) -> Result<(), MailboxError> {
+    each_file(root, |name, entry| drop(known.insert(name, entry.path())))
+}
+
+fn each_file(root: &Path, mut note: impl FnMut(String, &DirEntry)) -> Result<(), MailboxError> {
+    for part in PARTS {
+        let folder = root.join(part);
+        let entries = fs::read_dir(&folder).map_err(|error| folder_error(root, part, &error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| folder_error(root, part, &error))?;
+            let file_name = entry.file_name();
+            // A link is no file: it could point to any.
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && !file_name.as_encoded_bytes().starts_with(b".") {
+                note(written(unique(&file_name)), &entry);
             }
         }
-        let is_quiet = changed(root)? == before;
-        Ok(Scan { found, is_quiet })
     }
-
-    /// Oldest first.
-    pub(super) fn in_order(self) -> Vec<Found> {
-        let mut found: Vec<Found> = self.found.into_values().collect();
-        found.sort_by(|one, other| (one.modified, &one.name).cmp(&(other.modified, &other.name)));
-        found
-    }
+    Ok(())
 }
 
 /// Whether it is a Maildir that can be read.
@@ -81,15 +76,6 @@ pub(super) fn check(root: &Path) -> Result<(), MailboxError> {
         fs::symlink_metadata(folder.join(".")).map_err(|error| folder_error(root, part, &error))?;
     }
     Ok(())
-}
-
-/// When each of the two folders last changed.
-fn changed(root: &Path) -> Result<[SystemTime; 2], MailboxError> {
-    let changed = |part: &str| {
-        let metadata = fs::metadata(root.join(part)).and_then(|metadata| metadata.modified());
-        metadata.map_err(|error| folder_error(root, part, &error))
-    };
-    Ok([changed(PARTS[0])?, changed(PARTS[1])?])
 }
 
 fn folder_error(root: &Path, part: &str, error: &io::Error) -> MailboxError {

@@ -4,12 +4,9 @@
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
-    fs::{self, DirBuilder, File, FileTimes},
+    fs::{self, File, FileTimes, Permissions},
     io,
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{DirBuilderExt, PermissionsExt},
-    },
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -132,23 +129,24 @@ fn copy(path: &Path, there: &Path, to: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// Makes the folder where it is missing.
+/// Makes the folder where it is missing. Whoever may see the mail in the Maildir may see it there, whatever the umask.
 fn provide(root: &Path, folder: &Path) -> io::Result<()> {
     if folder.join("cur").is_dir() {
         return Ok(());
     }
-    // Whoever may see the mail here may see it there; the umask may take more away.
     let mode = fs::metadata(root.join("cur"))?.permissions().mode() & 0o777;
-    let mut alike = DirBuilder::new();
-    alike.recursive(true).mode(mode);
+    let open_up = |path: &Path| fs::set_permissions(path, Permissions::from_mode(mode));
     let make = |made: &dyn Fn() -> io::Result<()>| crash::across(Step::MaildirFolder, made);
-    for part in ["tmp", "new"] {
-        make(&|| alike.create(folder.join(part)))?;
+    let draft = folder.join("cur.made");
+    for path in [folder.join("tmp"), folder.join("new"), draft.clone()] {
+        make(&|| fs::create_dir_all(&path).and_then(|()| open_up(&path)))?;
     }
     // Courier and Dovecot know a subfolder by it.
     make(&|| File::create(folder.join("maildirfolder")).map(drop))?;
+    // The group of the Maildir goes over to what is made in it, which a change of the mode ends.
+    open_up(folder)?;
     // The last of all: where it is there, the folder is taken for whole.
-    make(&|| alike.create(folder.join("cur")))?;
+    make(&|| fs::rename(&draft, folder.join("cur")))?;
     File::open(folder)?.sync_all()?;
     if let Some(parent) = folder.parent() {
         File::open(parent)?.sync_all()?;
