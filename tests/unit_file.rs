@@ -35,6 +35,28 @@ fn unit() -> String {
 
 #[test]
 fn systemd_finds_nothing_wrong_with_the_unit() {
+    nothing_is_wrong_with("");
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_drop_ins_of_the_manual() {
+    let manual = include_str!("../docs/configuration.md");
+    let (_, beside_an_mta) = manual.split_once("## Beside an MTA").unwrap();
+    let drop_ins: Vec<String> = beside_an_mta
+        .split("    [Service]\n")
+        .skip(1)
+        .map(|rest| rest.lines().map_while(|line| line.strip_prefix("    ")))
+        .map(|lines| lines.map(|line| format!("{line}\n")).collect())
+        .collect();
+    assert_eq!(drop_ins.len(), 3, "{drop_ins:?}");
+    for drop_in in drop_ins {
+        assert!(drop_in.contains('='), "{drop_in:?}");
+        nothing_is_wrong_with(&drop_in);
+    }
+}
+
+/// The unit, and with `drop_in` after it.
+fn nothing_is_wrong_with(drop_in: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("halo-intake.service");
     let built = env!("CARGO_BIN_EXE_halo-intake");
@@ -42,7 +64,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     let text = unit()
         .replace("/usr/bin/halo-intake", built)
         .replace("Documentation=", "#Documentation=");
-    std::fs::write(&path, text).unwrap();
+    std::fs::write(&path, format!("{text}[Service]\n{drop_in}")).unwrap();
 
     let output = systemd_analyze(&["verify", "--man=no", "--recursive-errors=no", path.to_str().unwrap()]);
     // Keys of systemd 254 that an older one ignores, and counts as a fault; the unit says so.

@@ -14,6 +14,7 @@ mod world;
 
 use servers::{authorization, dovecot, hostile_imap, proxy};
 
+mod beside_an_mta;
 mod bulk;
 mod commands;
 mod connections;

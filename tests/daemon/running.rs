@@ -68,6 +68,11 @@ impl Daemon {
         }
     }
 
+    /// What it said since then.
+    pub fn said(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
     /// The most memory that it had at once, in KiB.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -318,6 +318,20 @@ longest = "1s"
         command
     }
 
+    /// The same by way of another program, which is given this copy of ours and its arguments as its last ones.
+    pub fn command_within(&self, wrapper: &[&str], copy: &Path, arguments: &[&str]) -> Command {
+        let inner = self.command(arguments);
+        let mut command = Command::new(wrapper[0]);
+        command
+            .args(&wrapper[1..])
+            .arg(copy)
+            .args(inner.get_args())
+            .env_clear()
+            .envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .current_dir(&self.folder);
+        command
+    }
+
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         finish(self.command(arguments).stdin(Stdio::null()).output().unwrap())

@@ -1,4 +1,4 @@
-//! A real Postfix as a child, that hands all mail for one domain to a program (pipe(8)).
+//! A real Postfix as a child, that hands all mail for one domain to a program (pipe(8)) or puts it into a Maildir.
 
 use std::{
     fs,
@@ -10,10 +10,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::child::{READY_WITHIN, end, free_port};
+use super::child::{NOBODY, READY_WITHIN, end, free_port};
 
 /// Mail for it goes to the program.
 pub const DOMAIN: &str = "desk.example";
+
+/// Where the mail goes.
+pub enum Delivery<'a> {
+    /// To this program with its arguments, as `nobody`; the message is its standard input.
+    Program(&'a str),
+    /// Into this Maildir by virtual(8), as `nobody`.
+    Virtual(&'a Path),
+    /// Into this Maildir by local(8) and an alias, as `nobody`.
+    Local(&'a Path),
+}
 
 /// A running server. It ends when this is dropped; its folder stays when the test failed.
 pub struct Postfix {
@@ -24,8 +34,7 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// `program` with its arguments is run as `nobody` for each message; the message is its standard input.
-    pub fn start(program: &str) -> Postfix {
+    pub fn start(delivery: &Delivery<'_>) -> Postfix {
         let folder = tempfile::Builder::new().prefix("po-").tempdir_in("/tmp");
         let folder = folder.expect("a folder in /tmp");
         let path = folder.path().to_owned();
@@ -35,8 +44,13 @@ impl Postfix {
         }
         chown(path.join("data"), Some(id_of("postfix")), None).expect("the tests with Postfix run as root");
         let port = free_port();
-        fs::write(path.join("etc/main.cf"), settings(&path)).expect("a new file");
-        fs::write(path.join("etc/master.cf"), services(port, program)).expect("a new file");
+        let (settings, services) = (settings(&path, delivery), services(port, delivery));
+        fs::write(path.join("etc/main.cf"), settings).expect("a new file");
+        fs::write(path.join("etc/master.cf"), services).expect("a new file");
+        if let Delivery::Local(maildir) = delivery {
+            let alias = format!("support {}/\n", maildir.display());
+            fs::write(path.join("etc/aliases"), alias).expect("a new file");
+        }
         // Makes the folders of the queue.
         let checked = control("postfix", &path)
             .arg("check")
@@ -88,6 +102,11 @@ impl Postfix {
             .lines()
             .map(|line| serde_json::from_str(line).expect("JSON"))
             .collect()
+    }
+
+    /// What became of each delivery so far, as Postfix logs it.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path.join("out/maillog")).unwrap_or_default()
     }
 
     /// Tries again now all that is in the queue.
@@ -154,28 +173,48 @@ fn id_of(user: &str) -> u32 {
     id.unwrap_or_else(|| panic!("there is no user {user}; run tests/run install"))
 }
 
-fn settings(path: &Path) -> String {
+fn settings(path: &Path, delivery: &Delivery<'_>) -> String {
     let dir = path.display();
+    let delivery = match delivery {
+        Delivery::Program(_) => format!(
+            "mydestination =\nalias_maps =\nvirtual_mailbox_domains = {DOMAIN}\nvirtual_mailbox_maps = static:x\n\
+             virtual_transport = prog:\nprog_destination_recipient_limit = 1\n"
+        ),
+        Delivery::Virtual(maildir) => {
+            let base = maildir.parent().expect("it lies in a folder").display();
+            let name = maildir.file_name().expect("it has a name").display();
+            format!(
+                "mydestination =\nalias_maps =\nvirtual_mailbox_domains = {DOMAIN}\nvirtual_mailbox_base = {base}\n\
+                 virtual_mailbox_maps = inline:{{support@{DOMAIN}={name}/}}\n\
+                 virtual_uid_maps = static:{NOBODY}\nvirtual_gid_maps = static:{NOBODY}\n"
+            )
+        }
+        Delivery::Local(_) => format!("mydestination = {DOMAIN}\nalias_maps = texthash:{dir}/etc/aliases\n"),
+    };
     format!(
         "compatibility_level = 3.6\nqueue_directory = {dir}/spool\ndata_directory = {dir}/data\n\
          maillog_file = {dir}/out/maillog\nmaillog_file_prefixes = {dir}\nmail_owner = postfix\nsetgid_group = postdrop\n\
-         inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = mx.desk.example\nmydestination =\n\
-         mynetworks = 127.0.0.0/8\nalias_maps =\nalias_database =\nlocal_recipient_maps =\n\
-         smtpd_relay_restrictions = reject_unauth_destination\nvirtual_mailbox_domains = {DOMAIN}\n\
-         virtual_mailbox_maps = static:x\nvirtual_transport = prog:\n\
+         inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = mx.desk.example\n\
+         mynetworks = 127.0.0.0/8\nalias_database =\nlocal_recipient_maps =\n\
+         smtpd_relay_restrictions = reject_unauth_destination\n\
          default_transport = error:no outward mail\nrelay_transport = error:no outward mail\n\
          smtp_dns_support_level = disabled\nminimal_backoff_time = 2s\nmaximal_backoff_time = 4s\nqueue_run_delay = 2s\n\
-         prog_destination_recipient_limit = 1\n"
+         {delivery}"
     )
 }
 
 /// No chroot for anybody.
-fn services(port: u16, program: &str) -> String {
+fn services(port: u16, delivery: &Delivery<'_>) -> String {
+    let delivery = match delivery {
+        Delivery::Program(program) => format!("prog unix - n n - 4 pipe flags=Rq user=nobody argv={program}"),
+        Delivery::Virtual(_) => "virtual unix - n n - - virtual".to_owned(),
+        Delivery::Local(_) => "local unix - n n - - local".to_owned(),
+    };
     format!(
         "127.0.0.1:{port} inet n - n - - smtpd\npickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\n\
          qmgr unix n - n 1 1 qmgr\nrewrite unix - - n - - trivial-rewrite\nbounce unix - - n - 0 bounce\n\
          defer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\nerror unix - - n - - error\nretry unix - - n - - error\n\
          anvil unix - - n - 1 anvil\nshowq unix n - n - - showq\npostlog unix-dgram n - n - 1 postlogd\n\
-         prog unix - n n - 4 pipe flags=Rq user=nobody argv={program}\n"
+         {delivery}\n"
     )
 }
