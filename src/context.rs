@@ -60,7 +60,9 @@ fn value(name: &str, message: &Message, arrival: &Arrival<'_>) -> Value {
         "auth" => auth(message, arrival),
         "ticket_ids" => json!(message::ticket_ids(&message.subject, arrival.subject_tags)),
         "body" | "text" | "html" | "visible" | "quoted" | "signature" | "attachments" => content(name, message),
-        "from" | "sender" | "reply_to" | "return_path" | "to" | "cc" | "recipients" => people(name, message),
+        "from" | "sender" | "reply_to" | "return_path" | "to" | "cc" | "recipients" | "original_sender" => {
+            people(name, message)
+        }
         _ => header(name, message),
     }
 }
@@ -76,6 +78,7 @@ fn people(name: &str, message: &Message) -> Value {
         },
         "to" => message.to.iter().map(mailbox).collect(),
         "cc" => message.cc.iter().map(mailbox).collect(),
+        "original_sender" => message.original_sender.as_ref().map_or(Value::Null, mailbox),
         _ => {
             let mut seen = HashSet::new();
             message
@@ -91,7 +94,10 @@ fn people(name: &str, message: &Message) -> Value {
 
 fn content(name: &str, message: &Message) -> Value {
     match name {
-        "body" | "visible" => json!(message.body),
+        "body" => json!(message.body),
+        "visible" => json!(message.split.visible),
+        "quoted" => json!(message.split.quoted),
+        "signature" => json!(message.split.signature),
         "text" => json!(message.text),
         "html" => json!(message.html),
         "attachments" => message.attachments.iter().map(attachment).collect(),

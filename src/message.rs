@@ -15,9 +15,11 @@ mod date;
 mod header;
 pub(crate) mod html;
 mod identity;
+mod original;
 mod parameter;
 mod part;
 mod report;
+mod split;
 mod subject;
 mod transfer;
 mod word;
@@ -28,13 +30,17 @@ use address::{NameAddr, list};
 use author::Author;
 use body::Body;
 use header::Header;
+use html::Mark;
 use jiff::Timestamp;
 use part::Parts;
+use split::Occasion;
+use subject::Prefix;
 
 pub use auth::Auth;
 pub use body::Attachment;
 pub use header::HeaderField;
 pub use report::Report;
+pub use split::Split;
 pub use subject::{ticket_ids, topic};
 pub use transfer::TransferEncoding;
 
@@ -76,6 +82,8 @@ pub struct Message {
     pub header_fields: Vec<HeaderField>,
     /// What a person would read: the text part, else the HTML part as text.
     pub body: String,
+    /// The body told apart.
+    pub split: Split,
     /// The text parts themselves.
     pub text: String,
     /// The HTML parts themselves.
@@ -86,6 +94,8 @@ pub struct Message {
     pub junk: bool,
     /// The delivery report that it is.
     pub report: Option<Report>,
+    /// Whom a forwarded message was first from, as its text says: nobody vouches for it.
+    pub original_sender: Option<NameAddr>,
     /// What bounds cut, each once: `"header_section"`, `"parts"`, `"text"`, …; `"panic"` where reading broke off.
     pub cut: Vec<&'static str>,
     automatic: Option<String>,
@@ -138,6 +148,9 @@ impl Message {
                 message.cut.push(bound);
             }
         }
+        let occasion = message.occasion();
+        let found = split::of(&body.body, &body.marks, occasion);
+        message.split = found.split;
         (message.body, message.text, message.html, message.attachments) =
             (body.body, body.text, body.html, body.attachments);
 
@@ -145,6 +158,7 @@ impl Message {
         message.report = (content_type == "multipart/report")
             .then(|| Report::read(octets, &parts.parts))
             .flatten();
+        message.original_sender = original::sender(&message, octets, occasion, found.first);
         message.automatic = automatic::sign(&message, &content_type);
         message.fingerprint = message.identify(octets);
         message
@@ -184,6 +198,33 @@ impl Message {
             cut,
             ..Message::default()
         }
+    }
+
+    /// What the header says about text of others in the body.
+    fn occasion(&self) -> Occasion {
+        let prefix = subject::prefix(&self.subject);
+        let refers = !self.in_reply_to.is_empty() || !self.references.is_empty();
+        Occasion {
+            answers: refers || prefix == Some(Prefix::Answer),
+            forwards: prefix == Some(Prefix::Forward),
+        }
+    }
+
+    /// The HTML without what is quoted at its end. Elements may be left open. It is the whole where answers stand
+    /// between or below what is quoted, or where no element of a known program tells where that begins.
+    pub fn visible_html(&self) -> &str {
+        let read = html::marked(&self.html);
+        let found = split::of(&read.text, &read.marks, self.occasion());
+        let begins = |placed: &&html::Placed| {
+            found.ends.is_some_and(|ends| placed.line >= ends)
+                && matches!(placed.mark, Mark::Quoted | Mark::Rest | Mark::Perhaps)
+        };
+        let place = read
+            .marks
+            .iter()
+            .find(begins)
+            .map_or(self.html.len(), |placed| placed.place);
+        &self.html[..self.html.floor_char_boundary(place)]
     }
 
     fn content_type(&self) -> String {

@@ -94,7 +94,7 @@ fn imap_sessions_of_the_corpus_end() {
 
 #[test]
 fn mail_of_the_tests_goes_through_every_target_that_reads_mail() {
-    for folder in ["plain", "reply", "automatic", "report", "malformed"] {
+    for folder in ["plain", "reply", "quoted", "automatic", "report", "malformed"] {
         for path in files(&repository("tests/mail").join(folder)) {
             for name in ["message", "context", "bounce", "report"] {
                 let ended = run(halo_intake::fuzz::target(name), fs::read(&path).unwrap());

@@ -24,7 +24,7 @@ const STACK: usize = 2 * 1024 * 1024;
 
 fn corpus() -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail");
-    let folders = ["plain", "reply", "automatic", "report", "malformed"];
+    let folders = ["plain", "reply", "quoted", "automatic", "report", "malformed"];
     let entries = folders
         .iter()
         .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
@@ -64,6 +64,7 @@ fn check(message: &Message, size: usize) {
     assert!(context::email(message, &arrival).is_object());
     assert!(message.to.len() <= 1_000 && message.attachments.len() <= 1_000);
     assert!(message.text.len() <= 4 << 20 && message.html.len() <= 4 << 20);
+    assert!(message.html.starts_with(message.visible_html()));
 }
 
 #[track_caller]
@@ -481,5 +482,66 @@ fn bodies_beyond_the_bound_are_cut() {
 fn a_subject_full_of_tags_and_prefixes_takes_bounded_time() {
     for piece in ["Re: ", "[EXT] ", "[ID:1]", "[ID:", "Re[1", "[", "(ext)"] {
         check_bomb(format!("Subject: {}\r\n\r\n", piece.repeat(120_000 / piece.len())));
+    }
+}
+
+#[test]
+fn quotations_without_an_end_take_bounded_time() {
+    for piece in [
+        ">",
+        "> \n",
+        ">>>> \n",
+        "> quoted\nnot\n",
+        "From: a@b.example\n",
+        "From: a@b.example\nSent: x\n",
+        "From: a\nSent: b\nTo: c\nSubject: d\n",
+        "On 23.11.2026 10:00 <a@b.example>\n",
+        "On 1 ",
+        "wrote:\n",
+        "wrote:\n\n\n\n\n\n> x\n",
+        "-- \n",
+        "-- \nx\n",
+        "Sent from my iPhone\n",
+        "________________________________\n\n",
+        "-----Original Message-----\n",
+        "Begin forwarded message:\n> \n",
+        "\n",
+        ":",
+        "*",
+    ] {
+        for kind in ["text/plain", "text/html"] {
+            let head = format!("Subject: Fwd: x\r\nIn-Reply-To: <a@b>\r\nContent-Type: {kind}\r\n\r\n");
+            // In HTML each line is a paragraph.
+            let piece = if kind == "text/html" {
+                piece.replace('\n', "<br>")
+            } else {
+                piece.to_owned()
+            };
+            let count = (1 << 20) / piece.len();
+            check_within(A_WHILE, format!("{head}{}", piece.repeat(count.min(90_000))));
+        }
+    }
+}
+
+#[test]
+fn marks_of_html_without_an_end_take_bounded_time() {
+    for piece in [
+        "<blockquote type=cite>",
+        "<blockquote type=cite>x</blockquote>y",
+        "<div class=gmail_signature>x",
+        "<div class='gmail_attr'>x</div>",
+        "<hr id=stopSpelling>",
+        "<hr id=stopSpelling>x",
+        "<div id=divRplyFwdMsg>",
+        "<div style='border:none;border-top:solid'>a:b@c<br>",
+        "<div class=",
+        "&#x10ff00;",
+        "&#x10ff00;<blockquote type=cite>x</blockquote>",
+    ] {
+        let message = check_bomb(format!(
+            "Content-Type: text/html\r\n\r\n{}",
+            piece.repeat((1 << 20) / piece.len())
+        ));
+        assert!(message.html.starts_with(message.visible_html()));
     }
 }

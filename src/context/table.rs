@@ -207,9 +207,21 @@ pub const EMAIL: &[Fact] = &[
     ),
     fact("text", Kind::Text, "The text part."),
     fact("html", Kind::Text, "The HTML part."),
-    fact("visible", Kind::Text, "What was newly written."),
-    fact("quoted", Kind::Text, "What is quoted from earlier messages."),
-    fact("signature", Kind::Text, "The author's signature."),
+    fact(
+        "visible",
+        Kind::Text,
+        "What was newly written, also between what is quoted; what is in doubt is here.",
+    ),
+    fact(
+        "quoted",
+        Kind::Text,
+        "What is quoted from earlier messages, with the lines that lead it in.",
+    ),
+    fact(
+        "signature",
+        Kind::Text,
+        "The author's signature, and lines such as `Sent from my iPhone`.",
+    ),
     fact(
         "headers",
         Kind::TextsByName,
@@ -249,7 +261,7 @@ pub const EMAIL: &[Fact] = &[
     fact(
         "original_sender",
         Kind::Nullable(MAILBOX),
-        "Whom a forwarded message was first from, else null.",
+        "Whom a forwarded message was first from, as its text or its attached message says, else null. Nobody vouches for it: anybody can write it there.",
     ),
     fact(
         "ticket_ids",

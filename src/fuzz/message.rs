@@ -14,12 +14,21 @@ pub(super) fn check(octets: &[u8]) {
     assert!(message.header_fields.len() <= 2_000);
     let texts = [&message.body, &message.text, &message.html];
     assert!(texts.iter().all(|text| text.len() <= MOST_TEXT));
-    let kept: usize = texts.iter().map(|text| text.len()).sum();
+    let split = &message.split;
+    let parts = [&split.visible, &split.quoted, &split.signature];
+    let kept: usize = texts.iter().chain(&parts).map(|text| text.len()).sum();
     assert!(
         kept <= octets.len() * GROWTH + 1_000,
         "{kept} octets of {}",
         octets.len()
     );
+    assert!(
+        message.split.is_of(&message.body),
+        "{:?} of {:?}",
+        message.split,
+        message.body
+    );
+    assert!(message.html.starts_with(message.visible_html()));
     assert_unfolded(&message);
     let again = Message::read(octets);
     assert_eq!(
@@ -42,6 +51,7 @@ fn assert_unfolded(message: &Message) {
     let people = [&message.author, &message.sender, &message.reply_to];
     for one in people
         .into_iter()
+        .chain(&message.original_sender)
         .chain(return_path)
         .chain(&message.to)
         .chain(&message.cc)

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     charset,
     header::{self, Header, one_line},
-    html,
+    html::{self, Mark, Marked, Placed},
     part::Part,
 };
 
@@ -40,6 +40,8 @@ pub struct Attachment {
 pub struct Body {
     /// The text a person would read, part by part.
     pub body: String,
+    /// What elements of HTML say about its lines.
+    pub marks: Vec<Placed>,
     pub text: String,
     pub html: String,
     pub attachments: Vec<Attachment>,
@@ -79,7 +81,7 @@ impl Body {
             });
         }
         body.list(message, &attached);
-        body.body = joined(pieces);
+        (body.body, body.marks) = joined(pieces);
         body
     }
 
@@ -112,26 +114,48 @@ fn only_text(parts: &[Part]) -> Option<&Part> {
 
 /// What a person would read, in order: of an alternative its text, else its HTML; outside of one everything, as a list's
 /// footer stands beside the message and words stand around a picture.
-fn joined(pieces: Vec<Piece>) -> String {
+fn joined(pieces: Vec<Piece>) -> (String, Vec<Placed>) {
     let has_text: HashSet<usize> = pieces
         .iter()
         .filter(|piece| !piece.is_html && !piece.text.trim().is_empty())
         .filter_map(|piece| piece.alternative)
         .collect();
-    let mut body = String::new();
+    let (mut body, mut marks) = (String::new(), Vec::new());
+    // Lines of the body that were counted, and up to where.
+    let (mut lines, mut counted) = (0, 0);
     for piece in pieces {
         let is_shown_as_text = piece.alternative.is_some_and(|one| has_text.contains(&one));
-        let text = match piece.is_html {
+        let read = match piece.is_html {
             true if is_shown_as_text => continue,
-            true => html::to_text(&piece.text),
-            false => piece.text,
+            true => html::marked(&piece.text),
+            false => Marked {
+                text: piece.text,
+                marks: Vec::new(),
+            },
         };
-        let is_blank = text.trim().is_empty() && (piece.is_html || piece.alternative.is_some());
-        if !is_blank {
-            append(&mut body, (text, false), "text");
+        let is_blank = read.text.trim().is_empty() && (piece.is_html || piece.alternative.is_some());
+        if is_blank {
+            continue;
         }
+        if !body.is_empty() && !read.text.is_empty() && !body.ends_with('\n') {
+            body.push('\n');
+        }
+        lines += memchr::memchr_iter(b'\n', &body.as_bytes()[counted..]).count();
+        counted = body.len();
+        // What the part above said last does not hold here.
+        let begin = Placed {
+            line: 0,
+            mark: Mark::Plain,
+            place: 0,
+        };
+        let of_piece = std::iter::once(begin).chain(read.marks);
+        marks.extend(of_piece.map(|placed| Placed {
+            line: placed.line + lines,
+            ..placed
+        }));
+        append(&mut body, (read.text, false), "text");
     }
-    body
+    (body, marks)
 }
 
 /// Adds the text of a further part, which may have been cut; says what was cut.

@@ -1,14 +1,17 @@
 //! HTML as the text a person would read, in bounded time whatever the HTML is.
 
+mod mark;
 mod outline;
 mod token;
 
-use std::{collections::HashSet, panic::catch_unwind};
+use std::{borrow::Cow, collections::HashSet, panic::catch_unwind};
 
 use mail_parser::decoders::html::html_to_text;
 
 use super::{charset, transfer};
 use token::{Token, Tokens};
+
+pub use mark::Mark;
 
 /// Lines are never broken for width: what reads the text breaks them itself.
 const WIDTH: usize = 10_000;
@@ -17,13 +20,43 @@ const MAX_CONTENT_IDS: usize = 1_000;
 /// A longer one is none (a line of RFC 5322 holds 998).
 const MAX_CONTENT_ID: usize = 998;
 
+/// A document's text, and what its elements say about the lines.
+#[derive(Debug, Default)]
+pub struct Marked {
+    pub text: String,
+    /// In the order of the lines; none where the document was too large or too deep to be looked at closely.
+    pub marks: Vec<Placed>,
+}
+
+/// A mark at its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// From 0.
+    pub line: usize,
+    pub mark: Mark,
+    /// Where in the document the element begins that says so.
+    pub place: usize,
+}
+
 /// The text of an HTML document. Tables and lists keep their shape where the document is of sound size and
 /// nesting; of others the tags are taken off.
 pub fn to_text(html: &str) -> String {
-    let rendered = outline::of(html).and_then(|outline| rendered(&outline));
+    marked(html).text
+}
+
+/// The same text, with its marks.
+pub fn marked(html: &str) -> Marked {
+    let outlined = outline::of(html).and_then(|(outline, marks)| Some((rendered(&outline)?, marks)));
     // mail-parser gives poorer text, but in one pass; it knows no lines but those of `<br>`.
-    let plain = || catch_unwind(|| html_to_text(&outline::lines(html))).unwrap_or_default();
-    tidy(&rendered.unwrap_or_else(plain))
+    let plain = || {
+        (
+            catch_unwind(|| html_to_text(&outline::lines(html))).unwrap_or_default(),
+            Vec::new(),
+        )
+    };
+    let (text, marks) = outlined.unwrap_or_else(plain);
+    let is_sound = text.matches(outline::SIGN).count() == marks.len();
+    tidy(&text, if is_sound { &marks } else { &[] })
 }
 
 /// By html2text, which may panic over what nobody thought of; then the tags are taken off instead.
@@ -38,21 +71,49 @@ fn rendered(outline: &str) -> Option<String> {
     text.ok()?.ok()
 }
 
-/// Lines without trailing space, and at most one empty line between paragraphs.
-fn tidy(text: &str) -> String {
-    let mut tidied = String::with_capacity(text.len());
-    let mut empty = 0;
+/// Lines without trailing space, and at most one empty line between paragraphs. Signs become marks of the next line
+/// that has a text.
+fn tidy(text: &str, marks: &[(Mark, usize)]) -> Marked {
+    let mut tidied = Marked {
+        text: String::with_capacity(text.len()),
+        marks: Vec::with_capacity(marks.len()),
+    };
+    let (mut lines, mut empty, mut waiting) = (0, 0, 0);
+    let mut marks = marks.iter();
     for line in text.lines() {
+        let signs = if marks.len() == 0 {
+            0
+        } else {
+            line.matches(outline::SIGN).count()
+        };
+        let line = match signs {
+            0 => Cow::Borrowed(line),
+            _ => Cow::Owned(line.replace(outline::SIGN, "")),
+        };
+        waiting += signs;
         let line = line.trim_end_matches([
             ' ', '\t', '\u{a0}', '\u{200b}', '\u{200c}', '\u{feff}', '\u{ad}', '\u{34f}',
         ]);
         empty = if line.is_empty() { empty + 1 } else { 0 };
-        if empty < 2 && !(line.is_empty() && tidied.is_empty()) {
-            tidied.extend(line.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }));
-            tidied.push('\n');
+        if empty < 2 && !(line.is_empty() && tidied.text.is_empty()) {
+            tidied
+                .text
+                .extend(line.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }));
+            tidied.text.push('\n');
+            if !line.is_empty() {
+                let placed = |(mark, place): &(Mark, usize)| Placed {
+                    line: lines,
+                    mark: *mark,
+                    place: *place,
+                };
+                tidied.marks.extend(marks.by_ref().take(waiting).map(placed));
+                waiting = 0;
+            }
+            lines += 1;
         }
     }
-    tidied.trim_end().to_owned()
+    tidied.text.truncate(tidied.text.trim_end().len());
+    tidied
 }
 
 /// The Content-IDs that the document shows pictures by (`src="cid:…"`, RFC 2392).

@@ -1,26 +1,14 @@
 //! What a subject says beside its words: reply prefixes and ticket numbers.
 
-/// Words that mail programs put before the subject of an answer or a forwarded message, in the languages people use. What
-/// people write there themselves is not among them: `Ref: order 12`.
-const PREFIXES: &[&str] = &[
-    "re",
-    "aw",
-    "antw",
-    "antwort",
-    "sv",
-    "vs",
-    "r",
-    "rif",
-    "res",
-    "odp",
-    "ynt",
-    "bls",
-    "atb",
-    "vá",
-    "απ",
-    "回复",
-    "答复",
-    "回覆", // answers
+/// Words that mail programs put before the subject of an answer, in the languages people use. What people write there
+/// themselves is not among them: `Ref: order 12`.
+const ANSWERS: &[&str] = &[
+    "re", "aw", "antw", "antwort", "sv", "vs", "r", "rif", "res", "odp", "ynt", "bls", "atb", "vá", "απ", "回复",
+    "答复", "回覆",
+];
+
+/// The same before the subject of a forwarded message.
+const FORWARDS: &[&str] = &[
     "fwd",
     "fw",
     "wg",
@@ -37,11 +25,11 @@ const PREFIXES: &[&str] = &[
     "továbbítás",
     "πρθ",
     "转发",
-    "轉寄", // forwarded
-    "ext",
-    "extern",
-    "external",
+    "轉寄",
 ];
+
+/// The same by gateways, before mail from outside.
+const OUTSIDE: &[&str] = &["ext", "extern", "external"];
 
 /// What gateways put in brackets before mail from outside.
 const TAGS: &[&str] = &[
@@ -66,23 +54,55 @@ const MAX_TICKETS: usize = 100;
 /// The subject without `Re:`, `AW:`, `Fwd[2]:`, `[EXT]` and their like, as often as they stand there.
 pub fn topic(subject: &str) -> &str {
     let mut topic = subject.trim();
-    while let Some(rest) = without_prefix(topic).or_else(|| without_tag(topic)) {
+    while let Some(rest) = without_prefix(topic)
+        .map(|(_, rest)| rest)
+        .or_else(|| without_tag(topic))
+    {
         topic = rest.trim_start();
     }
     topic
 }
 
-fn without_prefix(text: &str) -> Option<&str> {
+/// What the foremost prefix of a subject says of the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// `Re:`, `AW:`
+    Answer,
+    /// `Fwd:`, `WG:`
+    Forward,
+    /// `EXT:`
+    Outside,
+}
+
+/// The foremost prefix that says more than that the message comes from outside.
+pub fn prefix(subject: &str) -> Option<Prefix> {
+    let mut rest = subject.trim();
+    loop {
+        rest = match without_prefix(rest) {
+            Some((Prefix::Outside, rest)) => rest,
+            Some((prefix, _)) => return Some(prefix),
+            None => without_tag(rest)?,
+        }
+        .trim_start();
+    }
+}
+
+fn without_prefix(text: &str) -> Option<(Prefix, &str)> {
     let word_end = text.find(|c: char| !c.is_alphabetic())?;
     let (word, rest) = text.split_at(word_end);
     // Outlook's Italian `R:` and `I:`; a small letter is the first of a list.
     let is_item = word.len() == 1 && word.chars().all(char::is_lowercase);
-    if is_item || !PREFIXES.contains(&word.to_lowercase().as_str()) {
-        return None;
-    }
+    let word = word.to_lowercase();
+    let tables = [
+        (Prefix::Answer, ANSWERS),
+        (Prefix::Forward, FORWARDS),
+        (Prefix::Outside, OUTSIDE),
+    ];
+    let known = tables.into_iter().find(|(_, words)| words.contains(&word.as_str()));
+    let (prefix, _) = known.filter(|_| !is_item)?;
     let rest = rest.trim_start();
     let rest = counted(rest).unwrap_or(rest).trim_start();
-    rest.strip_prefix([':', '：'])
+    rest.strip_prefix([':', '：']).map(|rest| (prefix, rest))
 }
 
 /// `[2]`, `(2)`, `^2` or `*2` behind a prefix.
@@ -189,6 +209,21 @@ mod tests {
             check(subject, subject);
         }
         check("Re:", "");
+    }
+
+    #[test]
+    fn the_foremost_prefix_tells_an_answer_from_what_is_forwarded() {
+        for (subject, expected) in [
+            ("Re: Fwd: x", Some(Prefix::Answer)),
+            ("[EXT] WG: AW: x", Some(Prefix::Forward)),
+            ("EXT: Fwd: x", Some(Prefix::Forward)),
+            ("I: x", Some(Prefix::Forward)),
+            ("[EXT] x", None),
+            ("x: Fwd: y", None),
+            ("", None),
+        ] {
+            assert_eq!(prefix(subject), expected, "{subject}");
+        }
     }
 
     #[track_caller]

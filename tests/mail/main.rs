@@ -14,7 +14,15 @@ use halo_intake::{
 };
 use serde_json::Value;
 
-const FOLDERS: &[&str] = &["plain", "reply", "automatic", "report", "malformed", "private"];
+const FOLDERS: &[&str] = &[
+    "plain",
+    "reply",
+    "quoted",
+    "automatic",
+    "report",
+    "malformed",
+    "private",
+];
 
 /// Every mail of the corpus, and of the private folder where there is one.
 fn corpus() -> Vec<PathBuf> {
@@ -168,4 +176,45 @@ fn mail_on_disk_ends_its_lines_with_crlf_but_where_that_is_the_point() {
             path.display()
         );
     }
+}
+
+/// What of a mail's HTML is left without what it quotes.
+#[track_caller]
+fn check_html(name: &str, ends_with: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/mail/quoted")
+        .join(name);
+    let message = Message::read(&fs::read(path.with_extension("eml")).unwrap());
+    let visible = message.visible_html();
+    assert!(message.html.starts_with(visible), "{name}");
+    assert_eq!(
+        &visible[visible.len().saturating_sub(ends_with.len())..],
+        ends_with,
+        "{name}"
+    );
+}
+
+#[test]
+fn html_ends_where_a_known_program_begins_to_quote() {
+    check_html("gmail_top_post", "thank you.</div><br>");
+    check_html("gmail_html_alone", "<div>Acme GmbH</div></div></div><br>");
+    check_html("outlook_english", "<o:p>&nbsp;</o:p></p><div>");
+    check_html(
+        "outlook_unknown_language",
+        "<p class=\"MsoNormal\">Virkar aftur.</p><div>",
+    );
+    check_html("outlook_on_the_web", "<div id=\"appendonsend\"></div>");
+    check_html("outlook_for_ios", "Outlook for iOS</a></div></div>");
+    check_html("apple_mail", "<div>Jane<br><div><br>");
+    check_html("thunderbird_top_post_html", "<p>Ja, jetzt geht es.</p>");
+    check_html("yahoo_html_alone", "Ya funciona.</div></div>");
+    check_html("proton_mail", "secure email.</div></div>");
+    check_html("gmx", "<div>&nbsp;");
+}
+
+#[test]
+fn html_with_answers_between_or_below_what_is_quoted_stays_whole() {
+    check_html("gmail_interleaved_html", "<div>Zweite Antwort.</div></div></div>\n");
+    check_html("thunderbird_bottom_post", "</div></body></html>\n");
+    check_html("indented_by_the_author", "<div>Jane</div></div>\n");
 }

@@ -3,7 +3,14 @@
 //! A tree builder's work grows with the elements that are open at each tag: 60,000 open `<div>` took 13 s. What the
 //! outline leaves out (formatting, attributes, foreign content) is also what hides such piles.
 
-use super::token::{Token, Tokens, attribute};
+use super::{
+    mark::{self, Mark},
+    token::{Token, Tokens, attribute},
+};
+
+/// Stands in the outline where a mark begins to hold, before the text; a letter without a meaning, of which mail has
+/// none. Where it has, the marks are given up.
+pub const SIGN: char = '\u{10ff00}';
 
 /// A longer outline is a newsletter or worse.
 const MAX_LENGTH: usize = 512 * 1024;
@@ -50,21 +57,26 @@ const FLAT: &[(&str, &str)] = &[
     ("p", "p"),
 ];
 
-/// The outline, or nothing where a tree of it would cost too much.
-pub fn of(html: &str) -> Option<String> {
+/// The outline, or nothing where a tree of it would cost too much; and what each [`SIGN`] in it says, with the place in
+/// the document of the element that says so.
+pub fn of(html: &str) -> Option<(String, Vec<(Mark, usize)>)> {
     let mut outline = Outline::default();
-    for token in Tokens::of(html) {
+    let mut tokens = Tokens::of(html);
+    while let Some(token) = tokens.next() {
         match token {
             // A lone `<` must not become a tag in its new place.
             Token::Text(text) => outline.text(text),
-            Token::Open(name, tag) => outline.open(&name, tag),
+            Token::Open(name, tag) => {
+                outline.mark(&name, tag, tokens.place() - tag.len());
+                outline.open(&name, tag);
+            }
             Token::Close(name) => outline.close(&name),
         }
         if outline.open.len() > MAX_OPEN || outline.work > MAX_WORK || outline.written.len() > MAX_LENGTH {
             return None;
         }
     }
-    Some(outline.written)
+    Some((outline.written, outline.marks))
 }
 
 /// The texts with a line break where an element begins or ends a line: what is left of a document without an outline,
@@ -88,6 +100,12 @@ pub fn lines(html: &str) -> String {
 struct Outline {
     written: String,
     open: Vec<&'static str>,
+    /// Marked elements among those, by their depth.
+    marked: Vec<(usize, Mark)>,
+    /// What was said since the last text, and what that came to in the end.
+    said: Vec<(Mark, usize)>,
+    current: Option<Mark>,
+    marks: Vec<(Mark, usize)>,
     /// Whether a line has just begun and nothing but white space stands in it.
     begun: bool,
     work: usize,
@@ -99,8 +117,55 @@ impl Outline {
         if self.open.contains(&"pre") {
             self.work += self.open.len() * memchr::memchr_iter(b'\n', text.as_bytes()).count();
         }
-        self.begun &= text.trim().is_empty();
+        if !text.trim().is_empty() {
+            self.begun = false;
+            self.sign();
+        }
         self.written.push_str(&text.replace('<', "&lt;"));
+    }
+
+    /// Keeps what an element says until the next text. One that is held by another never ends it.
+    fn mark(&mut self, name: &str, tag: &str, place: usize) {
+        let holds = known(HOLDING, name).is_some();
+        let mark = if holds || name == "hr" {
+            mark::of(name, tag)
+        } else {
+            None
+        };
+        let Some(mark) = mark else { return };
+        match mark {
+            Mark::Rest | Mark::Perhaps => self.said.push((mark, place)),
+            _ if holds => {
+                self.marked.push((self.open.len(), mark));
+                self.said.push((mark, place));
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes what holds for the text that comes, where it is something else than before.
+    fn sign(&mut self) {
+        let holds = |mark: Mark| self.marked.iter().any(|(_, other)| *other == mark);
+        let now = [Mark::Quoted, Mark::Signature, Mark::Indented]
+            .into_iter()
+            .find(|mark| holds(*mark));
+        let said = std::mem::take(&mut self.said);
+        let place = said
+            .iter()
+            .find(|(mark, _)| Some(*mark) == now)
+            .map_or(0, |(_, place)| *place);
+        if now != self.current {
+            self.marks.push((now.unwrap_or(Mark::Plain), place));
+            self.written.push(SIGN);
+        }
+        for one in said
+            .into_iter()
+            .filter(|(mark, _)| matches!(mark, Mark::Rest | Mark::Perhaps))
+        {
+            self.marks.push(one);
+            self.written.push(SIGN);
+        }
+        self.current = now;
     }
 
     fn open(&mut self, name: &str, tag: &str) {
@@ -125,6 +190,7 @@ impl Outline {
         let Some(at) = self.open.iter().rposition(|open| *open == name) else {
             return;
         };
+        self.marked.retain(|(depth, _)| *depth < at);
         // What it held ends with it.
         for name in self.open.split_off(at).into_iter().rev() {
             if let Some((_, becomes)) = known(HOLDING, name) {
@@ -143,6 +209,7 @@ impl Outline {
     fn picture(&mut self, tag: &str) {
         if let Some(text) = attribute(tag, "alt").filter(|text| !text.trim().is_empty()) {
             self.begun = false;
+            self.sign();
             self.written.push_str(&format!(" [{}] ", text.replace('<', "&lt;")));
         }
     }
@@ -170,7 +237,8 @@ mod tests {
 
     #[track_caller]
     fn check(html: &str, expected: Option<&str>) {
-        assert_eq!(of(html).as_deref(), expected, "{}", &html[..html.len().min(80)]);
+        let written = of(html).map(|(written, _)| written);
+        assert_eq!(written.as_deref(), expected, "{}", &html[..html.len().min(80)]);
     }
 
     #[test]
@@ -184,6 +252,14 @@ mod tests {
         check("a<img src=x alt='the logo'>b<img alt=' '>", Some("a [the logo] b"));
         check("</div>x</nonsense>", Some("x"));
         check("<div><table><ul>x</div>y", Some("<div><div><ul>x</ul></div></div>y"));
+    }
+
+    #[test]
+    fn marks_stand_before_the_text_they_hold_for() {
+        let html = "a<blockquote type=cite> <div>b</blockquote><hr id=stopSpelling><p>c";
+        let expected = format!("a<blockquote> <div>{SIGN}b</div></blockquote><p><p>{SIGN}{SIGN}c");
+        let marks = vec![(Mark::Quoted, 1), (Mark::Plain, 0), (Mark::Rest, 43)];
+        assert_eq!(of(html), Some((expected, marks)));
     }
 
     #[test]

@@ -18,11 +18,20 @@ pub enum Token<'a> {
 /// Walks over a document.
 pub struct Tokens<'a> {
     rest: &'a str,
+    length: usize,
 }
 
 impl<'a> Tokens<'a> {
     pub fn of(html: &'a str) -> Tokens<'a> {
-        Tokens { rest: html }
+        Tokens {
+            rest: html,
+            length: html.len(),
+        }
+    }
+
+    /// How far the walk has come, in octets: behind the token that was given last.
+    pub fn place(&self) -> usize {
+        self.length - self.rest.len()
     }
 
     fn take(&mut self, length: usize) -> &'a str {

@@ -1,0 +1,129 @@
+//! Where a quotation begins by its words: an attribution, a separator, a header written out.
+
+use super::{
+    attribution,
+    block::{self, Block, Ground},
+    line::{self, Line},
+    phrases::LANGUAGES,
+};
+
+/// A longer line is no separator.
+const MAX_SEPARATOR: usize = 120;
+/// Outlook's rule has 32.
+const MIN_RULE: usize = 20;
+
+/// What leads in a quotation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Boundary {
+    /// Behind its last line.
+    pub end: usize,
+    /// All that follows is quoted, though no sign says so.
+    pub rest: bool,
+    /// It says itself that the message is forwarded.
+    pub forwards: bool,
+    /// Who wrote what follows, by the header written out there; empty where there is none.
+    pub from: String,
+}
+
+/// What the message's own header says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Occasion {
+    /// It answers another one.
+    pub answers: bool,
+    /// Its subject says that it forwards another one.
+    pub forwards: bool,
+}
+
+/// The words between dashes or alone on their line.
+enum Separator {
+    Original,
+    Forwarded,
+}
+
+impl Boundary {
+    /// What begins at that line. `is_first` says that nothing stands above it.
+    pub fn at(lines: &[Line<'_>], at: usize, occasion: Occasion, is_first: bool) -> Option<Boundary> {
+        if let Some(separator) = separator(lines[at].bare()) {
+            return Some(Boundary::below(lines, at, &separator));
+        }
+        // Programs that write into a form begin so, too.
+        let expects = occasion.answers || occasion.forwards || !is_first;
+        let ground = match lines[at].perhaps || lines[at].rest {
+            true => Some(Ground::Element),
+            false => expects.then_some(Ground::None),
+        };
+        let block = ground.and_then(|ground| under_rule(lines, at, ground));
+        if let Some(block) = block {
+            return Some(Boundary::of_block(lines, block));
+        }
+        let (end, rest) = attribution::at(lines, at)?;
+        Some(Boundary {
+            end,
+            rest,
+            ..Boundary::default()
+        })
+    }
+
+    fn below(lines: &[Line<'_>], at: usize, separator: &Separator) -> Boundary {
+        let forwards = matches!(separator, Separator::Forwarded);
+        match block::below(lines, at + 1) {
+            Some(block) => Boundary {
+                forwards,
+                ..Boundary::of_block(lines, block)
+            },
+            None => Boundary {
+                end: at + 1,
+                rest: !is_quoted_below(lines, at + 1),
+                forwards,
+                from: String::new(),
+            },
+        }
+    }
+
+    fn of_block(lines: &[Line<'_>], block: Block) -> Boundary {
+        Boundary {
+            rest: !is_quoted_below(lines, block.end),
+            end: block.end,
+            from: block.from,
+            forwards: false,
+        }
+    }
+}
+
+fn is_quoted_below(lines: &[Line<'_>], at: usize) -> bool {
+    line::next(lines, at).is_some_and(|next| lines[next].is_quoted())
+}
+
+/// The header at that line, or below the rule that it is.
+fn under_rule(lines: &[Line<'_>], at: usize, ground: Ground) -> Option<Block> {
+    let text = lines[at].text.trim();
+    let is_rule = text.len() >= MIN_RULE && text.bytes().all(|b| b == b'_');
+    let begins = if is_rule { line::next(lines, at + 1)? } else { at };
+    Block::read(lines, begins, ground)
+}
+
+fn separator(text: &str) -> Option<Separator> {
+    let text = text.trim();
+    if text.len() > MAX_SEPARATOR {
+        return None;
+    }
+    let is_dash = |c: char| matches!(c, '-' | '_' | '=' | '*' | '~' | '—' | '–' | '‐');
+    let words = text.trim_matches(|c: char| is_dash(c) || c.is_whitespace());
+    let dashed = text.starts_with(is_dash) && text.ends_with(is_dash);
+    let ends = text.ends_with([':', '：']);
+    let is_framed = text.starts_with("---") && text.ends_with("---");
+    if words.is_empty() || !(dashed || ends) {
+        return None;
+    }
+    let words = words.trim_end_matches([':', '：', ' ', '\u{a0}']).to_lowercase();
+    let is = |phrases: fn(&super::phrases::Language) -> &'static [&'static str]| {
+        LANGUAGES.iter().flat_map(phrases).any(|phrase| {
+            // Lotus Notes says by whom and when, between the dashes.
+            words == *phrase || is_framed && words.strip_prefix(phrase).is_some_and(|more| more.starts_with(' '))
+        })
+    };
+    if is(|language| language.forwarded) {
+        return Some(Separator::Forwarded);
+    }
+    (dashed && is(|language| language.original)).then_some(Separator::Original)
+}
