@@ -57,16 +57,21 @@ fn systemd_finds_nothing_wrong_with_the_drop_ins_of_the_manual() {
 
 /// The unit, and with `drop_in` after it.
 fn nothing_is_wrong_with(drop_in: &str) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder can be made");
     let path = folder.path().join("halo-intake.service");
     let built = env!("CARGO_BIN_EXE_halo-intake");
     assert!(Path::new(built).exists());
     let text = unit()
         .replace("/usr/bin/halo-intake", built)
         .replace("Documentation=", "#Documentation=");
-    std::fs::write(&path, format!("{text}[Service]\n{drop_in}")).unwrap();
+    std::fs::write(&path, format!("{text}[Service]\n{drop_in}")).expect("the unit can be written");
 
-    let output = systemd_analyze(&["verify", "--man=no", "--recursive-errors=no", path.to_str().unwrap()]);
+    let output = systemd_analyze(&[
+        "verify",
+        "--man=no",
+        "--recursive-errors=no",
+        path.to_str().expect("a plain path"),
+    ]);
     // Keys of systemd 254 that an older one ignores, and counts as a fault; the unit says so.
     let newer = |line: &String| line.contains("'RestartSteps'") || line.contains("'RestartMaxDelaySec'");
     let (ignored, found): (Vec<String>, Vec<String>) = lines(&output).into_iter().partition(newer);
