@@ -39,6 +39,7 @@ use subject::Prefix;
 pub use auth::Auth;
 pub use body::Attachment;
 pub use header::HeaderField;
+pub use html::{RemotePictures, safe_html, text_to_html};
 pub use report::Report;
 pub use split::Split;
 pub use subject::{ticket_ids, topic};

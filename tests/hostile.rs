@@ -12,7 +12,7 @@ use std::{
 
 use halo_intake::{
     context::{self, Arrival},
-    message::Message,
+    message::{Message, RemotePictures, safe_html},
 };
 
 /// For one bomb of a few megabytes. What is not linear takes minutes.
@@ -65,6 +65,7 @@ fn check(message: &Message, size: usize) {
     assert!(message.to.len() <= 1_000 && message.attachments.len() <= 1_000);
     assert!(message.text.len() <= 4 << 20 && message.html.len() <= 4 << 20);
     assert!(message.html.starts_with(message.visible_html()));
+    assert!(safe_html(&message.html, RemotePictures::Keep, |_| None).len() <= 32 << 20);
 }
 
 #[track_caller]

@@ -1,6 +1,6 @@
 //! A message from octets: reading never fails, never panics within, and gives no more than its bounds.
 
-use crate::message::{Message, ReturnPath};
+use crate::message::{Message, RemotePictures, ReturnPath, safe_html};
 
 /// Octets of each text that is kept.
 const MOST_TEXT: usize = 4 << 20;
@@ -29,6 +29,7 @@ pub(super) fn check(octets: &[u8]) {
         message.body
     );
     assert!(message.html.starts_with(message.visible_html()));
+    assert_safe(&message.html);
     assert_unfolded(&message);
     let again = Message::read(octets);
     assert_eq!(
@@ -37,6 +38,28 @@ pub(super) fn check(octets: &[u8]) {
         "it is read twice in two ways"
     );
     assert_eq!(message.body, again.body);
+}
+
+/// What a ticket may show: no tag but those that were written anew, and what is safe stays as it is.
+fn assert_safe(html: &str) {
+    let safe = safe_html(html, RemotePictures::Keep, |_| None);
+    let lower = safe.to_ascii_lowercase();
+    for harm in [
+        "<script",
+        "<style",
+        "<iframe",
+        "<svg",
+        "<form",
+        "<base",
+        "<meta",
+        "<!",
+        "<?",
+        "=\"javascript",
+    ] {
+        assert!(!lower.contains(harm), "{harm} in {safe:?}");
+    }
+    assert_eq!(safe.matches('<').count(), safe.matches('>').count(), "{safe:?}");
+    assert_eq!(safe, safe_html(&safe, RemotePictures::Keep, |_| None));
 }
 
 /// What goes into headers, requests and tables of ours stands on one line.

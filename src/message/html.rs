@@ -2,6 +2,7 @@
 
 mod mark;
 mod outline;
+mod safe;
 mod token;
 
 use std::{borrow::Cow, collections::HashSet, panic::catch_unwind};
@@ -12,6 +13,7 @@ use super::{charset, transfer};
 use token::{Token, Tokens};
 
 pub use mark::Mark;
+pub use safe::{RemotePictures, safe_html, text_to_html};
 
 /// Lines are never broken for width: what reads the text breaks them itself.
 const WIDTH: usize = 10_000;
@@ -133,13 +135,18 @@ pub fn content_ids(html: &str) -> HashSet<String> {
                 .is_some_and(|scheme| scheme.eq_ignore_ascii_case("cid"))
             && id.len() <= MAX_CONTENT_ID
         {
-            found.insert(charset::guessed(&transfer::percent(id.as_bytes())));
+            found.insert(content_id(id));
         }
         if found.len() == MAX_CONTENT_IDS {
             break;
         }
     }
     found
+}
+
+/// The Content-ID that stands in a `cid:` address.
+fn content_id(text: &str) -> String {
+    charset::guessed(&transfer::percent(text.as_bytes()))
 }
 
 /// The charset that the document itself names near its beginning, if it can be read (`<meta charset=…>`).

@@ -122,20 +122,61 @@ fn tag_length(rest: &str) -> usize {
 
 /// The value of an attribute of a tag, entities not decoded.
 pub fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
-    let lower = tag.to_ascii_lowercase();
-    let begins = lower
-        .match_indices(name)
-        .map(|(at, _)| at + name.len())
-        .find_map(|at| {
-            let rest = lower[at..].trim_start().strip_prefix('=')?;
-            lower[..at - name.len()]
-                .ends_with(|c: char| c.is_ascii_whitespace())
-                .then(|| lower.len() - rest.trim_start().len())
-        })?;
-    let value = &tag[begins..];
-    match value.chars().next()? {
-        quote @ ('"' | '\'') => value[1..].split(quote).next(),
-        _ => value.split(|c: char| c.is_ascii_whitespace() || c == '>').next(),
+    let mut attributes = Attributes::of(tag);
+    attributes
+        .find(|(other, _)| other.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+/// The attributes of a tag with their values, entities not decoded; one without a value has an empty one.
+pub struct Attributes<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Attributes<'a> {
+    pub fn of(tag: &'a str) -> Attributes<'a> {
+        let inside = tag.strip_prefix('<').unwrap_or(tag);
+        let name = inside.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>'));
+        Attributes {
+            rest: &inside[name.unwrap_or(inside.len())..],
+        }
+    }
+
+    fn take(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        taken
+    }
+
+    fn value(&mut self) -> &'a str {
+        self.rest = self.rest.trim_ascii_start();
+        let Some(behind) = self.rest.strip_prefix('=') else {
+            return "";
+        };
+        self.rest = behind.trim_ascii_start();
+        if let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '"' | '\''))
+            && let Some(end) = self.rest[1..].find(quote)
+        {
+            let quoted = self.take(end + 2);
+            return &quoted[1..=end];
+        }
+        let end = self.rest.find(|c: char| c.is_ascii_whitespace() || c == '>');
+        self.take(end.unwrap_or(self.rest.len()))
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rest = self
+            .rest
+            .trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '='));
+        let end = self
+            .rest
+            .find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>' | '='));
+        let name = self.take(end.unwrap_or(self.rest.len()));
+        (!name.is_empty()).then(|| (name, self.value()))
     }
 }
 
@@ -181,6 +222,20 @@ mod tests {
         assert_eq!(attribute("<img src=a alt = \"A b\">", "alt"), Some("A b"));
         assert_eq!(attribute("<img data-alt=x ALT=y>", "alt"), Some("y"));
         assert_eq!(attribute("<img>", "alt"), None);
+        assert_eq!(attribute("<img title=' alt=x' alt/>", "alt"), Some(""));
+    }
+
+    #[test]
+    fn attributes_come_in_order() {
+        let all: Vec<_> = Attributes::of("<a href = x/y hidden title='a>b'class=\"c\" = d='e").collect();
+        let expected = [
+            ("href", "x/y"),
+            ("hidden", ""),
+            ("title", "a>b"),
+            ("class", "c"),
+            ("d", "'e"),
+        ];
+        assert_eq!(all, expected);
     }
 
     #[test]
