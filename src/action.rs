@@ -1,16 +1,31 @@
 //! The steps a rule is made of: one table says what each is called, which fields it takes and what it stores;
 //! it feeds the checker, the errors and the manual.
 
-use crate::{config::ConnectionName, expression::shape::Shape, halo::fault::Fault};
+use crate::{
+    config::ConnectionName,
+    expression::shape::Shape,
+    halo::{choice::List, fault::Fault},
+};
 
+pub mod add_halo_action;
+pub mod attach_files_to_halo_ticket;
 pub mod create_halo_client;
+pub mod create_halo_ticket;
+pub mod create_halo_ticket_from_email;
 pub mod create_halo_user;
 pub mod fields;
 pub mod find_halo_user_and_client;
+pub mod from_email;
 pub mod query;
+pub mod query_tickets;
 mod resolve;
+mod table;
+pub mod ticket_fields;
+pub mod update_halo_ticket;
+pub mod update_halo_ticket_from_email;
 
 pub use fields::{Fields, Rendered};
+pub use table::TABLE;
 
 /// Why a step did not work, cut by what the run does next.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -73,6 +88,13 @@ pub enum Kind {
     QueryHaloClients,
     QueryHaloSites,
     CreateHaloClient,
+    QueryHaloTickets,
+    CreateHaloTicket,
+    CreateHaloTicketFromEmail,
+    UpdateHaloTicket,
+    UpdateHaloTicketFromEmail,
+    AddHaloAction,
+    AttachFilesToHaloTicket,
     Set,
     ForEach,
     Bounce,
@@ -87,6 +109,10 @@ pub enum FieldKind {
     Text,
     /// A client or site: an id, an exact name, or `{ name = "…" }`; a text expression.
     Reference,
+    /// Something of this list that the tenant has set up: a number, an exact name, or `{ name = "…" }`; a text expression.
+    Choice(List),
+    /// A number that Halo gave, above 0; a text expression.
+    Id,
     /// `true` or `false`, or a text expression that renders one of the two.
     Truth,
     /// A whole number from 1 up to this one, or a text expression that renders one.
@@ -114,26 +140,6 @@ pub struct Field {
     pub default: &'static str,
     /// One sentence for the manual.
     pub doc: &'static str,
-}
-
-const fn needed(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
-    Field {
-        name,
-        kind,
-        required: true,
-        default: "",
-        doc,
-    }
-}
-
-const fn optional(name: &'static str, kind: FieldKind, default: &'static str, doc: &'static str) -> Field {
-    Field {
-        name,
-        kind,
-        required: false,
-        default,
-        doc,
-    }
 }
 
 /// A row of the table of steps.
@@ -166,253 +172,6 @@ pub struct Cost {
 /// The largest page that Halo gives, whatever is asked (fact sheet, 2.4).
 pub const LARGEST_PAGE: u32 = 100;
 
-const SEARCH: Field = optional(
-    "search",
-    FieldKind::Text,
-    "",
-    "a part of what is looked for; Halo ignores case",
-);
-const ACTIVE: Field = optional(
-    "include_active",
-    FieldKind::Truth,
-    "true",
-    "whether active ones are listed",
-);
-const INACTIVE: Field = optional(
-    "include_inactive",
-    FieldKind::Truth,
-    "false",
-    "whether inactive ones are listed",
-);
-const PAGE_SIZE: Field = optional(
-    "page_size",
-    FieldKind::Count(LARGEST_PAGE),
-    "25",
-    "rows on a page, 100 at most",
-);
-const PAGE_NO: Field = optional("page_no", FieldKind::Count(u32::MAX), "1", "which page, from 1");
-const ORDER_BY: Field = optional("order_by", FieldKind::Text, "", "the Halo field to order by");
-const DESCENDING: Field = optional("order_descending", FieldKind::Truth, "false", "the largest first");
-const IN_CLIENT: Field = optional(
-    "client",
-    FieldKind::Reference,
-    "",
-    "only of this client: an id or an exact name",
-);
-
-const FREE: Cost = Cost { looks: 0, creates: 0 };
-
-/// The table of steps.
-pub const TABLE: &[Row] = &[
-    Row {
-        kind: Kind::CreateHaloUser,
-        word: "create_halo_user",
-        asks_halo: true,
-        cost: Cost { looks: 1, creates: 1 },
-        fields: &[
-            optional(
-                "full_name",
-                FieldKind::Text,
-                "{{ email.from.display }}",
-                "the user's name",
-            ),
-            optional(
-                "first_name",
-                FieldKind::Text,
-                "",
-                "with `surname` instead of `full_name`",
-            ),
-            optional(
-                "surname",
-                FieldKind::Text,
-                "",
-                "with `first_name` instead of `full_name`",
-            ),
-            optional(
-                "email_address",
-                FieldKind::Text,
-                "{{ email.from.address }}",
-                "the user's address",
-            ),
-            needed(
-                "client",
-                FieldKind::Reference,
-                "the client: an id, an exact name or an expression",
-            ),
-            needed(
-                "site",
-                FieldKind::Reference,
-                "the site of that client: an id, an exact name or an expression",
-            ),
-            optional(
-                "existing_inactive",
-                FieldKind::Word(&["use", "reactivate", "error"]),
-                "use",
-                "what an inactive user with that address means",
-            ),
-            optional(
-                "send_welcome_email",
-                FieldKind::Truth,
-                "false",
-                "whether Halo greets the new user by mail",
-            ),
-        ],
-        doc: "creates the Halo user with this address, or finds the one that is there",
-    },
-    Row {
-        kind: Kind::FindHaloUserAndClient,
-        word: "find_halo_user_and_client",
-        asks_halo: true,
-        cost: Cost { looks: 1, creates: 0 },
-        fields: &[
-            optional(
-                "email_address",
-                FieldKind::Text,
-                "{{ email.from.address }}",
-                "whose user and client are looked for",
-            ),
-            optional(
-                "default_client",
-                FieldKind::Reference,
-                "",
-                "the client where nothing else matches",
-            ),
-        ],
-        doc: "finds the user of an address and its client and site: by address, else by domain, else the default client",
-    },
-    Row {
-        kind: Kind::QueryHaloUsers,
-        word: "query_halo_users",
-        asks_halo: true,
-        cost: Cost { looks: 1, creates: 0 },
-        fields: &[
-            SEARCH,
-            IN_CLIENT,
-            optional(
-                "site",
-                FieldKind::Reference,
-                "",
-                "only of this site: an id, or an exact name within the client",
-            ),
-            ACTIVE,
-            INACTIVE,
-            PAGE_SIZE,
-            PAGE_NO,
-            ORDER_BY,
-            DESCENDING,
-        ],
-        doc: "lists a page of Halo users",
-    },
-    Row {
-        kind: Kind::QueryHaloClients,
-        word: "query_halo_clients",
-        asks_halo: true,
-        cost: Cost { looks: 1, creates: 0 },
-        fields: &[
-            SEARCH,
-            optional("domain", FieldKind::Text, "", "handed to Halo as `domain`"),
-            ACTIVE,
-            INACTIVE,
-            PAGE_SIZE,
-            PAGE_NO,
-            ORDER_BY,
-            DESCENDING,
-        ],
-        doc: "lists a page of Halo clients",
-    },
-    Row {
-        kind: Kind::QueryHaloSites,
-        word: "query_halo_sites",
-        asks_halo: true,
-        cost: Cost { looks: 1, creates: 0 },
-        fields: &[
-            SEARCH, IN_CLIENT, ACTIVE, INACTIVE, PAGE_SIZE, PAGE_NO, ORDER_BY, DESCENDING,
-        ],
-        doc: "lists a page of Halo sites",
-    },
-    Row {
-        kind: Kind::CreateHaloClient,
-        word: "create_halo_client",
-        asks_halo: true,
-        // The directory forgets clients and sites, and the next steps ask for both anew.
-        cost: Cost { looks: 1, creates: 3 },
-        fields: &[
-            needed("client_name", FieldKind::Text, "the client's name"),
-            optional(
-                "website",
-                FieldKind::Text,
-                "",
-                "its website, by which senders are matched later",
-            ),
-            optional("trading_name", FieldKind::Text, "", "the name it trades under"),
-            optional("notes", FieldKind::Text, "", "notes on the client"),
-            optional("site_name", FieldKind::Text, "Main", "the name of its first site"),
-        ],
-        doc: "creates the Halo client with this name, or finds the one that is there",
-    },
-    Row {
-        kind: Kind::Set,
-        word: "set",
-        asks_halo: false,
-        cost: FREE,
-        fields: &[
-            optional("value", FieldKind::Text, "", "the text to store"),
-            optional("values", FieldKind::Table, "", "a table of texts to store"),
-        ],
-        doc: "stores a text, or a table of texts, under `store_as`",
-    },
-    Row {
-        kind: Kind::ForEach,
-        word: "for_each",
-        asks_halo: false,
-        cost: FREE,
-        fields: &[
-            needed(
-                "items",
-                FieldKind::Expression,
-                "the list, as an expression without braces",
-            ),
-            optional("as", FieldKind::Name, "item", "the variable that holds the item"),
-            optional(
-                "index",
-                FieldKind::Name,
-                "index",
-                "the variable that holds its number, from 0",
-            ),
-        ],
-        doc: "runs its own steps once for each item of a list; the result lists what the last step of each turn gave",
-    },
-    Row {
-        kind: Kind::Bounce,
-        word: "bounce",
-        asks_halo: false,
-        cost: FREE,
-        fields: &[optional(
-            "message",
-            FieldKind::Text,
-            "",
-            "what the sender reads; `[bounce].message` when not written",
-        )],
-        doc: "ends the message and returns it to its sender",
-    },
-    Row {
-        kind: Kind::Stop,
-        word: "stop",
-        asks_halo: false,
-        cost: FREE,
-        fields: &[],
-        doc: "ends this rule; later rules still run",
-    },
-    Row {
-        kind: Kind::StopAll,
-        word: "stop_all",
-        asks_halo: false,
-        cost: FREE,
-        fields: &[],
-        doc: "ends all rules for this message",
-    },
-];
-
 impl Kind {
     /// Its row in the table.
     pub fn row(self) -> &'static Row {
@@ -424,6 +183,18 @@ impl Kind {
         TABLE.iter().find(|row| row.word == word)
     }
 
+    /// Whether it makes what bears a mark, by which it is found when the step is repeated.
+    pub fn is_marked(self) -> bool {
+        matches!(
+            self,
+            Kind::CreateHaloTicket
+                | Kind::CreateHaloTicketFromEmail
+                | Kind::UpdateHaloTicketFromEmail
+                | Kind::AddHaloAction
+                | Kind::AttachFilesToHaloTicket
+        )
+    }
+
     /// The shape of what the step stores; `set` and `for_each` depend on how they are written.
     pub fn result_shape(self) -> Shape {
         match self {
@@ -433,6 +204,13 @@ impl Kind {
             Kind::QueryHaloClients => query::result_shape("clients", fields::client_shape()),
             Kind::QueryHaloSites => query::result_shape("sites", fields::site_shape()),
             Kind::CreateHaloClient => create_halo_client::result_shape(),
+            Kind::QueryHaloTickets => query::result_shape("tickets", ticket_fields::ticket_shape()),
+            Kind::CreateHaloTicket => create_halo_ticket::result_shape(),
+            Kind::CreateHaloTicketFromEmail => create_halo_ticket_from_email::result_shape(),
+            Kind::UpdateHaloTicket => ticket_fields::ticket_shape(),
+            Kind::UpdateHaloTicketFromEmail => update_halo_ticket_from_email::result_shape(),
+            Kind::AddHaloAction => add_halo_action::action_shape(),
+            Kind::AttachFilesToHaloTicket => attach_files_to_halo_ticket::result_shape(),
             Kind::Set => Shape::Text,
             Kind::ForEach => Shape::list(Shape::Any),
             Kind::Bounce | Kind::Stop | Kind::StopAll => Shape::Any,

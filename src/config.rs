@@ -221,6 +221,8 @@ pub struct HaloConfig {
     pub freemail_domains: Vec<String>,
     /// The operator's own map from a mail domain (lower case) to a client and site.
     pub domains: BTreeMap<String, DomainTarget>,
+    /// A longer file is not attached to a ticket; in octets.
+    pub max_file_size: u64,
     pub timeout: Duration,
     pub ca_file: Option<PathBuf>,
 }

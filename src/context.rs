@@ -100,7 +100,7 @@ fn content(name: &str, message: &Message) -> Value {
         "signature" => json!(message.split.signature),
         "text" => json!(message.text),
         "html" => json!(message.html),
-        "attachments" => message.attachments.iter().map(attachment).collect(),
+        "attachments" => message.attachments.iter().enumerate().map(attachment).collect(),
         _ => json!(""),
     }
 }
@@ -142,13 +142,14 @@ fn author(message: &Message) -> Value {
     author
 }
 
-fn attachment(one: &Attachment) -> Value {
+fn attachment((number, one): (usize, &Attachment)) -> Value {
     json!({
         "name": one.name,
         "content_type": one.content_type,
         "size": one.size,
         "inline": one.inline,
         "content_id": one.content_id,
+        "number": number,
     })
 }
 

@@ -56,6 +56,7 @@ steps! {
     Told = "journal.told",
     Reported = "journal.reported",
     Kept = "journal.kept",
+    Joined = "journal.joined",
     Reopened = "journal.reopened",
     Trimmed = "journal.trimmed",
 
@@ -64,6 +65,11 @@ steps! {
     CreateUsers = "halo.create_users",
     ReactivateUser = "halo.reactivate_user",
     CreateClient = "halo.create_client",
+    CreateTicket = "halo.create_ticket",
+    ChangeTicket = "halo.change_ticket",
+    AddAction = "halo.add_action",
+    AttachFile = "halo.attach_file",
+    UploadPicture = "halo.upload_picture",
     Probe = "halo.probe",
 
     // SMTP, from where the server may come to have the letter.

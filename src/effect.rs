@@ -11,9 +11,11 @@ use crate::{
     action::StepError,
     config::ConnectionName,
     halo::{
-        ClientId, ListQuery, NewClient, NewUser, Reference, UserId,
+        ClientId, ListQuery, NewClient, NewUser, Reference, TicketId, UserId,
+        choice::List,
         client::{Call, Calls},
         fault::Named,
+        ticket::{NewAction, NewFile, NewTicket, TicketFields, TicketQuery},
     },
     journal::{Claim, CreationKey, Intent},
     message::address::AddrSpec,
@@ -61,12 +63,63 @@ pub enum Ask {
     QueryClients { query: ListQuery },
     /// `Page<Site>`
     QuerySites { query: ListQuery },
+    /// The user of that id: `Option<User>`.
+    User { user: UserId },
+    /// What a tenant has set up under that number or exact name: `Vec<Choice>`.
+    Choices { list: List, choice: Reference },
+    /// The same whose name differs from this one in upper and lower case at most, in use or not: `Vec<Choice>`.
+    ChoicesAlike { list: List, name: String },
+    /// The ticket of that number, in whatever state it is: `Option<Ticket>`.
+    Ticket { ticket: TicketId },
+    /// `Page<Ticket>`
+    QueryTickets { query: TicketQuery },
+    /// The ticket that the conversation of these messages has become, the first of them that is known: our journal
+    /// knows it, `Option<TicketId>`.
+    TicketOfConversation { keys: Vec<String> },
+    /// Whether somebody with this address has written to the ticket, as our journal knows it: `bool`.
+    TookPart { ticket: TicketId, address: AddrSpec },
+    /// Our journal keeps that these messages belong to the ticket, and that somebody wrote one: `()`.
+    Join {
+        ticket: TicketId,
+        keys: Vec<String>,
+        author: Option<AddrSpec>,
+    },
     /// The user with that address, found or created: `Ensured<User>`.
     EnsureUser { user: NewUser },
     /// An inactive user becomes active again: `User`.
     ReactivateUser { user: UserId },
     /// The client with that name, found or created: `Ensured<Client>`.
     EnsureClient { client: NewClient },
+    /// The ticket with that marker, created where it is not yet: `Ensured<Ticket>`.
+    CreateTicket { ticket: NewTicket },
+    /// What is said is changed, the rest stays: `Ticket`.
+    ChangeTicket { ticket: TicketId, fields: TicketFields },
+    /// An entry of a ticket, added once: `Ensured<Action>`.
+    AddAction { action: NewAction },
+    /// A file of the message, attached once: `Ensured<File>`.
+    AttachFile { file: NewFile },
+    /// A picture of the message, to stand in a text: its address, `String`.
+    UploadPicture { file: NewFile },
+}
+
+/// What the message that a step is about holds, as far as it is not in its context.
+pub trait Enclosed: Send + Sync {
+    /// The octets of an attachment, decoded; none where there is no such one. Read when they are asked for, so that one
+    /// attachment is in memory at a time.
+    fn octets(&self, number: usize) -> Option<Vec<u8>>;
+
+    /// Its text as HTML that is safe to show: all of it, or what was newly written. `picture` gives the address of the
+    /// picture with that Content-ID; where it gives none, the picture is left out.
+    fn html(&self, extent: Extent, picture: &mut dyn FnMut(&str) -> Option<String>) -> String;
+}
+
+/// How much of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// What was newly written.
+    Visible,
 }
 
 /// What was found or created.
@@ -78,13 +131,55 @@ pub struct Ensured<T> {
     pub existed: bool,
 }
 
+/// A message that encloses nothing.
+#[cfg(test)]
+pub(crate) struct Bare;
+
+#[cfg(test)]
+impl Enclosed for Bare {
+    fn octets(&self, _: usize) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn html(&self, _: Extent, _: &mut dyn FnMut(&str) -> Option<String>) -> String {
+        String::new()
+    }
+}
+
 impl Effect {
     /// Whether it changes the world.
     pub fn writes(&self) -> bool {
-        matches!(
-            self.ask,
-            Ask::EnsureUser { .. } | Ask::ReactivateUser { .. } | Ask::EnsureClient { .. }
-        )
+        match self.ask {
+            Ask::EnsureUser { .. }
+            | Ask::ReactivateUser { .. }
+            | Ask::EnsureClient { .. }
+            | Ask::CreateTicket { .. }
+            | Ask::ChangeTicket { .. }
+            | Ask::AddAction { .. }
+            | Ask::AttachFile { .. }
+            | Ask::UploadPicture { .. } => true,
+            Ask::UsersWithAddress { .. }
+            | Ask::AgentWithAddress { .. }
+            | Ask::Clients { .. }
+            | Ask::Sites { .. }
+            | Ask::ClientsAlike { .. }
+            | Ask::SitesAlike { .. }
+            | Ask::MainSite { .. }
+            | Ask::SitesOfDomain { .. }
+            | Ask::ClientsOfDomain { .. }
+            | Ask::QueryUsers { .. }
+            | Ask::QueryClients { .. }
+            | Ask::QuerySites { .. }
+            | Ask::User { .. }
+            | Ask::Choices { .. }
+            | Ask::ChoicesAlike { .. }
+            | Ask::Ticket { .. }
+            | Ask::QueryTickets { .. }
+            | Ask::TicketOfConversation { .. }
+            | Ask::TookPart { .. } => false,
+            // Kept in the journal without an intent: to keep it again is no other thing.
+            Ask::Join { .. } => false,
+        }
     }
 
     /// The thing that it creates; one creation of a thing at a time, whoever asks.
@@ -92,6 +187,9 @@ impl Effect {
         let (kind, key) = match &self.ask {
             Ask::EnsureUser { user } => ("user", user.emailaddress.as_str().to_owned()),
             Ask::EnsureClient { client } => ("client", client.name.trim().to_lowercase()),
+            Ask::CreateTicket { ticket } => ("ticket", ticket.marker.clone()),
+            Ask::AddAction { action } => ("action", format!("{} {}", action.ticket, action.marker)),
+            Ask::AttachFile { file } => ("file", format!("{} {} {}", file.ticket, file.number, file.marker)),
             _ => return None,
         };
         Some(CreationKey {
@@ -101,11 +199,12 @@ impl Effect {
         })
     }
 
-    /// The client or site that it looks for.
+    /// The client, the site or the choice that it looks for.
     pub fn named(&self) -> Option<Named> {
         match &self.ask {
             Ask::Clients { client } => Some(Named::Client(client.clone())),
             Ask::Sites { client, site } => Some(Named::Site(*client, site.clone())),
+            Ask::Choices { list, choice } => Some(Named::Choice(*list, choice.clone())),
             _ => None,
         }
     }
@@ -137,6 +236,19 @@ impl Effect {
             }
             Ask::ReactivateUser { user } => format!("make user {user} active again"),
             Ask::EnsureClient { client } => format!("create the client {:?}", client.name),
+            Ask::User { user } => format!("the user {user}"),
+            Ask::Choices { list, choice } => format!("the {list} {choice}"),
+            Ask::ChoicesAlike { list, name } => format!("what is a {list} with a name like {name:?}"),
+            Ask::Ticket { ticket } => format!("the ticket {ticket}"),
+            Ask::QueryTickets { .. } => "a page of tickets".to_owned(),
+            Ask::TicketOfConversation { .. } => "the ticket of the conversation".to_owned(),
+            Ask::TookPart { ticket, address } => format!("whether {address} has written to the ticket {ticket}"),
+            Ask::Join { ticket, .. } => format!("remember that the message belongs to the ticket {ticket}"),
+            Ask::CreateTicket { ticket } => format!("create the ticket {:?}", ticket.fields.summary),
+            Ask::ChangeTicket { ticket, .. } => format!("change the ticket {ticket}"),
+            Ask::AddAction { action } => format!("add an action to the ticket {}", action.ticket),
+            Ask::AttachFile { file } => format!("attach {:?} to the ticket {}", file.name, file.ticket),
+            Ask::UploadPicture { file } => format!("upload the picture {:?} of the ticket {}", file.name, file.ticket),
         };
         format!("{}: {what}", self.connection)
     }
@@ -152,7 +264,7 @@ pub struct Answer {
 }
 
 /// For whom an effect is performed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Asking<'a> {
     /// `None` in a dry run.
     pub claim: Option<Claim>,
@@ -160,6 +272,8 @@ pub struct Asking<'a> {
     pub step: &'a str,
     /// Where the requests are noted.
     pub calls: &'a Calls,
+    /// The files of the message.
+    pub enclosed: &'a dyn Enclosed,
 }
 
 /// Who performs effects: for real, or simulated.
@@ -182,7 +296,7 @@ pub struct EffectTrace {
     pub from: Option<String>,
     /// The answer, or null where it failed.
     pub answer: Value,
-    /// The client or site of that name, where it was looked for and is there exactly once; for this process alone.
+    /// The client, site or choice of that name, where it was looked for and is there exactly once; for this process alone.
     #[serde(skip)]
     pub found: Option<Named>,
 }
@@ -190,6 +304,7 @@ pub struct EffectTrace {
 /// A step's only way to the world: asks through the performer, gives recorded answers back, keeps the trace.
 pub struct Effects<'a> {
     performer: &'a dyn Performer,
+    enclosed: &'a dyn Enclosed,
     claim: Option<Claim>,
     recorded: HashMap<String, Intent>,
     step: String,
@@ -199,13 +314,19 @@ pub struct Effects<'a> {
 
 impl<'a> Effects<'a> {
     /// `recorded` are the intents of earlier attempts, by their step.
-    pub fn new(performer: &'a dyn Performer, claim: Option<Claim>, recorded: Vec<Intent>) -> Effects<'a> {
+    pub fn new(
+        performer: &'a dyn Performer,
+        enclosed: &'a dyn Enclosed,
+        claim: Option<Claim>,
+        recorded: Vec<Intent>,
+    ) -> Effects<'a> {
         let recorded = recorded
             .into_iter()
             .map(|intent| (intent.step.clone(), intent))
             .collect();
         Effects {
             performer,
+            enclosed,
             claim,
             recorded,
             step: String::new(),
@@ -219,6 +340,11 @@ impl<'a> Effects<'a> {
         self.step = step;
         self.writes = 0;
         self.trace.clear();
+    }
+
+    /// The message that the step is about.
+    pub fn enclosed(&self) -> &'a dyn Enclosed {
+        self.enclosed
     }
 
     /// What the step asked so far.
@@ -243,6 +369,7 @@ impl<'a> Effects<'a> {
             claim: self.claim,
             step: &key,
             calls: &calls,
+            enclosed: self.enclosed,
         };
         let answered = self.performer.perform(&effect, asking).await;
         match answered {

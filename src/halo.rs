@@ -15,6 +15,8 @@ pub mod alike;
 mod answer;
 mod api;
 mod call;
+pub mod choice;
+mod choices;
 mod circuit;
 pub mod client;
 mod client_domains;
@@ -34,6 +36,8 @@ pub mod probe;
 pub mod registry;
 mod roll;
 mod shelf;
+pub mod ticket;
+mod tickets;
 mod times;
 mod token;
 mod unreadable;
@@ -78,6 +82,14 @@ id_type!(
 id_type!(
     /// One of Halo's agents: the service desk's own people.
     AgentId
+);
+id_type!(
+    /// A ticket, by the number that people write in a subject.
+    TicketId
+);
+id_type!(
+    /// An action of a ticket: its number within that ticket (fact sheet, 2.6).
+    ActionId
 );
 
 /// A user as Halo shows it.

@@ -9,14 +9,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{class::Class, config::MailboxName, outcome::Outcome};
+use crate::{
+    class::Class,
+    config::{ConnectionName, MailboxName},
+    outcome::Outcome,
+};
 
 mod change;
 mod entry;
 pub mod sqlite;
 
 pub use change::{
-    Change, Creation, CreationKey, Digest, Ended, Intent, Letter, LetterLimit, Notice, Receipt, Received, Settled,
+    Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Receipt, Received,
+    Settled,
 };
 pub use entry::{Attempt, Entry, Row, RowFilter, Totals};
 
@@ -235,6 +240,10 @@ pub trait Journal: Send + Sync {
     fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>>;
     /// What is known of a thing that is to be created once.
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation>;
+    /// The ticket of the first of these keys that was told with one (`Change::Joined`).
+    fn ticket_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Option<i64>>;
+    /// Whether a message of this author belongs to that ticket.
+    fn took_part<'a>(&'a self, connection: &'a ConnectionName, ticket: i64, author: &'a str) -> Answer<'a, bool>;
     /// What `Change::Kept` kept last under that name.
     fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>>;
     /// All that `Change::Kept` keeps under names that begin so, with its name.

@@ -257,6 +257,13 @@ impl Message {
         self.fingerprint
     }
 
+    /// What an attachment holds, decoded; none where there is no such one. `octets` are those that were read.
+    pub fn attachment(&self, octets: &[u8], number: usize) -> Option<Vec<u8>> {
+        let attachment = self.attachments.get(number)?;
+        let encoded = octets.get(attachment.octets.clone())?;
+        Some(attachment.encoding.decode(encoded))
+    }
+
     /// What keeps messages of one author in order; empty where there is none.
     pub fn author_key(&self) -> String {
         self.author.address.clone()

@@ -9,6 +9,7 @@ use crate::{
     outcome::Outcome,
 };
 
+mod catch_alls;
 mod compile;
 pub mod load;
 

@@ -40,6 +40,8 @@ pub struct Setting<'a> {
     pub hostname: &'a str,
     /// The time of a first attempt; later ones keep theirs.
     pub now: Timestamp,
+    /// What tells the message from every other one, whichever journal knows it.
+    pub origin: String,
 }
 
 /// How it went.

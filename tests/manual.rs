@@ -112,12 +112,15 @@ fn step(page: &mut String, row: &Row) {
 
 /// What a step costs there.
 fn asks(cost: Cost) -> String {
-    let looks = if cost.looks == 1 { "request" } else { "requests" };
-    let creates = match cost.creates {
-        0 => String::new(),
-        count => format!(", and {count} more where it creates"),
-    };
-    format!(" It asks Halo: up to {} {looks}{creates}.", cost.looks)
+    let requests = |count: u32| format!("{count} request{}", if count == 1 { "" } else { "s" });
+    match (cost.looks, cost.creates) {
+        (0, writes) => format!(" It asks Halo: {}.", requests(writes)),
+        (looks, 0) => format!(" It asks Halo: up to {}.", requests(looks)),
+        (looks, creates) => format!(
+            " It asks Halo: up to {}, and {creates} more where it creates.",
+            requests(looks)
+        ),
+    }
 }
 
 fn field(field: &Field) -> [String; 4] {
@@ -133,6 +136,8 @@ fn written(kind: FieldKind) -> String {
     match kind {
         FieldKind::Text => "text expression".to_owned(),
         FieldKind::Reference => "id, exact name, `{ name = \"…\" }` or text expression".to_owned(),
+        FieldKind::Choice(list) => format!("name or number of a {list}, `{{ name = \"…\" }}` or text expression"),
+        FieldKind::Id => "id or text expression".to_owned(),
         FieldKind::Truth => "`true`, `false` or text expression".to_owned(),
         FieldKind::Count(u32::MAX) => "whole number from 1, or text expression".to_owned(),
         FieldKind::Count(most) => format!("whole number from 1 to {most}, or text expression"),

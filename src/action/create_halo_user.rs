@@ -39,15 +39,7 @@ pub async fn perform(
         site_id: site.id,
         send_welcome_email: fields.truth("send_welcome_email")?,
     };
-    let ensured: Ensured<User> = effects
-        .ask(Effect {
-            connection: connection.clone(),
-            ask: Ask::EnsureUser { user },
-        })
-        .await?;
-    if ensured.existed {
-        refuse_no_person(fields, &ensured.record)?;
-    }
+    let ensured = ensure(fields, user, connection, effects).await?;
     let user = match (
         ensured.existed && ensured.record.inactive,
         fields.text("existing_inactive").as_str(),
@@ -76,8 +68,24 @@ pub async fn perform(
     Ok(result(&user, ensured.existed))
 }
 
+/// The user, found or created; one who is no person is refused.
+pub(super) async fn ensure(
+    fields: &Fields,
+    user: NewUser,
+    connection: &ConnectionName,
+    effects: &mut Effects<'_>,
+) -> Result<Ensured<User>, StepError> {
+    let connection = connection.clone();
+    let ask = Ask::EnsureUser { user };
+    let ensured: Ensured<User> = effects.ask(Effect { connection, ask }).await?;
+    if ensured.existed {
+        refuse_no_person(fields, &ensured.record)?;
+    }
+    Ok(ensured)
+}
+
 /// `full_name`, else first name and surname where both are there and `full_name` was not written or is empty.
-fn full_name(fields: &Fields) -> Result<String, StepError> {
+pub(super) fn full_name(fields: &Fields) -> Result<String, StepError> {
     let (first_name, surname) = (fields.text("first_name"), fields.text("surname"));
     let both = !first_name.is_empty() && !surname.is_empty();
     let written = fields.text("full_name");

@@ -85,6 +85,32 @@ impl Fields {
         Some((reference, field.locked))
     }
 
+    /// A number that Halo gave; none where the field renders as nothing.
+    pub fn id(&self, name: &str) -> Result<Option<i64>, StepError> {
+        let text = self.text(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let id = text.parse().ok().filter(|&id| id > 0);
+        id.map(Some)
+            .ok_or_else(|| self.wrong(name, "is no id", "an id is a whole number above 0"))
+    }
+
+    /// The same, which must be there.
+    pub fn required_id(&self, name: &str) -> Result<i64, StepError> {
+        self.required(name)?;
+        self.id(name)
+            .and_then(|id| id.ok_or_else(|| self.wrong(name, "is empty", "it is needed")))
+    }
+
+    /// The texts of a table, those that are empty left out.
+    pub fn table(&self, name: &str) -> Vec<(String, String)> {
+        let value = self.value(name);
+        let entries = value.as_object().into_iter().flatten();
+        let texts = entries.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().trim().to_owned()));
+        texts.filter(|(_, text)| !text.is_empty()).collect()
+    }
+
     /// `true` or `false`.
     pub fn truth(&self, name: &str) -> Result<bool, StepError> {
         match self.text(name).to_ascii_lowercase().as_str() {

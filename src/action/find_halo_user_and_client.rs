@@ -20,17 +20,17 @@ use crate::{
 
 /// What was found, and how.
 #[derive(Default)]
-struct Found {
-    user: Option<User>,
-    client: Option<Client>,
-    site: Option<Site>,
-    agent: Option<Agent>,
-    matched_by: &'static str,
-    ambiguous: bool,
+pub(super) struct Found {
+    pub user: Option<User>,
+    pub client: Option<Client>,
+    pub site: Option<Site>,
+    pub agent: Option<Agent>,
+    /// `"email"`, `"domain"`, `"default"` or `"none"`.
+    pub matched_by: &'static str,
+    pub ambiguous: bool,
 }
 
-/// Finds. Nothing found is a result, not an error; an address that is none is matched by the default alone, and
-/// so is a sender whose DMARC failed.
+/// Finds.
 pub async fn perform(
     fields: &Fields,
     connection: &ConnectionName,
@@ -38,6 +38,25 @@ pub async fn perform(
     dmarc_failed: bool,
     effects: &mut Effects<'_>,
 ) -> Result<Value, StepError> {
+    let found = find(fields, (connection, halo), dmarc_failed, effects).await?;
+    Ok(json!({
+        "user": found.user.as_ref().map(user_value),
+        "client": found.client.as_ref().map(client_value),
+        "site": found.site.as_ref().map(site_value),
+        "agent": found.agent.map(|agent| json!({ "id": agent.id, "name": agent.name, "email": agent.email })),
+        "matched_by": found.matched_by,
+        "ambiguous": found.ambiguous,
+    }))
+}
+
+/// Whose address `email_address` is. Nothing found is a result, not an error; an address that is none is matched by
+/// `default_client` alone, and so is a sender whose DMARC failed.
+pub(super) async fn find(
+    fields: &Fields,
+    (connection, halo): (&ConnectionName, &HaloConfig),
+    dmarc_failed: bool,
+    effects: &mut Effects<'_>,
+) -> Result<Found, StepError> {
     let mut finder = Finder {
         connection,
         halo,
@@ -60,14 +79,21 @@ pub async fn perform(
         found.client = Some(client);
         found.matched_by = "default";
     }
-    Ok(json!({
-        "user": found.user.as_ref().map(user_value),
-        "client": found.client.as_ref().map(client_value),
-        "site": found.site.as_ref().map(site_value),
-        "agent": found.agent.map(|agent| json!({ "id": agent.id, "name": agent.name, "email": agent.email })),
-        "matched_by": found.matched_by,
-        "ambiguous": found.ambiguous,
-    }))
+    Ok(found)
+}
+
+/// Whose exact address it is.
+pub(super) async fn by_address(
+    address: &AddrSpec,
+    (connection, halo): (&ConnectionName, &HaloConfig),
+    effects: &mut Effects<'_>,
+) -> Result<Found, StepError> {
+    let mut finder = Finder {
+        connection,
+        halo,
+        effects,
+    };
+    finder.by_address(address).await
 }
 
 struct Finder<'f, 'e> {
@@ -78,6 +104,20 @@ struct Finder<'f, 'e> {
 
 impl Finder<'_, '_> {
     async fn by_address_or_domain(&mut self, address: &AddrSpec) -> Result<Found, StepError> {
+        let found = self.by_address(address).await?;
+        if found.matched_by == "email" {
+            return Ok(found);
+        }
+        let domain = address.domain();
+        let freemail = is_freemail_domain(domain) || self.halo.freemail_domains.iter().any(|free| free == domain);
+        if !freemail && let Some(by_domain) = self.by_domain(domain).await? {
+            let agent = found.agent;
+            return Ok(Found { agent, ..by_domain });
+        }
+        Ok(found)
+    }
+
+    async fn by_address(&mut self, address: &AddrSpec) -> Result<Found, StepError> {
         let mut agent: Option<Agent> = self
             .ask(Ask::AgentWithAddress {
                 address: address.clone(),
@@ -103,11 +143,6 @@ impl Finder<'_, '_> {
                 matched_by: "email",
                 ambiguous,
             });
-        }
-        let domain = address.domain();
-        let freemail = is_freemail_domain(domain) || self.halo.freemail_domains.iter().any(|free| free == domain);
-        if !freemail && let Some(found) = self.by_domain(domain).await? {
-            return Ok(Found { agent, ..found });
         }
         Ok(Found {
             agent,

@@ -8,6 +8,7 @@ use crate::{
     halo::{
         Client, Reference, Site,
         alike::{NamedRecord, no_match},
+        choice::{Choice, List},
         fault::{Fault, Named},
     },
 };
@@ -116,6 +117,53 @@ pub async fn site(
         )),
         _ => Ok(Some(site)),
     }
+}
+
+/// What field `name` speaks of in one of the tenant's lists; `None` where it renders as nothing. A number is believed
+/// unless its name is wanted too.
+pub async fn choice(
+    fields: &Fields,
+    (name, list): (&str, List),
+    needs_name: bool,
+    connection: &ConnectionName,
+    effects: &mut Effects<'_>,
+) -> Result<Option<Choice>, StepError> {
+    let Some((reference, locked)) = fields.reference(name) else {
+        return Ok(None);
+    };
+    let mut ask = async |ask| {
+        let connection = connection.clone();
+        effects.ask::<Vec<Choice>>(Effect { connection, ask }).await
+    };
+    let found = match reference {
+        Reference::Id(id) if !needs_name => vec![Choice {
+            id,
+            name: String::new(),
+            inactive: false,
+        }],
+        _ => {
+            let choice = reference.clone();
+            ask(Ask::Choices { list, choice }).await?
+        }
+    };
+    let alike = match &reference {
+        Reference::Name(name) if found.is_empty() => {
+            let name = name.clone();
+            ask(Ask::ChoicesAlike { list, name }).await?
+        }
+        _ => Vec::new(),
+    };
+    let wanted = Wanted {
+        fields,
+        name,
+        sought: Named::Choice(list, reference.clone()),
+        reference,
+        locked,
+        what: list.word(),
+        within: String::new(),
+        connection,
+    };
+    one(found, &alike, &wanted).map(Some)
 }
 
 struct Wanted<'a> {

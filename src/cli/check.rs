@@ -22,13 +22,14 @@ use crate::{
     rules::{FieldSource, Step},
 };
 
+mod choices;
 mod load;
 mod oauth;
 
 /// Checks the configuration and reports every fault
 #[derive(Debug, clap::Args)]
 pub struct Check {
-    /// Also signs in to every mailbox, SMTP server and Halo connection and resolves every locked client and site
+    /// Also signs in to every mailbox, SMTP server and Halo connection and resolves every locked client, site and choice
     #[arg(long)]
     online: bool,
 }
@@ -160,7 +161,7 @@ impl Report {
         Ok(())
     }
 
-    /// Every client and site that is written without an expression exists, once, and they belong together.
+    /// Every client, site and choice that is written without an expression exists, once, and sites belong to their client.
     async fn locked(&mut self, name: &ConnectionName, halo: &Arc<Halo>, generation: &Generation, calls: &Calls) {
         for rule in &generation.rules.rules {
             let mut steps = Vec::new();
@@ -174,6 +175,7 @@ impl Report {
                 if let Some(reference) = locked(step, "site") {
                     self.site(&what, &reference, client.as_ref(), halo, calls).await;
                 }
+                self.choices(&what, step, halo, calls).await;
             }
         }
         for (domain, target) in &generation.config.halo[name].domains {
@@ -329,7 +331,7 @@ fn flatten<'a>(steps: &'a [Step], into: &mut Vec<&'a Step>) {
     }
 }
 
-/// The client or site of a field that holds no expression.
+/// The client, site or choice of a field that holds no expression.
 fn locked(step: &Step, name: &str) -> Option<Reference> {
     if step.kind == Kind::ForEach {
         return None;

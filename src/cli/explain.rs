@@ -113,7 +113,7 @@ impl Explain {
             },
             None => {
                 let simulated = Simulated::new(lookups);
-                let mut effects = Effects::new(&simulated, None, Vec::new());
+                let mut effects = Effects::new(&simulated, &reading, None, Vec::new());
                 let Through { end, trace } =
                     run::through(&reading.setting(work.internal_date), None, &mut effects).await;
                 Explained {

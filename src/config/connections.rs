@@ -27,6 +27,7 @@ pub fn connection(table: &Table<'_>) -> Option<HaloConfig> {
     let subject_tags = table.get("subject_tags", subject_tags);
     let freemail_domains = table.list("freemail_domains", |value| domain(&text(value)?));
     let domains = domains(table);
+    let max_file_size = table.size("max_file_size");
     let timeout = table.duration("timeout");
     let ca_file = table.path_value("ca_file");
     Some(HaloConfig {
@@ -41,6 +42,7 @@ pub fn connection(table: &Table<'_>) -> Option<HaloConfig> {
         subject_tags: subject_tags?,
         freemail_domains: freemail_domains?,
         domains,
+        max_file_size: max_file_size?,
         timeout: timeout?,
         ca_file,
     })

@@ -114,6 +114,7 @@ pub const ATTACHMENT: &[Fact] = &[
         "A picture that the HTML shows, such as a signature's logo.",
     ),
     fact("content_id", Kind::Text, "The Content-ID without angle brackets."),
+    fact("number", Kind::Number, "Its place among the attachments, from 0."),
 ];
 
 /// A delivery report.

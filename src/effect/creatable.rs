@@ -2,19 +2,22 @@
 
 use serde::Serialize;
 
-use super::Ensured;
+use super::{Enclosed, Ensured};
 use crate::halo::{
     Client, NewClient, NewUser, User,
     alike::instead_of_another,
     client::{Calls, Freshness, Halo, HaloError},
+    ticket::{Action, File, NewAction, NewFile, NewTicket, Ticket},
 };
 
-/// What can be looked for and created: a user by its address, a client by its name.
+/// What can be looked for and created: a user by its address, a client by its name, a ticket by its marker.
 pub(super) trait Creatable: Sync {
     /// What Halo makes of it.
     type Record: Serialize + Send + Sync;
     /// Whether `new_users` limits them.
-    const IS_LIMITED: bool;
+    const IS_LIMITED: bool = false;
+    /// Whether somebody else may have made it already. Else only what was begun before is looked for.
+    const MAY_BE_THERE: bool;
     /// Halo's id of a record.
     fn id(record: &Self::Record) -> i64;
     /// Those that are there, the one to be used first.
@@ -25,6 +28,7 @@ pub(super) trait Creatable: Sync {
 impl Creatable for NewUser {
     type Record = User;
     const IS_LIMITED: bool = true;
+    const MAY_BE_THERE: bool = true;
 
     fn id(record: &User) -> i64 {
         record.id.0
@@ -45,7 +49,7 @@ impl Creatable for NewUser {
 
 impl Creatable for NewClient {
     type Record = Client;
-    const IS_LIMITED: bool = false;
+    const MAY_BE_THERE: bool = true;
 
     fn id(record: &Client) -> i64 {
         record.id.0
@@ -57,7 +61,68 @@ impl Creatable for NewClient {
     }
 
     async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Ensured<Client>, HaloError> {
-        let record = halo.create_client(self, calls).await?;
-        Ok(Ensured { record, existed: false })
+        halo.create_client(self, calls).await.map(made)
     }
+}
+
+impl Creatable for NewTicket {
+    type Record = Ticket;
+    const MAY_BE_THERE: bool = false;
+
+    fn id(record: &Ticket) -> i64 {
+        record.id.0
+    }
+
+    async fn look(&self, halo: &Halo, _: Freshness, calls: &Calls) -> Result<Vec<Ticket>, HaloError> {
+        halo.tickets_with_marker(self, calls).await
+    }
+
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Ensured<Ticket>, HaloError> {
+        halo.create_ticket(self, calls).await.map(made)
+    }
+}
+
+impl Creatable for NewAction {
+    type Record = Action;
+    const MAY_BE_THERE: bool = false;
+
+    fn id(record: &Action) -> i64 {
+        record.id.0
+    }
+
+    async fn look(&self, halo: &Halo, _: Freshness, calls: &Calls) -> Result<Vec<Action>, HaloError> {
+        halo.same_actions(self, calls).await
+    }
+
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Ensured<Action>, HaloError> {
+        halo.add_action(self, calls).await.map(made)
+    }
+}
+
+/// A file, and where what it holds comes from.
+pub(super) struct Enclosure<'a> {
+    pub file: &'a NewFile,
+    pub enclosed: &'a dyn Enclosed,
+}
+
+impl Creatable for Enclosure<'_> {
+    type Record = File;
+    const MAY_BE_THERE: bool = false;
+
+    fn id(record: &File) -> i64 {
+        record.id
+    }
+
+    async fn look(&self, halo: &Halo, _: Freshness, calls: &Calls) -> Result<Vec<File>, HaloError> {
+        halo.same_files(self.file, calls).await
+    }
+
+    async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Ensured<File>, HaloError> {
+        let octets = self.enclosed.octets(self.file.number).unwrap_or_default();
+        halo.attach_file(self.file, &octets, calls).await.map(made)
+    }
+}
+
+fn made<T>(record: T) -> Ensured<T> {
+    Ensured { record, existed: false }
 }

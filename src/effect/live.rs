@@ -11,18 +11,22 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Answer, Ask, Asking, Effect, Ensured, Performer, creatable::Creatable, flood::Flood};
+use super::{
+    Answer, Ask, Asking, Effect, Ensured, Performer,
+    creatable::{Creatable, Enclosure},
+    flood::Flood,
+};
 use crate::{
     action::StepError,
     clock::Clock,
     halo::{
-        User, UserId,
         client::{Calls, Freshness, Halo, HaloError},
         registry::Registry,
     },
     journal::{Change, Creation, CreationKey, Intent, Journal, JournalError, Notice, Receipt},
 };
 
+mod conversation;
 mod turns;
 
 /// What is asked without an answer is asked again so often at once, before the message is deferred.
@@ -78,7 +82,21 @@ impl Performer for Live {
             let value = match &effect.ask {
                 Ask::EnsureUser { user } => value(&turn.ensure(user).await?),
                 Ask::EnsureClient { client } => value(&turn.ensure(client).await?),
-                Ask::ReactivateUser { user } => value(&turn.reactivate(*user).await?),
+                Ask::ReactivateUser { user } => value(&turn.again(|| halo.reactivate_user(*user, asking.calls)).await?),
+                Ask::CreateTicket { ticket } => value(&turn.ensure(ticket).await?),
+                Ask::ChangeTicket { ticket, fields } => {
+                    value(&turn.again(|| halo.change_ticket(*ticket, fields, asking.calls)).await?)
+                }
+                Ask::AddAction { action } => value(&turn.ensure(action).await?),
+                Ask::AttachFile { file } => {
+                    let enclosed = asking.enclosed;
+                    value(&turn.ensure(&Enclosure { file, enclosed }).await?)
+                }
+                Ask::UploadPicture { file } => {
+                    let octets = || asking.enclosed.octets(file.number).unwrap_or_default();
+                    value(&turn.again(|| halo.upload_picture(file, octets(), asking.calls)).await?)
+                }
+                Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } => turn.remember().await?,
                 _ => turn.asked(|| read(&halo, &effect.ask, asking.calls)).await?,
             };
             let assumed = reservation(&halo, &effect.ask);
@@ -169,6 +187,9 @@ impl Turn<'_> {
         if known.open_since.is_some() {
             return self.look_in_doubt(new).await;
         }
+        if !C::MAY_BE_THERE && !known.was_made {
+            return Ok(None);
+        }
         let found = self.look(new, Freshness::Cached).await?;
         // An answer that is kept may be older than the request that made it.
         if found.is_none() && known.was_made {
@@ -197,7 +218,8 @@ impl Turn<'_> {
         key: CreationKey,
     ) -> Result<Ensured<C::Record>, StepError> {
         let uncertain = matches!(error, HaloError::NoAnswer { uncertain: true, .. });
-        let refused = matches!(error, HaloError::Refused { .. });
+        // Perhaps because it is there.
+        let refused = C::MAY_BE_THERE && matches!(error, HaloError::Refused { .. });
         let found = if uncertain {
             self.look_in_doubt(new).await
         } else if refused {
@@ -278,12 +300,16 @@ impl Turn<'_> {
         }
     }
 
-    async fn reactivate(&self, user: UserId) -> Result<User, StepError> {
+    /// Writes what may be written again without another effect.
+    async fn again<T: Serialize, F>(&self, write: impl FnOnce() -> F) -> Result<T, StepError>
+    where
+        F: Future<Output = Result<T, HaloError>>,
+    {
         self.intend(None).await?;
-        match self.halo.reactivate_user(user, self.asking.calls).await {
-            Ok(user) => {
-                self.answered(value(&user), None).await?;
-                Ok(user)
+        match write().await {
+            Ok(written) => {
+                self.answered(value(&written), None).await?;
+                Ok(written)
             }
             Err(error) => {
                 if !matches!(error, HaloError::NoAnswer { .. }) {
@@ -372,7 +398,22 @@ pub(super) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value,
         Ask::QueryUsers { query } => value(&halo.query_users(query, calls).await?),
         Ask::QueryClients { query } => value(&halo.query_clients(query, calls).await?),
         Ask::QuerySites { query } => value(&halo.query_sites(query, calls).await?),
-        Ask::EnsureUser { .. } | Ask::ReactivateUser { .. } | Ask::EnsureClient { .. } => {
+        Ask::User { user } => value(&halo.user(*user, calls).await?),
+        Ask::Choices { list, choice } => value(&halo.choices_by(*list, choice, calls).await?),
+        Ask::ChoicesAlike { list, name } => value(&halo.choices_alike(*list, name, calls).await?),
+        Ask::Ticket { ticket } => value(&halo.ticket(*ticket, calls).await?),
+        Ask::QueryTickets { query } => value(&halo.query_tickets(query, calls).await?),
+        Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } => {
+            unreachable!("our journal is asked")
+        }
+        Ask::EnsureUser { .. }
+        | Ask::ReactivateUser { .. }
+        | Ask::EnsureClient { .. }
+        | Ask::CreateTicket { .. }
+        | Ask::ChangeTicket { .. }
+        | Ask::AddAction { .. }
+        | Ask::AttachFile { .. }
+        | Ask::UploadPicture { .. } => {
             unreachable!("writes have their own way")
         }
     })

@@ -7,17 +7,18 @@ use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+mod assumed;
+mod desk;
+
+use assumed::{assumption, invented_client, invented_site, invented_user, requests};
+
 use super::{Answer, Ask, Asking, Effect, Ensured, Performer, live};
 use crate::{
     action::StepError,
     config::ConnectionName,
     halo::{
-        Agent, Client, ClientId, NewClient, NewUser, Reference, Site, SiteId, User, UserId,
-        alike::instead_of_another,
-        client::{Call, HaloError},
-        fault::Fault,
-        registry::Registry,
-        unsent,
+        Client, ClientId, NewClient, NewUser, Reference, Site, SiteId, TicketId, User, UserId,
+        alike::instead_of_another, client::HaloError, fault::Fault, registry::Registry, ticket::Ticket, unsent,
     },
 };
 
@@ -55,6 +56,7 @@ struct Made {
     sites: Vec<(ConnectionName, Site)>,
     /// Users who were there when they should have been created.
     existing: Vec<(ConnectionName, User)>,
+    tickets: Vec<(ConnectionName, Ticket)>,
     /// So many ids were given out.
     ids: i64,
 }
@@ -86,6 +88,17 @@ impl Performer for Simulated {
                 Ask::EnsureUser { user } => Ok(simulated(&self.ensure_user(of, user, &asking).await?)),
                 Ask::EnsureClient { client } => Ok(simulated(&self.ensure_client(of, client, &asking).await?)),
                 Ask::ReactivateUser { user } => Ok(simulated(&self.reactivate(of, *user, &asking))),
+                Ask::CreateTicket { ticket } => Ok(simulated(&self.create_ticket(of, ticket, &asking))),
+                Ask::ChangeTicket { ticket, fields } => {
+                    Ok(simulated(&self.change_ticket(of, *ticket, fields, &asking).await?))
+                }
+                Ask::AddAction { action } => Ok(simulated(&self.add_action(action, &asking))),
+                Ask::AttachFile { file } => Ok(simulated(&self.attach_file(file, &asking))),
+                Ask::UploadPicture { file } => Ok(simulated(&desk::picture(file, &asking))),
+                // A dry run has no journal: no conversation has become a ticket yet.
+                Ask::TicketOfConversation { .. } => Ok(assumed_to_be(&None::<TicketId>)),
+                Ask::TookPart { .. } => Ok(assumed_to_be(&false)),
+                Ask::Join { .. } => Ok(simulated(&())),
                 ask => self.read(of, ask, &asking).await,
             }
         })
@@ -148,6 +161,14 @@ impl Simulated {
             Ask::MainSite { client } => {
                 let sites = of(&made.sites, connection, |known| known.client_id == Some(*client));
                 return sites.first().map(value);
+            }
+            Ask::Ticket { ticket } => {
+                let tickets = of(&made.tickets, connection, |known| known.id == *ticket);
+                return tickets.first().map(value);
+            }
+            Ask::User { user } => {
+                let users = of(&made.users, connection, |known| known.id == *user);
+                return users.first().map(value);
             }
             _ => Vec::new(),
         };
@@ -261,6 +282,13 @@ fn first<T: DeserializeOwned>(answer: Answer) -> Option<T> {
     records.into_iter().next()
 }
 
+fn assumed_to_be(of: &impl Serialize) -> Answer {
+    Answer {
+        value: value(of),
+        assumed: Some("assumed".to_owned()),
+    }
+}
+
 fn simulated(of: &impl Serialize) -> Answer {
     Answer {
         value: value(of),
@@ -314,267 +342,9 @@ fn assumed(connection: &ConnectionName, ask: &Ask, assume: Assume, asking: &Aski
         .ok_or_else(unknown)
 }
 
-/// The requests that would ask it; of a list the first page.
-fn requests(ask: &Ask) -> Vec<Call> {
-    let one = match ask {
-        Ask::UsersWithAddress { address } => return unsent::users_with_address(address),
-        Ask::AgentWithAddress { .. } => unsent::agents(),
-        Ask::Clients { client } => unsent::client(client),
-        Ask::Sites { client, site } => unsent::site(*client, site),
-        Ask::QueryUsers { query } => unsent::query_users(query),
-        Ask::QueryClients { query } => unsent::query_clients(query),
-        Ask::QuerySites { query } => unsent::query_sites(query),
-        _ => return Vec::new(),
-    };
-    vec![one]
-}
-
-fn assumption(ask: &Ask, assume: Assume) -> Option<Value> {
-    let known = assume == Assume::Known;
-    let (client_id, site_id) = (ClientId(INVENTED), SiteId(INVENTED));
-    Some(match ask {
-        Ask::UsersWithAddress { address } if known => value(&[invented_user(UserId(INVENTED), address.as_str())]),
-        Ask::UsersWithAddress { .. } => json!([]),
-        Ask::AgentWithAddress { .. } => value(&None::<Agent>),
-        Ask::SitesOfDomain { .. } | Ask::ClientsOfDomain { .. } => json!([]),
-        Ask::ClientsAlike { .. } | Ask::SitesAlike { .. } => json!([]),
-        Ask::Clients {
-            client: Reference::Id(id),
-        } => value(&[invented_client(ClientId(*id), "(assumed)", site_id)]),
-        Ask::Clients {
-            client: Reference::Name(name),
-        } => value(&[invented_client(client_id, name, site_id)]),
-        Ask::Sites {
-            client,
-            site: Reference::Id(id),
-        } => value(&[invented_site(SiteId(*id), "(assumed)", *client)]),
-        Ask::Sites {
-            client,
-            site: Reference::Name(name),
-        } => value(&[invented_site(site_id, name, *client)]),
-        Ask::MainSite { client } => value(&Some(invented_site(site_id, "(assumed)", Some(*client)))),
-        _ => return None,
-    })
-}
-
-fn invented_user(id: UserId, address: &str) -> User {
-    User {
-        id,
-        name: address.to_owned(),
-        emailaddress: address.to_owned(),
-        other_addresses: Vec::new(),
-        client_id: Some(ClientId(INVENTED)),
-        client_name: "(assumed)".to_owned(),
-        site_id: Some(SiteId(INVENTED)),
-        site_name: "(assumed)".to_owned(),
-        inactive: false,
-        raw: json!({}),
-    }
-}
-
-fn invented_client(id: ClientId, name: &str, site: SiteId) -> Client {
-    Client {
-        id,
-        name: name.to_owned(),
-        main_site_id: Some(site),
-        website: String::new(),
-        domain: String::new(),
-        inactive: false,
-        raw: json!({}),
-    }
-}
-
-fn invented_site(id: SiteId, name: &str, client: Option<ClientId>) -> Site {
-    Site {
-        id,
-        name: name.to_owned(),
-        client_id: client,
-        client_name: "(assumed)".to_owned(),
-        email_domains: Vec::new(),
-        inactive: false,
-        raw: json!({}),
-    }
-}
-
 fn value<T: Serialize + ?Sized>(of: &T) -> Value {
     serde_json::to_value(of).expect("records are plain data")
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-    use crate::{halo::client::Calls, message::address::AddrSpec};
-
-    fn address() -> AddrSpec {
-        AddrSpec::parse("ann@stranger.example").unwrap()
-    }
-
-    fn new_client(name: &str) -> Ask {
-        Ask::EnsureClient {
-            client: NewClient {
-                name: name.to_owned(),
-                website: "https://www.stranger.example/".to_owned(),
-                trading_name: String::new(),
-                notes: String::new(),
-                site_name: "Head Office".to_owned(),
-            },
-        }
-    }
-
-    fn new_user(client: i64) -> Ask {
-        Ask::EnsureUser {
-            user: NewUser {
-                name: "Ann Lee".to_owned(),
-                first_name: String::new(),
-                surname: String::new(),
-                emailaddress: address(),
-                client_id: ClientId(client),
-                site_id: SiteId(21),
-                send_welcome_email: false,
-            },
-        }
-    }
-
-    /// Asks at a connection; gives the answer and each request as text.
-    fn ask(simulated: &Simulated, connection: &str, ask: Ask) -> (Result<Value, StepError>, Vec<String>) {
-        let effect = Effect {
-            connection: ConnectionName(connection.to_owned()),
-            ask,
-        };
-        let calls = Calls::default();
-        let asking = Asking {
-            claim: None,
-            step: "",
-            calls: &calls,
-        };
-        let answer = simulated.perform(&effect, asking).now_or_never().unwrap();
-        let said = |call: &Call| format!("{} {} {} [{}]", call.method, call.path, call.body, call.answer);
-        (
-            answer.map(|answer| answer.value),
-            calls.take().iter().map(said).collect(),
-        )
-    }
-
-    fn assuming(assume: Assume) -> Simulated {
-        Simulated::new(Lookups::Assumed(assume))
-    }
-
-    const SEARCH: &str = "GET /Users?search=ann%40stranger.example&includeactive=true&includeinactive=true\
-                          &exclude_generaluser=true&order=id&pageinate=true&page_size=100&page_no=1 null [assumed]";
-
-    #[test]
-    fn a_write_shows_the_request_that_would_be_sent() {
-        let simulated = assuming(Assume::Unknown);
-        let (answer, calls) = ask(&simulated, "main", new_user(12));
-        assert_eq!(answer.unwrap()["existed"], false);
-        let body = r#"[{"name":"Ann Lee","emailaddress":"ann@stranger.example","client_id":12,"site_id":21,"sendwelcomeemail":false}]"#;
-        assert_eq!(calls, [SEARCH, &format!("POST /Users {body} [simulated]")]);
-        let (_, calls) = ask(&simulated, "main", new_client("Stranger"));
-        let body =
-            r#"[{"name":"Stranger","newclient_sitename":"Head Office","website":"https://www.stranger.example/"}]"#;
-        assert_eq!(calls, [format!("POST /Client {body} [simulated]")]);
-    }
-
-    #[test]
-    fn a_user_who_is_there_is_not_created_and_keeps_its_name_when_made_active() {
-        let simulated = assuming(Assume::Known);
-        let (answer, calls) = ask(&simulated, "main", new_user(12));
-        let answer = answer.unwrap();
-        assert_eq!((&answer["existed"], calls), (&json!(true), vec![SEARCH.to_owned()]));
-        let user = UserId(answer["record"]["id"].as_i64().unwrap());
-        let (answer, calls) = ask(&simulated, "main", Ask::ReactivateUser { user });
-        assert_eq!(answer.unwrap()["emailaddress"], "ann@stranger.example");
-        let body = format!(r#"[{{"id":{user},"inactive":false}}]"#);
-        assert_eq!(calls, [format!("POST /Users {body} [simulated]")]);
-    }
-
-    #[test]
-    fn later_lookups_see_what_would_have_been_made_at_that_connection_alone() {
-        let simulated = assuming(Assume::Unknown);
-        let users = || Ask::UsersWithAddress { address: address() };
-        ask(&simulated, "main", new_user(12)).0.unwrap();
-        let found = |connection: &str| ask(&simulated, connection, users()).0.unwrap();
-        assert_eq!(found("main")[0]["name"], "Ann Lee");
-        assert_eq!(found("other"), json!([]));
-    }
-
-    #[test]
-    fn a_client_that_would_have_been_made_is_found_by_id_name_and_domain_and_so_is_its_site() {
-        let simulated = assuming(Assume::Unknown);
-        let made = ask(&simulated, "main", new_client("Stranger")).0.unwrap()["record"].clone();
-        let (id, site) = (made["id"].as_i64().unwrap(), made["main_site_id"].as_i64().unwrap());
-        assert_eq!(
-            Reference::parse(&id.to_string()),
-            Some(Reference::Id(id)),
-            "it renders as an id"
-        );
-        let client = Some(ClientId(id));
-        for (question, pointer) in [
-            (
-                Ask::Clients {
-                    client: Reference::Id(id),
-                },
-                "/0/id",
-            ),
-            (
-                Ask::Clients {
-                    client: Reference::Name("Stranger".into()),
-                },
-                "/0/id",
-            ),
-            (
-                Ask::ClientsOfDomain {
-                    domain: "stranger.example".into(),
-                },
-                "/0/id",
-            ),
-            (
-                Ask::Sites {
-                    client: None,
-                    site: Reference::Id(site),
-                },
-                "/0/client_id",
-            ),
-            (
-                Ask::Sites {
-                    client,
-                    site: Reference::Name("Head Office".into()),
-                },
-                "/0/client_id",
-            ),
-            (Ask::MainSite { client: ClientId(id) }, "/client_id"),
-        ] {
-            let (answer, calls) = ask(&simulated, "main", question.clone());
-            assert_eq!(answer.unwrap().pointer(pointer), Some(&json!(id)), "{question:?}");
-            assert!(calls.is_empty(), "{question:?}");
-        }
-        let again = ask(&simulated, "main", new_client("Stranger"));
-        assert_eq!((&again.0.unwrap()["existed"], again.1.len()), (&json!(true), 0));
-    }
-
-    #[test]
-    fn what_no_assumption_answers_is_unknown_and_its_request_is_shown() {
-        let query = crate::halo::ListQuery {
-            search: "lena".to_owned(),
-            client: Some(ClientId(12)),
-            site: None,
-            domain: String::new(),
-            include_active: true,
-            include_inactive: false,
-            page_size: 25,
-            page_no: 1,
-            order_by: String::new(),
-            order_descending: false,
-        };
-        let (answer, calls) = ask(&assuming(Assume::Known), "main", Ask::QueryUsers { query });
-        assert!(matches!(answer, Err(StepError::Unknown { what }) if what == "main: a page of users"));
-        assert_eq!(
-            calls,
-            [
-                "GET /Users?search=lena&client_id=12&includeactive=true&includeinactive=false&pageinate=true&page_size=25&page_no=1 null [assumed]"
-            ]
-        );
-    }
-}
+mod tests;

@@ -42,6 +42,17 @@ impl Shape {
         ))
     }
 
+    /// The record with another name at its end.
+    pub fn with(self, name: &str, shape: Shape) -> Shape {
+        match self {
+            Shape::Record(fields) => {
+                let more = [(name.to_owned(), shape)];
+                Shape::Record(Arc::new(fields.iter().cloned().chain(more).collect()))
+            }
+            other => other,
+        }
+    }
+
     /// What lies under `name`; `None` where there is no such name.
     pub fn find(&self, name: &str) -> Option<Shape> {
         match self {

@@ -3,13 +3,17 @@
 use std::{fmt, time::Duration};
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use jiff::Timestamp;
-use reqwest::{RequestBuilder, header};
-use serde_json::Value;
+use reqwest::{
+    RequestBuilder, header,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
 
 use super::{
-    answer,
+    TicketId, answer,
     client::{Call, Calls, HaloError},
     findings::Findings,
     http::{Answer, Http, Label, Lost},
@@ -46,7 +50,42 @@ pub(super) struct Request {
     write: Option<Step>,
     path: String,
     query: Query,
-    body: Option<Value>,
+    body: Option<Body>,
+    /// What the trace shows in the place of a body that is no text for people.
+    shown: Option<Value>,
+}
+
+/// What is sent along.
+#[derive(Debug, Clone)]
+enum Body {
+    Json(Value),
+    Form(Picture),
+}
+
+/// A picture that stands in a text, as a form uploads it (fact sheet, 7.2).
+#[derive(Debug, Clone)]
+pub(super) struct Picture {
+    pub ticket: TicketId,
+    /// Any that no other upload has.
+    pub key: String,
+    pub name: String,
+    pub content_type: String,
+    pub octets: Bytes,
+}
+
+impl Picture {
+    fn form(&self) -> Form {
+        let file = Part::stream(self.octets.clone()).file_name(self.name.clone());
+        // A type that is no type is left out; what kind of picture it is shows in its octets.
+        let file = file
+            .mime_str(&self.content_type)
+            .unwrap_or_else(|_| Part::stream(self.octets.clone()).file_name(self.name.clone()));
+        Form::new()
+            .text("ticket_id", self.ticket.to_string())
+            .text("image_upload_id", "0")
+            .text("image_upload_key", self.key.clone())
+            .part("file", file)
+    }
 }
 
 /// What was repeated already for one question.
@@ -65,6 +104,7 @@ impl Request {
             path: path.into(),
             query: Query::new(),
             body: None,
+            shown: None,
         }
     }
 
@@ -72,10 +112,29 @@ impl Request {
         Request {
             method: "POST",
             write: Some(write),
-            path: path.into(),
-            query: Query::new(),
-            body: Some(body),
+            body: Some(Body::Json(body)),
+            ..Request::get(path)
         }
+    }
+
+    /// The upload of a picture.
+    pub(super) fn upload(write: Step, path: impl Into<String>, picture: Picture) -> Request {
+        let shown = json!({
+            "ticket_id": picture.ticket, "file": format!("{}, {} octets", picture.name, picture.octets.len()),
+        });
+        Request {
+            method: "POST",
+            write: Some(write),
+            body: Some(Body::Form(picture)),
+            shown: Some(shown),
+            ..Request::get(path)
+        }
+    }
+
+    /// The trace shows this in the place of its body.
+    pub(super) fn shown_as(mut self, shown: Value) -> Request {
+        self.shown = Some(shown);
+        self
     }
 
     pub(super) fn delete(write: Step, path: impl Into<String>) -> Request {
@@ -136,7 +195,11 @@ impl Request {
     }
 
     fn label(&self) -> Label {
-        let body = self.body.clone().unwrap_or_default();
+        let body = match (&self.shown, &self.body) {
+            (Some(shown), _) => shown.clone(),
+            (None, Some(Body::Json(body))) => body.clone(),
+            (None, _) => Value::Null,
+        };
         Label {
             method: self.method,
             path: self.path_and_query(),
@@ -225,7 +288,8 @@ impl Api {
         }
         let agent = &self.http.agent;
         let builder = match (request.method, &request.body) {
-            (_, Some(body)) => agent.post(url).json(body),
+            (_, Some(Body::Json(body))) => agent.post(url).json(body),
+            (_, Some(Body::Form(picture))) => agent.post(url).multipart(picture.form()),
             ("DELETE", None) => agent.delete(url),
             (_, None) => agent.get(url),
         };

@@ -27,6 +27,7 @@ use super::{
     pace::Pace,
     places::{Places, of_client},
     token::Tokens,
+    users,
     wire::{self, Query},
     writes::Writes,
 };
@@ -41,6 +42,8 @@ use crate::{
     journal::JournalError,
     message::address::AddrSpec,
 };
+
+mod ticketing;
 
 /// How old an answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub struct Halo {
     times: Times,
     timeout: Duration,
     agents_are_noted: AtomicBool,
+    /// One ticket is created at a time.
+    ticket_turn: tokio::sync::Mutex<()>,
 }
 
 impl Halo {
@@ -109,6 +114,7 @@ impl Halo {
             times,
             timeout: config.timeout,
             agents_are_noted: AtomicBool::new(false),
+            ticket_turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -163,6 +169,11 @@ impl Halo {
     ) -> Result<Vec<User>> {
         let (of, asked) = ((&self.api, &self.times), (address, freshness));
         self.lookups.with_address(of, asked, calls).await
+    }
+
+    /// The user of that id, inactive or not.
+    pub async fn user(&self, id: UserId, calls: &Calls) -> Result<Option<User>> {
+        users::detail(&self.api, id, calls).await
     }
 
     /// Whether an address that a listing of all users doesn't show is searched for, too, before it counts as nobody's.
@@ -431,6 +442,7 @@ pub(super) mod tests {
             subject_tags: vec![],
             freemail_domains: vec![],
             domains: Default::default(),
+            max_file_size: 20 << 20,
             timeout: Duration::from_secs(30),
             ca_file: None,
         };

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Agent, Client, ClientId, Reference, Site, SiteId,
+    choice::{Choice, List},
     client::HaloError,
     client_domains::Rows,
     shelf::{Brought, Shelf},
@@ -42,6 +43,9 @@ pub(super) struct Directory {
     pub client_rows: Shelf<(), Arc<Rows>>,
     pub clients_of_domain: Shelf<String, Vec<Client>>,
     pub client_domains: Shelf<ClientId, Vec<String>>,
+    pub choices: Shelf<List, Arc<Vec<Choice>>>,
+    /// Names that were in no list lately.
+    pub missing_choices: Shelf<(List, String), Vec<Choice>>,
     /// Records of which the mail domain can not be read.
     pub unreadable: Unreadable,
     /// Requests for the clients of domains, since all their records were read.
@@ -62,6 +66,8 @@ impl Directory {
             client_rows: Shelf::new(1),
             clients_of_domain: Shelf::new(MOST_DOMAINS),
             client_domains: Shelf::new(MOST_SITES),
+            choices: Shelf::new(List::ALL.len()),
+            missing_choices: Shelf::new(MOST_PLACES),
             unreadable: Unreadable::default(),
             spent_on_domains: tokio::sync::Mutex::default(),
             waiting_for_domains: AtomicUsize::new(0),
@@ -89,6 +95,8 @@ impl Directory {
         self.client_rows.sweep();
         self.clients_of_domain.sweep();
         self.client_domains.sweep();
+        self.choices.sweep();
+        self.missing_choices.sweep();
     }
 
     /// The mail domains of sites and clients as a restart wants them: they cost a request each.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientId, Reference, client::Call};
+use super::{ClientId, Reference, choice::List, client::Call};
 
 /// A fault of a connection. Messages that meet it wait for its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Permission {
     pub resource: String,
 }
 
-/// A client or site as a configuration names it.
+/// A client, a site or a choice as a configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Named {
@@ -39,6 +39,8 @@ pub enum Named {
     Client(Reference),
     /// A site, of this client where one is given.
     Site(Option<ClientId>, Reference),
+    /// Something that the tenant has set up.
+    Choice(List, Reference),
 }
 
 impl Fault {
@@ -95,6 +97,7 @@ impl fmt::Display for Named {
             Named::Client(client) => write!(f, "client {client}"),
             Named::Site(Some(client), site) => write!(f, "site {site} of client {client}"),
             Named::Site(None, site) => write!(f, "site {site}"),
+            Named::Choice(list, choice) => write!(f, "{list} {choice}"),
         }
     }
 }

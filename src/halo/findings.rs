@@ -23,6 +23,9 @@ pub const PAGE_CAP: &str = "page_cap";
 /// Whether the API application may list the agents.
 pub const AGENTS_ARE_READABLE: &str = "agents_are_readable";
 
+/// Whether tickets can be listed by `third_party_id_string`.
+pub const THIRD_PARTY_ID_FILTER: &str = "third_party_id_filter";
+
 /// What is said of a connection in one line: what decides something.
 const TOLD: &[&str] = &[
     DUPLICATE_USERS,
@@ -110,6 +113,11 @@ impl Findings {
             Some(Answer::Count(cap)) => usize::try_from(*cap).ok().filter(|&cap| cap > 0),
             _ => None,
         }
+    }
+
+    /// Whether a list of tickets can be narrowed to those with a `third_party_id_string`.
+    pub fn third_party_id_filter(&self) -> Option<bool> {
+        self.truth(THIRD_PARTY_ID_FILTER)
     }
 
     /// When it was and what decides something, in one line.

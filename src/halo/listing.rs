@@ -43,6 +43,18 @@ pub(super) const AGENTS: Route = Route {
     path: "/Agent",
     key: "results",
 };
+pub(super) const TICKETS: Route = Route {
+    path: "/Tickets",
+    key: "tickets",
+};
+pub(super) const ACTIONS: Route = Route {
+    path: "/Actions",
+    key: "actions",
+};
+pub(super) const ATTACHMENTS: Route = Route {
+    path: "/Attachment",
+    key: "attachments",
+};
 
 /// One listing, as Halo gives it.
 pub(super) async fn one(api: &Api, route: Route, query: Query, calls: &Calls) -> Result<Listing, HaloError> {

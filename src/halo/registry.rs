@@ -139,6 +139,7 @@ fn is_reached_alike(known: &HaloConfig, wanted: &HaloConfig) -> bool {
         subject_tags: wanted.subject_tags.clone(),
         freemail_domains: wanted.freemail_domains.clone(),
         domains: wanted.domains.clone(),
+        max_file_size: wanted.max_file_size,
         ..known.clone()
     };
     as_wanted == *wanted

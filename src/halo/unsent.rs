@@ -1,11 +1,15 @@
 //! Requests as they would be sent, for a dry run: built by the code that sends them, and noted instead.
 
 use super::{
-    ClientId, ListQuery, NewClient, NewUser, Reference, SiteId, UserId,
+    ClientId, ListQuery, NewClient, NewUser, Reference, SiteId, TicketId, UserId,
     api::Request,
+    choice::List,
+    choices,
     client::Call,
-    listing::{self, AGENTS, CLIENTS, Route, SITES, USERS},
-    places, users,
+    listing::{self, AGENTS, CLIENTS, Route, SITES, TICKETS, USERS},
+    places,
+    ticket::{NewAction, NewFile, NewTicket, TicketFields, TicketQuery},
+    tickets, users,
     wire::{self, Query},
 };
 use crate::message::address::AddrSpec;
@@ -70,6 +74,51 @@ pub fn query_clients(query: &ListQuery) -> Call {
 /// One page of sites, as a step asks for it.
 pub fn query_sites(query: &ListQuery) -> Call {
     asked(SITES, wire::page_query(query))
+}
+
+/// The request for the user of that id.
+pub fn user(user: UserId) -> Call {
+    users::one(user).unsent(ASSUMED)
+}
+
+/// The request for the whole list.
+pub fn choices(list: List) -> Call {
+    choices::request(list).unsent(ASSUMED)
+}
+
+/// The request for the ticket of that number.
+pub fn ticket(ticket: TicketId) -> Call {
+    tickets::one(ticket).unsent(ASSUMED)
+}
+
+/// One page of tickets, as a step asks for it.
+pub fn query_tickets(query: &TicketQuery) -> Call {
+    asked(TICKETS, wire::ticket_query(query))
+}
+
+/// The request that would create the ticket.
+pub fn create_ticket(new: &NewTicket) -> Call {
+    tickets::creation(new).unsent(SIMULATED)
+}
+
+/// The request that would change the ticket.
+pub fn change_ticket(id: TicketId, fields: &TicketFields) -> Call {
+    tickets::change_of(id, fields).unsent(SIMULATED)
+}
+
+/// The request that would add the action.
+pub fn add_action(new: &NewAction) -> Call {
+    tickets::addition(new).unsent(SIMULATED)
+}
+
+/// The request that would attach the file.
+pub fn attach_file(new: &NewFile) -> Call {
+    tickets::attachment(new, b"").unsent(SIMULATED)
+}
+
+/// The request that would upload the picture.
+pub fn upload_picture(new: &NewFile) -> Call {
+    tickets::uploading(new, Vec::new()).unsent(SIMULATED)
 }
 
 fn first_page(route: Route, query: Query) -> Call {

@@ -135,14 +135,20 @@ pub(super) fn folded(text: &str) -> String {
     address::folded(text.trim())
 }
 
-async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, HaloError> {
-    let request = Request::get(format!("/Users/{id}"));
+/// The user of that id.
+pub(super) async fn detail(api: &Api, id: UserId, calls: &Calls) -> Result<Option<User>, HaloError> {
+    let request = one(id);
     let Some(value) = api.ask_record(&request, calls).await? else {
         return Ok(None);
     };
     let user = wire::user(&value).filter(|user| user.id == id);
     user.map(Some)
         .ok_or_else(|| without(&request, "user with that id", &value))
+}
+
+/// The request for one user.
+pub(super) fn one(id: UserId) -> Request {
+    Request::get(format!("{}/{id}", USERS.path))
 }
 
 /// The request that creates a user.

@@ -5,6 +5,12 @@ use serde_json::{Map, Value, json};
 use super::{Agent, AgentId, Client, ClientId, ListQuery, NewClient, NewUser, Site, SiteId, User, UserId, domain};
 
 pub(super) mod probe;
+mod ticket;
+
+pub(super) use ticket::{
+    action, changed_ticket, choice, file, link, marked, marker, message_id_of, new_action, new_file, new_ticket,
+    ticket, ticket_query,
+};
 
 /// Query parameters, in the order in which they are sent.
 pub(super) type Query = Vec<(&'static str, String)>;

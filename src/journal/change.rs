@@ -110,6 +110,19 @@ pub struct LetterLimit {
     pub rate: Rate,
 }
 
+/// Messages that belong to a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// Where the ticket is.
+    pub connection: ConnectionName,
+    pub ticket: i64,
+    /// Message-IDs of the conversation, and the root of its Thread-Index.
+    pub keys: Vec<String>,
+    /// Who wrote the message; empty where that is not believed.
+    pub author: String,
+    pub at: Timestamp,
+}
+
 /// Something that operators shall hear of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
@@ -257,6 +270,8 @@ pub enum Change {
     Told { notice: Notice, name: String, value: Value },
     /// The notices up to and including `upto` leave in this digest.
     Reported { upto: i64, letter: Letter },
+    /// Messages belong to a ticket from now on.
+    Joined(Joined),
     /// A small value that outlives the process: pace, tokens, cached facts. Null: nothing any more.
     Kept { name: String, value: Value },
     /// An ended message shall run again from its stored octets, as a new one, with none of the answers that it had; a
@@ -293,6 +308,7 @@ impl Change {
             Change::Told { .. } => Step::Told,
             Change::Reported { .. } => Step::Reported,
             Change::Kept { .. } => Step::Kept,
+            Change::Joined(_) => Step::Joined,
             Change::Reopened { .. } => Step::Reopened,
             Change::Trimmed { .. } => Step::Trimmed,
         }

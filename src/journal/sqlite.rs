@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::MailboxName,
+    config::{ConnectionName, MailboxName},
     crash::{self, Step},
 };
 use pack::{Packed, pack};
@@ -25,6 +25,7 @@ mod claim;
 mod column;
 mod end;
 mod intent;
+mod joined;
 mod listing;
 mod lock;
 mod order;
@@ -216,6 +217,19 @@ impl Journal for Sqlite {
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation> {
         let key = key.clone();
         Box::pin(self.readers.read(move |db| read::creation(db, &key)))
+    }
+
+    fn ticket_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Option<i64>> {
+        let connection = connection.0.clone();
+        Box::pin(self.readers.read(move |db| joined::ticket(db, &connection, &keys)))
+    }
+
+    fn took_part<'a>(&'a self, connection: &'a ConnectionName, ticket: i64, author: &'a str) -> Answer<'a, bool> {
+        let (connection, author) = (connection.0.clone(), author.to_owned());
+        Box::pin(
+            self.readers
+                .read(move |db| joined::took_part(db, &connection, ticket, &author)),
+        )
     }
 
     fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>> {

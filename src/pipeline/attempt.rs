@@ -9,11 +9,12 @@ use tokio::task::AbortHandle;
 
 use super::{World, ending::Attempted, health};
 use crate::{
+    config::Deduplicate,
     context::{self, Arrival},
-    effect::Effects,
+    effect::{Effects, Enclosed, Extent},
     generation::Generation,
     journal::{Change, Place, Spot, Work},
-    message::Message,
+    message::{Message, RemotePictures, safe_html, text_to_html},
     outcome::{Reason, report::is_own},
     run::{self, End, Setting, trace::Trace},
 };
@@ -83,7 +84,19 @@ impl<'a> Reading<'a> {
             attempt: self.work.attempt,
             hostname: self.hostname,
             now,
+            origin: self.origin(),
         }
+    }
+
+    /// What tells it from every other message, whichever journal knows it: steps find what they made of it by that.
+    /// Where copies are not looked for, each is one of its own.
+    fn origin(&self) -> String {
+        let place = &self.work.place;
+        let mailbox = self.generation.config.mailboxes.get(&place.mailbox);
+        let is_itself = mailbox.is_some_and(|mailbox| mailbox.deduplicate == Deduplicate::Off);
+        let own = is_itself.then(|| format!("{} {}", self.work.claim.entry, self.work.received));
+        let fingerprint = self.message.fingerprint().map(|octet| format!("{octet:02x}")).concat();
+        format!("{} {fingerprint} {}", place.mailbox.0, own.unwrap_or_default())
     }
 
     /// What its ending is made from.
@@ -97,6 +110,26 @@ impl<'a> Reading<'a> {
             hostname: self.hostname,
             now,
             spread,
+        }
+    }
+}
+
+impl Enclosed for Reading<'_> {
+    fn octets(&self, number: usize) -> Option<Vec<u8>> {
+        self.message.attachment(self.octets, number)
+    }
+
+    fn html(&self, extent: Extent, picture: &mut dyn FnMut(&str) -> Option<String>) -> String {
+        let message = &self.message;
+        let (html, text) = match extent {
+            Extent::Whole => (message.html.as_str(), &message.body),
+            Extent::Visible => (message.visible_html(), &message.split.visible),
+        };
+        // What is cut off may be all of it, as in an answer of one picture.
+        match (html.trim().is_empty(), text.trim().is_empty()) {
+            (false, _) => safe_html(html, RemotePictures::Keep, picture),
+            (true, false) => text_to_html(text),
+            (true, true) => text_to_html(&message.body),
         }
     }
 }
@@ -144,7 +177,7 @@ async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Mess
     if let Some(reason) = reading.ends_unread() {
         return reading.attempted(began, 0.0).unread(reason);
     }
-    let mut effects = Effects::new(&world.live, Some(work.claim), work.intents.clone());
+    let mut effects = Effects::new(&world.live, &reading, Some(work.claim), work.intents.clone());
     let through = run::through(&reading.setting(began), work.run.clone(), &mut effects).await;
     health::note(world, began, &through).await;
     let attempted = reading.attempted(world.clock.now(), fastrand::f64());

@@ -30,6 +30,9 @@ pub struct Run {
     pub fields: Option<Fields>,
     /// By all `for_each` steps of the rule it is in.
     pub turns_taken: usize,
+    /// So many steps of the rule it is in have made something that bears a mark.
+    #[serde(default)]
+    pub marked: u32,
 }
 
 /// A place in a list of steps.
@@ -84,6 +87,7 @@ impl Run {
             global: Map::new(),
             fields: None,
             turns_taken: 0,
+            marked: 0,
         }
     }
 
@@ -108,6 +112,7 @@ impl Run {
         self.custom.clear();
         self.fields = None;
         self.turns_taken = 0;
+        self.marked = 0;
     }
 
     /// Enters a list of steps; gives the step to begin with.

@@ -4,10 +4,14 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::{Flow, Interpreter, trace::StepTrace};
 use crate::{
-    action::{self, Fields, Kind, StepError},
+    action::{
+        self, Fields, Kind, StepError,
+        from_email::{At, Letter},
+    },
     expression::RenderError,
     rules::{OnError, Rule, RuleEnd, Step, Store},
 };
@@ -71,9 +75,12 @@ impl<'s> Interpreter<'s, '_, '_> {
         trace.show_fields(&fields);
         self.effects.begin(format!("{}/{}", rule.digest, trace.path));
         let began = Instant::now();
-        let acted = self.act(step, &fields).await;
+        let acted = self.act(rule, step, &fields).await;
         trace.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         trace.effects = self.effects.take_trace();
+        if step.kind.is_marked() && matches!(acted, Ok(_) | Err(StepError::Failed { .. })) {
+            self.run.marked += 1;
+        }
         let error = match acted {
             Ok(value) => return self.worked(step, trace, value),
             Err(StepError::Failed { reason }) => return self.fail(step, trace, reason),
@@ -94,7 +101,17 @@ impl<'s> Interpreter<'s, '_, '_> {
         Ok(fields)
     }
 
-    async fn act(&mut self, step: &Step, fields: &Fields) -> Result<Value, StepError> {
+    /// Marks what a step makes, so that it is found when the step is repeated, in another attempt or by another journal:
+    /// by the message, the rule and how many steps before it made such a thing. Not by its place, which moves when
+    /// somebody puts a step before it.
+    fn mark(&self, rule: &Rule) -> String {
+        let of = format!("{}\n{}\n{}", self.setting.origin, rule.name, self.run.marked);
+        let digest = Sha256::digest(of);
+        let digits: String = digest.iter().take(12).map(|octet| format!("{octet:02x}")).collect();
+        format!("halo-intake:{digits}")
+    }
+
+    async fn act(&mut self, rule: &Rule, step: &Step, fields: &Fields) -> Result<Value, StepError> {
         if step.kind == Kind::Set {
             let table = fields.value("values");
             return Ok(if table.is_object() {
@@ -107,6 +124,7 @@ impl<'s> Interpreter<'s, '_, '_> {
             .connection
             .as_ref()
             .expect("a step that asks Halo was given its connection at load");
+        let mark = self.mark(rule);
         let effects = &mut *self.effects;
         match step.kind {
             Kind::CreateHaloUser => action::create_halo_user::perform(fields, connection, effects).await,
@@ -114,6 +132,33 @@ impl<'s> Interpreter<'s, '_, '_> {
             Kind::QueryHaloUsers => action::query::users(fields, connection, effects).await,
             Kind::QueryHaloClients => action::query::clients(fields, connection, effects).await,
             Kind::QueryHaloSites => action::query::sites(fields, connection, effects).await,
+            Kind::QueryHaloTickets => action::query_tickets::perform(fields, connection, effects).await,
+            Kind::CreateHaloTicket => action::create_halo_ticket::perform(fields, mark, connection, effects).await,
+            Kind::CreateHaloTicketFromEmail | Kind::UpdateHaloTicketFromEmail => {
+                let halo = &self.setting.config.halo[connection];
+                let letter = Letter {
+                    email: self.setting.email,
+                    dmarc_failed: self.setting.email["auth"]["dmarc"] == "fail",
+                    mark,
+                };
+                let catch_alls = &self.setting.rules.catch_alls(connection);
+                let at = At {
+                    connection,
+                    halo,
+                    catch_alls,
+                };
+                if step.kind == Kind::CreateHaloTicketFromEmail {
+                    action::create_halo_ticket_from_email::perform(fields, &letter, &at, effects).await
+                } else {
+                    action::update_halo_ticket_from_email::perform(fields, &letter, &at, effects).await
+                }
+            }
+            Kind::UpdateHaloTicket => action::update_halo_ticket::perform(fields, connection, effects).await,
+            Kind::AddHaloAction => action::add_halo_action::perform(fields, mark, connection, effects).await,
+            Kind::AttachFilesToHaloTicket => {
+                let most = self.setting.config.halo[connection].max_file_size;
+                action::attach_files_to_halo_ticket::perform(fields, (mark, most), connection, effects).await
+            }
             Kind::FindHaloUserAndClient => {
                 let halo = &self.setting.config.halo[connection];
                 let dmarc_failed = self.setting.email["auth"]["dmarc"] == "fail";

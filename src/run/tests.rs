@@ -10,7 +10,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::*;
 use crate::{
     action::StepError,
-    effect::{Answer, Ask, Asking, Effect, Ensured, Performer},
+    effect::{Answer, Ask, Asking, Bare, Effect, Ensured, Performer},
     generation::Generation,
     halo::{Client, ClientId, Page, SiteId, fault::Fault},
     journal::Intent,
@@ -181,8 +181,9 @@ impl Way {
             attempt: self.attempt,
             hostname: "desk.example",
             now: Timestamp::from_second(i64::from(self.attempt)).unwrap(),
+            origin: "support 5".to_owned(),
         };
-        let mut effects = Effects::new(&self.script, None, intents);
+        let mut effects = Effects::new(&self.script, &Bare, None, intents);
         let through = through(&setting, resumed, &mut effects);
         through.now_or_never().expect("the script never waits")
     }

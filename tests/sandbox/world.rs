@@ -40,6 +40,7 @@ pub fn config(url: Url) -> HaloConfig {
         subject_tags: vec![],
         freemail_domains: vec![],
         domains: BTreeMap::new(),
+        max_file_size: 20 << 20,
         timeout: Duration::from_secs(5),
         ca_file: None,
     }

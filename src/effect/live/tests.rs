@@ -6,10 +6,12 @@ use bytes::Bytes;
 use tempfile::TempDir;
 
 use super::*;
+
 use crate::{
     config::{ConnectionName, Deduplicate, MailboxName},
+    effect::Bare,
     generation::Generation,
-    halo::{ClientId, NewUser, SiteId},
+    halo::{ClientId, NewUser, SiteId, User},
     journal::{Claim, Place, Received, Spot, sqlite::Sqlite},
     message::address::AddrSpec,
     sandbox::{Duplicates, Fault, Mishap, Sandbox},
@@ -97,6 +99,7 @@ impl World {
             claim: Some(claim),
             step: "r/0",
             calls: &calls,
+            enclosed: &Bare,
         };
         let answer = live.perform(&effect, asking).await.unwrap();
         serde_json::from_value(answer.value).unwrap()

@@ -9,7 +9,7 @@ use super::{
 use crate::halo::{
     findings::{
         AGENTS_ARE_READABLE, Answer, CREATE_STATUS, DUPLICATE_USERS, Finding, PAGE_CAP, RETURNALL,
-        ROWS_SHOW_FURTHER_ADDRESSES, SEARCH_FINDS_FURTHER_ADDRESSES,
+        ROWS_SHOW_FURTHER_ADDRESSES, SEARCH_FINDS_FURTHER_ADDRESSES, THIRD_PARTY_ID_FILTER,
     },
     wire::{self, Listing},
 };
@@ -120,7 +120,7 @@ const TABLE: &[Question] = &[
         answer: rows_show_message_id,
     },
     Question {
-        name: "third_party_id_filter",
+        name: THIRD_PARTY_ID_FILTER,
         asks: "Can tickets be listed by third_party_id_string?",
         answer: third_party_id_filter,
     },

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     column::Json,
     end::{self, Account, Deferral},
-    intent,
+    intent, joined,
     outbox::{self, Wait},
     pack::Packed,
     receive, trim,
@@ -103,6 +103,7 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             keep(hand, name, value)
         }
         Change::Kept { name, value } => keep(hand, name, value),
+        Change::Joined(joined) => joined::keep(hand, joined),
         // One slice of it, as below.
         Change::Woken { waits_for } => {
             end::wake_slice(hand, waits_for)?;

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_message_id.sql"),
     include_str!("migrations/0007_open.sql"),
     include_str!("migrations/0008_waited.sql"),
+    include_str!("migrations/0009_joined.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".

@@ -65,12 +65,16 @@ fn rows(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
         .execute(params![At(before), SLICE])
 }
 
-/// Digests that left, and creations that are closed.
+/// Digests that left, conversations in which nobody has written since, and creations that are closed.
 fn rest(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
     let mut dropped = 0;
     for sql in [
         "DELETE FROM letter WHERE id IN (
             SELECT id FROM letter WHERE entry IS NULL AND ended IS NOT NULL AND ended < :before LIMIT :slice)",
+        "DELETE FROM joined WHERE (connection, key) IN (
+            SELECT connection, key FROM joined WHERE at < :before ORDER BY at LIMIT :slice)",
+        "DELETE FROM participant WHERE (connection, ticket, author) IN (
+            SELECT connection, ticket, author FROM participant WHERE at < :before ORDER BY at LIMIT :slice)",
         "DELETE FROM creation WHERE rowid IN (
             SELECT rowid FROM creation WHERE begun IS NULL AND doubt IS NULL AND coalesce(answered, 0) < :before LIMIT :slice)",
     ] {

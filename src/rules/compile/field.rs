@@ -29,8 +29,7 @@ impl Compiler<'_> {
                 self.faults
                     .push(Fault::at(&source.path, problem, format!("add it: {}", field.doc)));
             }
-            let template = Template::compile(field.default, &self.names()).expect("the table's defaults compile");
-            let source = FieldSource::Text(template);
+            let source = self.default(field);
             return (!field.required).then_some(FieldTemplate {
                 name: field.name,
                 source,
@@ -41,16 +40,27 @@ impl Compiler<'_> {
         let (source, is_name) = match (field.kind, value) {
             (FieldKind::Expression, Value::String(text)) => (self.expression(text, &path)?, false),
             (FieldKind::Table, Value::Object(table)) => (self.table(table, &path), false),
-            (FieldKind::Reference, Value::Object(table)) => (self.forced_name(table, &path)?, true),
-            (FieldKind::Reference, Value::Number(number)) if number.as_i64().is_none_or(|id| id < 1) => {
+            (FieldKind::Reference | FieldKind::Choice(_), Value::Object(table)) => {
+                (self.forced_name(table, &path)?, true)
+            }
+            (FieldKind::Reference | FieldKind::Id, Value::Number(number))
+                if number.as_i64().is_none_or(|id| id < 1) =>
+            {
                 let problem = format!("{} is {number}", field.name);
                 self.faults
                     .push(Fault::at(&path, problem, "an id is a whole number above 0"));
                 return None;
             }
-            (FieldKind::Reference | FieldKind::Count(_), Value::Number(number)) => {
-                (self.literal(&number.to_string(), &path), false)
+            (FieldKind::Choice(_), Value::Number(number)) if number.as_i64().is_none_or(|id| id < 0) => {
+                let problem = format!("{} is {number}", field.name);
+                self.faults
+                    .push(Fault::at(&path, problem, "such a number is a whole one from 0"));
+                return None;
             }
+            (
+                FieldKind::Reference | FieldKind::Id | FieldKind::Choice(_) | FieldKind::Count(_),
+                Value::Number(number),
+            ) => (self.literal(&number.to_string(), &path), false),
             (FieldKind::Truth, Value::Bool(truth)) => (self.literal(&truth.to_string(), &path), false),
             (FieldKind::Expression | FieldKind::Table, _)
             | (_, Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
@@ -71,6 +81,16 @@ impl Compiler<'_> {
             written: true,
             is_name,
         })
+    }
+
+    fn default(&self, field: &Field) -> FieldSource {
+        let names = self.names();
+        if field.kind == FieldKind::Expression && !field.default.is_empty() {
+            let expression = ValueExpression::compile(field.default, &names).expect("the table's defaults compile");
+            return FieldSource::Expression(expression);
+        }
+        let template = Template::compile(field.default, &names).expect("the table's defaults compile");
+        FieldSource::Text(template)
     }
 
     fn literal(&mut self, text: &str, path: &str) -> FieldSource {
@@ -146,6 +166,11 @@ impl Compiler<'_> {
                 Some(reference) => is_name || reference.is_possible(),
                 None => !field.required,
             },
+            FieldKind::Choice(_) => !field.required || !literal.is_empty(),
+            FieldKind::Id => match literal.parse::<i64>() {
+                Ok(id) => id > 0,
+                Err(_) => literal.is_empty() && !field.required,
+            },
             FieldKind::Text if field.name == "email_address" => AddrSpec::parse(literal).is_ok(),
             FieldKind::Text => !field.required || !literal.is_empty(),
             FieldKind::Table | FieldKind::Expression => true,
@@ -181,6 +206,8 @@ fn expected(kind: FieldKind) -> String {
     match kind {
         FieldKind::Text => "a text".to_owned(),
         FieldKind::Reference => "an id, an exact name or { name = \"…\" }".to_owned(),
+        FieldKind::Choice(list) => format!("the name or the number of a {list}, or {{ name = \"…\" }}"),
+        FieldKind::Id => "a whole number above 0".to_owned(),
         FieldKind::Truth => "true or false".to_owned(),
         FieldKind::Count(u32::MAX) => "a whole number from 1".to_owned(),
         FieldKind::Count(most) => format!("a whole number from 1 to {most}"),

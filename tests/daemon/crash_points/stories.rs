@@ -9,11 +9,13 @@ use halo_intake::{
     crash::Step,
     sandbox::{Fault, Mishap},
 };
+use serde_json::json;
 
 use super::{DAEMON, ONCE, PROBE, Side, Story};
 use crate::{
     authorization::Authorization,
     dovecot::{Dovecot, Options},
+    mail,
     promise::Delivered,
     running::Signal,
     world::{self, Inbox, World},
@@ -197,6 +199,8 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         Step::CreateUsers => together(),
         Step::ReactivateUser => Story::one(World::new(RULES), "gone@acme.example"),
         Step::CreateClient => Story::one(World::new(RULES), "max@newcomer.example"),
+        Step::CreateTicket | Step::ChangeTicket | Step::AddAction | Step::AttachFile => ticketed(),
+        Step::UploadPicture | Step::Joined => from_email(),
 
         Step::ImapMove | Step::ImapCreate | Step::ImapSubscribe => Story::imap(),
         // Between the server's COPY and our mark lies the gap that stays: the repeat copies it once more.
@@ -339,6 +343,97 @@ fn unanswered(side: Side) -> Story {
     story.world.sink.switch(|switches| switches.drops_before_answer = true);
     let mut story = story.after_runs(2);
     story.repeats = 2;
+    story
+}
+
+/// A message becomes a ticket with an action and a file, and the ticket is changed in the end.
+fn ticketed() -> Story {
+    const RULES: &str = r#"
+[[rule]]
+name = "tickets"
+
+  [[rule.action]]
+  type = "create_halo_ticket"
+  summary = "{{ email.subject }}"
+  client = "Acme Ltd"
+  site = "Main"
+  store_as = "ticket"
+
+  [[rule.action]]
+  type = "add_halo_action"
+  ticket = "{{ custom.ticket.id }}"
+  outcome = "Note"
+  note = "From {{ email.from.address }}"
+
+  [[rule.action]]
+  type = "attach_files_to_halo_ticket"
+  ticket = "{{ custom.ticket.id }}"
+  files = "email.attachments"
+
+  [[rule.action]]
+  type = "update_halo_ticket"
+  ticket = "{{ custom.ticket.id }}"
+  team = "2nd Line"
+"#;
+    const PARTS: &str = "--b\nContent-Type: text/plain\n\nThe text of this mail.\n--b\nContent-Type: text/plain; name=notes.txt\n\
+                         Content-Disposition: attachment\n\nThree notes\n--b--\n";
+    let mut story = Story::of(World::new(RULES), Vec::new());
+    let fields = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n";
+    let text = mail::text("ann@stranger.example", "A question", fields);
+    story.world.deliver(&text.replace("The text of this mail.\n", PARTS));
+    story
+        .delivered
+        .push(Delivered::new("ann@stranger.example", "A question", "completed"));
+    story.check = Box::new(|world| {
+        let tickets = world.sandbox.tickets().into_iter();
+        let made: Vec<_> = tickets.filter(|ticket| ticket["summary"] == "A question").collect();
+        assert_eq!(made.len(), 1, "{made:?}");
+        assert_eq!(
+            (&made[0]["team"], &made[0]["attachment_count"]),
+            (&json!("2nd Line"), &json!(1))
+        );
+        let id = made[0]["id"].as_i64().unwrap();
+        assert_eq!(world.sandbox.actions(id).len(), 2, "the opening one and the note");
+    });
+    story
+}
+
+/// A message with a picture in its text becomes a ticket.
+fn from_email() -> Story {
+    const RULES: &str = r#"
+[[rule]]
+name = "tickets"
+
+  [[rule.action]]
+  type = "create_halo_ticket_from_email"
+  default_client = "Acme Ltd"
+"#;
+    const PARTS: &str = "--b\nContent-Type: text/html\n\n<p>See <img src=\"cid:p@b.example\"></p>\n--b\nContent-Type: image/png\n\
+                         Content-ID: <p@b.example>\n\nPNG\n--b--\n";
+    let mut story = Story::of(World::new(RULES), Vec::new());
+    let fields = "MIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n";
+    let text = mail::text("ann@stranger.example", "A question", fields);
+    story.world.deliver(&text.replace("The text of this mail.\n", PARTS));
+    story
+        .delivered
+        .push(Delivered::new("ann@stranger.example", "A question", "completed"));
+    story.check = Box::new(|world| {
+        let tickets = world.sandbox.tickets().into_iter();
+        let made: Vec<_> = tickets.filter(|ticket| ticket["summary"] == "A question").collect();
+        assert_eq!(made.len(), 1, "{made:?}");
+        let html = made[0]["details_html"].as_str().unwrap();
+        assert!(html.contains("/api/attachment/image/"), "{html}");
+        let again = world.run(&["retry", "1"]);
+        assert_eq!(again.status, 0, "{again:?}");
+        let tickets = world.sandbox.tickets();
+        assert_eq!(
+            tickets
+                .iter()
+                .filter(|ticket| ticket["summary"] == "A question")
+                .count(),
+            1
+        );
+    });
     story
 }
 

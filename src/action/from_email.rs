@@ -1,0 +1,309 @@
+//! What the steps that make or continue a ticket take from the message itself.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use super::{
+    Fields, StepError,
+    attach_files_to_halo_ticket::{
+        Attached, Destination, LeftOut, attach, file_of, file_shape, left_out_shape, too_long,
+    },
+};
+use crate::{
+    config::{ConnectionName, HaloConfig},
+    effect::{Ask, Effect, Effects, Enclosed, Extent},
+    expression::shape::Shape,
+    halo::{
+        ClientId, Reference, TicketId,
+        ticket::{Mail, Text, Ticket},
+    },
+    message::{address::AddrSpec, text_to_html},
+};
+
+/// So many pictures are put in their places; further ones are attached as files.
+const MOST_PICTURES: usize = 20;
+/// By so many Message-IDs a conversation is known at most.
+const MOST_KEYS: usize = 100;
+
+/// The message as such a step sees it.
+pub struct Letter<'a> {
+    /// The value of `email`.
+    pub email: &'a Value,
+    /// Its author's DMARC failed, as a trusted server says.
+    pub dmarc_failed: bool,
+    /// Marks what is made of it.
+    pub mark: String,
+}
+
+/// What a step works with beside its fields.
+pub struct At<'a> {
+    pub connection: &'a ConnectionName,
+    pub halo: &'a HaloConfig,
+    /// To belong to one of these clients says nothing of who somebody is: anybody does of whom no client is known.
+    pub catch_alls: &'a CatchAlls,
+}
+
+/// The clients for strangers.
+#[derive(Debug, Clone, Default)]
+pub struct CatchAlls {
+    /// As rules name them.
+    pub clients: Vec<Reference>,
+    /// A rule has them by an expression, so that any may be one.
+    pub may_be_any: bool,
+}
+
+/// Halo's own client for what belongs to nobody (fact sheet, 2.6).
+const UNKNOWN: ClientId = ClientId(1);
+
+impl CatchAlls {
+    /// Whether the client of that ticket may be one.
+    pub fn hold(&self, ticket: &Ticket) -> bool {
+        let is_meant = |client: &Reference| match client {
+            Reference::Id(id) => ticket.client_id == Some(ClientId(*id)),
+            Reference::Name(name) => ticket.client_name.trim() == name.trim(),
+        };
+        self.may_be_any || ticket.client_id == Some(UNKNOWN) || self.clients.iter().any(is_meant)
+    }
+}
+
+/// What became of the message's files.
+#[derive(Default)]
+pub struct Enclosures {
+    value: Value,
+    pub error: String,
+}
+
+impl Letter<'_> {
+    fn text(&self, name: &str) -> String {
+        self.email[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The mail that the entry is made from.
+    pub fn mail(&self, effects: &Effects<'_>) -> Mail {
+        Mail {
+            from: self.email["from"]["address"].as_str().unwrap_or_default().to_owned(),
+            to: addresses(&self.email["to"]),
+            cc: addresses(&self.email["cc"]),
+            subject: self.text("subject"),
+            message_id: self.text("message_id"),
+            date: self.email["received"].as_str().and_then(|date| date.parse().ok()),
+            body: Text {
+                plain: self.text("body"),
+                html: effects.enclosed().html(Extent::Whole, &mut |_| None),
+            },
+        }
+    }
+
+    /// What the messages of its conversation are known by, the nearest first: what it answers, what it refers to from the
+    /// last to the first, and the root of its Thread-Index.
+    pub fn answers(&self) -> Vec<String> {
+        let ids = |name: &str| {
+            let list = self.email[name].as_array().cloned().unwrap_or_default();
+            list.into_iter().filter_map(|id| id.as_str().map(str::to_owned))
+        };
+        let mut keys: Vec<String> = ids("in_reply_to").collect();
+        let mut references: Vec<String> = ids("references").collect();
+        references.reverse();
+        keys.extend(references);
+        keys.truncate(MOST_KEYS);
+        keys.extend(thread_root(
+            self.email["headers"]["thread-index"].as_str().unwrap_or_default(),
+        ));
+        keys
+    }
+
+    /// The same with the message itself.
+    pub fn keys(&self) -> Vec<String> {
+        let own = Some(self.text("message_id")).filter(|id| !id.is_empty());
+        own.into_iter().chain(self.answers()).collect()
+    }
+
+    /// Whose message it is, as far as that is believed.
+    pub fn author(&self) -> Option<AddrSpec> {
+        let address = self.email["from"]["address"].as_str().unwrap_or_default();
+        AddrSpec::parse(address).ok().filter(|_| !self.dmarc_failed)
+    }
+
+    /// What was newly written; all of it where that is nothing, as in an answer of one picture.
+    pub fn visible(&self) -> String {
+        let visible = self.text("visible");
+        if visible.trim().is_empty() {
+            self.text("body")
+        } else {
+            visible
+        }
+    }
+
+    /// The author's name, or the address.
+    pub fn author_name(&self) -> String {
+        self.email["from"]["display"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The files that the author attached, and the pictures that the text shows.
+    pub fn attachments(&self) -> Vec<Attached> {
+        serde_json::from_value(self.email["attachments"].clone()).unwrap_or_default()
+    }
+
+    /// The Content-IDs of the pictures that this much of the text shows, in order.
+    pub fn shown(&self, extent: Extent, enclosed: &dyn Enclosed) -> Vec<String> {
+        let mut shown = Vec::new();
+        enclosed.html(extent, &mut |id| {
+            if !shown.iter().any(|known| known == id) {
+                shown.push(id.to_owned());
+            }
+            None
+        });
+        shown
+    }
+}
+
+/// The first 22 octets of a Thread-Index are the same in a whole conversation of Outlook's ([MS-OXOMSG], 2.2.1.3).
+fn thread_root(index: &str) -> Option<String> {
+    let compact: String = index.split_whitespace().collect();
+    let octets = STANDARD.decode(compact).ok()?;
+    let root = octets.get(..22)?;
+    Some(format!("thread-index {}", STANDARD.encode(root)))
+}
+
+/// Addresses as Halo has several in one field.
+fn addresses(list: &Value) -> String {
+    let addresses = list.as_array().into_iter().flatten();
+    let addresses = addresses
+        .filter_map(|one| one["address"].as_str())
+        .filter(|address| !address.is_empty());
+    addresses.collect::<Vec<_>>().join("; ")
+}
+
+/// The attachments that go as files, those that are too long for that, and the pictures that go into the text.
+pub struct Sorted {
+    pub files: Vec<Attached>,
+    pub left_out: Vec<LeftOut>,
+    pub pictures: Vec<Attached>,
+}
+
+/// Sorts them. `shown` are the pictures that the entry's text shows; what is in its place only in text that is quoted came
+/// with an earlier message.
+pub fn sorted(attached: Vec<Attached>, shown: &[String], most: u64) -> Sorted {
+    let mut sorted = Sorted {
+        files: Vec::new(),
+        left_out: Vec::new(),
+        pictures: Vec::new(),
+    };
+    for one in attached {
+        let is_shown = shown.contains(&one.content_id) && one.content_type.starts_with("image/");
+        if one.inline && !is_shown {
+            continue;
+        }
+        if one.size > most {
+            sorted.left_out.push(too_long(&one, most));
+        } else if one.inline && sorted.pictures.len() < MOST_PICTURES {
+            sorted.pictures.push(one);
+        } else {
+            sorted.files.push(one);
+        }
+    }
+    sorted
+}
+
+/// The text with a sentence on what was left out, for whoever works on the ticket.
+pub fn with_left_out(mut text: Text, left_out: &[LeftOut]) -> Text {
+    for file in left_out {
+        let line = format!("Not attached: {} ({} octets): {}.", file.name, file.size, file.reason);
+        text.plain.push_str(&format!("\n\n{line}"));
+        if !text.html.is_empty() {
+            text.html.push_str(&format!("<p>{}</p>", text_to_html(&line)));
+        }
+    }
+    text
+}
+
+/// From now on the conversation belongs to that ticket.
+pub async fn join(
+    ticket: TicketId,
+    letter: &Letter<'_>,
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<(), StepError> {
+    let ask = Ask::Join {
+        ticket,
+        keys: letter.keys(),
+        author: letter.author(),
+    };
+    let connection = at.connection.clone();
+    effects.ask(Effect { connection, ask }).await
+}
+
+/// Uploads the pictures one after the other; gives each Content-ID its address. A picture that Halo does not take is
+/// told of, and is none.
+pub async fn upload(
+    pictures: &[Attached],
+    to: &Destination,
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<(Vec<(String, String)>, String), StepError> {
+    let (mut links, mut error) = (Vec::new(), String::new());
+    for picture in pictures {
+        let ask = Ask::UploadPicture {
+            file: file_of(picture, to),
+        };
+        let connection = at.connection.clone();
+        match effects.ask::<String>(Effect { connection, ask }).await {
+            Ok(link) => links.push((picture.content_id.clone(), link)),
+            Err(StepError::Failed { reason }) => error = reason,
+            Err(other) => return Err(other),
+        }
+    }
+    Ok((links, error))
+}
+
+/// The HTML of this much of the text, each picture in its place.
+pub fn html_with(links: &[(String, String)], extent: Extent, effects: &Effects<'_>) -> String {
+    effects.enclosed().html(extent, &mut |id| {
+        let link = links.iter().find(|(known, _)| known == id);
+        link.map(|(_, link)| link.clone())
+    })
+}
+
+/// Attaches the files. What Halo refuses for good is told of and fails nothing: the entry that they belong to is there.
+pub async fn enclose(
+    sorted: &Sorted,
+    to: &Destination,
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<Enclosures, StepError> {
+    let mut error = String::new();
+    let mut files = Vec::new();
+    for file in &sorted.files {
+        match attach(std::slice::from_ref(file), to, at.connection, effects).await {
+            Ok(attached) => files.extend(attached.files),
+            Err(StepError::Failed { reason }) => error = reason,
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(Enclosures {
+        value: json!(files),
+        error,
+    })
+}
+
+impl Enclosures {
+    /// Puts what became of the files into a result.
+    pub fn show(&self, result: &mut Value, left_out: &[LeftOut]) {
+        result["files"] = self.value.clone();
+        result["left_out"] = left_out.iter().map(LeftOut::value).collect();
+        result["files_error"] = json!(self.error);
+    }
+}
+
+/// Whether the step's text is the message's own.
+pub fn writes_its_own_text(fields: &Fields) -> bool {
+    !fields.text("details").is_empty() || !fields.text("details_html").is_empty()
+}
+
+/// The shape of what `show` puts into a result.
+pub fn with_files(shape: Shape) -> Shape {
+    shape
+        .with("files", Shape::list(file_shape()))
+        .with("left_out", Shape::list(left_out_shape()))
+        .with("files_error", Shape::Text)
+}

@@ -1,0 +1,206 @@
+//! `update_halo_ticket_from_email`: the ticket that the message belongs to, its newly written text as the author's
+//! entry there, and its files.
+
+use serde_json::{Value, json};
+
+use super::{
+    Fields, StepError,
+    add_halo_action::{action_shape, action_value},
+    attach_files_to_halo_ticket::Destination,
+    fields::{user_shape, user_value},
+    find_halo_user_and_client::{self, Found},
+    from_email::{self, At, Letter},
+    resolve,
+    ticket_fields::{ticket_shape, ticket_value},
+};
+use crate::{
+    effect::{Ask, Effect, Effects, Ensured, Extent},
+    expression::shape::Shape,
+    halo::{
+        TicketId,
+        choice::List,
+        ticket::{Action, NewAction, Text, Ticket},
+    },
+    message::{address::AddrSpec, ticket_ids},
+};
+
+/// A ticket may be part of another one, which is part of another one.
+const MOST_MERGES: usize = 5;
+/// So many numbers in one subject are looked at.
+const MOST_NUMBERS: usize = 3;
+/// The factory's status of a ticket in hand (fact sheet, 2.6), for one that is opened again and is given no other.
+const IN_PROGRESS: i64 = 2;
+
+/// Finds the ticket and continues it. Where there is none, or the author has no part in it, nothing is done, which the
+/// result says: it is no error.
+pub async fn perform(
+    fields: &Fields,
+    letter: &Letter<'_>,
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<Value, StepError> {
+    let Some(author) = letter.author() else {
+        return Ok(not_found("the author's address is not believed"));
+    };
+    let found = find_halo_user_and_client::by_address(&author, (at.connection, at.halo), effects).await?;
+    let mut reason = "no ticket is named and the conversation is not known".to_owned();
+    let mut seen = Vec::new();
+    for candidate in candidates(letter, at, effects).await? {
+        let Some(ticket) = follow(candidate, at, effects).await? else {
+            reason = format!("there is no ticket {candidate}");
+            continue;
+        };
+        if seen.contains(&ticket.id) {
+            continue;
+        }
+        seen.push(ticket.id);
+        if ticket.closed && fields.text("when_closed") == "not_found" {
+            reason = format!("the ticket {} is closed", ticket.id);
+        } else if !belongs(&ticket, &found, &author, at, effects).await? {
+            reason = format!("{author} has no part in the ticket {}", ticket.id);
+        } else {
+            return go_on(fields, letter, (&found, ticket), at, effects).await;
+        }
+    }
+    Ok(not_found(&reason))
+}
+
+/// Tickets that the message may belong to: those that its subject names, then the one of its conversation.
+async fn candidates(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effects<'_>) -> Result<Vec<TicketId>, StepError> {
+    let subject = letter.email["subject"].as_str().unwrap_or_default();
+    let numbers = ticket_ids(subject, &at.halo.subject_tags)
+        .into_iter()
+        .take(MOST_NUMBERS);
+    let mut candidates: Vec<TicketId> = numbers.filter_map(|id| i64::try_from(id).ok()).map(TicketId).collect();
+    let keys = letter.answers();
+    if !keys.is_empty() {
+        let ask = Ask::TicketOfConversation { keys };
+        let connection = at.connection.clone();
+        candidates.extend(effects.ask::<Option<TicketId>>(Effect { connection, ask }).await?);
+    }
+    Ok(candidates)
+}
+
+/// The ticket, or the one that it has become part of; none where it was deleted.
+async fn follow(mut id: TicketId, at: &At<'_>, effects: &mut Effects<'_>) -> Result<Option<Ticket>, StepError> {
+    for _ in 0..=MOST_MERGES {
+        let connection = at.connection.clone();
+        let ask = Ask::Ticket { ticket: id };
+        let ticket: Option<Ticket> = effects.ask(Effect { connection, ask }).await?;
+        match ticket {
+            Some(Ticket {
+                merged_into_id: Some(next),
+                ..
+            }) => id = next,
+            other => return Ok(other.filter(|ticket| !ticket.deleted)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the author has a part in the ticket: a number in a subject is a claim that anybody can make.
+async fn belongs(
+    ticket: &Ticket,
+    found: &Found,
+    author: &AddrSpec,
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<bool, StepError> {
+    let user = found.user.as_ref();
+    let is_theirs = user.is_some_and(|user| ticket.user_id == Some(user.id));
+    let is_of_client = user.is_some_and(|user| user.client_id.is_some() && user.client_id == ticket.client_id);
+    if found.agent.is_some() || is_theirs || (is_of_client && !at.catch_alls.hold(ticket)) || names(ticket, author) {
+        return Ok(true);
+    }
+    let ask = Ask::TookPart {
+        ticket: ticket.id,
+        address: author.clone(),
+    };
+    let connection = at.connection.clone();
+    effects.ask(Effect { connection, ask }).await
+}
+
+/// Whether the ticket itself says that somebody with this address has a part in it.
+fn names(ticket: &Ticket, author: &AddrSpec) -> bool {
+    let fields = ["reportedby", "user_email", "emailcclist", "emailtolist"];
+    let texts = fields.iter().filter_map(|field| ticket.raw.get(*field)?.as_str());
+    let mut addresses = texts.flat_map(|text| text.split([';', ',', ' ']));
+    addresses.any(|address| AddrSpec::parse(address.trim()).is_ok_and(|address| address == *author))
+}
+
+/// Adds the entry and the files, and opens the ticket where it was closed.
+async fn go_on(
+    fields: &Fields,
+    letter: &Letter<'_>,
+    (found, ticket): (&Found, Ticket),
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<Value, StepError> {
+    let mut to = Destination {
+        ticket: ticket.id,
+        action: None,
+        mark: letter.mark.clone(),
+        most: at.halo.max_file_size,
+    };
+    let shown = letter.shown(Extent::Visible, effects.enclosed());
+    let mut attached = letter.attachments();
+    if !fields.truth("attach_files")? {
+        attached.retain(|one| one.inline);
+    }
+    let sorted = from_email::sorted(attached, &shown, to.most);
+    let status = resolve::choice(fields, ("status", List::Status), false, at.connection, effects).await?;
+    let outcome = resolve::choice(fields, ("action_outcome", List::Outcome), false, at.connection, effects).await?;
+    let outcome = outcome.ok_or_else(|| fields.wrong("action_outcome", "is empty", "it is needed"))?;
+    let (links, pictures_error) = from_email::upload(&sorted.pictures, &to, at, effects).await?;
+    let note = Text {
+        plain: letter.visible(),
+        html: from_email::html_with(&links, Extent::Visible, effects),
+    };
+    let action = NewAction {
+        ticket: ticket.id,
+        marker: letter.mark.clone(),
+        outcome: outcome.id,
+        note: from_email::with_left_out(note, &sorted.left_out),
+        hidden_from_user: false,
+        send_email: false,
+        status: status.map(|status| status.id).or(ticket.closed.then_some(IN_PROGRESS)),
+        user: found.user.as_ref().map(|user| user.id),
+        who: letter.author_name(),
+        mail: Some(letter.mail(effects)),
+    };
+    let connection = at.connection.clone();
+    let ask = Ask::AddAction { action };
+    let action: Ensured<Action> = effects.ask(Effect { connection, ask }).await?;
+    from_email::join(ticket.id, letter, at, effects).await?;
+    to.action = Some(action.record.id);
+    let mut files = from_email::enclose(&sorted, &to, at, effects).await?;
+    if files.error.is_empty() {
+        files.error = pictures_error;
+    }
+    let mut result = json!({
+        "found": true, "reason": "", "reopened": ticket.closed,
+        "ticket": ticket_value(&ticket), "action": action_value(&action), "user": found.user.as_ref().map(user_value),
+    });
+    files.show(&mut result, &sorted.left_out);
+    Ok(result)
+}
+
+fn not_found(reason: &str) -> Value {
+    json!({
+        "found": false, "reason": reason, "reopened": false, "ticket": null, "action": null, "user": null,
+        "files": [], "left_out": [], "files_error": "",
+    })
+}
+
+/// What the step stores.
+pub fn result_shape() -> Shape {
+    let shape = Shape::record([
+        ("found", Shape::Truth),
+        ("reason", Shape::Text),
+        ("reopened", Shape::Truth),
+        ("ticket", Shape::nullable(ticket_shape())),
+        ("action", Shape::nullable(action_shape())),
+        ("user", Shape::nullable(user_shape())),
+    ]);
+    from_email::with_files(shape)
+}

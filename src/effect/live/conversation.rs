@@ -1,0 +1,39 @@
+//! What our journal knows of conversations: no question to Halo.
+
+use serde_json::Value;
+
+use super::{Turn, later, value};
+use crate::{
+    action::StepError,
+    effect::Ask,
+    halo::TicketId,
+    journal::{Change, Joined},
+};
+
+impl Turn<'_> {
+    pub(super) async fn remember(&self) -> Result<Value, StepError> {
+        let (journal, connection) = (&self.live.journal, &self.effect.connection);
+        match &self.effect.ask {
+            Ask::TicketOfConversation { keys } => {
+                let ticket = journal.ticket_of(connection, keys.clone()).await.map_err(later)?;
+                Ok(value(&ticket.map(TicketId)))
+            }
+            Ask::TookPart { ticket, address } => {
+                let took_part = journal.took_part(connection, ticket.0, address.as_str()).await;
+                Ok(value(&took_part.map_err(later)?))
+            }
+            Ask::Join { ticket, keys, author } => {
+                let joined = Joined {
+                    connection: connection.clone(),
+                    ticket: ticket.0,
+                    keys: keys.clone(),
+                    author: author.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    at: self.live.clock.now(),
+                };
+                self.write(Change::Joined(joined)).await?;
+                Ok(Value::Null)
+            }
+            _ => unreachable!("only these are our journal's"),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The clients for strangers, as rules name them. Pure.
+
+use super::{FieldSource, RuleSet, Step};
+use crate::{action::from_email::CatchAlls, config::ConnectionName, halo::Reference};
+
+impl RuleSet {
+    /// Every `default_client` of a step at that connection.
+    pub fn catch_alls(&self, connection: &ConnectionName) -> CatchAlls {
+        let mut catch_alls = CatchAlls::default();
+        for rule in &self.rules {
+            add(&rule.steps, connection, &mut catch_alls);
+        }
+        catch_alls
+    }
+}
+
+fn add(steps: &[Step], connection: &ConnectionName, catch_alls: &mut CatchAlls) {
+    for step in steps {
+        add(&step.steps, connection, catch_alls);
+        let fields = step
+            .fields
+            .iter()
+            .filter(|field| field.name == "default_client" && field.written);
+        for field in fields.filter(|_| step.connection.as_ref() == Some(connection)) {
+            let FieldSource::Text(template) = &field.source else {
+                continue;
+            };
+            match template.literal().map(str::trim) {
+                Some("") => {}
+                Some(name) if field.is_name => catch_alls.clients.push(Reference::Name(name.to_owned())),
+                Some(text) => catch_alls.clients.extend(Reference::parse(text)),
+                None => catch_alls.may_be_any = true,
+            }
+        }
+    }
+}
