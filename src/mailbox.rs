@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     class::Class,
-    config::{MailboxConfig, MailboxName, MailboxSource, Settle},
+    config::{ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle},
     journal::{Settled, Spot},
     oauth::{OAuthError, SignIns},
 };
@@ -227,16 +227,34 @@ pub async fn open(
     }
 }
 
-/// For `check --online`: what the server can do, that the folder is there, and which folders settling would make.
-/// One line each; nothing is changed.
+/// What was found where a mailbox is said to be, a line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// Who is signed in, what the server lacks, that the folder is there, and which folders settling would make.
+    pub lines: Vec<String>,
+    /// What the server can do, in IMAP's words.
+    pub offers: Option<String>,
+}
+
+/// For `check --online` and `init`; nothing is changed.
 pub async fn inspect(
     name: &MailboxName,
     config: &MailboxConfig,
     sign_ins: &SignIns,
-) -> Result<Vec<String>, MailboxError> {
+) -> Result<Inspected, MailboxError> {
     let settle: Vec<&Settle> = config.settle.values().collect();
     match &config.source {
         MailboxSource::Imap(settings) => imap::inspect(settings, sign_ins, &settle).await,
         MailboxSource::Maildir { path } => maildir::Maildir::open(name, path).await?.inspect(&settle).await,
     }
+}
+
+/// For `init`: whether the server answers, protected as configured; nobody signs in.
+pub async fn greeted(settings: &ImapConfig) -> Result<(), MailboxError> {
+    imap::greeted(settings).await
+}
+
+/// For `init`: signs in and lists the folders that can be watched, as they are written in the configuration.
+pub async fn folders(settings: &ImapConfig, sign_ins: &SignIns) -> Result<Vec<String>, MailboxError> {
+    imap::folders(settings, sign_ins).await
 }

@@ -116,7 +116,10 @@ impl Report {
                 continue;
             }
             match mailbox::inspect(name, mailbox, sign_ins).await {
-                Ok(lines) => lines.iter().for_each(|line| self.good(&what, line)),
+                Ok(found) => {
+                    let lines = found.lines.iter().chain(&found.offers);
+                    lines.for_each(|line| self.good(&what, line));
+                }
                 Err(error) => self.bad(&what, &error.to_string(), error.class()),
             }
         }

@@ -31,7 +31,7 @@ mod wire;
 #[cfg(feature = "test-hooks")]
 pub(crate) mod octets;
 
-pub(super) use inspect::inspect;
+pub(super) use inspect::{folders, greeted, inspect};
 
 use completion::Completion;
 use names::{Names, quote};
@@ -111,6 +111,20 @@ struct FolderTraits {
     selectable: bool,
     /// It can have folders below it.
     fertile: bool,
+}
+
+impl FolderTraits {
+    fn of(attributes: &[NameAttribute<'_>]) -> Option<FolderTraits> {
+        let is_missing = |name: &NameAttribute<'_>| matches!(name, NameAttribute::Extension(word) if word.eq_ignore_ascii_case("\\NonExistent"));
+        // RFC 5258, 3: it was deleted, or never made, and is shown for the sake of others.
+        if attributes.iter().any(is_missing) {
+            return None;
+        }
+        Some(FolderTraits {
+            selectable: !attributes.contains(&NameAttribute::NoSelect),
+            fertile: !attributes.contains(&NameAttribute::NoInferiors),
+        })
+    }
 }
 
 impl Imap {
@@ -260,18 +274,9 @@ impl Imap {
             let Response::MailboxData(MailboxDatum::List(entry)) = response else {
                 return;
             };
-            let is = |wanted: &str| {
-                let word = |name: &NameAttribute<'_>| matches!(name, NameAttribute::Extension(word) if word.eq_ignore_ascii_case(wanted));
-                entry.name_attributes.iter().any(word)
-            };
-            // RFC 5258, 3: it was deleted, or never made, and is shown for the sake of others.
-            if is("\\NonExistent") || (has_wildcard && entry.name != theirs) {
-                return;
+            if !has_wildcard || entry.name == theirs {
+                found = FolderTraits::of(&entry.name_attributes).or(found);
             }
-            found = Some(FolderTraits {
-                selectable: !entry.name_attributes.contains(&NameAttribute::NoSelect),
-                fertile: !entry.name_attributes.contains(&NameAttribute::NoInferiors),
-            });
         };
         self.wire.run(&format!("LIST \"\" {}", quote(theirs)), note).await?;
         Ok(found)

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Settling, Withheld, Woke};
+use super::{Answer, Fetched, Inspected, Listed, Mailbox, MailboxError, Range, Selected, Settling, Withheld, Woke};
 use crate::{
     config::{MailboxName, Settle},
     journal::Spot,

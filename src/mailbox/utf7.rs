@@ -36,12 +36,44 @@ fn end_shift(encoded: &mut String, shifted: &mut Vec<u8>) {
     }
 }
 
+/// The server's spelling into ours; `None` where it is no modified UTF-7.
+pub fn decode(name: &str) -> Option<String> {
+    let mut decoded = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((plain, shifted)) = rest.split_once('&') {
+        let (shifted, after) = shifted.split_once('-')?;
+        decoded.push_str(plain);
+        match shifted {
+            "" => decoded.push('&'),
+            _ => decoded.push_str(&shift_in(shifted)?),
+        }
+        rest = after;
+    }
+    decoded.push_str(rest);
+    Some(decoded)
+}
+
+fn shift_in(shifted: &str) -> Option<String> {
+    let octets = BASE64.decode(shifted).ok()?;
+    let (pairs, left) = octets.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
+    left.is_empty().then(|| String::from_utf16(&units).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(ours: &str, theirs: &str) {
         assert_eq!(encode(ours), theirs);
+        assert_eq!(decode(theirs).as_deref(), Some(ours));
+    }
+
+    #[test]
+    fn what_is_no_modified_utf_7_is_not_read() {
+        for wrong in ["R&D", "&!-", "&AP-", "&2D0-"] {
+            assert_eq!(decode(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

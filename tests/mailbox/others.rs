@@ -121,6 +121,7 @@ async fn inspected(config: ImapConfig) -> Result<Vec<String>, MailboxError> {
         &nobody(),
     ))
     .await
+    .map(|found| found.lines)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -207,7 +207,9 @@ async fn inspecting_tells_what_is_there_and_changes_nothing() {
     server.add_user("ann");
     server.deliver("ann", "INBOX", &message(1));
     let config = watched(MailboxSource::Imap(imap(&server, "ann")));
-    let lines = in_time(mailbox::inspect(&name(), &config, &nobody())).await.unwrap();
+    let found = in_time(mailbox::inspect(&name(), &config, &nobody())).await.unwrap();
+    assert!(found.offers.unwrap().contains(" UIDPLUS "));
+    let lines = found.lines;
     assert_eq!(lines[0], format!("localhost:{}: signed in as ann", server.imaps_port));
     assert!(
         lines.iter().any(|line| line == "folder \"INBOX\" holds 1 messages"),
@@ -220,4 +222,30 @@ async fn inspecting_tells_what_is_there_and_changes_nothing() {
         "{lines:?}"
     );
     assert_eq!(server.folders("ann"), ["INBOX"]);
+}
+
+#[tokio::test]
+async fn every_folder_that_is_listed_can_be_watched_under_its_name() {
+    for (separator, prefix) in [('.', ""), ('/', ""), ('.', "INBOX.")] {
+        let server = Dovecot::start_with(&Options {
+            separator,
+            prefix,
+            ..Options::default()
+        });
+        server.add_user("ann");
+        let theirs = ["Kunden", "R&-D", "Kunden.M&APw-ller 100%", r#"a \"b\" \\c"#];
+        let theirs = theirs.map(|name| format!("CREATE \"{prefix}{}\"", name.replace('.', &separator.to_string())));
+        server.commands("ann", &theirs.each_ref().map(String::as_str));
+        let mut config = imap(&server, "ann");
+        let listed = in_time(mailbox::folders(&config, &nobody())).await.unwrap();
+        // One with a quotation mark is not listed; who knows of it can watch it.
+        let expected = ["INBOX", "Kunden", "Kunden/Müller 100%", "R&D"];
+        assert_eq!(listed, expected, "{separator} {prefix}");
+        for folder in listed.into_iter().chain([r#"a "b" \c"#.to_owned()]) {
+            config.folder = folder;
+            let watched = watched(MailboxSource::Imap(config.clone()));
+            let mut opened = in_time(mailbox::open(&name(), &watched, &nobody())).await.unwrap();
+            in_time(opened.select()).await.unwrap();
+        }
+    }
 }

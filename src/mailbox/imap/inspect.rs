@@ -1,11 +1,13 @@
-//! What `check --online` says of an IMAP mailbox, without changing anything there.
+//! What `check --online` says of an IMAP mailbox, and what `init` finds there, without changing anything.
 
 use std::collections::BTreeSet;
 
-use super::{Imap, Patience, sign_in::not_connected};
+use imap_proto::{MailboxDatum, Response};
+
+use super::{FolderTraits, Imap, Patience, connect, sign_in::not_connected};
 use crate::{
     config::{ImapConfig, Settle},
-    mailbox::{Mailbox, MailboxError},
+    mailbox::{Inspected, Mailbox, MailboxError},
     oauth::SignIns,
 };
 
@@ -24,7 +26,7 @@ pub(in crate::mailbox) async fn inspect(
     config: &ImapConfig,
     sign_ins: &SignIns,
     settle: &[&Settle],
-) -> Result<Vec<String>, MailboxError> {
+) -> Result<Inspected, MailboxError> {
     let mut imap = Imap::open(config, sign_ins, Patience::default()).await?;
     let mut lines = vec![format!(
         "{}:{}: signed in as {}",
@@ -36,7 +38,7 @@ pub(in crate::mailbox) async fn inspect(
     };
     lines.extend(WANTED.iter().filter_map(lacking));
     let advertised: Vec<&str> = imap.wire.capabilities().iter().map(String::as_str).collect();
-    lines.push(format!("it offers {}", advertised.join(" ")));
+    let offers = Some(format!("it offers {}", advertised.join(" ")));
     let selected = imap.select().await;
     let selected = selected.map_err(|error| not_connected(config, error))?;
     lines.push(format!("folder {:?} holds {} messages", config.folder, selected.exists));
@@ -57,7 +59,34 @@ pub(in crate::mailbox) async fn inspect(
     for folder in destinations {
         lines.push(imap.inspect_destination(folder).await?);
     }
-    Ok(lines)
+    Ok(Inspected { lines, offers })
+}
+
+/// Connects, encrypts as configured and is greeted; nobody signs in.
+pub(in crate::mailbox) async fn greeted(config: &ImapConfig) -> Result<(), MailboxError> {
+    connect::connect(config, Patience::default()).await.map(drop)
+}
+
+/// Signs in and lists the folders that can be opened, in our spelling; INBOX comes first. One that has no spelling of
+/// ours is left out.
+pub(in crate::mailbox) async fn folders(config: &ImapConfig, sign_ins: &SignIns) -> Result<Vec<String>, MailboxError> {
+    let mut imap = Imap::open(config, sign_ins, Patience::default()).await?;
+    let mut theirs = Vec::new();
+    let note = |response: &Response<'_>| {
+        if let Response::MailboxData(MailboxDatum::List(entry)) = response
+            && FolderTraits::of(&entry.name_attributes).is_some_and(|traits| traits.selectable)
+            // imap-proto leaves what is escaped in a quoted name as it is, and does not tell a literal from it.
+            && !entry.name.contains('\\')
+        {
+            theirs.push(entry.name.to_string());
+        }
+    };
+    let listed = imap.wire.run("LIST \"\" \"*\"", note).await;
+    listed.map_err(|error| not_connected(config, error))?;
+    let mut ours: Vec<String> = theirs.iter().filter_map(|name| imap.names.to_ours(name)).collect();
+    ours.sort_by_key(|name| (name != "INBOX", name.to_lowercase()));
+    ours.dedup();
+    Ok(ours)
 }
 
 impl Imap {

@@ -58,6 +58,20 @@ impl Names {
         }
     }
 
+    /// Our spelling of the server's name; `None` where no spelling of ours leads back to it.
+    pub(super) fn to_ours(&self, theirs: &str) -> Option<String> {
+        let spelling = |name: &str| {
+            let decoded = utf7::decode(name)?;
+            let ours = match self.separator {
+                Some(separator) => decoded.replace(separator, "/"),
+                None => decoded,
+            };
+            (self.to_server(&ours) == theirs).then_some(ours)
+        };
+        let own = theirs.strip_prefix(&self.personal);
+        own.and_then(spelling).or_else(|| spelling(theirs))
+    }
+
     /// The folder that this one lies below, as the server names it.
     pub(super) fn parent<'a>(&self, theirs: &'a str) -> Option<&'a str> {
         theirs.rsplit_once(self.separator?).map(|(parent, _)| parent)
@@ -153,6 +167,22 @@ mod tests {
         let prefixed = Some(r#"(("me/" "/")) (("Other Users/" "/")) NIL"#);
         check(Some('/'), prefixed, "Other Users/ann", "Other Users/ann");
         check(Some('/'), prefixed, "Done", "me/Done");
+    }
+
+    #[test]
+    fn a_name_of_the_servers_has_a_spelling_that_leads_back_to_it() {
+        let check = |separator, namespace: Option<&str>, theirs: &str, ours: Option<&str>| {
+            assert_eq!(Names::new(separator, namespace).to_ours(theirs).as_deref(), ours);
+        };
+        let courier = Some(r#"(("INBOX." ".")) NIL (("shared." "."))"#);
+        check(Some('.'), courier, "INBOX", Some("INBOX"));
+        check(Some('.'), courier, "INBOX.Done.Fr&APw-her", Some("Done/Früher"));
+        check(Some('.'), courier, "shared.team", Some("shared/team"));
+        check(Some('.'), None, "Done.2026", Some("Done/2026"));
+        check(Some('/'), None, "R&-D/Entw&APw-rfe", Some("R&D/Entwürfe"));
+        // A slash would stand for the separator, and what is no modified UTF-7 would be encoded once more.
+        check(Some('.'), None, "in/out", None);
+        check(Some('/'), None, "R&D", None);
     }
 
     #[test]

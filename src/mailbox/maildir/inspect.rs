@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    MailboxError, Maildir, blocking, rights,
+    Inspected, MailboxError, Maildir, blocking, rights,
     scan::{Found, PARTS},
     settle::destination,
 };
@@ -11,10 +11,11 @@ use crate::config::Settle;
 
 impl Maildir {
     /// Counts the messages, and asks for every right that reading and settling will need.
-    pub(in crate::mailbox) async fn inspect(&self, settle: &[&Settle]) -> Result<Vec<String>, MailboxError> {
+    pub(in crate::mailbox) async fn inspect(&self, settle: &[&Settle]) -> Result<Inspected, MailboxError> {
         let found = self.scan().await?;
         let (root, settle) = (self.root.clone(), settle.iter().copied().cloned().collect::<Vec<_>>());
-        blocking(move || inspect(&root, &found, &settle)).await
+        let lines = blocking(move || inspect(&root, &found, &settle)).await?;
+        Ok(Inspected { lines, offers: None })
     }
 }
 
