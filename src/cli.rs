@@ -14,6 +14,7 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod halo;
+pub mod init;
 pub mod log;
 mod logging;
 mod print;
@@ -169,6 +170,11 @@ enum Command {
     Halo(halo::Halo),
     /// Signs a mailbox in with a code that somebody types into a browser: for delegated OAuth 2
     Signin(signin::Signin),
+    /// Asks for mailbox, SMTP and Halo, tries each answer, and writes a first configuration
+    ///
+    /// Answers come from the terminal, or a line each from standard input. Secrets are shown nowhere and written into
+    /// files of their own. No configuration is written before the last answer, and nothing is sent but sign-ins.
+    Init(init::Init),
     /// Serves an emulated Halo on loopback, for trying rules without a tenant
     Sandbox(sandbox::Sandbox),
     /// Runs the main job on embedded parts alone: nothing to configure, no network
@@ -232,6 +238,7 @@ fn dispatch(arguments: &Arguments) -> Ended {
         Command::Show(show) => show.perform(common),
         Command::Halo(halo) => halo.perform(common),
         Command::Signin(signin) => signin.perform(common),
+        Command::Init(init) => init.perform(common),
         Command::Sandbox(sandbox) => sandbox.perform(common),
         Command::Demo(demo) => demo.perform(common),
         Command::Completions { shell } => {

@@ -1,10 +1,10 @@
-//! A small file of the state folder, replaced whole: readers find the earlier one or the new one, and its owner alone
-//! reads it.
+//! A small file of the state folder, or a first configuration, replaced whole: readers find the earlier one or the new
+//! one, and its owner alone reads it unless it is opened to all.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
@@ -35,9 +35,34 @@ impl Draft {
 
     /// Puts it, with these octets, in the place of the earlier one.
     pub fn keep(mut self, octets: &[u8], step: Step) -> io::Result<()> {
+        self.fill(octets)?;
+        crash::across(step, || self.put())
+    }
+
+    /// Writes these octets; they have no name yet.
+    pub fn fill(&mut self, octets: &[u8]) -> io::Result<()> {
         self.file.write_all(octets)?;
-        self.file.sync_all()?;
-        crash::across(step, || std::fs::rename(&self.draft, &self.path))?;
+        self.file.sync_all()
+    }
+
+    /// Lets everybody on this machine read it: it holds no secret.
+    pub fn open_to_all(&self) -> io::Result<()> {
+        self.file.set_permissions(Permissions::from_mode(0o644))
+    }
+
+    /// Puts what it was filled with in the place of the earlier one.
+    pub fn put(self) -> io::Result<()> {
+        std::fs::rename(&self.draft, &self.path)?;
+        self.sync_folder()
+    }
+
+    /// The same where there is no earlier one; one that came meanwhile is left alone.
+    pub fn put_first(self) -> io::Result<()> {
+        std::fs::hard_link(&self.draft, &self.path)?;
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
         let folder = self.path.parent().map(File::open).transpose()?;
         folder.map_or(Ok(()), |folder| folder.sync_all())
     }
@@ -66,4 +91,53 @@ pub fn create(folder: &Path, path: &Path) -> io::Result<File> {
         let _ = fchown(&file, Some(folder.uid()), Some(folder.gid()));
     }
     Ok(file)
+}
+
+/// A folder that others may enter, made with those above it where they are missing.
+pub fn provide(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        provide(above)?;
+    }
+    std::fs::create_dir(folder)?;
+    std::fs::set_permissions(folder, Permissions::from_mode(0o755))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_file_that_came_meanwhile_is_left_alone_and_the_draft_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let put_first = |text: &str| {
+            let mut draft = Draft::begin(&path).unwrap();
+            draft.fill(text.as_bytes()).unwrap();
+            draft.put_first()
+        };
+        put_first("first").unwrap();
+        assert_eq!(put_first("second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_draft_is_its_owners_alone_until_it_is_opened_to_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b/c/d");
+        provide(path.parent().unwrap()).unwrap();
+        assert_eq!(mode(&folder.path().join("b")), 0o755);
+        let draft = Draft::begin(&path).unwrap();
+        assert_eq!(mode(&path.with_extension("new")), 0o600);
+        draft.open_to_all().unwrap();
+        draft.put().unwrap();
+        assert_eq!(mode(&path), 0o644);
+    }
 }

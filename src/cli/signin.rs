@@ -7,7 +7,7 @@ use crate::{
     class::Class,
     clock::Clock,
     config::{Config, MailboxName, MailboxSource, OAuthConfig, fault::suggest},
-    oauth::{DeviceError, SignIns},
+    oauth::{Code, DeviceError, SignIns},
 };
 
 /// Signs a mailbox in with a code that somebody types into a browser: for delegated OAuth 2
@@ -28,6 +28,16 @@ impl From<DeviceError> for Failure {
     }
 }
 
+/// What somebody who signs in has to do.
+pub fn invitation(code: &Code, oauth: &OAuthConfig) -> [String; 3] {
+    let minutes = code.life.as_secs().div_ceil(60);
+    [
+        format!("Open {} in a browser, on any machine,", code.url),
+        format!("enter the code {} within {minutes} min,", code.text),
+        format!("and sign in as {}.", oauth.login),
+    ]
+}
+
 impl Signin {
     /// Prints where the code is typed in, and waits until it was.
     pub fn perform(&self, common: &Common) -> Ended {
@@ -37,11 +47,10 @@ impl Signin {
         let sign_ins = SignIns::new(&config.state_dir, Clock::system());
         let who = runtime()?.block_on(async {
             let code = sign_ins.code(oauth).await?;
-            let minutes = code.life.as_secs().div_ceil(60);
             let mut out = std::io::stdout();
-            writeln!(out, "Open {} in a browser, on any machine,", code.url)?;
-            writeln!(out, "enter the code {} within {minutes} min,", code.text)?;
-            writeln!(out, "and sign in as {}.", oauth.login)?;
+            invitation(&code, oauth)
+                .iter()
+                .try_for_each(|line| writeln!(out, "{line}"))?;
             Ok::<_, Failure>(sign_ins.signed_in(oauth, &code).await?)
         })?;
         self.say_who(oauth, who.as_deref())

@@ -87,7 +87,7 @@ pub fn find(explicit: Option<&Path>, environment: &[(String, String)]) -> Result
         .find(|path| path.exists())
         .ok_or_else(|| {
             format!(
-                "there is no configuration at {}; name one with --config FILE; README.md shows a first one",
+                "there is no configuration at {}; name one with --config FILE, or run halo-intake init for a first one",
                 USUAL.join(" or ")
             )
         })
@@ -96,6 +96,18 @@ pub fn find(explicit: Option<&Path>, environment: &[(String, String)]) -> Result
 /// Loads the file at `path`, `conf.d/*.toml` beside it and the environment over the built-in defaults.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Draft {
     of_documents(read_all(path), environment)
+}
+
+/// The draft of a file that is not there yet: its text, with `conf.d` beside it and the environment.
+pub(crate) fn of_text(path: &Path, text: String, environment: &[(String, String)]) -> Draft {
+    let read = || {
+        let mut documents = vec![Document::parse(path.display().to_string(), text)?];
+        for file in beside(path)? {
+            documents.push(Document::read(&file)?);
+        }
+        Ok(documents)
+    };
+    of_documents(read().map_err(|fault| vec![fault]), environment)
 }
 
 /// The draft of the files that were read, or of what is wrong with them.

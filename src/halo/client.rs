@@ -26,7 +26,7 @@ use super::{
     lookups::Lookups,
     pace::Pace,
     places::{Places, of_client},
-    token::Tokens,
+    token::{self, Tokens},
     users,
     wire::{self, Query},
     writes::Writes,
@@ -152,6 +152,12 @@ impl Halo {
     /// Does not rest any longer after refused credentials.
     pub fn try_again(&self) {
         self.api.tokens.try_again();
+    }
+
+    /// Where this connection signs in, as people may see it: as configured, else as the address answers.
+    pub async fn sign_in_address(&self, calls: &Calls) -> Result<String> {
+        let url = self.api.tokens.token_url(&self.api.http, calls).await?;
+        Ok(token::shown(&url))
     }
 
     /// Signs in if there is no token, and asks one cheap question.

@@ -221,7 +221,7 @@ impl Tokens {
         }
     }
 
-    async fn token_url(&self, http: &Http, calls: &Calls) -> Result<Url, HaloError> {
+    pub(super) async fn token_url(&self, http: &Http, calls: &Calls) -> Result<Url, HaloError> {
         if let Some(auth_url) = &self.auth_url {
             return Ok(token_url(auth_url, self.tenant.as_deref()));
         }

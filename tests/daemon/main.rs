@@ -10,6 +10,7 @@ mod promise;
 mod running;
 #[path = "../servers/mod.rs"]
 mod servers;
+mod talk;
 mod world;
 
 use servers::{authorization, dovecot, hostile_imap, proxy};
@@ -30,6 +31,7 @@ mod hostile_halo;
 mod hostile_mailbox;
 mod hostile_smtp;
 mod identity;
+mod init;
 mod killed;
 mod oauth;
 mod on_error;

@@ -1,0 +1,342 @@
+//! Questions and answers, a line each: with somebody at a terminal, or with a script that gives the answers.
+
+use std::io::{self, IsTerminal, Write};
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+
+use super::{
+    echo,
+    list::{Item, Listing},
+};
+use crate::{
+    cli::{Failure, Status, print::plain},
+    secret::SecretString,
+};
+
+/// Takes away what was answered before, where nothing need be answered.
+const NOTHING: &str = "-";
+
+/// Who is asked, and where the questions stand.
+pub struct Dialogue {
+    input: Box<dyn AsyncBufRead + Unpin>,
+    output: Box<dyn Write>,
+    /// The terminal shows what is typed; answers of a script are repeated, so that the output reads as a dialogue.
+    is_typed: bool,
+}
+
+/// What was picked from a list.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Picked {
+    /// One of the items, by its index.
+    Item(usize),
+    /// No item has that in its name.
+    Other(String),
+}
+
+impl Dialogue {
+    /// Standard input and output.
+    pub fn of_standard() -> Dialogue {
+        Dialogue {
+            input: Box::new(BufReader::new(tokio::io::stdin())),
+            output: Box::new(io::stdout()),
+            is_typed: io::stdin().is_terminal(),
+        }
+    }
+
+    /// A line that needs no answer. What others wrote into it can not write on the terminal.
+    pub fn say(&mut self, line: &str) -> Result<(), Failure> {
+        writeln!(self.output, "{}", plain(line))?;
+        Ok(self.output.flush()?)
+    }
+
+    /// The head of what is asked or said next.
+    pub fn head(&mut self, title: &str) -> Result<(), Failure> {
+        self.say("")?;
+        self.say(title)
+    }
+
+    /// Something was tried and is well.
+    pub fn praise(&mut self, what: &str) -> Result<(), Failure> {
+        self.say(&format!("  ok: {what}"))
+    }
+
+    /// Something is wrong with what was answered.
+    pub fn object(&mut self, what: &str) -> Result<(), Failure> {
+        self.say(&format!("  That does not work: {what}"))
+    }
+
+    /// Asks for a text; Enter takes the default.
+    pub async fn ask(&mut self, question: &str, default: Option<&str>) -> Result<String, Failure> {
+        loop {
+            let answer = self.answer(question, default.unwrap_or_default()).await?;
+            match (answer.as_str(), default) {
+                ("", Some(default)) => return Ok(default.to_owned()),
+                ("", None) => self.say("  An answer is needed here.")?,
+                _ => return Ok(answer),
+            }
+        }
+    }
+
+    /// Asks for a text that may be left out.
+    pub async fn ask_optional(&mut self, question: &str, default: Option<&str>) -> Result<Option<String>, Failure> {
+        let answer = self.answer(question, default.unwrap_or("none")).await?;
+        Ok(match answer.as_str() {
+            "" => default.map(str::to_owned),
+            NOTHING => None,
+            _ => Some(answer),
+        })
+    }
+
+    /// Asks for one of some words, or the beginning of one; gives its index. Without a default one has to be said.
+    pub async fn choose(&mut self, question: &str, words: &[&str], default: Option<usize>) -> Result<usize, Failure> {
+        let question = format!("{question} ({})", words.join("/"));
+        loop {
+            let answer = self.ask(&question, default.map(|at| words[at])).await?.to_lowercase();
+            let exact = words.iter().position(|word| *word == answer);
+            let mut begun = (0..words.len()).filter(|&at| words[at].starts_with(&answer));
+            match (exact, begun.next(), begun.next()) {
+                (Some(at), ..) | (None, Some(at), None) => return Ok(at),
+                _ => self.say(&format!("  One of these is needed: {}.", words.join(", ")))?,
+            }
+        }
+    }
+
+    /// Asks for yes or no.
+    pub async fn agrees(&mut self, question: &str, default: bool) -> Result<bool, Failure> {
+        let at = usize::from(!default);
+        Ok(self.choose(question, &["yes", "no"], Some(at)).await? == 0)
+    }
+
+    /// Asks for an item of a list, by its number, its name or a part of the name, which shortens the list.
+    pub async fn pick(
+        &mut self,
+        question: &str,
+        items: &[Item],
+        mut default: Option<usize>,
+    ) -> Result<Picked, Failure> {
+        let listing = Listing(items);
+        let mut shown: Vec<usize> = (0..items.len()).collect();
+        loop {
+            for line in listing.lines(&shown) {
+                self.say(&line)?;
+            }
+            let number = default.map(|at| items[at].number.to_string());
+            let answer = self.ask(question, number.as_deref()).await?;
+            if let Some(at) = listing.chosen(&answer) {
+                return Ok(Picked::Item(at));
+            }
+            let alike = listing.alike(&answer);
+            if alike.is_empty() {
+                return Ok(Picked::Other(answer));
+            }
+            default = (alike.len() == 1).then(|| alike[0]);
+            shown = alike;
+        }
+    }
+
+    /// Asks for a secret, which is shown nowhere. Where there is one already, `default` says which, and Enter keeps it:
+    /// `None`.
+    pub async fn secret(&mut self, question: &str, default: Option<&str>) -> Result<Option<SecretString>, Failure> {
+        loop {
+            // Before the question: somebody may type as soon as it is there.
+            let silence = self.is_typed.then(echo::off).transpose()?;
+            self.prompt(question, default.unwrap_or_default())?;
+            let line = self.line(question).await;
+            drop(silence);
+            let line = line?;
+            self.say(if self.is_typed { "" } else { "(not shown)" })?;
+            match line {
+                Some(line) if !line.is_empty() => return Ok(Some(SecretString::from(line))),
+                Some(_) if default.is_some() => return Ok(None),
+                Some(_) => self.say("  An answer is needed here.")?,
+                None => self.say("  That is no UTF-8 text.")?,
+            }
+        }
+    }
+
+    async fn answer(&mut self, question: &str, default: &str) -> Result<String, Failure> {
+        loop {
+            self.prompt(question, default)?;
+            let Some(line) = self.line(question).await? else {
+                self.say("  That is no UTF-8 text.")?;
+                continue;
+            };
+            let answer = line.trim();
+            if !self.is_typed {
+                self.say(answer)?;
+            }
+            return Ok(answer.to_owned());
+        }
+    }
+
+    fn prompt(&mut self, question: &str, default: &str) -> Result<(), Failure> {
+        let default = match default {
+            "" => String::new(),
+            default => format!(" [{}]", plain(default)),
+        };
+        write!(self.output, "{question}{default}: ")?;
+        Ok(self.output.flush()?)
+    }
+
+    /// The next line without its end; `None` where it is no text.
+    async fn line(&mut self, question: &str) -> Result<Option<String>, Failure> {
+        let mut octets = Vec::new();
+        if self.input.read_until(b'\n', &mut octets).await? == 0 {
+            let text = format!("the answers end at the question {question:?}; no configuration was written");
+            return Err(Failure::new(Status::Usage, format!("\n{text}")));
+        }
+        if octets.last() == Some(&b'\n') {
+            octets.pop();
+        }
+        if octets.last() == Some(&b'\r') {
+            octets.pop();
+        }
+        Ok(String::from_utf8(octets).ok())
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::{
+        io::Cursor,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+    use crate::secret::ExposeSecret;
+
+    /// What a dialogue has said so far.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// With these answers `doing` gives `expected`, and this is read on the way.
+    async fn check<T: PartialEq + std::fmt::Debug>(
+        answers: &str,
+        doing: impl AsyncFnOnce(&mut Dialogue) -> Result<T, Failure>,
+        expected: T,
+        said: &str,
+    ) {
+        let paper = Paper::default();
+        let mut dialogue = Dialogue {
+            input: Box::new(Cursor::new(answers.as_bytes().to_vec())),
+            output: Box::new(paper.clone()),
+            is_typed: false,
+        };
+        assert_eq!(doing(&mut dialogue).await.unwrap(), expected, "{answers:?}");
+        assert_eq!(String::from_utf8_lossy(&paper.0.lock().unwrap()), said);
+    }
+
+    fn items() -> Vec<Item> {
+        [(12, "Acme Ltd"), (13, "Acme"), (16, "Unknown senders")]
+            .map(|(number, name)| Item {
+                number,
+                name: name.to_owned(),
+                note: String::new(),
+            })
+            .into()
+    }
+
+    #[tokio::test]
+    async fn enter_takes_the_default_and_a_question_without_one_is_asked_again() {
+        check(
+            "\r\n",
+            async |d| d.ask("Port", Some("993")).await,
+            "993".to_owned(),
+            "Port [993]: \n",
+        )
+        .await;
+        check(
+            "\n 143 \n",
+            async |d| d.ask("Port", None).await,
+            "143".to_owned(),
+            "Port: \n  An answer is needed here.\nPort: 143\n",
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_may_be_left_out_is_kept_replaced_or_taken_away() {
+        for (answer, expected) in [("\n", Some("/a")), ("/b\n", Some("/b")), ("-\n", None)] {
+            let said = format!("CA [/a]: {answer}");
+            let asking = async |d: &mut Dialogue| d.ask_optional("CA", Some("/a")).await;
+            check(answer, asking, expected.map(str::to_owned), &said).await;
+        }
+        let asking = async |d: &mut Dialogue| d.ask_optional("CA", None).await;
+        check("\n", asking, None, "CA [none]: \n").await;
+    }
+
+    #[tokio::test]
+    async fn a_word_may_be_shortened_as_long_as_it_is_the_only_one() {
+        let words = ["skip", "starttls", "process"];
+        let said = "What (skip/starttls/process): s\n  One of these is needed: skip, starttls, process.\n\
+                    What (skip/starttls/process): ST\n";
+        check("s\nST\n", async |d| d.choose("What", &words, None).await, 1, said).await;
+        let said = "Well (yes/no) [no]: \n";
+        check("\n", async |d| d.agrees("Well", false).await, false, said).await;
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_name_shortens_the_list() {
+        let all = "   12  Acme Ltd\n   13  Acme\n   16  Unknown senders\n";
+        let one = "   16  Unknown senders\nClient [16]: \n";
+        check(
+            "UNKN\n\n",
+            async |d| d.pick("Client", &items(), None).await,
+            Picked::Item(2),
+            &format!("{all}Client: UNKN\n{one}"),
+        )
+        .await;
+        for (answer, expected) in [
+            ("12\n", Picked::Item(0)),
+            ("acme\n", Picked::Item(1)),
+            ("Globex\n", Picked::Other("Globex".to_owned())),
+        ] {
+            let said = format!("{all}Client: {answer}");
+            check(
+                answer,
+                async |d| d.pick("Client", &items(), None).await,
+                expected,
+                &said,
+            )
+            .await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_taken_as_it_is_and_not_shown() {
+        let asking = async |d: &mut Dialogue| {
+            let secret = d.secret("Password", None).await?;
+            Ok(secret.map(|secret| secret.expose_secret().to_owned()))
+        };
+        let said = "Password: (not shown)\n  An answer is needed here.\nPassword: (not shown)\n";
+        check("\n hun ter2 \r\n", asking, Some(" hun ter2 ".to_owned()), said).await;
+        let asking = async |d: &mut Dialogue| Ok(d.secret("Password", Some("as before")).await?.is_none());
+        check("\n", asking, true, "Password [as before]: (not shown)\n").await;
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_answers_is_a_failure_that_names_the_question() {
+        let mut dialogue = Dialogue {
+            input: Box::new(Cursor::new(Vec::new())),
+            output: Box::new(io::sink()),
+            is_typed: false,
+        };
+        let failure = dialogue.ask("Port", Some("993")).await.unwrap_err();
+        assert_eq!(failure.status, Status::Usage);
+        assert!(
+            failure
+                .text
+                .ends_with("end at the question \"Port\"; no configuration was written")
+        );
+    }
+}

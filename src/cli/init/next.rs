@@ -1,0 +1,110 @@
+//! What is said at the end: what was written, and what to do next.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    answers::{Answers, Source, variable},
+    dialogue::Dialogue,
+    place::Place,
+};
+use crate::{
+    cli::{Common, Failure},
+    config::load,
+};
+
+/// Tells it.
+pub fn tell(
+    dialogue: &mut Dialogue,
+    place: &Place,
+    source: Source,
+    written: &[PathBuf],
+    answers: &Answers,
+) -> Result<(), Failure> {
+    dialogue.head("Written")?;
+    for file in written {
+        dialogue.say(&format!("  {}", file.display()))?;
+    }
+    dialogue.head("Next")?;
+    lines(place, source, answers)
+        .iter()
+        .try_for_each(|line| dialogue.say(line))
+}
+
+fn lines(place: &Place, source: Source, answers: &Answers) -> Vec<String> {
+    let names: Vec<&str> = answers.typed.iter().map(|typed| typed.name.as_str()).collect();
+    let program = program(place, source);
+    let mut lines = Vec::new();
+    if source == Source::Env && !names.is_empty() {
+        lines.push("  First set these variables to the secrets that you typed:".to_owned());
+        lines.extend(names.iter().map(|name| format!("    export {}=…", variable(name))));
+    }
+    for (command, what) in [
+        (
+            "check --online",
+            "tries everything once more; sends and changes nothing",
+        ),
+        (
+            "explain --online FILE.eml",
+            "what would become of a message that was saved as a file",
+        ),
+        ("run --once", "takes what is there, for real, and ends"),
+        ("run", "the daemon, until Ctrl-C"),
+    ] {
+        lines.push(format!("  {program} {command}"));
+        lines.push(format!("      {what}"));
+    }
+    lines.push("  As a service: README.md, \"As a service\".".to_owned());
+    match source {
+        Source::Credential => {
+            lines.push("  There the unit needs, by \"systemctl edit halo-intake\":".to_owned());
+            lines.push("    [Service]".to_owned());
+            let folder = place.secrets();
+            let line = |name: &&str| format!("    LoadCredential={name}:{}", folder.join(name).display());
+            lines.extend(names.iter().map(line));
+        }
+        Source::File if !names.is_empty() => {
+            lines.push(
+                "  The service has a user of its own, who has to be able to read the secrets; with credentials it can."
+                    .to_owned(),
+            );
+        }
+        _ => {}
+    }
+    lines
+}
+
+/// The program as it has to be called to find all that was written.
+fn program(place: &Place, source: Source) -> String {
+    let mut program = String::new();
+    if source == Source::Credential {
+        program.push_str(&format!("env CREDENTIALS_DIRECTORY={} ", quoted(&place.secrets())));
+    }
+    program.push_str("halo-intake");
+    let found = load::find(None, &Common::environment()).ok();
+    let found = found.and_then(|path| std::path::absolute(path).ok());
+    if found.as_ref() != Some(&place.path) {
+        program.push_str(&format!(" --config {}", quoted(&place.path)));
+    }
+    program
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+".contains(c)) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_can_be_copied_into_a_shell() {
+        for (path, expected) in [("/etc/a-b.toml", "/etc/a-b.toml"), ("/a b/it's", r"'/a b/it'\''s'")] {
+            assert_eq!(quoted(Path::new(path)), expected);
+        }
+    }
+}
