@@ -240,6 +240,8 @@ fn wrong_answers_are_told_at_each_step_and_right_ones_make_a_configuration_that_
         ("Client ID", ""),
         ("Client secret [as before]", sandbox.client_secret()),
         ("the catch-all", ""),
+        ("catch-all client", "14"),
+        ("The site of Northgate Clinic", "back"),
         ("catch-all client", "Globex"),
         ("catch-all client", "acme"),
         ("catch-all client: its number, or a part of its name [12]", ""),
@@ -346,6 +348,34 @@ fn the_end_of_the_answers_leaves_nothing_behind() {
     );
     assert!(talk.text.contains("; no configuration was written"), "{}", talk.text);
     assert!(!desk.etc().exists() && !desk.world.folder.join("state").exists());
+}
+
+#[test]
+fn what_becomes_of_much_mail_has_to_be_said() {
+    let desk = Desk::new();
+    let path = desk.world.folder.join("Maildir");
+    for part in ["new", "cur", "tmp"] {
+        std::fs::create_dir_all(path.join(part)).unwrap();
+    }
+    for number in 0..501 {
+        std::fs::write(path.join(format!("new/{number}")), "From: ann@customer.example\n\nx\n").unwrap();
+    }
+    let mut talk = desk.talk();
+    let said = talk.answer(&[
+        ("On an IMAP server", "m"),
+        ("Its address", "support@desk.example"),
+        ("What it is called", ""),
+        ("Path of the Maildir", "Mail"),
+        ("Path of the Maildir", "Maildir"),
+        ("skip it, or process it like new mail (skip/process): ", ""),
+        ("skip it, or process", "s"),
+        ("Further addresses", ""),
+    ]);
+    assert!(
+        said.contains("is no Maildir") && said.contains("holds 501 messages"),
+        "{said}"
+    );
+    assert_eq!(talk.ends(), 2);
 }
 
 #[test]

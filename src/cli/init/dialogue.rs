@@ -29,7 +29,7 @@ pub struct Dialogue {
 pub enum Picked {
     /// One of the items, by its index.
     Item(usize),
-    /// No item has that in its name.
+    /// No item has that in its name, or it is a word of the question.
     Other(String),
 }
 
@@ -107,12 +107,14 @@ impl Dialogue {
         Ok(self.choose(question, &["yes", "no"], Some(at)).await? == 0)
     }
 
-    /// Asks for an item of a list, by its number, its name or a part of the name, which shortens the list.
+    /// Asks for an item of a list, by its number, its name or a part of the name, which shortens the list; or for `word`,
+    /// which means something else whatever the items are called.
     pub async fn pick(
         &mut self,
         question: &str,
         items: &[Item],
         mut default: Option<usize>,
+        word: &str,
     ) -> Result<Picked, Failure> {
         let listing = Listing(items);
         let mut shown: Vec<usize> = (0..items.len()).collect();
@@ -122,11 +124,11 @@ impl Dialogue {
             }
             let number = default.map(|at| items[at].number.to_string());
             let answer = self.ask(question, number.as_deref()).await?;
-            if let Some(at) = listing.chosen(&answer) {
+            if let Some(at) = listing.chosen(&answer).filter(|_| answer != word) {
                 return Ok(Picked::Item(at));
             }
             let alike = listing.alike(&answer);
-            if alike.is_empty() {
+            if alike.is_empty() || answer == word {
                 return Ok(Picked::Other(answer));
             }
             default = (alike.len() == 1).then(|| alike[0]);
@@ -291,7 +293,7 @@ pub mod tests {
         let one = "   16  Unknown senders\nClient [16]: \n";
         check(
             "UNKN\n\n",
-            async |d| d.pick("Client", &items(), None).await,
+            async |d| d.pick("Client", &items(), None, "me").await,
             Picked::Item(2),
             &format!("{all}Client: UNKN\n{one}"),
         )
@@ -300,11 +302,12 @@ pub mod tests {
             ("12\n", Picked::Item(0)),
             ("acme\n", Picked::Item(1)),
             ("Globex\n", Picked::Other("Globex".to_owned())),
+            ("me\n", Picked::Other("me".to_owned())),
         ] {
             let said = format!("{all}Client: {answer}");
             check(
                 answer,
-                async |d| d.pick("Client", &items(), None).await,
+                async |d| d.pick("Client", &items(), None, "me").await,
                 expected,
                 &said,
             )

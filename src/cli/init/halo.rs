@@ -14,6 +14,8 @@ use crate::{
 const USUAL: &str = "Unknown senders";
 /// Has the clients read once more.
 const AGAIN: &str = "again";
+/// Takes another client.
+const BACK: &str = "back";
 
 impl Interview {
     /// Asks until Halo takes the sign-in, then for the catch-all.
@@ -124,8 +126,9 @@ impl Interview {
 
     /// Asks for a client, then for one of its sites, until there is one.
     async fn catch_all(&mut self, halo: &Halo) -> Result<CatchAll, Failure> {
+        let mut clients = self.clients(halo).await?;
         loop {
-            let client = self.client(halo).await?;
+            let client = self.client(halo, &mut clients).await?;
             let sites = match halo.every_site(Some(client.id), &Calls::default()).await {
                 Ok(sites) => sites,
                 Err(error) => {
@@ -134,10 +137,8 @@ impl Interview {
                 }
             };
             // Some servers list more than they were asked for.
-            let mut sites: Vec<Site> = sites
-                .into_iter()
-                .filter(|site| site.client_id == Some(client.id))
-                .collect();
+            let of_client = |site: &Site| site.client_id == Some(client.id);
+            let mut sites: Vec<Site> = sites.into_iter().filter(of_client).collect();
             if sites.is_empty() {
                 let text = format!(
                     "{} has no active site; make one in Halo, or take another client",
@@ -148,7 +149,9 @@ impl Interview {
             }
             let main = halo.main_site(client.id, &Calls::default()).await.ok().flatten();
             let main = main.and_then(|main| sites.iter().position(|site| site.id == main.id));
-            let at = self.site(&client, &sites, main).await?;
+            let Some(at) = self.site(&client, &sites, main).await? else {
+                continue;
+            };
             let site = sites.swap_remove(at);
             self.dialogue
                 .praise(&format!("{}, at its site {}", client.name, site.name))?;
@@ -160,8 +163,7 @@ impl Interview {
         }
     }
 
-    async fn client(&mut self, halo: &Halo) -> Result<Client, Failure> {
-        let mut clients = self.clients(halo).await?;
+    async fn client(&mut self, halo: &Halo, clients: &mut Vec<Client>) -> Result<Client, Failure> {
         loop {
             let item = |client: &Client| Item {
                 number: client.id.0,
@@ -173,9 +175,9 @@ impl Interview {
                 .iter()
                 .position(|client| client.name.eq_ignore_ascii_case(USUAL));
             let question = "The catch-all client: its number, or a part of its name";
-            match self.dialogue.pick(question, &items, usual).await? {
-                Picked::Item(at) => return Ok(clients.swap_remove(at)),
-                Picked::Other(word) if word == AGAIN => clients = self.clients(halo).await?,
+            match self.dialogue.pick(question, &items, usual, AGAIN).await? {
+                Picked::Item(at) => return Ok(clients[at].clone()),
+                Picked::Other(word) if word == AGAIN => *clients = self.clients(halo).await?,
                 Picked::Other(name) => {
                     let text = format!(
                         "no active client has {name:?} in its name; take another, or make it in Halo and say {AGAIN}"
@@ -203,7 +205,8 @@ impl Interview {
         }
     }
 
-    async fn site(&mut self, client: &Client, sites: &[Site], main: Option<usize>) -> Result<usize, Failure> {
+    /// `None`: it was the wrong client.
+    async fn site(&mut self, client: &Client, sites: &[Site], main: Option<usize>) -> Result<Option<usize>, Failure> {
         let item = |(at, site): (usize, &Site)| Item {
             number: site.id.0,
             name: site.name.clone(),
@@ -215,13 +218,13 @@ impl Interview {
         };
         let items: Vec<Item> = sites.iter().enumerate().map(item).collect();
         let default = main.or((sites.len() == 1).then_some(0));
+        let name = &client.name;
         loop {
-            let question = format!("The site of {}: its number, or a part of its name", client.name);
-            match self.dialogue.pick(&question, &items, default).await? {
-                Picked::Item(at) => return Ok(at),
-                Picked::Other(name) => self
-                    .dialogue
-                    .object(&format!("{} has no such site: {name:?}", client.name))?,
+            let question = format!("The site of {name}: its number, a part of its name, or {BACK}");
+            match self.dialogue.pick(&question, &items, default, BACK).await? {
+                Picked::Item(at) => return Ok(Some(at)),
+                Picked::Other(word) if word == BACK => return Ok(None),
+                Picked::Other(word) => self.dialogue.object(&format!("{name} has no such site: {word:?}"))?,
             }
         }
     }

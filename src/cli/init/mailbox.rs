@@ -193,7 +193,7 @@ impl Interview {
         loop {
             let folder = match self
                 .dialogue
-                .pick("Folder to watch, a number or a name", &items, inbox)
+                .pick("Folder to watch, a number or a name", &items, inbox, "")
                 .await?
             {
                 Picked::Item(at) => folders[at].clone(),
