@@ -372,7 +372,7 @@ fn what_becomes_of_much_mail_has_to_be_said() {
         ("Further addresses", ""),
     ]);
     assert!(
-        said.contains("is no Maildir") && said.contains("holds 501 messages"),
+        said.contains("there is no such folder") && said.contains("holds 501 messages"),
         "{said}"
     );
     assert_eq!(talk.ends(), 2);
