@@ -126,6 +126,15 @@ impl MailboxConfig {
     }
 }
 
+impl Config {
+    /// The addresses that the service desk writes from, by us or by Halo.
+    pub fn desk_addresses(&self) -> Vec<AddrSpec> {
+        let mailboxes = self.mailboxes.values().flat_map(MailboxConfig::own_addresses);
+        let bounces = self.bounce.from.as_ref().and_then(|from| from.addr_spec());
+        mailboxes.chain(bounces).collect()
+    }
+}
+
 /// Where the messages lie.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MailboxSource {

@@ -69,6 +69,8 @@ pub enum Ask {
     Choices { list: List, choice: Reference },
     /// The same whose name differs from this one in upper and lower case at most, in use or not: `Vec<Choice>`.
     ChoicesAlike { list: List, name: String },
+    /// The addresses that Halo itself writes from, folded: `Vec<String>`.
+    HaloMailboxes,
     /// The ticket of that number, in whatever state it is: `Option<Ticket>`.
     Ticket { ticket: TicketId },
     /// `Page<Ticket>`
@@ -173,6 +175,7 @@ impl Effect {
             | Ask::User { .. }
             | Ask::Choices { .. }
             | Ask::ChoicesAlike { .. }
+            | Ask::HaloMailboxes
             | Ask::Ticket { .. }
             | Ask::QueryTickets { .. }
             | Ask::TicketOfConversation { .. }
@@ -239,6 +242,7 @@ impl Effect {
             Ask::User { user } => format!("the user {user}"),
             Ask::Choices { list, choice } => format!("the {list} {choice}"),
             Ask::ChoicesAlike { list, name } => format!("what is a {list} with a name like {name:?}"),
+            Ask::HaloMailboxes => "Halo's own mailboxes".to_owned(),
             Ask::Ticket { ticket } => format!("the ticket {ticket}"),
             Ask::QueryTickets { .. } => "a page of tickets".to_owned(),
             Ask::TicketOfConversation { .. } => "the ticket of the conversation".to_owned(),

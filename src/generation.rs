@@ -71,14 +71,12 @@ impl Generation {
 
 /// The addresses of all mailboxes, the one we send from, and those who hear of exceptions.
 fn own_addresses(config: &Config) -> HashSet<AddrSpec> {
-    let mut own = HashSet::new();
+    let mut own: HashSet<AddrSpec> = config.desk_addresses().into_iter().collect();
     for mailbox in config.mailboxes.values() {
-        own.extend(mailbox.own_addresses());
         if let MailboxSource::Imap(imap) = &mailbox.source {
             own.extend(AddrSpec::parse(&imap.username));
         }
     }
     own.extend(config.report.to.iter().cloned());
-    own.extend(config.bounce.from.as_ref().and_then(|from| from.addr_spec()));
     own
 }

@@ -30,6 +30,7 @@ mod gather;
 mod http;
 mod listing;
 mod lookups;
+mod mailboxes;
 mod pace;
 mod places;
 pub mod probe;

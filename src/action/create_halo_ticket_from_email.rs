@@ -29,6 +29,9 @@ pub async fn perform(
     effects: &mut Effects<'_>,
 ) -> Result<Value, StepError> {
     fields.required("summary")?;
+    if from_email::is_from_halo(letter, at, effects).await? {
+        return Ok(from_halo());
+    }
     let mut found =
         find_halo_user_and_client::find(fields, (at.connection, at.halo), letter.dmarc_failed, effects).await?;
     let (created_user, user_error) = match create_user(fields, &found, at, effects).await {
@@ -60,6 +63,7 @@ pub async fn perform(
     }
     let mut result = json!({
         "ticket": ticket_value(&ticket.record),
+        "from_halo": false,
         "existed": ticket.existed,
         "user": found.user.as_ref().map(user_value),
         "client": found.client.as_ref().map(client_value),
@@ -197,10 +201,19 @@ async fn put_pictures(
     }
 }
 
+/// Nothing is made of what Halo itself wrote.
+fn from_halo() -> Value {
+    json!({
+        "ticket": null, "from_halo": true, "existed": false, "user": null, "client": null, "matched_by": "none",
+        "created_user": false, "user_error": "", "files": [], "left_out": [], "files_error": "",
+    })
+}
+
 /// What the step stores.
 pub fn result_shape() -> Shape {
     let shape = Shape::record([
-        ("ticket", ticket_shape()),
+        ("ticket", Shape::nullable(ticket_shape())),
+        ("from_halo", Shape::Truth),
         ("existed", Shape::Truth),
         ("user", Shape::nullable(user_shape())),
         ("client", Shape::nullable(client_shape())),

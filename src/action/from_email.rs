@@ -41,6 +41,8 @@ pub struct At<'a> {
     pub halo: &'a HaloConfig,
     /// To belong to one of these clients says nothing of who somebody is: anybody does of whom no client is known.
     pub catch_alls: &'a CatchAlls,
+    /// The addresses that are ours.
+    pub own: Vec<AddrSpec>,
 }
 
 /// The clients for strangers.
@@ -215,6 +217,19 @@ pub fn with_left_out(mut text: Text, left_out: &[LeftOut]) -> Text {
         }
     }
     text
+}
+
+/// Whether Halo itself wrote the message, as it does to acknowledge a ticket: from one of its mailboxes, or from an address
+/// that is ours. A ticket made of it would be acknowledged in turn.
+pub async fn is_from_halo(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effects<'_>) -> Result<bool, StepError> {
+    let author = letter.email["from"]["address"].as_str().unwrap_or_default();
+    if at.own.iter().any(|own| own.as_str() == author) {
+        return Ok(true);
+    }
+    let connection = at.connection.clone();
+    let ask = Ask::HaloMailboxes;
+    let mailboxes: Vec<String> = effects.ask(Effect { connection, ask }).await?;
+    Ok(mailboxes.iter().any(|address| address == author))
 }
 
 /// From now on the conversation belongs to that ticket.

@@ -8,7 +8,7 @@ use crate::{
     effect::{Ask, Effect, Effects},
     expression::shape::Shape,
     halo::{
-        AgentId, ClientId, Reference, SiteId, User, UserId,
+        AgentId, ClientId, Reference, Site, SiteId, User, UserId,
         choice::{Choice, List},
         ticket::{CustomField, Text, Ticket, TicketFields},
     },
@@ -85,6 +85,12 @@ async fn whose(fields: &Fields, connection: &ConnectionName, effects: &mut Effec
         site: site.map(|site| site.id),
         user: fields.id("user")?.map(UserId),
     };
+    if let (Some(client), None, None) = (whose.client, whose.site, whose.user) {
+        let ask = Ask::MainSite { client };
+        let connection = connection.clone();
+        let main: Option<Site> = effects.ask(Effect { connection, ask }).await?;
+        whose.site = main.map(|site| site.id);
+    }
     if let (Some(id), None) = (whose.user, whose.site) {
         let ask = Ask::User { user: id };
         let connection = connection.clone();

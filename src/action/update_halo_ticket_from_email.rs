@@ -42,6 +42,9 @@ pub async fn perform(
     let Some(author) = letter.author() else {
         return Ok(not_found("the author's address is not believed"));
     };
+    if from_email::is_from_halo(letter, at, effects).await? {
+        return Ok(not_found("Halo itself wrote it"));
+    }
     let found = find_halo_user_and_client::by_address(&author, (at.connection, at.halo), effects).await?;
     let mut reason = "no ticket is named and the conversation is not known".to_owned();
     let mut seen = Vec::new();

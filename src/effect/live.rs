@@ -401,6 +401,7 @@ pub(super) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value,
         Ask::User { user } => value(&halo.user(*user, calls).await?),
         Ask::Choices { list, choice } => value(&halo.choices_by(*list, choice, calls).await?),
         Ask::ChoicesAlike { list, name } => value(&halo.choices_alike(*list, name, calls).await?),
+        Ask::HaloMailboxes => value(&halo.mailbox_addresses(calls).await?),
         Ask::Ticket { ticket } => value(&halo.ticket(*ticket, calls).await?),
         Ask::QueryTickets { query } => value(&halo.query_tickets(query, calls).await?),
         Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } => {

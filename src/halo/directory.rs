@@ -44,6 +44,8 @@ pub(super) struct Directory {
     pub clients_of_domain: Shelf<String, Vec<Client>>,
     pub client_domains: Shelf<ClientId, Vec<String>>,
     pub choices: Shelf<List, Arc<Vec<Choice>>>,
+    /// The addresses of Halo's own mailboxes; nothing where they may not be read.
+    pub mailboxes: Shelf<(), Arc<Vec<String>>>,
     /// Names that were in no list lately.
     pub missing_choices: Shelf<(List, String), Vec<Choice>>,
     /// Records of which the mail domain can not be read.
@@ -67,6 +69,7 @@ impl Directory {
             clients_of_domain: Shelf::new(MOST_DOMAINS),
             client_domains: Shelf::new(MOST_SITES),
             choices: Shelf::new(List::ALL.len()),
+            mailboxes: Shelf::new(1),
             missing_choices: Shelf::new(MOST_PLACES),
             unreadable: Unreadable::default(),
             spent_on_domains: tokio::sync::Mutex::default(),
@@ -96,6 +99,7 @@ impl Directory {
         self.clients_of_domain.sweep();
         self.client_domains.sweep();
         self.choices.sweep();
+        self.mailboxes.sweep();
         self.missing_choices.sweep();
     }
 

@@ -7,7 +7,7 @@ use super::{
     choices,
     client::Call,
     listing::{self, AGENTS, CLIENTS, Route, SITES, TICKETS, USERS},
-    places,
+    mailboxes, places,
     ticket::{NewAction, NewFile, NewTicket, TicketFields, TicketQuery},
     tickets, users,
     wire::{self, Query},
@@ -84,6 +84,11 @@ pub fn user(user: UserId) -> Call {
 /// The request for the whole list.
 pub fn choices(list: List) -> Call {
     choices::request(list).unsent(ASSUMED)
+}
+
+/// The request for Halo's own mailboxes.
+pub fn mailboxes() -> Call {
+    mailboxes::request().unsent(ASSUMED)
 }
 
 /// The request for the ticket of that number.

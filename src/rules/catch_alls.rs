@@ -4,7 +4,7 @@ use super::{FieldSource, RuleSet, Step};
 use crate::{action::from_email::CatchAlls, config::ConnectionName, halo::Reference};
 
 impl RuleSet {
-    /// Every `default_client` of a step at that connection.
+    /// Every `default_client` of a step at that connection by which strangers may become users.
     pub fn catch_alls(&self, connection: &ConnectionName) -> CatchAlls {
         let mut catch_alls = CatchAlls::default();
         for rule in &self.rules {
@@ -17,6 +17,9 @@ impl RuleSet {
 fn add(steps: &[Step], connection: &ConnectionName, catch_alls: &mut CatchAlls) {
     for step in steps {
         add(&step.steps, connection, catch_alls);
+        if !may_make_users(step) {
+            continue;
+        }
         let fields = step
             .fields
             .iter()
@@ -33,4 +36,17 @@ fn add(steps: &[Step], connection: &ConnectionName, catch_alls: &mut CatchAlls) 
             }
         }
     }
+}
+
+/// A step that finds a client says where a later one makes a user.
+fn may_make_users(step: &Step) -> bool {
+    let field = step
+        .fields
+        .iter()
+        .find(|field| field.name == "create_user_if_not_found");
+    let never = field.is_some_and(|field| match &field.source {
+        FieldSource::Text(template) => template.literal().is_some_and(|text| text.trim() == "false"),
+        _ => false,
+    });
+    !never
 }

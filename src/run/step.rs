@@ -146,6 +146,7 @@ impl<'s> Interpreter<'s, '_, '_> {
                     connection,
                     halo,
                     catch_alls,
+                    own: self.setting.config.desk_addresses(),
                 };
                 if step.kind == Kind::CreateHaloTicketFromEmail {
                     action::create_halo_ticket_from_email::perform(fields, &letter, &at, effects).await

@@ -327,6 +327,39 @@ fn answers_that_come_before_there_is_a_ticket_are_one_ticket() {
 }
 
 #[test]
+fn what_halo_itself_wrote_is_no_ticket_and_no_answer() {
+    let world = world(RULES);
+    // The sandbox's tenant writes from this address; the daemon's own mailbox has another one.
+    for (from, id) in [
+        ("support@desk.example", "ack1"),
+        ("Example Desk <Support@Desk.example>", "ack2"),
+    ] {
+        let id = format!("{id}@desk.example");
+        let mail = Mail {
+            id: &id,
+            ..Mail::default()
+        };
+        send(&world, from, "Your ticket [ID:0002001] was received", &mail);
+        run(&world, "completed");
+    }
+    assert_eq!((new_tickets(&world).len(), world.sandbox.actions(2001).len()), (0, 1));
+}
+
+#[test]
+fn an_address_that_halo_alone_writes_from_is_known_from_halo() {
+    let world = world(RULES);
+    world.more("[mailbox.support]\naddresses = [\"other@desk.example\"]\n[bounce]\nfrom = \"other@desk.example\"\n");
+    let mail = Mail {
+        id: "ack@desk.example",
+        ..Mail::default()
+    };
+    send(&world, "support@desk.example", "Your ticket was received", &mail);
+    run(&world, "completed");
+    assert_eq!(new_tickets(&world).len(), 0);
+    assert_eq!(world.requests("GET", "/api/mailbox"), 1);
+}
+
+#[test]
 fn a_merged_ticket_is_followed_and_a_closed_one_is_opened_or_is_none() {
     let world = world(RULES);
     let first = world.sandbox.add_ticket(json!({ "summary": "one", "user_id": 101 }));

@@ -40,6 +40,7 @@ mod order;
 mod outage;
 mod paced;
 mod probing;
+mod recipes;
 mod reloading;
 mod resumed;
 mod secrets;

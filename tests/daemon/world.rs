@@ -74,6 +74,8 @@ pub struct World {
     pub mailbox: String,
     /// Further lines of `[halo.main]`.
     pub halo: String,
+    /// A configuration in the place of all that; layers of `more` still lie over it.
+    pub whole: Option<String>,
 }
 
 impl World {
@@ -133,6 +135,7 @@ impl World {
             settings: texts.0,
             mailbox: texts.1,
             halo: texts.2,
+            whole: None,
         }
     }
 
@@ -239,6 +242,7 @@ longest = "1s"
             settings = self.settings,
             rules = self.rules,
         );
+        let text = self.whole.clone().unwrap_or(text);
         let path = self.folder.join("halo-intake.toml");
         // Renamed into its place: a program that was started before may be about to read it.
         let whole = self.folder.join(format!("halo-intake.toml.{:08}", counter()));

@@ -20,6 +20,7 @@ pub(super) fn requests(ask: &Ask) -> Vec<Call> {
         Ask::QuerySites { query } => unsent::query_sites(query),
         Ask::User { user } => unsent::user(*user),
         Ask::Choices { list, .. } => unsent::choices(*list),
+        Ask::HaloMailboxes => unsent::mailboxes(),
         Ask::Ticket { ticket } => unsent::ticket(*ticket),
         Ask::QueryTickets { query } => unsent::query_tickets(query),
         _ => return Vec::new(),
@@ -53,7 +54,7 @@ pub(super) fn assumption(ask: &Ask, assume: Assume) -> Option<Value> {
         } => value(&[invented_site(site_id, name, *client)]),
         Ask::User { user } => value(&Some(invented_user(*user, "(assumed)"))),
         Ask::Choices { choice, .. } => value(&[invented_choice(choice)]),
-        Ask::ChoicesAlike { .. } => json!([]),
+        Ask::ChoicesAlike { .. } | Ask::HaloMailboxes => json!([]),
         Ask::MainSite { client } => value(&Some(invented_site(site_id, "(assumed)", Some(*client)))),
         _ => return None,
     })

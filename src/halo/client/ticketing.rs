@@ -7,6 +7,7 @@ use crate::halo::{
     choice::{Choice, List},
     choices,
     listing::{self, TICKETS},
+    mailboxes,
     ticket::{Action, File, NewAction, NewFile, NewTicket, Ticket, TicketFields, TicketQuery},
     tickets, wire,
 };
@@ -28,6 +29,12 @@ impl Halo {
     /// Those whose name differs from this one in upper and lower case at most, in use or not, by number.
     pub async fn choices_alike(&self, list: List, name: &str, calls: &Calls) -> Result<Vec<Choice>> {
         choices::alike_in((&self.api, &self.directory, &self.times), list, name, calls).await
+    }
+
+    /// The addresses of Halo's own mailboxes, as far as they may be read.
+    pub async fn mailbox_addresses(&self, calls: &Calls) -> Result<Vec<String>> {
+        let of = (&self.api, &self.directory, &self.times);
+        Ok(mailboxes::addresses(of, calls).await?.to_vec())
     }
 
     /// The ticket of that number, closed or not, deleted or not.

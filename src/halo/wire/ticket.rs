@@ -9,7 +9,7 @@ use crate::{
         choice::{Choice, List},
         ticket::{Action, CustomField, File, Mail, NewAction, NewTicket, Text, Ticket, TicketFields, TicketQuery},
     },
-    message::text_to_html,
+    message::{address, text_to_html},
 };
 
 /// The longest summary that is shown whole (fact sheet, 5.1), in characters.
@@ -34,6 +34,15 @@ pub(in super::super) fn choice(list: List, value: &Value) -> Option<Choice> {
         name,
         inactive: flag(row, "inactive"),
     })
+}
+
+/// The addresses that one of Halo's mailboxes writes from.
+pub(in super::super) fn mailbox_addresses(value: &Value) -> Vec<String> {
+    let Some(row) = value.as_object() else {
+        return Vec::new();
+    };
+    let addresses = ["smtpaddress", "display_address"].map(|key| address::folded(&text(row, key)));
+    addresses.into_iter().filter(|address| address.contains('@')).collect()
 }
 
 /// A ticket from a row or a detail; none without an id.
