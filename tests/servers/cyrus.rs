@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::Write,
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -61,6 +61,8 @@ impl Cyrus {
             .arg("-L")
             .arg(path.join("log"))
             .env("LD_LIBRARY_PATH", libraries(&root))
+            // When it ends it signals its whole group, and every other server of its user would end with it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -139,10 +141,16 @@ fn add_account(root: &Path, path: &Path, account: &str) {
 
 fn settings(path: &Path, hidden: &str) -> String {
     let dir = path.display();
+    // IDLE has a switch of its own.
+    let without_idle = if hidden.contains("IDLE") {
+        "imapidlepoll: 0\n"
+    } else {
+        ""
+    };
     let hidden = if hidden.is_empty() {
         String::new()
     } else {
-        format!("suppress_capabilities: {hidden}\n")
+        format!("suppress_capabilities: {hidden}\n{without_idle}")
     };
     format!(
         "configdirectory: {dir}/conf\ndefaultpartition: default\npartition-default: {dir}/spool\n\

@@ -33,6 +33,9 @@ pub struct Options {
     pub prefix: &'static str,
     /// Octets that one account may hold, as Dovecot writes it; counting them makes deliveries slow.
     pub quota: Option<&'static str>,
+    /// Accounts may give others rights in their folders (`SETACL`), which those see below `shared/ACCOUNT/`; the separator is
+    /// `/` then.
+    pub shared: bool,
     /// Takes tokens by these mechanisms, besides passwords: their key (HS256, in base64) and issuer.
     pub tokens: Option<(&'static str, &'static str, &'static str)>,
 }
@@ -46,6 +49,7 @@ impl Default for Options {
             separator: '.',
             prefix: "",
             quota: None,
+            shared: false,
             tokens: None,
         }
     }
@@ -225,7 +229,8 @@ impl Dovecot {
         }
     }
 
-    fn raw(&self, user: &str) -> Raw {
+    /// Signed in as that account.
+    pub fn raw(&self, user: &str) -> Raw {
         let mut raw = Raw::greeted(self.imap_port).expect("dovecot answers");
         let line = fs::read_to_string(self.path.join("users")).expect("the users file");
         let password = line
@@ -283,6 +288,11 @@ fn configuration(path: &Path, options: &Options, imap_port: u16, imaps_port: u16
     let dir = path.display();
     let Options { separator, prefix, .. } = options;
     let layout = if *separator == '/' { ":LAYOUT=fs" } else { "" };
+    let (shared, shared_plugin) = if options.shared {
+        shared(path, layout)
+    } else {
+        Default::default()
+    };
     let capability = options
         .capability
         .map(|list| format!("imap_capability = {list}"))
@@ -309,12 +319,24 @@ namespace inbox {{; inbox = yes; separator = {separator}; prefix = {prefix}; }}
 passdb {{; driver = passwd-file; mechanisms = plain login; args = scheme=PLAIN username_format=%u {dir}/users; }}
 userdb {{; driver = passwd-file; args = username_format=%u {dir}/users; }}
 {quota}
+{shared}
 service imap-login {{; inet_listener imap {{; port = {imap_port}; }}; inet_listener imaps {{; port = {imaps_port}; ssl = yes; }}
 service_count = 0; process_min_avail = 1; process_limit = 2; client_limit = 400; }}
 service imap {{; process_limit = 400; }}; service auth {{; client_limit = 1000; }}; service stats {{; client_limit = 1000; }}
 service anvil {{; client_limit = 1000; unix_listener anvil-auth-penalty {{; mode = 0; }}; }}
-protocol imap {{; mail_max_userip_connections = 0; {capability}; }}
+protocol imap {{; mail_max_userip_connections = 0; {capability}; {shared_plugin}; }}
 "
     );
     folded.replace("; ", "\n").replace(";\n", "\n")
+}
+
+/// The namespace of what others share, and the plugin's line for IMAP.
+fn shared(path: &Path, layout: &str) -> (String, String) {
+    let dir = path.display();
+    let namespace = format!(
+        "namespace {{; type = shared; separator = /; prefix = shared/%%u/; list = children; subscriptions = no
+location = maildir:%%h/Maildir{layout}; }}
+mail_plugins = acl; plugin {{; acl = vfile; acl_shared_dict = file:{dir}/mail/shared.db; }}"
+    );
+    (namespace, "mail_plugins = acl imap_acl".to_owned())
 }

@@ -32,12 +32,19 @@ impl Completion {
         ["UNAVAILABLE", "INUSE", "LIMIT"].contains(&self.code.as_str())
     }
 
-    /// As an error, whatever it says.
+    /// As an error, whatever it says, with what to do where that is known.
     pub(super) fn refused(self) -> MailboxError {
+        // Cyrus and Courier say it in words alone.
+        let is_full = self.code == "OVERQUOTA" || self.text.to_ascii_lowercase().contains("quota");
+        let remedy = match self.code.as_str() {
+            _ if is_full => "; make room in the mailbox, or raise its quota",
+            "NOPERM" => "; grant this login the right to do it",
+            _ => "",
+        };
         MailboxError::Refused {
             command: self.verb,
             status: self.status,
-            reason: self.text,
+            reason: format!("{}{remedy}", self.text),
         }
     }
 

@@ -53,7 +53,14 @@ enum Deed<'a> {
 
 impl Imap {
     pub(super) async fn settle_spots(&mut self, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
-        let opened = self.opened().await?;
+        let mut opened = self.opened().await?;
+        let is_newer = |spot: &Spot| matches!(spot, Spot::Uid { uid, .. } if *uid >= opened.uid_next);
+        if *how != Settle::Keep && spots.iter().any(is_newer) {
+            // It came after our SELECT. Courier shows it to this session no sooner than with another one, and says OK to
+            // a command for a UID that it does not know here.
+            self.look().await?;
+            opened = self.opened().await?;
+        }
         let of_now = |spot: &Spot| match spot {
             Spot::Uid { validity, uid } if *validity == opened.validity => Some(*uid),
             _ => None,
