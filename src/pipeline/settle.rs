@@ -267,7 +267,12 @@ impl Settler {
         tracing::warn!(mailbox = self.name.0, "settling waits: {error}");
         if !self.stop.is_cancelled() {
             let reason = error.to_string();
-            report::trouble(&self.world, self.thing(), reason, true, Urgency::IfItLasts).await;
+            // A right in the folder that is missing does not come by waiting.
+            let urgency = match error {
+                SettleError::Mailbox(MailboxError::Folder { .. }) => Urgency::Now,
+                _ => Urgency::IfItLasts,
+            };
+            report::trouble(&self.world, self.thing(), reason, true, urgency).await;
         }
     }
 

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 mod servers;
 
 mod faults;
+mod hidden;
 mod maildir;
 mod oauth;
 mod others;

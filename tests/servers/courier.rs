@@ -78,6 +78,14 @@ impl Courier {
         }
     }
 
+    /// How many octets the account may hold from now on.
+    pub fn limit(&self, account: &str, octets: u64) {
+        let folder = self.folder.as_ref().expect("it is there until the end").path();
+        let file = folder.join("mail").join(account).join("Maildir/maildirsize");
+        fs::write(&file, format!("{octets}S\n")).expect("a new file");
+        hand_over(&file);
+    }
+
     /// Signed in as that account.
     pub fn raw(&self, account: &str) -> Raw {
         let mut raw = Raw::greeted(self.imap_port).expect("courier answers");

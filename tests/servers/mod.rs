@@ -11,4 +11,5 @@ pub mod hostile_imap;
 pub mod postfix;
 pub mod proxy;
 pub mod raw;
+pub mod refusing;
 pub mod script;

@@ -33,7 +33,7 @@ pub(in crate::mailbox) async fn inspect(
         config.host, config.port, config.username
     )];
     let lacking = |(name, without): &(&str, &str)| {
-        let spared = *name == "UIDPLUS" && imap.wire.can("MOVE");
+        let spared = *name == "UIDPLUS" && imap.wire.can("MOVE") && !settle.contains(&&Settle::Delete);
         (!imap.wire.can(name) && !spared).then(|| format!("the server does not offer {name}: {without}"))
     };
     lines.extend(WANTED.iter().filter_map(lacking));
