@@ -2,15 +2,29 @@
 //! customer's own authority beside it.
 
 use std::{
+    collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use rustls::{CertificateError, ClientConfig};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
-use crate::class::Class;
+use crate::{class::Class, clock};
+
+/// The system's store is read anew after so long: authorities come and go. Nor is a handshake shortened by a ticket
+/// that was given under older ones.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// What is trusted beside the system's store: the octets of a `ca_file`, empty without one.
+type Trusted = Vec<u8>;
+/// Each with the time at which the system's store was read.
+type Configs = HashMap<Trusted, (Instant, Arc<ClientConfig>)>;
+
+/// One configuration takes some hundred KiB, nearly all of it the system's store; thousands of connections share it.
+static KEPT: LazyLock<Mutex<Configs>> = LazyLock::new(Mutex::default);
 
 /// Why no TLS connection can even be tried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,13 +58,30 @@ impl TlsError {
     }
 }
 
-/// The one client configuration: TLS 1.2 and later, ring, the system's authorities and those of `ca_file`.
+/// The one client configuration: TLS 1.2 and later, ring, the system's authorities and those of `ca_file`. That file
+/// is read each time; whoever trusts the same shares the rest.
 pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    let trusted = ca_file.map(read).transpose()?.unwrap_or_default();
+    let now = clock::moment();
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.retain(|_, (since, _)| now.saturating_duration_since(*since) < FRESH);
+    if let Some((_, config)) = kept.get(&trusted) {
+        return Ok(config.clone());
+    }
+    let extra = match ca_file {
+        Some(path) => certificates(path, &trusted)?,
+        None => Vec::new(),
+    };
+    let config = Arc::new(build(extra)?);
+    kept.insert(trusted, (now, config.clone()));
+    Ok(config)
+}
+
+fn build(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let no_authorities = |error: rustls::Error| TlsError::NoAuthorities {
         reason: error.to_string(),
     };
-    let extra = ca_file.map(certificates).transpose()?.unwrap_or_default();
     let verifier =
         rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone()).map_err(no_authorities)?;
     let config = ClientConfig::builder_with_provider(provider)
@@ -60,15 +91,18 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let text = std::fs::read(path).map_err(|error| TlsError::NoFile {
+fn read(path: &Path) -> Result<Trusted, TlsError> {
+    std::fs::read(path).map_err(|error| TlsError::NoFile {
         path: path.to_owned(),
         reason: error.to_string(),
-    })?;
-    let found = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
+    })
+}
+
+fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
     found
         .ok()
         .filter(|list| !list.is_empty())
@@ -211,5 +245,21 @@ mod tests {
         assert!(matches!(client_config(Some(&path)), Err(TlsError::NoFile { .. })));
         std::fs::write(&path, "not a certificate").unwrap();
         assert_eq!(client_config(Some(&path)).err(), Some(TlsError::NotPem { path }));
+    }
+
+    #[test]
+    fn whoever_trusts_the_same_shares_it_and_a_changed_ca_file_holds_at_once() {
+        let authority = |name: &str| {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+            certificate.self_signed(&key).unwrap().pem()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, authority("a.example")).unwrap();
+        let first = client_config(Some(&path)).unwrap();
+        assert!(Arc::ptr_eq(&first, &client_config(Some(&path)).unwrap()));
+        std::fs::write(&path, authority("b.example")).unwrap();
+        assert!(!Arc::ptr_eq(&first, &client_config(Some(&path)).unwrap()));
     }
 }
