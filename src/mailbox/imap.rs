@@ -16,6 +16,7 @@ use crate::{
     oauth::SignIns,
 };
 
+mod capability;
 mod completion;
 mod connect;
 mod fetch;

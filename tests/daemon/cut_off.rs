@@ -108,3 +108,19 @@ fn a_line_that_is_cut_or_goes_dead_at_any_time_loses_and_repeats_nothing() {
     story.comes_true();
     assert_eq!(daemon.stop().0, 0);
 }
+
+#[test]
+fn a_connection_that_is_forgotten_while_it_waits_for_news_is_noticed_and_the_mail_comes() {
+    let mut story = Story::new();
+    // So often IDLE is broken off, and the answer shows whether anybody is there; nothing else would notice so soon.
+    story.world.mailbox = "poll_interval = \"3s\"".to_owned();
+    let daemon = story.start();
+    daemon.says("is watched");
+    story.deliver();
+    (0..EACH).for_each(|_| drop(daemon.says("completed")));
+    story.line.forget();
+    story.deliver();
+    daemon.says("no answer to IDLE");
+    story.comes_true();
+    assert_eq!(daemon.stop().0, 0);
+}

@@ -32,6 +32,9 @@ struct State {
     line: Line,
     streams: Vec<TcpStream>,
     is_over: bool,
+    /// How many connections there were, and how many of them, the first ones, were forgotten.
+    begun: usize,
+    forgotten: usize,
 }
 
 impl Proxy {
@@ -42,6 +45,8 @@ impl Proxy {
             line: Line::Well,
             streams: Vec::new(),
             is_over: false,
+            begun: 0,
+            forgotten: 0,
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -68,6 +73,13 @@ impl Proxy {
         self.shared.changed.notify_all();
     }
 
+    /// Nothing passes any more on the connections of now, and nobody is told, as when a router forgets them; new ones are
+    /// well.
+    pub fn forget(&self) {
+        let mut state = self.shared.state();
+        state.forgotten = state.begun;
+    }
+
     /// Ends the connections of now.
     pub fn cut(&self) {
         self.shared.state().cut();
@@ -78,7 +90,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         let mut state = self.shared.state();
-        (state.is_over, state.line) = (true, Line::Well);
+        (state.is_over, state.line, state.forgotten) = (true, Line::Well, 0);
         state.cut();
         drop(state);
         self.shared.changed.notify_all();
@@ -101,11 +113,16 @@ impl Shared {
 
     fn join(self: &Arc<Self>, client: &TcpStream, server: &TcpStream) {
         let copy = |stream: &TcpStream| stream.try_clone().expect("a socket");
-        self.state().streams.extend([copy(client), copy(server)]);
+        let number = {
+            let mut state = self.state();
+            state.streams.extend([copy(client), copy(server)]);
+            state.begun += 1;
+            state.begun
+        };
         for (from, to, is_counted) in [(client, server, false), (server, client, true)] {
             let (shared, from, to) = (self.clone(), copy(from), copy(to));
             std::thread::spawn(move || {
-                shared.carry(&from, &to, is_counted);
+                shared.carry(number, &from, &to, is_counted);
                 let _ = from.shutdown(Shutdown::Both);
                 let _ = to.shutdown(Shutdown::Both);
             });
@@ -113,11 +130,11 @@ impl Shared {
     }
 
     /// From one end to the other, as long as the line holds.
-    fn carry(&self, mut from: &TcpStream, mut to: &TcpStream, is_counted: bool) {
+    fn carry(&self, number: usize, mut from: &TcpStream, mut to: &TcpStream, is_counted: bool) {
         let (mut octets, mut passed) = ([0; 4096], 0);
         while let Ok(length @ 1..) = from.read(&mut octets) {
             let mut state = self.state();
-            while state.line == Line::Dead {
+            while state.line == Line::Dead || number <= state.forgotten {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             let line = state.line;

@@ -21,8 +21,11 @@ use crate::{
 
 /// A silent connection is asked for a sign of life after this long, so that routers keep it in mind.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_TRIES: u32 = 3;
+/// By then the system ends a connection on which nothing is under way and whose other side is gone.
+#[cfg(test)]
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(60 + 15 * 3);
 
 /// Connects, encrypts as configured, reads the greeting and what the server can do. The flag tells whether the
 /// server takes us for signed in already.

@@ -39,6 +39,10 @@ const KNOWN: [&str; 18] = [
 /// Far beyond any line that a command of ours is answered with.
 const LONGEST_LINE: usize = 1 << 20;
 
+/// So much is read at once while messages come, and while nothing does: thousands of connections wait.
+const BUSY: usize = 32 * 1024;
+const AT_REST: usize = 1024;
+
 /// Parentheses within parentheses: what we ask for is answered with three. One costs the parser 20 KB of stack in a debug build.
 const DEEPEST: usize = 30;
 
@@ -63,7 +67,7 @@ fn of_uid(uid: Option<u32>) -> String {
 pub(super) struct Guard<S> {
     inner: S,
     /// As it came, from `raw_at` to `raw_end` not yet looked at.
-    raw: Box<[u8]>,
+    raw: Vec<u8>,
     raw_at: usize,
     raw_end: usize,
     /// The line in hand, until its end has come.
@@ -99,7 +103,7 @@ impl<S> Guard<S> {
     pub(super) fn new(inner: S, limit: u64) -> Self {
         Guard {
             inner,
-            raw: vec![0; 32 * 1024].into(),
+            raw: vec![0; AT_REST],
             raw_at: 0,
             raw_end: 0,
             line: Vec::new(),
@@ -125,6 +129,26 @@ impl<S> Guard<S> {
     /// No literal may be larger than this from now on.
     pub(super) fn limit_literals(&mut self, octets: u64) {
         self.limit = octets;
+    }
+
+    /// Much may come.
+    pub(super) fn awake(&mut self) {
+        self.make_room(BUSY);
+    }
+
+    /// Nothing large is expected for a while.
+    pub(super) fn rest(&mut self) {
+        self.make_room(AT_REST);
+        self.line.shrink_to(AT_REST);
+        self.passed.shrink_to(AT_REST);
+    }
+
+    /// As far as nothing waits there to be looked at.
+    fn make_room(&mut self, octets: usize) {
+        if self.raw_at == self.raw_end && self.raw.len() != octets {
+            (self.raw_at, self.raw_end) = (0, 0);
+            self.raw = vec![0; octets];
+        }
     }
 
     /// How many octets came in all: tells a slow answer from none.

@@ -17,6 +17,9 @@ use crate::mailbox::{MailboxError, Woke};
 
 /// RFC 2177 allows 29 minutes; routers forget a silent connection sooner.
 const LONGEST: Duration = Duration::from_secs(10 * 60);
+/// How long the answer to DONE may take at most: it needs no work of the server. Whoever is silent for longer is gone,
+/// and with the default `poll_interval` that is noticed well within two minutes.
+const ANSWER: Duration = Duration::from_secs(30);
 /// The wait's own end comes first.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long a stop waits for the answer to DONE.
@@ -30,6 +33,7 @@ impl Imap {
         stop: &CancellationToken,
     ) -> Result<Woke, MailboxError> {
         let until = until.min(Instant::now() + LONGEST);
+        self.wire.rest();
         // EXISTS may have come with the answer to another command.
         if self.wire.take_news() {
             return Ok(Woke::News);
@@ -57,8 +61,9 @@ impl Imap {
         let sent = self.wire.send("IDLE", Some(self.wire.patience())).await?;
         let mut begun = false;
         let mut woke = None;
+        let waiting = sent.within(until.saturating_duration_since(Instant::now()) + GRACE);
         while woke.is_none() || !begun {
-            let answering = if begun { sent.until(until + GRACE) } else { sent.clone() };
+            let answering = if begun { waiting.clone() } else { sent.clone() };
             let reply = tokio::select! {
                 reply = self.wire.reply(&answering, is_exists) => reply,
                 () = sleep_until(until), if begun => {
@@ -85,8 +90,8 @@ impl Imap {
     }
 
     async fn end_idle(&mut self, sent: &Sent, woke: Woke) -> Result<Woke, MailboxError> {
-        let patience = self.wire.patience();
-        let answering = sent.until(Instant::now() + patience);
+        let patience = self.wire.patience().min(ANSWER);
+        let answering = sent.within(patience);
         let ended = async {
             loop {
                 if let Reply::Done(completion) = self.wire.reply(&answering, |_| ()).await? {
@@ -107,4 +112,29 @@ impl Imap {
 
 fn is_exists(response: &Response<'_>) -> bool {
     matches!(response, Response::MailboxData(MailboxDatum::Exists(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Patience, connect},
+        *,
+    };
+
+    /// `poll_interval` as it stands in the defaults.
+    fn poll_interval() -> Duration {
+        let defaults: toml_edit::DocumentMut = include_str!("../../config/defaults.toml").parse().unwrap();
+        let text = defaults["mailbox"]["*"]["poll_interval"].as_str().unwrap();
+        text.parse::<jiff::SignedDuration>().unwrap().unsigned_abs()
+    }
+
+    #[test]
+    fn a_line_that_dies_without_a_word_is_noticed_within_two_minutes() {
+        let two_minutes = Duration::from_secs(120);
+        // In IDLE: it is broken off, and nobody answers. With any other command: nobody answers.
+        assert!(poll_interval().min(LONGEST) + GRACE + ANSWER < two_minutes);
+        assert!(Patience::default().command < two_minutes);
+        // However long `poll_interval` is, the system asks the other side.
+        assert!(connect::KEEPALIVE < two_minutes);
+    }
 }

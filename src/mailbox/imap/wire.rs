@@ -6,13 +6,14 @@
 use std::{collections::BTreeSet, io, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
-use imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
+use imap_proto::{MailboxDatum, Response, ResponseCode, Status};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     time::{Instant, timeout, timeout_at},
 };
 
 use super::{
+    capability::advertised,
     completion::Completion,
     guard::{Guard, GuardError},
 };
@@ -45,13 +46,16 @@ pub(super) struct Sent {
     verb: String,
     /// `None`: it may take long, as long as octets keep coming.
     deadline: Option<Instant>,
+    /// How long that is from its beginning; in words, for whoever asks why.
+    within: Duration,
 }
 
 impl Sent {
-    /// The same command, whose answers may take until `deadline`.
-    pub(super) fn until(&self, deadline: Instant) -> Sent {
+    /// The same command, whose answers may take so long from now on.
+    pub(super) fn within(&self, within: Duration) -> Sent {
         Sent {
-            deadline: Some(deadline),
+            deadline: Some(Instant::now() + within),
+            within,
             ..self.clone()
         }
     }
@@ -153,19 +157,24 @@ impl Wire {
     /// Reads the first line; the flag tells whether the server takes us for signed in already.
     pub(super) async fn greeting(&mut self) -> Result<bool, MailboxError> {
         let deadline = Instant::now() + self.patience;
-        let greeted = self.read("the connection", Some(deadline), |response| match response {
-            Response::Data { status: Status::Ok, .. } => Ok((false, advertised(response))),
-            Response::Data {
-                status: Status::PreAuth,
-                ..
-            } => Ok((true, advertised(response))),
-            Response::Data { status, outcome } => {
-                Err(Completion::of(status, outcome, "the connection".to_owned()).refused())
-            }
-            _ => Err(MailboxError::Lost {
-                reason: "what answers there does not greet as an IMAP server".to_owned(),
-            }),
-        });
+        let greeted = self.read(
+            "the connection",
+            Some(deadline),
+            self.patience,
+            |response| match response {
+                Response::Data { status: Status::Ok, .. } => Ok((false, advertised(response))),
+                Response::Data {
+                    status: Status::PreAuth,
+                    ..
+                } => Ok((true, advertised(response))),
+                Response::Data { status, outcome } => {
+                    Err(Completion::of(status, outcome, "the connection".to_owned()).refused())
+                }
+                _ => Err(MailboxError::Lost {
+                    reason: "what answers there does not greet as an IMAP server".to_owned(),
+                }),
+            },
+        );
         let (signed_in, capabilities) = greeted.await??;
         self.capabilities = capabilities.unwrap_or_default();
         Ok(signed_in)
@@ -196,6 +205,9 @@ impl Wire {
 
     /// Sends a command whose answers the caller reads by `reply`. `within: None` only asks that octets keep coming.
     pub(super) async fn send(&mut self, command: &str, within: Option<Duration>) -> Result<Sent, MailboxError> {
+        if within.is_none() {
+            self.client.get_mut().awake();
+        }
         self.tag = self.tag.wrapping_add(1);
         let tag = format!("H{}", self.tag);
         self.write(format!("{tag} {command}\r\n").as_bytes()).await?;
@@ -203,6 +215,7 @@ impl Wire {
             tag,
             verb: verb(command),
             deadline: within.map(|time| Instant::now() + time),
+            within: within.unwrap_or(self.patience),
         })
     }
 
@@ -218,7 +231,7 @@ impl Wire {
             Ok(Err(error)) => Err(MailboxError::Lost {
                 reason: error.to_string(),
             }),
-            Err(_) => Err(self.silent("a command that was being sent")),
+            Err(_) => Err(silent("a command that was being sent", self.patience)),
         }
     }
 
@@ -231,7 +244,7 @@ impl Wire {
         let numbering = self.numbering;
         loop {
             let heard = self
-                .read(&sent.verb, sent.deadline, |response| {
+                .read(&sent.verb, sent.deadline, sent.within, |response| {
                     if is_numbered_anew(response, numbering) {
                         return Heard::NumberedAnew;
                     }
@@ -276,11 +289,17 @@ impl Wire {
         self.client.get_mut().limit_literals(octets.max(SMALL_LITERAL));
     }
 
+    /// Nothing large is expected for a while: gives back the room for it.
+    pub(super) fn rest(&mut self) {
+        self.client.get_mut().rest();
+    }
+
     /// async-imap's own type for an answer can't be named outside of it, so what is needed is taken on the spot.
     async fn read<T>(
         &mut self,
         verb: &str,
         deadline: Option<Instant>,
+        within: Duration,
         take: impl FnOnce(&Response<'_>) -> T,
     ) -> Result<T, MailboxError> {
         let lost = |reason: &str| MailboxError::Lost {
@@ -297,16 +316,16 @@ impl Wire {
                 Ok(Ok(Err(error))) => return Err(lost(&reason(&error))),
                 Ok(Err(_panic)) => return Err(lost("an answer can not be read: the parser gave up")),
                 Err(_) if deadline.is_none() && self.client.get_ref().received() > before => {}
-                Err(_) => return Err(self.silent(verb)),
+                Err(_) => return Err(silent(verb, within)),
             }
         }
     }
+}
 
-    fn silent(&self, command: &str) -> MailboxError {
-        MailboxError::Silent {
-            command: command.to_owned(),
-            seconds: self.patience.as_secs(),
-        }
+fn silent(command: &str, within: Duration) -> MailboxError {
+    MailboxError::Silent {
+        command: command.to_owned(),
+        seconds: within.as_secs(),
     }
 }
 
@@ -344,31 +363,10 @@ fn is_numbered_anew(response: &Response<'_>, numbering: Option<u32>) -> bool {
     }
 }
 
-/// The capabilities that the answer tells of, by itself or in its response code.
-fn advertised(response: &Response<'_>) -> Option<BTreeSet<String>> {
-    let list = match response {
-        Response::Capabilities(list) => list,
-        Response::Data { outcome, .. } | Response::Done { outcome, .. } => match &outcome.code {
-            Some(ResponseCode::Capabilities(list)) => list,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    Some(list.iter().map(spelled).collect())
-}
-
 /// The command's name without its arguments, which may be secret.
 fn verb(command: &str) -> String {
     let words = if command.starts_with("UID ") { 2 } else { 1 };
     command.split(' ').take(words).collect::<Vec<_>>().join(" ")
-}
-
-fn spelled(capability: &Capability<'_>) -> String {
-    match capability {
-        Capability::Imap4rev1 => "IMAP4REV1".to_owned(),
-        Capability::Auth(mechanism) => format!("AUTH={}", mechanism.to_ascii_uppercase()),
-        Capability::Atom(atom) => atom.to_ascii_uppercase(),
-    }
 }
 
 /// async-imap writes the whole buffer, and so the mail, into the error of an answer it can not parse.
