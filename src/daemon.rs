@@ -19,7 +19,7 @@ use crate::{
         lane::Lane,
         receive::{Doubts, Watched},
         report,
-        settle::Settler,
+        settle::{self, Settler},
         work::{Crew, InHand},
     },
 };
@@ -67,12 +67,13 @@ pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Resu
     });
     let shared = || world.clone();
     let (of_outbox, of_report, of_retention, of_memory) = (shared(), shared(), shared(), shared());
-    let of_expiry = shared();
+    let (of_expiry, of_settling) = (shared(), shared());
     loops.start("outbox", async move { pipeline::outbox(&of_outbox).await });
     loops.start("report", async move { report::run(&of_report).await });
     loops.start("retention", async move { trim(&of_retention).await });
     loops.start("memory", async move { memory::run(&of_memory).await });
     loops.start("expiry", async move { expiry::run(&of_expiry).await });
+    loops.start("settling", async move { settle::remind(&of_settling).await });
     loops.start("control", control::serve(world.clone(), crew.clone()));
     loops.start("systemd", systemd::beat(world.clone()));
     let mut mailboxes = Mailboxes {
@@ -185,7 +186,8 @@ impl Mailboxes {
             self.world.state.forget(&name);
             self.leaving.insert(name, running.tasks);
         }
-        for (name, config) in &generation.config.mailboxes {
+        let mailboxes = &generation.config.mailboxes;
+        for (name, config) in mailboxes {
             if config.enabled && !self.running.contains_key(name) {
                 self.running.insert(name.clone(), self.start(name, config));
             }

@@ -230,6 +230,8 @@ pub trait Journal: Send + Sync {
     fn octets(&self, entry: EntryId) -> Answer<'_, Option<Bytes>>;
     /// What has ended in this mailbox and is to be settled now.
     fn unsettled<'a>(&'a self, mailbox: &'a MailboxName, limit: usize) -> Answer<'a, Vec<Unsettled>>;
+    /// The mailboxes where something is to be settled now.
+    fn unsettled_in(&self) -> Answer<'_, Vec<MailboxName>>;
     /// The message of this fingerprint that was handed over for this mailbox and has no outcome yet.
     fn handed<'a>(&'a self, mailbox: &'a MailboxName, fingerprint: Digest) -> Answer<'a, Option<EntryId>>;
     /// Letters that are due; with `tried_before`, those that were not tried since that time, due or not.

@@ -16,7 +16,10 @@ use crate::{
 pub mod imap;
 pub mod maildir;
 pub mod position;
+mod turns;
 mod utf7;
+
+pub use turns::Turns;
 
 /// What the server says of the folder when it is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,8 +214,17 @@ pub trait Mailbox: Send {
     fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, Vec<Settling>>;
 }
 
-/// Connects and signs in; for a Maildir, looks at its folders. `name` is for the log.
+/// Connects and signs in when it is its turn; for a Maildir, looks at its folders. `name` is for the log.
 pub async fn open(
+    name: &MailboxName,
+    config: &MailboxConfig,
+    sign_ins: &SignIns,
+    turns: &Turns,
+) -> Result<Box<dyn Mailbox>, MailboxError> {
+    turns.open(config, || open_now(name, config, sign_ins)).await
+}
+
+async fn open_now(
     name: &MailboxName,
     config: &MailboxConfig,
     sign_ins: &SignIns,

@@ -16,6 +16,8 @@ use crate::{
 
 /// The status line is brought up to date so often, and whenever something becomes well or bad.
 const LOOK: Duration = Duration::from_secs(1);
+/// What becomes well or bad within this time is told at once: of a server, all its mailboxes do.
+const GATHER: Duration = Duration::from_millis(20);
 /// A journal that has not taken a change after so long feeds no watchdog.
 const JOURNAL_PATIENCE: Duration = Duration::from_secs(10);
 /// The loop that takes up work makes a turn four times as often.
@@ -49,13 +51,18 @@ pub(super) async fn beat(world: Arc<World>) {
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = world.state.changed.notified() => {}
+            () = gathered(&world) => {}
             () = world.stop.cancelled() => {
                 tell(&[NotifyState::Stopping]);
                 return;
             }
         }
     }
+}
+
+async fn gathered(world: &World) {
+    world.state.changed.notified().await;
+    tokio::time::sleep(GATHER).await;
 }
 
 /// A reload begins; readiness is told again when it is over. Before the first readiness there is none to tell.

@@ -196,6 +196,11 @@ impl Journal for Sqlite {
         Box::pin(self.readers.read(move |db| read::unsettled(db, &mailbox, limit, now)))
     }
 
+    fn unsettled_in(&self) -> Answer<'_, Vec<MailboxName>> {
+        let now = self.clock.now();
+        Box::pin(self.readers.read(move |db| read::unsettled_in(db, now)))
+    }
+
     fn handed<'a>(&'a self, mailbox: &'a MailboxName, fingerprint: Digest) -> Answer<'a, Option<EntryId>> {
         let mailbox = mailbox.clone();
         Box::pin(self.readers.read(move |db| read::handed(db, &mailbox, fingerprint)))

@@ -3,7 +3,6 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +16,7 @@ use super::{
 use crate::{
     class::Class,
     clock,
-    config::{Backlog, MailboxConfig, MailboxName, MailboxSource, Watch},
+    config::{MailboxConfig, MailboxName, MailboxSource, Watch},
     journal::{Change, JournalError, Position, Spot},
     mailbox::{
         self, Listed, Mailbox, MailboxError, Selected, Woke,
@@ -26,21 +25,22 @@ use crate::{
     retry::Backoff,
 };
 
+mod backlog;
 mod doubts;
 mod keep;
 
+use backlog::Skipping;
 pub use doubts::Doubts;
 
 /// So many messages are fetched by one command at most.
 const BATCH: usize = 500;
 /// And so many octets, unless one message alone is larger.
 const BATCH_OCTETS: u64 = 4 * 1024 * 1024;
-/// With more than this at the first start an operator has to say what the backlog means.
-const LARGEST_UNASKED_BACKLOG: u32 = 500;
-/// Reconnecting after errors; every mailbox with its own spread.
+/// Reconnecting after errors; every mailbox with its own spread. However long a server was away, within a minute all
+/// are signed in again.
 const RECONNECT: Backoff = Backoff {
     first: Duration::from_secs(1),
-    longest: Duration::from_secs(60),
+    longest: Duration::from_secs(30),
 };
 /// Refused credentials are tried again slowly: servers lock accounts.
 const CREDENTIALS: Backoff = Backoff {
@@ -118,7 +118,7 @@ impl Watched {
                 return;
             };
             failures += 1;
-            self.note_trouble(&error).await;
+            Box::pin(self.note_trouble(&error)).await;
             let backoff = if error.class() == Class::Credentials {
                 CREDENTIALS
             } else {
@@ -135,8 +135,8 @@ impl Watched {
     /// The pass of `run --once`.
     pub async fn once(&self) {
         let taken = async {
-            let mut session = mailbox::open(&self.name, &self.config, &self.world.sign_ins).await?;
-            self.pass(session.as_mut()).await
+            let mut session = self.open().await?;
+            self.pass(session.as_mut(), &mut None).await
         };
         match taken.await {
             Ok(()) => self.note_well().await,
@@ -144,15 +144,25 @@ impl Watched {
         }
     }
 
+    async fn open(&self) -> Result<Box<dyn Mailbox>, MailboxError> {
+        let World { sign_ins, turns, .. } = &*self.world;
+        mailbox::open(&self.name, &self.config, sign_ins, turns).await
+    }
+
+    /// Its futures are boxed: what a sign-in or a pass needs shall not be kept while thousands of mailboxes wait.
     async fn session(&self, failures: &mut u32) -> Result<(), ReceiveError> {
-        let mut session = mailbox::open(&self.name, &self.config, &self.world.sign_ins).await?;
+        let mut session = tokio::select! {
+            opened = Box::pin(self.open()) => opened?,
+            () = self.stop.cancelled() => return Ok(()),
+        };
+        let mut position = None;
         loop {
-            let passed = self.pass(session.as_mut()).await;
+            let passed = Box::pin(self.pass(session.as_mut(), &mut position)).await;
             self.world.state.has_read(&self.name);
             match passed {
-                Ok(()) => self.note_well().await,
+                Ok(()) => Box::pin(self.note_well()).await,
                 // The connection is well, and new mail is not to wait for a better one.
-                Err(error @ ReceiveError::Withheld { .. }) => self.note_trouble(&error).await,
+                Err(error @ ReceiveError::Withheld { .. }) => Box::pin(self.note_trouble(&error)).await,
                 Err(error) => return Err(error),
             }
             *failures = 0;
@@ -169,11 +179,22 @@ impl Watched {
 
     /// Takes everything that is new. Messages that would not come before are asked for last, so that they hold up
     /// no other; the watermark waits before the first of them.
-    async fn pass(&self, session: &mut dyn Mailbox) -> Result<(), ReceiveError> {
+    ///
+    /// `position` is what the journal has, where that is known from the pass before: nobody else writes it, and where
+    /// nothing has come the journal need not be asked.
+    async fn pass(&self, session: &mut dyn Mailbox, position: &mut Option<Position>) -> Result<(), ReceiveError> {
         let selected = session.select().await?;
         let journal = &self.world.journal;
         self.recall_doubts().await?;
-        let before = journal.position(&self.name, self.folder()).await?;
+        let before = match position.take() {
+            Some(position) => Some(position),
+            None => journal.position(&self.name, self.folder()).await?,
+        };
+        let plan = position::plan(before.as_ref(), &selected);
+        if plan == Plan::Nothing {
+            *position = before;
+            return Ok(());
+        }
         if let Some(position) = before.filter(|position| position.validity != selected.validity) {
             self.note_changed_validity(position, selected).await;
         }
@@ -182,7 +203,6 @@ impl Watched {
         let exists = usize::try_from(selected.exists).unwrap_or(usize::MAX);
         let to_read = if before.is_none() { exists } else { 0 };
         self.world.state.reaches(&self.name, to_read);
-        let plan = position::plan(before.as_ref(), &selected);
         let (mut doubtful, mut withheld): (Vec<Listed>, Vec<Listed>) = Default::default();
         // Never beyond what was seen: UIDNEXT may be said too large, and what comes below it would not be looked for.
         let mut next_uid = match (&plan, before) {
@@ -199,15 +219,22 @@ impl Watched {
             let (late, wanted) = self.doubts.apart(wanted);
             doubtful.extend(late);
             withheld.extend(self.take(session, wanted, skipping).await?);
-            let validity = selected.validity;
-            let next_uid = below(next_uid, doubtful.iter().chain(&withheld));
-            if before != Some(Position { validity, next_uid }) {
-                self.position(validity, next_uid).await?;
+            let here = Position {
+                validity: selected.validity,
+                next_uid: below(next_uid, doubtful.iter().chain(&withheld)),
+            };
+            if before != Some(here) {
+                self.position(here).await?;
             }
+            *position = Some(here);
         }
         if before.is_none() {
-            let next_uid = below(next_uid, doubtful.iter().chain(&withheld));
-            self.position(selected.validity, next_uid).await?;
+            let here = Position {
+                validity: selected.validity,
+                next_uid: below(next_uid, doubtful.iter().chain(&withheld)),
+            };
+            self.position(here).await?;
+            *position = Some(here);
         }
         self.take_doubtful(session, doubtful, withheld, skipping).await
     }
@@ -221,7 +248,7 @@ impl Watched {
         Ok(listed.into_iter().filter(is_unknown).collect())
     }
 
-    async fn position(&self, validity: u32, next_uid: u32) -> Result<(), JournalError> {
+    async fn position(&self, Position { validity, next_uid }: Position) -> Result<(), JournalError> {
         let (mailbox, folder) = (self.name.clone(), self.folder().to_owned());
         self.world
             .journal
@@ -233,42 +260,6 @@ impl Watched {
             })
             .await
             .map(drop)
-    }
-
-    /// What counts as backlog, to be noted and not processed. It is decided at the first look, and holds for those of
-    /// it that come late.
-    async fn backlog(&self, is_first: bool, selected: Selected) -> Result<Option<Skipping>, ReceiveError> {
-        match self.config.backlog {
-            Some(Backlog::Skip) => {}
-            None if is_first && selected.exists > LARGEST_UNASKED_BACKLOG => {
-                return Err(ReceiveError::Backlog {
-                    mailbox: self.name.clone(),
-                    count: selected.exists,
-                });
-            }
-            _ => return Ok(None),
-        }
-        // Kept before the first message is noted: mail that comes while this is interrupted is no backlog.
-        let name = format!("backlog {} {} {}", self.name, self.folder(), selected.validity);
-        let known = self.world.journal.kept(&name).await?;
-        if let Some(skipping) = known.and_then(|value| serde_json::from_value(value).ok()) {
-            return Ok(Some(skipping));
-        }
-        if !is_first {
-            return Ok(None);
-        }
-        let skipping = Skipping {
-            below_uid: selected.uid_next,
-            before: self.world.clock.now(),
-        };
-        let value = json!(skipping);
-        self.world.journal.write(Change::Kept { name, value }).await?;
-        tracing::info!(
-            mailbox = self.name.0,
-            messages = selected.exists,
-            "the backlog is skipped"
-        );
-        Ok(Some(skipping))
     }
 
     /// Fetches in batches bounded by number and octets. Gives those that are there and did not come.
@@ -349,23 +340,6 @@ fn below<'a>(next_uid: u32, late: impl Iterator<Item = &'a Listed>) -> u32 {
     lowest.map_or(next_uid, |lowest| lowest.min(next_uid))
 }
 
-/// What counts as backlog: by UID, or in a Maildir by the time of its delivery.
-#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
-struct Skipping {
-    below_uid: u32,
-    before: jiff::Timestamp,
-}
-
-impl Skipping {
-    /// Mail that comes while the first look is not over, because it was broken off, is no backlog.
-    fn covers(&self, listed: &Listed) -> bool {
-        match uid(&listed.spot) {
-            Some(uid) => self.below_uid == 0 || uid < self.below_uid,
-            None => listed.arrived.is_none_or(|arrived| arrived < self.before),
-        }
-    }
-}
-
 fn uid(spot: &Spot) -> Option<u32> {
     match spot {
         Spot::Uid { uid, .. } => Some(*uid),
@@ -378,20 +352,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mail_that_was_delivered_after_the_first_look_is_no_backlog() {
-        let at = |second| jiff::Timestamp::from_second(1_800_000_000 + second).unwrap();
-        let skipping = Skipping {
-            below_uid: 7,
-            before: at(0),
-        };
-        let check = |spot: Spot, arrived: i64, expected: bool| {
-            let arrived = Some(at(arrived)).filter(|_| matches!(spot, Spot::File { .. }));
-            let listed = Listed { spot, size: 1, arrived };
-            assert_eq!(skipping.covers(&listed), expected, "{listed:?}");
-        };
-        check(Spot::Uid { validity: 1, uid: 6 }, 0, true);
-        check(Spot::Uid { validity: 1, uid: 7 }, 0, false);
-        check(Spot::File { name: "1.a".into() }, -1, true);
-        check(Spot::File { name: "2.a".into() }, 1, false);
+    fn mailboxes_that_lost_a_server_together_come_back_spread_and_within_a_minute() {
+        let waits = |failures| [0.0, 0.25, 0.5, 1.0].map(|spread| RECONNECT.delay(failures, spread).as_millis());
+        assert_eq!(waits(1), [1_000, 875, 750, 500]);
+        assert_eq!(waits(100), [30_000, 26_250, 22_500, 15_000]);
     }
 }

@@ -25,8 +25,8 @@ use crate::{
 const BATCH: usize = 500;
 /// What ends within this time is settled together: each command makes the server look through the whole folder.
 const GATHER: Duration = Duration::from_millis(200);
-/// Without any bell the loop looks so often.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// What waits for its time is looked for so often, in all mailboxes at once.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// A connection that was not needed for so long is closed.
 const KEEP_OPEN: Duration = Duration::from_secs(20);
 /// After errors.
@@ -44,6 +44,21 @@ pub enum SettleError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+/// Rings at each mailbox where something has waited for its time and that has come; a bell that was lost is so heard
+/// as well. One look for all of them: thousands of mailboxes mostly have nothing to settle.
+pub async fn remind(world: &World) {
+    loop {
+        match world.journal.unsettled_in().await {
+            Ok(mailboxes) => mailboxes.iter().for_each(|name| world.bells.settle(name).notify_one()),
+            Err(error) => tracing::error!("{error}"),
+        }
+        tokio::select! {
+            () = clock::sleep(LOOK_AGAIN) => {}
+            () = world.stop.cancelled() => return,
+        }
+    }
 }
 
 /// The settling of one mailbox.
@@ -77,7 +92,7 @@ impl Settler {
         let bell = self.world.bells.settle(&self.name);
         let (mut session, mut failures) = (None, 0);
         loop {
-            match self.pass(&mut session).await {
+            match Box::pin(self.pass(&mut session)).await {
                 Ok(()) => failures = 0,
                 Err(error) => {
                     failures += 1;
@@ -89,17 +104,16 @@ impl Settler {
                     }
                 }
             }
-            let longest = if session.is_some() { KEEP_OPEN } else { LOOK_AGAIN };
-            let rang = tokio::time::timeout(longest, bell.notified());
-            let rang = async {
-                let rang = rang.await.is_ok();
-                if rang {
-                    tokio::time::sleep(GATHER).await;
-                }
-                rang
-            };
             tokio::select! {
-                rang = rang => if !rang { session = None },
+                () = bell.notified() => {}
+                () = tokio::time::sleep(KEEP_OPEN), if session.is_some() => {
+                    session = None;
+                    continue;
+                }
+                () = self.stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(GATHER) => {}
                 () = self.stop.cancelled() => return,
             }
         }
@@ -251,7 +265,12 @@ impl Settler {
         if session.as_ref().is_none_or(|open| open.folder != folder) {
             *session = None;
             let config = was_folder.unwrap_or(&self.config);
-            let mut mailbox = mailbox::open(&self.name, config, &self.world.sign_ins).await?;
+            let World { sign_ins, turns, .. } = &*self.world;
+            let opening = mailbox::open(&self.name, config, sign_ins, turns);
+            let mut mailbox = tokio::select! {
+                opened = opening => opened?,
+                () = self.stop.cancelled() => return Err(MailboxError::Lost { reason: "the daemon stops".to_owned() }),
+            };
             mailbox.select().await?;
             let folder = folder.to_owned();
             *session = Some(Session { folder, mailbox });
@@ -264,16 +283,17 @@ impl Settler {
     }
 
     async fn note_trouble(&self, error: &SettleError) {
-        tracing::warn!(mailbox = self.name.0, "settling waits: {error}");
-        if !self.stop.is_cancelled() {
-            let reason = error.to_string();
-            // A right in the folder that is missing does not come by waiting.
-            let urgency = match error {
-                SettleError::Mailbox(MailboxError::Folder { .. }) => Urgency::Now,
-                _ => Urgency::IfItLasts,
-            };
-            report::trouble(&self.world, self.thing(), reason, true, urgency).await;
+        if self.stop.is_cancelled() {
+            return;
         }
+        tracing::warn!(mailbox = self.name.0, "settling waits: {error}");
+        let reason = error.to_string();
+        // A right in the folder that is missing does not come by waiting.
+        let urgency = match error {
+            SettleError::Mailbox(MailboxError::Folder { .. }) => Urgency::Now,
+            _ => Urgency::IfItLasts,
+        };
+        report::trouble(&self.world, self.thing(), reason, true, urgency).await;
     }
 
     /// The server takes the command and says no (a quota, a right that is missing): these come again later, and

@@ -18,6 +18,7 @@ use crate::{
     generation::Generation,
     halo::registry::Registry,
     journal::{Journal, Queue},
+    mailbox::Turns,
     oauth::SignIns,
 };
 
@@ -36,6 +37,8 @@ pub struct World {
     pub halos: Arc<Registry>,
     /// Tokens for mail servers.
     pub sign_ins: Arc<SignIns>,
+    /// Whose turn it is to sign in to a mailbox.
+    pub turns: Turns,
     /// Performs what steps ask.
     pub live: Live,
     /// Of this machine.
@@ -92,6 +95,7 @@ impl World {
             clock,
             generation: ArcSwap::from_pointee(generation),
             halos,
+            turns: Turns::default(),
             hostname,
             bells: Bells::default(),
             state: States::default(),

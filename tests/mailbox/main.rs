@@ -10,7 +10,7 @@ use halo_intake::{
     clock::Clock,
     config::{Deduplicate, ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle, SignIn, Tls, Watch},
     journal::{Settled, Spot},
-    mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Range, Settling, Withheld},
+    mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Range, Settling, Turns, Withheld},
     oauth::SignIns,
     outcome::Outcome,
     secret::{Secret, SecretString},
@@ -111,7 +111,8 @@ fn nobody() -> SignIns {
 }
 
 async fn open_with(config: ImapConfig, sign_ins: &SignIns) -> Result<Box<dyn Mailbox>, MailboxError> {
-    in_time(mailbox::open(&name(), &watched(MailboxSource::Imap(config)), sign_ins)).await
+    let (watched, turns) = (watched(MailboxSource::Imap(config)), Turns::default());
+    in_time(mailbox::open(&name(), &watched, sign_ins, &turns)).await
 }
 
 async fn open(config: ImapConfig) -> Result<Box<dyn Mailbox>, MailboxError> {
@@ -119,12 +120,8 @@ async fn open(config: ImapConfig) -> Result<Box<dyn Mailbox>, MailboxError> {
 }
 
 async fn open_maildir(path: PathBuf) -> Result<Box<dyn Mailbox>, MailboxError> {
-    in_time(mailbox::open(
-        &name(),
-        &watched(MailboxSource::Maildir { path }),
-        &nobody(),
-    ))
-    .await
+    let (watched, turns) = (watched(MailboxSource::Maildir { path }), Turns::default());
+    in_time(mailbox::open(&name(), &watched, &nobody(), &turns)).await
 }
 
 /// Lists everything that the folder holds now.

@@ -108,6 +108,13 @@ pub(super) fn unsettled(
     .collect()
 }
 
+/// The mailboxes that have such messages.
+pub(super) fn unsettled_in(db: &Connection, now: Timestamp) -> rusqlite::Result<Vec<MailboxName>> {
+    db.prepare_cached("SELECT DISTINCT mailbox FROM entry WHERE settle_due IS NOT NULL AND settle_due <= ?1")?
+        .query_map([At(now)], |row| row.get(0).map(MailboxName))?
+        .collect()
+}
+
 fn outcome(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Outcome> {
     let word: String = row.get(column)?;
     Outcome::of_word(&word).ok_or_else(|| {
