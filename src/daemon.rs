@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub mod control;
+mod descriptors;
 mod expiry;
 pub mod memory;
 pub mod once;
@@ -187,6 +188,7 @@ impl Mailboxes {
             self.leaving.insert(name, running.tasks);
         }
         let mailboxes = &generation.config.mailboxes;
+        descriptors::make_room(mailboxes.values().filter(|config| config.enabled).count());
         for (name, config) in mailboxes {
             if config.enabled && !self.running.contains_key(name) {
                 self.running.insert(name.clone(), self.start(name, config));

@@ -33,6 +33,7 @@ mod hostile_smtp;
 mod identity;
 mod init;
 mod killed;
+mod many_mailboxes;
 mod oauth;
 mod on_error;
 mod once;

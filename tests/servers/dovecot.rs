@@ -1,6 +1,7 @@
 //! A real Dovecot as a child.
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::{
         fs::{PermissionsExt, chown},
@@ -38,6 +39,8 @@ pub struct Options {
     pub shared: bool,
     /// Takes tokens by these mechanisms, besides passwords: their key (HS256, in base64) and issuer.
     pub tokens: Option<(&'static str, &'static str, &'static str)>,
+    /// For thousands of sessions that mostly wait: those that do are put to sleep.
+    pub is_large: bool,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             quota: None,
             shared: false,
             tokens: None,
+            is_large: false,
         }
     }
 }
@@ -59,6 +63,7 @@ impl Default for Options {
 pub struct Dovecot {
     pub imap_port: u16,
     pub imaps_port: u16,
+    pub lmtp_port: u16,
     /// The authority that its certificate comes from.
     pub ca_pem: PathBuf,
     folder: Option<tempfile::TempDir>,
@@ -93,20 +98,20 @@ impl Dovecot {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own folder");
         fs::create_dir(path.join("mail")).expect("a new folder");
         chown(path.join("mail"), Some(NOBODY), Some(NOBODY)).expect("the tests with Dovecot run as root");
+        // Accounts of a large server have system users of their own, which make their folders here.
+        fs::set_permissions(path.join("mail"), fs::Permissions::from_mode(0o1777)).expect("our own folder");
         fs::write(path.join("users"), "").expect("a new file");
         write_certificates(&path, options.names, options.expired);
         if let Some((_, key, issuer)) = options.tokens {
             write_token_key(&path, key, issuer);
         }
-        let (imap_port, imaps_port) = (free_port(), free_port());
-        fs::write(
-            path.join("dovecot.conf"),
-            configuration(&path, options, imap_port, imaps_port),
-        )
-        .expect("a new file");
+        let ports = [free_port(), free_port(), free_port()];
+        fs::write(path.join("dovecot.conf"), configuration(&path, options, ports)).expect("a new file");
+        let [imap_port, imaps_port, lmtp_port] = ports;
         Dovecot {
             imap_port,
             imaps_port,
+            lmtp_port,
             ca_pem: path.join("ca.pem"),
             folder: Some(folder),
             path,
@@ -155,13 +160,24 @@ impl Dovecot {
         self.add_user_with(name, PASSWORD);
     }
 
+    /// Many accounts with `PASSWORD`, spread over system users: inotify gives each of those 128 instances.
+    pub fn add_users<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let spread = (20_000..20_020).cycle();
+        let line = |(name, id): (&str, u32)| format!("{name}:{{PLAIN}}{PASSWORD}:{id}:{id}::::\n");
+        self.add_lines(&names.zip(spread).map(line).collect::<String>());
+    }
+
     pub fn add_user_with(&self, name: &str, password: &str) {
+        self.add_lines(&format!("{name}:{{PLAIN}}{password}:{NOBODY}:{NOBODY}::::\n"));
+    }
+
+    fn add_lines(&self, lines: &str) {
         // Stories add their users at the same time, and this reads, changes and writes.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let users = self.path.join("users");
         let mut text = fs::read_to_string(&users).expect("the users file");
-        text.push_str(&format!("{name}:{{PLAIN}}{password}:{NOBODY}:{NOBODY}::::\n"));
+        text.push_str(lines);
         // Replaced whole: Dovecot may read it at any moment.
         fs::write(users.with_extension("new"), text).expect("a file in our folder");
         fs::rename(users.with_extension("new"), users).expect("a file in our folder");
@@ -256,7 +272,22 @@ impl Dovecot {
     /// The same mail on the same ports.
     pub fn restart(&self) {
         self.stop();
+        self.start_again();
+    }
+
+    pub fn start_again(&self) {
         self.run().expect("dovecot starts again");
+    }
+
+    /// So many signed in within one second by its clock, at most.
+    pub fn most_sign_ins_a_second(&self) -> f64 {
+        let log = fs::read_to_string(self.path.join("dovecot.log")).expect("the log");
+        let mut seconds: BTreeMap<&str, u32> = BTreeMap::new();
+        for line in log.lines().filter(|line| line.contains("imap-login: Info: Login:")) {
+            // Nov 23 10:00:00 imap-login: …
+            *seconds.entry(line.get(..15).unwrap_or_default()).or_default() += 1;
+        }
+        seconds.into_values().max().map_or(0.0, f64::from)
     }
 }
 
@@ -284,7 +315,7 @@ fn write_token_key(path: &Path, key: &str, issuer: &str) {
 }
 
 /// Dovecot 2.3 wants every setting and every brace on a line of its own; here `;` ends a line.
-fn configuration(path: &Path, options: &Options, imap_port: u16, imaps_port: u16) -> String {
+fn configuration(path: &Path, options: &Options, [imap_port, imaps_port, lmtp_port]: [u16; 3]) -> String {
     let dir = path.display();
     let Options { separator, prefix, .. } = options;
     let layout = if *separator == '/' { ":LAYOUT=fs" } else { "" };
@@ -308,8 +339,15 @@ fn configuration(path: &Path, options: &Options, imap_port: u16, imaps_port: u16
         Some(_) => format!("passdb {{; driver = oauth2; mechanisms = {mechanisms}; args = {dir}/oauth2.conf; }}"),
         None => String::new(),
     };
+    // Who sleeps hears of mail at once, and who waits awake half a second later. To wake needs a process, which is
+    // there already.
+    let (protocols, most, asleep, at_hand) = if options.is_large {
+        ("imap lmtp", 4_000, "imap_hibernate_timeout = 1s", 4)
+    } else {
+        ("imap", 400, "", 0)
+    };
     let folded = format!(
-        "base_dir = {dir}/run; state_dir = {dir}/state; log_path = {dir}/dovecot.log; protocols = imap; listen = 127.0.0.1
+        "base_dir = {dir}/run; state_dir = {dir}/state; log_path = {dir}/dovecot.log; protocols = {protocols}; listen = 127.0.0.1
 ssl = yes; ssl_cert = <{dir}/leaf.pem; ssl_key = <{dir}/leaf.key; disable_plaintext_auth = no
 auth_mechanisms = plain login {mechanisms}; auth_failure_delay = 0; auth_username_chars =
 mail_uid = nobody; mail_gid = nogroup; first_valid_uid = 1; mail_home = {dir}/mail/%u
@@ -321,10 +359,13 @@ userdb {{; driver = passwd-file; args = username_format=%u {dir}/users; }}
 {quota}
 {shared}
 service imap-login {{; inet_listener imap {{; port = {imap_port}; }}; inet_listener imaps {{; port = {imaps_port}; ssl = yes; }}
-service_count = 0; process_min_avail = 1; process_limit = 2; client_limit = 400; }}
-service imap {{; process_limit = 400; }}; service auth {{; client_limit = 1000; }}; service stats {{; client_limit = 1000; }}
-service anvil {{; client_limit = 1000; unix_listener anvil-auth-penalty {{; mode = 0; }}; }}
-protocol imap {{; mail_max_userip_connections = 0; {capability}; {shared_plugin}; }}
+service_count = 0; process_min_avail = 1; process_limit = 2; client_limit = {most}; }}
+service imap {{; process_limit = {most}; process_min_avail = {at_hand}; unix_listener imap-master {{; user = dovecot; }}; }}
+service imap-hibernate {{; client_limit = {most}; unix_listener imap-hibernate {{; mode = 0666; }}; }}
+service lmtp {{; inet_listener lmtp {{; port = {lmtp_port}; }}; }}
+service auth {{; client_limit = 10000; }}; service stats {{; client_limit = 10000; }}
+service anvil {{; client_limit = 10000; unix_listener anvil-auth-penalty {{; mode = 0; }}; }}
+protocol imap {{; mail_max_userip_connections = 0; {capability}; {shared_plugin}; {asleep}; }}; protocol lmtp {{; auth_username_format = %u; }}
 "
     );
     folded.replace("; ", "\n").replace(";\n", "\n")

@@ -8,6 +8,7 @@ pub mod courier;
 pub mod cyrus;
 pub mod dovecot;
 pub mod hostile_imap;
+pub mod lmtp;
 pub mod postfix;
 pub mod proxy;
 pub mod raw;

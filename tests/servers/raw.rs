@@ -97,6 +97,18 @@ impl Raw {
         self.finish();
     }
 
+    /// Waits in IDLE until the server tells of another message; gives the time. It goes on waiting.
+    pub fn hears_of_more(&mut self) -> std::time::Instant {
+        while !self.answer().text().contains(" EXISTS") {}
+        std::time::Instant::now()
+    }
+
+    pub fn begins_to_idle(&mut self, folder: &str) {
+        self.command(&format!("SELECT \"{folder}\""));
+        self.say("IDLE");
+        self.ready();
+    }
+
     /// The server waits for a literal.
     fn ready(&mut self) {
         let answer = self.answer().text();
