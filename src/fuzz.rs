@@ -11,12 +11,13 @@ mod halo;
 mod imap;
 mod message;
 mod report;
+mod tnef;
 
 /// Reads octets and panics where something does not hold.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: that of its file in `fuzz/fuzz_targets` and of its folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("message", message::check),
     ("report", report::check),
     ("context", context::check),
@@ -25,6 +26,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("configuration", configuration::check),
     ("halo", halo::check),
     ("imap", imap::check),
+    ("tnef", tnef::check),
 ];
 
 /// The target of that name.

@@ -6,6 +6,7 @@
 //! of mail-parser 0.11.9, each beside a sentence that names it.
 
 pub mod address;
+mod attachment;
 mod auth;
 mod author;
 mod automatic;
@@ -21,6 +22,7 @@ mod part;
 mod report;
 mod split;
 mod subject;
+pub(crate) mod tnef;
 mod transfer;
 mod word;
 
@@ -36,8 +38,8 @@ use part::Parts;
 use split::Occasion;
 use subject::Prefix;
 
+pub use attachment::Attachment;
 pub use auth::Auth;
-pub use body::Attachment;
 pub use header::HeaderField;
 pub use html::{RemotePictures, safe_html, text_to_html};
 pub use report::Report;

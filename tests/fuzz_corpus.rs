@@ -93,6 +93,11 @@ fn imap_sessions_of_the_corpus_end() {
 }
 
 #[test]
+fn wrapped_messages_of_the_corpus_are_unpacked() {
+    check("tnef");
+}
+
+#[test]
 fn mail_of_the_tests_goes_through_every_target_that_reads_mail() {
     for folder in ["plain", "reply", "quoted", "automatic", "report", "malformed"] {
         for path in files(&repository("tests/mail").join(folder)) {

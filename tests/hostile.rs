@@ -546,3 +546,72 @@ fn marks_of_html_without_an_end_take_bounded_time() {
         assert!(message.html.starts_with(message.visible_html()));
     }
 }
+
+#[test]
+fn wrapped_messages_of_every_kind_take_bounded_time() {
+    let signature = b"\x78\x9f\x3e\x22\x01\x00";
+    // Level, id, length and octets, without the sum.
+    let attribute = |id: u32, octets: &[u8]| {
+        let length = u32::try_from(octets.len()).unwrap();
+        [&[2], &id.to_le_bytes()[..], &length.to_le_bytes(), octets, &[0, 0]].concat()
+    };
+    let one_property = |kind_and_id: [u8; 4], octets: &[u8]| {
+        let length = u32::try_from(octets.len()).unwrap();
+        [
+            &[1, 0, 0, 0],
+            &kind_and_id[..],
+            &[1, 0, 0, 0],
+            &length.to_le_bytes(),
+            octets,
+        ]
+        .concat()
+    };
+    let rtf = |kind: &[u8; 4], octets: &[u8]| {
+        let compressed = [&[0xff; 8], &kind[..], &[0; 4], octets].concat();
+        attribute(0x0006_9003, &one_property([0x02, 0x01, 0x09, 0x10], &compressed))
+    };
+    let references = [&[0xff][..], &[0x00, 0x0e].repeat(8)].concat();
+    for body in [
+        attribute(0x0006_9002, b"").repeat(150_000),
+        [
+            attribute(0x0006_9002, b""),
+            attribute(0x0001_8010, b"a.txt").repeat(100_000),
+        ]
+        .concat(),
+        attribute(0x0006_9003, &[0xff; 1 << 20]),
+        attribute(
+            0x0006_9003,
+            &[
+                &[0xff; 4][..],
+                &[0x1f, 0x10, 0x00, 0x10, 0xff, 0xff, 0xff, 0xff],
+                &[0; 1 << 20],
+            ]
+            .concat(),
+        ),
+        attribute(
+            0x0006_9003,
+            &[&[0xff; 4][..], &[1, 0, 0, 0x10].repeat(1 << 18)].concat(),
+        ),
+        rtf(b"LZFu", &references.repeat(100_000)),
+        rtf(b"MELA", &b"{".repeat(1 << 20)),
+        rtf(b"MELA", &b"{}".repeat(1 << 19)),
+        rtf(b"MELA", &b"\\u1 ".repeat(1 << 18)),
+        rtf(b"MELA", &b"\\'e4\\par ".repeat(1 << 17)),
+        rtf(b"MELA", &b"{\\*\\htmltag64 <p>}".repeat(1 << 16)),
+        rtf(
+            b"MELA",
+            &[&b"\\fromhtml1 "[..], &b"{\\*\\htmltag64 <div>}".repeat(1 << 15)].concat(),
+        ),
+        rtf(b"MELA", &b"\\bin1 \\".repeat(1 << 17)),
+    ] {
+        let head = b"Content-Type: application/ms-tnef\r\nContent-Transfer-Encoding: binary\r\n\r\n";
+        let octets = [&head[..], signature, &body].concat();
+        let message = check_bomb(octets.clone());
+        assert!(
+            message
+                .attachments
+                .iter()
+                .all(|one| one.contents(&octets).len() <= octets.len())
+        );
+    }
+}

@@ -232,7 +232,7 @@ pub const EMAIL: &[Fact] = &[
     fact(
         "attachments",
         Kind::Records(ATTACHMENT),
-        "What is attached, inline pictures too.",
+        "What is attached, inline pictures too; of a `winmail.dat` what is in it.",
     ),
     fact("size", Kind::Number, "The size of the message in octets."),
     fact("mailbox", Kind::Text, "The name of the mailbox in the configuration."),

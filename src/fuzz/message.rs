@@ -4,8 +4,9 @@ use crate::message::{Message, RemotePictures, ReturnPath, safe_html};
 
 /// Octets of each text that is kept.
 const MOST_TEXT: usize = 4 << 20;
-/// What a message may hold of its own size in all: its texts stand in several fields, each decoded to UTF-8.
-const GROWTH: usize = 64;
+/// What a message may hold of its own size in all: its texts stand in several fields, each decoded to UTF-8, and one of
+/// them may have been compressed.
+const GROWTH: usize = 128;
 
 pub(super) fn check(octets: &[u8]) {
     let message = Message::read(octets);

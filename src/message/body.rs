@@ -3,37 +3,14 @@
 use std::collections::HashSet;
 
 use super::{
+    attachment::{self, Attached, Attachment},
     charset,
-    header::{self, Header, one_line},
     html::{self, Mark, Marked, Placed},
     part::Part,
 };
 
 /// How much text, and how much HTML, is kept.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
-/// How many attachments are listed.
-const MAX_ATTACHMENTS: usize = 1_000;
-/// How much of an attached message is read for its subject.
-const MAX_NESTED_HEADER: usize = 64 * 1024;
-
-/// A part that is not the text, without its octets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Attachment {
-    /// The file name, without folders and control characters; empty where there is none.
-    pub name: String,
-    /// In lower case, without parameters.
-    pub content_type: String,
-    /// In octets, decoded.
-    pub size: u64,
-    /// A picture that the HTML shows: nothing that the author attached.
-    pub inline: bool,
-    /// Without angle brackets; empty where there is none.
-    pub content_id: String,
-    /// Where its encoded octets lie in the message.
-    pub octets: std::ops::Range<usize>,
-    /// How they are encoded.
-    pub encoding: super::transfer::TransferEncoding,
-}
 
 /// The text of a message in its forms.
 #[derive(Debug, Default)]
@@ -67,7 +44,7 @@ impl Body {
                 Role::Text => (&mut body.text, "text"),
                 Role::Html => (&mut body.html, "html"),
                 Role::Attached => {
-                    attached.push(part);
+                    attached.push(Attached::of(part, message));
                     continue;
                 }
                 Role::Unneeded => continue,
@@ -80,21 +57,41 @@ impl Body {
                 text,
             });
         }
-        body.list(message, &attached);
+        body.unpack(&mut attached, &mut pieces);
+        let (attachments, were_cut) = attachment::list(message, &attached, &html::content_ids(&body.html));
+        body.attachments = attachments;
+        body.cut.extend(were_cut.then_some("attachments"));
         (body.body, body.marks) = joined(pieces);
         body
     }
 
-    fn list(&mut self, message: &[u8], attached: &[&Part]) {
-        if attached.len() > MAX_ATTACHMENTS {
-            self.cut.push("attachments");
+    /// What was wrapped up as a whole has its texts there alone, or its HTML.
+    fn unpack(&mut self, attached: &mut [Attached<'_>], pieces: &mut Vec<Piece>) {
+        for tnef in attached.iter_mut().filter_map(|one| one.unpacked.as_mut()) {
+            let has_text = pieces.iter().any(|piece| !piece.text.trim().is_empty());
+            for (is_html, text) in [
+                (false, std::mem::take(&mut tnef.text)),
+                (true, std::mem::take(&mut tnef.html)),
+            ] {
+                let (to, what) = if is_html {
+                    (&mut self.html, "html")
+                } else {
+                    (&mut self.text, "text")
+                };
+                if !to.trim().is_empty() || text.trim().is_empty() {
+                    continue;
+                }
+                self.cut.extend(append(to, (text.clone(), false), what));
+                if !has_text {
+                    // No part is so far behind.
+                    pieces.push(Piece {
+                        alternative: Some(usize::MAX),
+                        is_html,
+                        text,
+                    });
+                }
+            }
         }
-        let shown = html::content_ids(&self.html);
-        self.attachments = attached
-            .iter()
-            .take(MAX_ATTACHMENTS)
-            .map(|part| part.attachment(message, &shown))
-            .collect();
     }
 }
 
@@ -232,39 +229,6 @@ impl Part {
                 .parameter("format")
                 .is_some_and(|format| format.eq_ignore_ascii_case("flowed"))
     }
-
-    fn attachment(&self, message: &[u8], shown: &HashSet<String>) -> Attachment {
-        let mut name = self.file_name();
-        if name.is_empty() && self.content_type.value == "message/rfc822" {
-            name = format!("{}.eml", self.nested_subject(message));
-        }
-        Attachment {
-            name,
-            content_type: self.content_type.value.clone(),
-            size: u64::try_from(self.encoding.size(&message[self.octets.clone()])).unwrap_or(u64::MAX),
-            inline: !self.content_id.is_empty() && shown.contains(&self.content_id),
-            content_id: one_line(&self.content_id),
-            octets: self.octets.clone(),
-            encoding: self.encoding,
-        }
-    }
-
-    /// The subject of an attached message, fit for a file name.
-    fn nested_subject(&self, message: &[u8]) -> String {
-        let octets = self.decoded(message, MAX_NESTED_HEADER);
-        let nested = Header::read(header::octets(&octets[..octets.len().min(MAX_NESTED_HEADER)]));
-        let subject = nested.find("Subject").map_or("", |field| field.value.as_str());
-        let name: String = subject
-            .chars()
-            .map(|c| if "/\\:*?\"<>|".contains(c) { '_' } else { c })
-            .take(100)
-            .collect();
-        if name.trim().is_empty() {
-            "message".to_owned()
-        } else {
-            name.trim().to_owned()
-        }
-    }
 }
 
 /// Joins the lines that `format=flowed` broke (RFC 3676): those that end in a space, within one depth of quoting.
@@ -299,7 +263,10 @@ fn unflowed(text: &str, delsp: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::part::Parts;
+    use crate::message::{
+        header::{self, Header},
+        part::Parts,
+    };
 
     #[track_caller]
     fn check(message: &str, text: &str, body: &str, attached: &[(&str, &str, bool)]) {

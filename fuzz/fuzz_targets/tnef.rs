@@ -1,0 +1,3 @@
+#![no_main]
+
+halo_intake_fuzz::target!("tnef");
