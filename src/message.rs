@@ -11,6 +11,7 @@ mod auth;
 mod author;
 mod automatic;
 mod body;
+mod calendar;
 mod charset;
 mod date;
 mod header;
@@ -40,6 +41,7 @@ use subject::Prefix;
 
 pub use attachment::Attachment;
 pub use auth::Auth;
+pub use calendar::{Attendee, Invitation, Method};
 pub use header::HeaderField;
 pub use html::{RemotePictures, safe_html, text_to_html};
 pub use report::Report;
@@ -95,6 +97,8 @@ pub struct Message {
     pub attachments: Vec<Attachment>,
     /// The server took it for junk.
     pub junk: bool,
+    /// The invitation, or the answer to one, that it brings.
+    pub invitation: Option<Invitation>,
     /// The delivery report that it is.
     pub report: Option<Report>,
     /// Whom a forwarded message was first from, as its text says: nobody vouches for it.
@@ -151,20 +155,32 @@ impl Message {
                 message.cut.push(bound);
             }
         }
+        let content_type = message.content_type();
+        message.report = (content_type == "multipart/report")
+            .then(|| Report::read(octets, &parts.parts))
+            .flatten();
+        message.invitation = Invitation::find(octets, &parts.parts);
         let occasion = message.occasion();
         let found = split::of(&body.body, &body.marks, occasion);
         message.split = found.split;
         (message.body, message.text, message.html, message.attachments) =
             (body.body, body.text, body.html, body.attachments);
+        message.say_what_it_is();
 
-        let content_type = message.content_type();
-        message.report = (content_type == "multipart/report")
-            .then(|| Report::read(octets, &parts.parts))
-            .flatten();
         message.original_sender = original::sender(&message, octets, occasion, found.first);
         message.automatic = automatic::sign(&message, &content_type);
         message.fingerprint = message.identify(octets);
         message
+    }
+
+    /// Where there is no text for a person, that of the invitation or the report is one.
+    fn say_what_it_is(&mut self) {
+        let invitation = self.invitation.as_ref().map(Invitation::text);
+        let said = invitation.or_else(|| self.report.as_ref().map(Report::text));
+        if let Some(said) = said.filter(|_| self.body.trim().is_empty()) {
+            self.split.visible.clone_from(&said);
+            self.body = said;
+        }
     }
 
     /// All that the header alone says.

@@ -615,3 +615,24 @@ fn wrapped_messages_of_every_kind_take_bounded_time() {
         );
     }
 }
+
+#[test]
+fn calendars_without_an_end_take_bounded_time() {
+    let begin = "Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\n";
+    for piece in [
+        "BEGIN:X\r\n",
+        "END:X\r\n",
+        " x\r\n",
+        "ATTENDEE;CN=a:mailto:a@b.example\r\n",
+        "SUMMARY:",
+        "\\n",
+        ";A=\"",
+        ":",
+        "\r\n ",
+        "DTSTART;TZID=",
+    ] {
+        let message = check_within(A_MOMENT, format!("{begin}{}", piece.repeat((1 << 20) / piece.len())));
+        let text = message.invitation.map(|invitation| invitation.text());
+        assert!(text.unwrap_or_default().len() < 1 << 20);
+    }
+}

@@ -204,7 +204,7 @@ pub const EMAIL: &[Fact] = &[
     fact(
         "body",
         Kind::Text,
-        "The text a person would read, part by part: of an alternative the text, else the HTML as text.",
+        "The text a person would read, part by part: of an alternative the text, else the HTML as text. An invitation or a delivery report without a text is told in a few lines.",
     ),
     fact("text", Kind::Text, "The text part."),
     fact("html", Kind::Text, "The HTML part."),

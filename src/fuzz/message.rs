@@ -30,6 +30,10 @@ pub(super) fn check(octets: &[u8]) {
         message.body
     );
     assert!(message.html.starts_with(message.visible_html()));
+    if let Some(invitation) = &message.invitation {
+        super::assert_one_line("summary", &invitation.summary);
+        assert!(invitation.text().len() <= 1 << 20 && invitation.attendees.len() <= 100);
+    }
     assert_safe(&message.html);
     assert_unfolded(&message);
     let again = Message::read(octets);

@@ -183,6 +183,8 @@ impl Part {
             _ if is_attachment && !(only && self.disposition.value != "attachment") => Role::Attached,
             "text/plain" => Role::Text,
             "text/html" | "application/xhtml+xml" => Role::Html,
+            // Nothing that a person would read: what it says is told in words.
+            "text/calendar" => Role::Attached,
             // A multipart in which no part was found is read as it lies there.
             other if other.starts_with("multipart/") => Role::Text,
             other if only && other.starts_with("text/") => Role::Text,

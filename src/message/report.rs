@@ -41,6 +41,29 @@ impl Report {
             .unwrap_or_default();
         Some(report)
     }
+
+    /// A few lines for a person: whom it is about and what became of it.
+    pub fn text(&self) -> String {
+        let became = match self.status.chars().next() {
+            Some('2') => "was delivered",
+            Some('4') => "is not delivered yet",
+            _ => "could not be delivered",
+        };
+        let to = match self.final_recipient.as_str() {
+            "" => String::new(),
+            address => format!(" to {address}"),
+        };
+        let mut text = format!("A message{to} {became}.");
+        let more = [
+            ("Status", &self.status),
+            ("The server said", &self.diagnostic),
+            ("Message-ID", &self.original_message_id),
+        ];
+        for (label, value) in more.iter().filter(|(_, value)| !value.is_empty()) {
+            text.push_str(&format!("\n{label}: {value}"));
+        }
+        text
+    }
 }
 
 fn window(message: &[u8], part: &Part) -> Vec<u8> {
@@ -152,6 +175,26 @@ mod tests {
         ] {
             assert_eq!(recipient(status.as_bytes()).final_recipient, expected, "{status}");
         }
+    }
+
+    #[test]
+    fn a_report_is_told_in_a_few_lines() {
+        let report = Report {
+            final_recipient: "ann@example.org".into(),
+            status: "5.1.1".into(),
+            diagnostic: "550 no such user".into(),
+            original_message_id: "a@b".into(),
+        };
+        assert_eq!(
+            report.text(),
+            "A message to ann@example.org could not be delivered.\nStatus: 5.1.1\nThe server said: 550 no such user\nMessage-ID: a@b"
+        );
+        assert_eq!(Report::default().text(), "A message could not be delivered.");
+        let waits = Report {
+            status: "4.4.1".into(),
+            ..Report::default()
+        };
+        assert_eq!(waits.text(), "A message is not delivered yet.\nStatus: 4.4.1");
     }
 
     #[test]
