@@ -218,7 +218,7 @@ pub const LANGUAGES: &[Language] = &[
             "vidarebefordrat av",
         ],
         opens: &["den "],
-        wrote: &["skrev", "följande"],
+        wrote: &["skrev"],
         device: &["skickat från ", "skickades från ", "skickat med ", "hämta outlook för "],
     },
     // Danish
@@ -315,7 +315,7 @@ pub const LANGUAGES: &[Language] = &[
             "začátek přeposlané zprávy",
         ],
         opens: &["dne ", "po ", "út ", "st ", "čt ", "pá ", "so ", "ne "],
-        wrote: &["napsal", "napsala", "napsal(a)", "odesílatel"],
+        wrote: &["napsal", "napsala", "napsal(a)"],
         device: &["odesláno z ", "odesláno ze ", "posláno z ", "získat outlook pro "],
     },
     // Slovak

@@ -9,8 +9,9 @@ use super::{
 
 /// More lines below the dashes are no signature, however they begin.
 const MAX_LINES: usize = 25;
-/// Without the blank that belongs to it, the line may be a rule of the author's.
-const MAX_LINES_UNSURE: usize = 12;
+/// Without the blank that belongs to it, the line may be a rule of the author's: what is below has to look like a card.
+const MAX_LINES_UNSURE: usize = 8;
+const MAX_LENGTH_UNSURE: usize = 80;
 /// A telephone's line is short.
 const MAX_DEVICE: usize = 100;
 
@@ -23,12 +24,12 @@ pub fn begin(lines: &[Line<'_>], stretch: Range<usize>) -> usize {
 
 /// The highest line of dashes with few enough lines below.
 fn behind_dashes(lines: &[Line<'_>], stretch: Range<usize>) -> Option<usize> {
-    let (mut found, mut below) = (None, 0);
+    let (mut found, mut below, mut are_short) = (None, 0, true);
     for at in stretch.rev() {
         let text = lines[at].text;
         let most = match text {
             "-- " => MAX_LINES,
-            _ if text.trim_end() == "--" => MAX_LINES_UNSURE,
+            _ if text.trim_end() == "--" && are_short => MAX_LINES_UNSURE,
             _ => 0,
         };
         if below > MAX_LINES {
@@ -38,6 +39,7 @@ fn behind_dashes(lines: &[Line<'_>], stretch: Range<usize>) -> Option<usize> {
             found = Some(at);
         }
         below += usize::from(!lines[at].is_blank());
+        are_short &= text.chars().take(MAX_LENGTH_UNSURE + 1).count() <= MAX_LENGTH_UNSURE;
     }
     found
 }

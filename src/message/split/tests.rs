@@ -267,6 +267,9 @@ fn signatures_are_told_from_texts() {
     let long = format!("Hello\n-- \n{}", "More.\n".repeat(40));
     check(&long, &long, "", "");
     check("-- \nAnn Lee", "-- \nAnn Lee", "", "");
+    // A rule between two texts.
+    let ruled = format!("One.\n--\n{}", "and so on ".repeat(10));
+    check(&ruled, &ruled, "", "");
     check("One\n--", "One\n--", "", "");
 }
 
