@@ -275,11 +275,9 @@ impl Message {
         self.fingerprint
     }
 
-    /// What an attachment holds, decoded; none where there is no such one. `octets` are those that were read.
+    /// What an attachment holds, decoded and unpacked; none where there is no such one. `octets` are those that were read.
     pub fn attachment(&self, octets: &[u8], number: usize) -> Option<Vec<u8>> {
-        let attachment = self.attachments.get(number)?;
-        let encoded = octets.get(attachment.octets.clone())?;
-        Some(attachment.encoding.decode(encoded))
+        Some(self.attachments.get(number)?.contents(octets))
     }
 
     /// What keeps messages of one author in order; empty where there is none.

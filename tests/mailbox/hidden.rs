@@ -166,7 +166,7 @@ async fn tells(server: &Server) {
         settle,
         ..watched(MailboxSource::Imap(server.config()))
     };
-    let lines = in_time(mailbox::inspect(&name(), &config, &nobody())).await.unwrap();
+    let inspected = in_time(mailbox::inspect(&name(), &config, &nobody())).await.unwrap();
     let told = |line: &String| {
         Some(
             line.strip_prefix("the server does not offer ")?
@@ -175,12 +175,12 @@ async fn tells(server: &Server) {
                 .to_owned(),
         )
     };
-    let mut told: Vec<String> = lines.iter().filter_map(told).collect();
+    let mut told: Vec<String> = inspected.lines.iter().filter_map(told).collect();
     told.sort();
     let mut lacking: Vec<&str> = server.without.to_vec();
     lacking.retain(|extension| ["IDLE", "MOVE", "UIDPLUS"].contains(extension));
     lacking.sort_unstable();
-    assert_eq!(told, lacking, "{lines:#?}");
+    assert_eq!(told, lacking, "{:#?}", inspected.lines);
 }
 
 async fn obeys(server: Server) {

@@ -244,7 +244,9 @@ async fn every_folder_that_is_listed_can_be_watched_under_its_name() {
         for folder in listed.into_iter().chain([r#"a "b" \c"#.to_owned()]) {
             config.folder = folder;
             let watched = watched(MailboxSource::Imap(config.clone()));
-            let mut opened = in_time(mailbox::open(&name(), &watched, &nobody())).await.unwrap();
+            let mut opened = in_time(mailbox::open(&name(), &watched, &nobody(), &Turns::default()))
+                .await
+                .unwrap();
             in_time(opened.select()).await.unwrap();
         }
     }

@@ -4,7 +4,7 @@ use super::{Interview, ServerKind, dialogue::Picked, list::Item, place::absolute
 use crate::{
     cli::Failure,
     config::{ImapConfig, MailboxName, MailboxSource},
-    mailbox::{self, MailboxError},
+    mailbox::{self, MailboxError, Turns},
     message::address::AddrSpec,
 };
 
@@ -222,7 +222,12 @@ impl Interview {
     async fn backlog(&mut self, table: &str, what: &str) -> Result<bool, Failure> {
         let config = self.answers.mailbox()?;
         let name = MailboxName(self.mailbox.clone());
-        let looked = async { mailbox::open(&name, &config, &self.sign_ins).await?.select().await };
+        let looked = async {
+            mailbox::open(&name, &config, &self.sign_ins, &Turns::default())
+                .await?
+                .select()
+                .await
+        };
         let there = match looked.await {
             Ok(selected) => selected.exists,
             Err(error) => {
