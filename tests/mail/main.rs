@@ -218,3 +218,26 @@ fn html_with_answers_between_or_below_what_is_quoted_stays_whole() {
     check_html("thunderbird_bottom_post", "</div></body></html>\n");
     check_html("indented_by_the_author", "<div>Jane</div></div>\n");
 }
+
+#[test]
+fn contents_of_attachments_come_decoded_and_unpacked() {
+    let path = |name: &str| {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/mail/plain")
+            .join(name)
+    };
+    let contents = |name: &str| -> Vec<(String, Vec<u8>)> {
+        let octets = fs::read(path(name)).unwrap();
+        let message = Message::read(&octets);
+        let one = |one: &halo_intake::message::Attachment| (one.name.clone(), one.contents(&octets));
+        message.attachments.iter().map(one).collect()
+    };
+    let wrapped = contents("winmail_rtf_and_files.eml");
+    assert_eq!(
+        wrapped[0],
+        ("Quote für März.pdf".to_owned(), b"%PDF-1.4 invented".to_vec())
+    );
+    assert!(wrapped[1].1.starts_with(b"\x89PNG"));
+    let bare = contents("winmail.eml");
+    assert_eq!(bare, [("winmail.dat".to_owned(), b"\x78\x9f\x3e\x22\0\0".to_vec())]);
+}
