@@ -119,7 +119,7 @@ impl Parts {
             first: None,
             by_words: false,
         };
-        let (mut at, mut above, mut was_quoted) = (0, false, false);
+        let (mut at, mut was_quoted) = (0, false);
         while let Some(line) = lines.get(at) {
             if line.is_blank() {
                 at += 1;
@@ -127,7 +127,7 @@ impl Parts {
             }
             let leads_in = !line.is_quoted() || line.perhaps || line.text.starts_with(">>> ");
             let begins = line.is_quoted() && !was_quoted && parts.first.is_none();
-            let boundary = (leads_in || line.rest || begins).then(|| Boundary::at(lines, at, occasion, !above));
+            let boundary = (leads_in || line.rest || begins).then(|| Boundary::at(lines, at, occasion));
             let boundary = boundary.flatten();
             let by_words = leads_in && boundary.as_ref().is_some_and(|boundary| boundary.rest);
             parts.by_words |= by_words && !line.rest;
@@ -138,7 +138,7 @@ impl Parts {
             };
             parts.parts[at..end].fill(Part::Quoted);
             parts.first = parts.first.take().or(boundary);
-            (above, was_quoted) = (true, line.is_quoted());
+            was_quoted = line.is_quoted();
             at = end.max(at + 1);
         }
         parts

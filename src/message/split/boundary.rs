@@ -41,22 +41,19 @@ enum Separator {
 }
 
 impl Boundary {
-    /// What begins at that line. `is_first` says that nothing stands above it.
-    pub fn at(lines: &[Line<'_>], at: usize, occasion: Occasion, is_first: bool) -> Option<Boundary> {
+    /// What begins at that line.
+    pub fn at(lines: &[Line<'_>], at: usize, occasion: Occasion) -> Option<Boundary> {
         if let Some(separator) = separator(lines[at].bare()) {
             return Some(Boundary::below(lines, at, &separator));
         }
-        // Programs that write into a form begin so, too.
-        let expects = occasion.answers || occasion.forwards || !is_first;
-        let ground = match lines[at].perhaps || lines[at].rest {
-            true => Some(Ground::Element),
-            false => expects.then_some(Ground::None),
-        };
-        let block = ground.and_then(|ground| under_rule(lines, at, ground));
-        if let Some(block) = block {
+        // In a message that refers to no other, a header or an attribution may have been pasted in, or be a form's.
+        let expects = occasion.answers || occasion.forwards;
+        let is_led_in = lines[at].perhaps || lines[at].rest;
+        let ground = if is_led_in { Ground::Element } else { Ground::None };
+        if let Some(block) = header(lines, at, ground, expects || is_led_in) {
             return Some(Boundary::of_block(lines, block));
         }
-        let (end, rest) = attribution::at(lines, at)?;
+        let (end, rest) = attribution::at(lines, at).filter(|(_, rest)| expects || !rest)?;
         Some(Boundary {
             end,
             rest,
@@ -94,12 +91,15 @@ fn is_quoted_below(lines: &[Line<'_>], at: usize) -> bool {
     line::next(lines, at).is_some_and(|next| lines[next].is_quoted())
 }
 
-/// The header at that line, or below the rule that it is.
-fn under_rule(lines: &[Line<'_>], at: usize, ground: Ground) -> Option<Block> {
+/// The header below the rule at that line, or at that line itself where one is expected.
+fn header(lines: &[Line<'_>], at: usize, ground: Ground, is_expected: bool) -> Option<Block> {
     let text = lines[at].text.trim();
     let is_rule = text.len() >= MIN_RULE && text.bytes().all(|b| b == b'_');
-    let begins = if is_rule { line::next(lines, at + 1)? } else { at };
-    Block::read(lines, begins, ground)
+    match is_rule {
+        true => Block::read(lines, line::next(lines, at + 1)?, ground),
+        false if is_expected => Block::read(lines, at, ground),
+        false => None,
+    }
 }
 
 fn separator(text: &str) -> Option<Separator> {

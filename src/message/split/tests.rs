@@ -326,9 +326,14 @@ fn a_text_that_nobody_quotes_stays_whole() {
     ] {
         check(body, body, "", "");
     }
-    // A form on a web site writes so; nobody answers anything.
-    let form = "From: Ann <ann@example.org>\nDate: 23.11.2026\nSubject: Printer\n\nIt does not print.";
-    assert_eq!(of(form, &[], Occasion::default()).split.visible, form);
+    // Nobody answers anything: a form on a web site writes so, and people paste what they got.
+    for body in [
+        "From: Ann <ann@example.org>\nDate: 23.11.2026\nSubject: Printer\n\nIt does not print.",
+        "I got this:\n\nFrom: Bank <bank@example.org>\nDate: 23.11.2026\nSubject: Your account\n\nIs it genuine?",
+        "They said:\nOn 23.11.2026 10:00, Bob <bob@example.org> wrote:\nPay.\n\nIs it genuine?",
+    ] {
+        assert_eq!(of(body, &[], Occasion::default()).split.visible, body);
+    }
 }
 
 /// A small generator with a seed, so that a failure comes again (xorshift).
