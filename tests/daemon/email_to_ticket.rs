@@ -3,7 +3,7 @@
 use halo_intake::sandbox::{Fault, Mishap};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{running::Daemon, world::World};
 
 const RULES: &str = r#"
 [[rule]]
@@ -468,4 +468,89 @@ fn nothing_of_a_ticket_is_made_twice_when_an_answer_is_lost() {
         );
         assert_eq!(world.users("ann@stranger.example").len(), 1, "{path}");
     }
+}
+
+/// Every request of the daemon since the log was cleared, by method and path; numbers are `N`.
+fn requests(world: &World) -> Vec<String> {
+    let number = |segment: &str| {
+        if !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_digit()) {
+            "N"
+        } else {
+            segment
+        }
+        .to_owned()
+    };
+    let path = |path: &str| path.split('/').map(number).collect::<Vec<_>>().join("/");
+    let requests = world.sandbox.requests().into_iter();
+    requests
+        .map(|request| format!("{} {}", request.method, path(&request.path)))
+        .collect()
+}
+
+#[test]
+fn a_message_costs_as_many_requests_as_the_manual_says() {
+    let world = world(RULES);
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("is watched");
+    let cost = |from: &str, subject: &str, mail: &Mail<'_>| {
+        let before = world.log().len();
+        world.sandbox.clear_log();
+        send(&world, from, subject, mail);
+        world.wait_until("the outcome", |world| {
+            let log = world.log();
+            log.len() == before + 1 && log.last().unwrap()["outcome"] == "completed"
+        });
+        requests(&world)
+    };
+    let plain = |id| Mail { id, ..Mail::default() };
+    // What all messages share is asked for by the first ones: lists, agents, clients and their sites.
+    cost("omar.haddad@acme.example", "Hello", &plain("warm1@acme.example"));
+    cost("zoe@stranger.example", "Hello", &plain("warm2@stranger.example"));
+    let id = new_tickets(&world)[0]["id"].as_i64().unwrap();
+    cost(
+        "omar.haddad@acme.example",
+        &format!("Re: [ID:{id:07}]"),
+        &plain("warm3@acme.example"),
+    );
+
+    const LOOK: &str = "GET /api/Users";
+    const TICKET: &str = "POST /api/Tickets";
+    let files = Mail {
+        id: "files@acme.example",
+        fields: MIXED,
+        body: PICTURED,
+        ..Mail::default()
+    };
+    assert_eq!(
+        cost("jane@acme.example", "Known", &plain("known@acme.example")),
+        [LOOK, TICKET]
+    );
+    assert_eq!(
+        cost("jane@acme.example", "With files", &files),
+        [TICKET, "POST /api/Attachment/image", TICKET, "POST /api/Attachment"],
+        "the look is a minute old at most"
+    );
+    assert_eq!(
+        cost("ann@stranger.example", "New", &plain("new@stranger.example")),
+        [LOOK, "POST /api/Users", TICKET]
+    );
+    let answer = format!("Re: [ID:{id:07}]");
+    assert_eq!(
+        cost("mary.jane@acme.example", &answer, &plain("answer@acme.example")),
+        [LOOK, "GET /api/Tickets/N", "POST /api/Actions"]
+    );
+    let files = Mail {
+        id: "answer-files@acme.example",
+        ..files
+    };
+    assert_eq!(
+        cost("mary.jane@acme.example", &answer, &files),
+        [
+            "GET /api/Tickets/N",
+            "POST /api/Attachment/image",
+            "POST /api/Actions",
+            "POST /api/Attachment"
+        ]
+    );
+    assert_eq!(daemon.stop().0, 0);
 }

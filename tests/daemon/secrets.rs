@@ -208,6 +208,9 @@ fn is_private(path: &Path) -> bool {
 #[test]
 fn whatever_the_umask_the_state_is_for_its_user_alone() {
     let world = World::new(RULES);
+    // A folder that is made is as private as the mailbox that it is made in.
+    let cur = world.folder.join("Maildir/cur");
+    std::fs::set_permissions(&cur, std::fs::Permissions::from_mode(0o700)).unwrap();
     let daemon = Daemon::spawn(with_open_umask(&world.command(&["run"])), &[]);
     daemon.says("is watched");
     world.mail("User <user@stranger.example>", "User");

@@ -121,7 +121,7 @@ async fn inspected(config: ImapConfig) -> Result<Vec<String>, MailboxError> {
         &nobody(),
     ))
     .await
-    .map(|found| found.lines)
+    .map(|found| found.lines.into_iter().chain(found.offers).collect())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
