@@ -287,6 +287,33 @@ fn a_number_is_believed_only_from_who_has_a_part_in_the_ticket() {
 }
 
 #[test]
+fn who_refers_to_a_message_of_others_does_not_take_its_conversation() {
+    let world = world(RULES);
+    let first = Mail {
+        id: "first@stranger.example",
+        ..Mail::default()
+    };
+    send(&world, "ann@stranger.example", "Hello", &first);
+    run(&world, "completed");
+    let forged = Mail {
+        id: "forged@elsewhere.example",
+        answers: "first@stranger.example",
+        ..Mail::default()
+    };
+    send(&world, "eve@elsewhere.example", "Re: Hello", &forged);
+    run(&world, "completed");
+    let anns = new_tickets(&world)[0]["id"].as_i64().unwrap();
+    let answer = Mail {
+        id: "second@stranger.example",
+        answers: "first@stranger.example",
+        ..Mail::default()
+    };
+    send(&world, "ann@stranger.example", "Re: Hello", &answer);
+    run(&world, "completed");
+    assert_eq!((new_tickets(&world).len(), world.sandbox.actions(anns).len()), (2, 2));
+}
+
+#[test]
 fn who_was_written_to_in_copy_or_wrote_before_has_a_part() {
     let world = world(RULES);
     let mail = Mail {

@@ -5,6 +5,7 @@
 mod claims;
 mod effects;
 mod endings;
+mod joined;
 mod listing;
 mod model;
 mod outbox;

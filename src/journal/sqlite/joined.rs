@@ -8,13 +8,22 @@ use super::{
 };
 use crate::journal::{Joined, Receipt};
 
-/// Keeps that these messages belong to that ticket. The last one that was told counts.
+/// Keeps that these messages belong to that ticket. A message that belongs to another one already is taken from it only by
+/// somebody who wrote there: anybody can refer to a message of others.
 pub(super) fn keep(hand: &Hand<'_>, joined: &Joined) -> Result<Receipt, Fault> {
-    let mut key = hand
-        .db
-        .prepare_cached("INSERT OR REPLACE INTO joined (connection, key, ticket, at) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut key = hand.db.prepare_cached(
+        "INSERT INTO joined (connection, key, ticket, at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO UPDATE SET ticket = ?3, at = ?4 WHERE joined.ticket = ?3 OR EXISTS (
+            SELECT 1 FROM participant WHERE connection = ?1 AND ticket = joined.ticket AND author = ?5)",
+    )?;
     for name in &joined.keys {
-        key.execute(params![joined.connection.0, name, joined.ticket, At(joined.at)])?;
+        key.execute(params![
+            joined.connection.0,
+            name,
+            joined.ticket,
+            At(joined.at),
+            joined.author
+        ])?;
     }
     if !joined.author.is_empty() {
         hand.db

@@ -2,7 +2,7 @@
 CREATE TABLE joined (
     connection TEXT NOT NULL,
     key        TEXT NOT NULL,       -- a Message-ID, or the root of a Thread-Index
-    ticket     INTEGER NOT NULL,    -- the one that was made or continued last
+    ticket     INTEGER NOT NULL,    -- taken from another only by who wrote there
     at         INTEGER NOT NULL,
     PRIMARY KEY (connection, key)
 ) WITHOUT ROWID;
