@@ -7,6 +7,8 @@
 
 #[path = "../throughput/measure.rs"]
 mod measure;
+#[path = "../throughput/process.rs"]
+mod process;
 
 mod pace;
 mod run;

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     desk::{self, Desk},
-    measure,
+    process,
 };
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -45,8 +45,8 @@ pub fn measure(desk: &Desk, run: usize) -> Idle {
     let mebibytes = |kib: Option<u64>| kib.expect("it runs") as f64 / 1024.0;
     let idle = Idle {
         ready_after,
-        resident_mib: mebibytes(measure::status(&child, "VmRSS:")),
-        peak_mib: mebibytes(measure::status(&child, "VmHWM:")),
+        resident_mib: mebibytes(process::status(&child, "VmRSS:")),
+        peak_mib: mebibytes(process::status(&child, "VmHWM:")),
     };
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("our own child");

@@ -14,6 +14,7 @@ mod desk;
 mod idle;
 mod mail;
 mod measure;
+mod process;
 
 use desk::{Desk, Place};
 use measure::Measured;

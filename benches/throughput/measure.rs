@@ -1,15 +1,14 @@
 //! What the system says of a child: how long it took, its processor time, its largest resident size.
 
 use std::{
-    fs,
     process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
 
+use crate::process;
+
 /// `VmHWM` is a high-water mark that the kernel keeps; only what is touched within the last look is missed.
 const LOOK: Duration = Duration::from_millis(2);
-/// The kernel tells processor time to user space in hundredths of a second on every Linux.
-const TICKS: f64 = 100.0;
 
 /// A child that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +31,7 @@ pub fn measure(command: &mut Command) -> Measured {
         std::thread::sleep(LOOK);
     }
     let wall = began.elapsed();
-    let cpu_seconds = cpu_seconds(&child);
+    let cpu_seconds = process::cpu_seconds(&child);
     let status = child.wait().expect("our own child");
     Measured {
         status,
@@ -42,31 +41,11 @@ pub fn measure(command: &mut Command) -> Measured {
     }
 }
 
-/// The fields of proc(5) `stat` behind the program's name.
-fn stat(child: &Child) -> Vec<String> {
-    let text = fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("our own child");
-    let behind = text.rsplit_once(") ").expect("a name in brackets").1;
-    behind.split(' ').map(str::to_owned).collect()
-}
-
 fn has_ended(child: &Child) -> bool {
-    stat(child)[0] == "Z"
-}
-
-fn cpu_seconds(child: &Child) -> f64 {
-    let stat = stat(child);
-    let ticks = |at: usize| stat[at].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) / TICKS
+    process::stat(child)[0] == "Z"
 }
 
 /// The largest resident size so far, in KiB.
 fn peak(child: &Child) -> Option<u64> {
-    status(child, "VmHWM:")
-}
-
-/// A size of proc(5) `status`, in KiB.
-pub fn status(child: &Child, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
+    process::status(child, "VmHWM:")
 }
