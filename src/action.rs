@@ -15,6 +15,7 @@ pub mod create_halo_ticket_from_email;
 pub mod create_halo_user;
 pub mod fields;
 pub mod find_halo_user_and_client;
+pub mod fold;
 pub mod from_email;
 pub mod query;
 pub mod query_tickets;
@@ -117,6 +118,8 @@ pub enum FieldKind {
     Truth,
     /// A whole number from 1 up to this one, or a text expression that renders one.
     Count(u32),
+    /// A duration with its unit, written literally.
+    Duration,
     /// One of these words, written literally.
     Word(&'static [&'static str]),
     /// A table of text expressions.

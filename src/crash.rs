@@ -57,6 +57,7 @@ steps! {
     Reported = "journal.reported",
     Kept = "journal.kept",
     Joined = "journal.joined",
+    Folded = "journal.folded",
     Reopened = "journal.reopened",
     Trimmed = "journal.trimmed",
 

@@ -17,7 +17,7 @@ use crate::{
         fault::Named,
         ticket::{NewAction, NewFile, NewTicket, TicketFields, TicketQuery},
     },
-    journal::{Claim, CreationKey, Intent},
+    journal::{Claim, CreationKey, Folding, Intent},
     message::address::AddrSpec,
 };
 
@@ -86,6 +86,8 @@ pub enum Ask {
         keys: Vec<String>,
         author: Option<AddrSpec>,
     },
+    /// Our journal is told of messages of one kind that make one ticket: `Standing` where the message asks, else `()`.
+    Fold { folding: Folding },
     /// The user with that address, found or created: `Ensured<User>`.
     EnsureUser { user: NewUser },
     /// An inactive user becomes active again: `User`.
@@ -181,7 +183,7 @@ impl Effect {
             | Ask::TicketOfConversation { .. }
             | Ask::TookPart { .. } => false,
             // Kept in the journal without an intent: to keep it again is no other thing.
-            Ask::Join { .. } => false,
+            Ask::Join { .. } | Ask::Fold { .. } => false,
         }
     }
 
@@ -248,6 +250,7 @@ impl Effect {
             Ask::TicketOfConversation { .. } => "the ticket of the conversation".to_owned(),
             Ask::TookPart { ticket, address } => format!("whether {address} has written to the ticket {ticket}"),
             Ask::Join { ticket, .. } => format!("remember that the message belongs to the ticket {ticket}"),
+            Ask::Fold { folding } => folding.describe(),
             Ask::CreateTicket { ticket } => format!("create the ticket {:?}", ticket.fields.summary),
             Ask::ChangeTicket { ticket, .. } => format!("change the ticket {ticket}"),
             Ask::AddAction { action } => format!("add an action to the ticket {}", action.ticket),

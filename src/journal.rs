@@ -17,6 +17,7 @@ use crate::{
 
 mod change;
 mod entry;
+mod fold;
 pub mod sqlite;
 
 pub use change::{
@@ -24,6 +25,7 @@ pub use change::{
     Settled,
 };
 pub use entry::{Attempt, Entry, Row, RowFilter, Totals};
+pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 
 /// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.
 pub const PACKED_APART: usize = 256 << 10;

@@ -148,6 +148,7 @@ fn written(kind: FieldKind) -> String {
             .join(", "),
         FieldKind::Table => "table of text expressions".to_owned(),
         FieldKind::Expression => "expression without braces".to_owned(),
+        FieldKind::Duration => "duration, `\"1h\"`".to_owned(),
         FieldKind::Name => "literal name".to_owned(),
     }
 }

@@ -9,6 +9,7 @@ use super::{
     create_halo_user,
     fields::{client_shape, client_value, user_shape, user_value},
     find_halo_user_and_client::{self, Found},
+    fold::Fold,
     from_email::{self, At, Letter, Sorted, writes_its_own_text},
     ticket_fields::{self, ticket_shape, ticket_value},
 };
@@ -21,7 +22,7 @@ use crate::{
     },
 };
 
-/// Makes the ticket, or finds the one that was made of this message.
+/// Makes the ticket, or finds the one that was made of this message; or the message is one more of its kind.
 pub async fn perform(
     fields: &Fields,
     letter: &Letter<'_>,
@@ -32,6 +33,26 @@ pub async fn perform(
     if from_email::is_from_halo(letter, at, effects).await? {
         return Ok(from_halo());
     }
+    let Some(fold) = Fold::of(fields, letter)? else {
+        return make(fields, letter, None, at, effects).await;
+    };
+    if let Some(folded) = fold.join(fields, letter, at, effects).await? {
+        return Ok(folded);
+    }
+    let made = make(fields, letter, Some(&fold), at, effects).await;
+    if let Err(StepError::Failed { .. }) = made {
+        fold.leave(at, effects).await?;
+    }
+    made
+}
+
+async fn make(
+    fields: &Fields,
+    letter: &Letter<'_>,
+    fold: Option<&Fold>,
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<Value, StepError> {
     let mut found =
         find_halo_user_and_client::find(fields, (at.connection, at.halo), letter.dmarc_failed, effects).await?;
     let (created_user, user_error) = match create_user(fields, &found, at, effects).await {
@@ -49,6 +70,9 @@ pub async fn perform(
     let ticket = create(new, at, effects).await?;
     // At once: an answer to the message may come any moment.
     from_email::join(ticket.record.id, letter, at, effects).await?;
+    if let Some(fold) = fold {
+        fold.made(&ticket.record, at, effects).await?;
+    }
 
     let to = Destination {
         ticket: ticket.record.id,
@@ -70,6 +94,9 @@ pub async fn perform(
         "matched_by": found.matched_by,
         "created_user": created_user,
         "user_error": user_error,
+        "folded": false,
+        "count": 1,
+        "fold_error": "",
     });
     files.show(&mut result, &sorted.left_out);
     Ok(result)
@@ -220,6 +247,9 @@ pub fn result_shape() -> Shape {
         ("matched_by", Shape::Text),
         ("created_user", Shape::Truth),
         ("user_error", Shape::Text),
+        ("folded", Shape::Truth),
+        ("count", Shape::Number),
+        ("fold_error", Shape::Text),
     ]);
     from_email::with_files(shape)
 }

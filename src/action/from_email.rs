@@ -22,6 +22,8 @@ use crate::{
 
 /// So many pictures are put in their places; further ones are attached as files.
 const MOST_PICTURES: usize = 20;
+/// A ticket may be part of another one, which is part of another one.
+const MOST_MERGES: usize = 5;
 /// By so many Message-IDs a conversation is known at most.
 const MOST_KEYS: usize = 100;
 
@@ -246,6 +248,23 @@ pub async fn join(
     };
     let connection = at.connection.clone();
     effects.ask(Effect { connection, ask }).await
+}
+
+/// The ticket, or the one that it has become part of; none where it was deleted.
+pub async fn follow(mut id: TicketId, at: &At<'_>, effects: &mut Effects<'_>) -> Result<Option<Ticket>, StepError> {
+    for _ in 0..=MOST_MERGES {
+        let connection = at.connection.clone();
+        let ask = Ask::Ticket { ticket: id };
+        let ticket: Option<Ticket> = effects.ask(Effect { connection, ask }).await?;
+        match ticket {
+            Some(Ticket {
+                merged_into_id: Some(next),
+                ..
+            }) => id = next,
+            other => return Ok(other.filter(|ticket| !ticket.deleted)),
+        }
+    }
+    Ok(None)
 }
 
 /// Uploads the pictures one after the other; gives each Content-ID its address. A picture that Halo does not take is

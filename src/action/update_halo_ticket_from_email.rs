@@ -24,8 +24,6 @@ use crate::{
     message::{address::AddrSpec, ticket_ids},
 };
 
-/// A ticket may be part of another one, which is part of another one.
-const MOST_MERGES: usize = 5;
 /// So many numbers in one subject are looked at.
 const MOST_NUMBERS: usize = 3;
 /// The factory's status of a ticket in hand (fact sheet, 2.6), for one that is opened again and is given no other.
@@ -49,7 +47,7 @@ pub async fn perform(
     let mut reason = "no ticket is named and the conversation is not known".to_owned();
     let mut seen = Vec::new();
     for candidate in candidates(letter, at, effects).await? {
-        let Some(ticket) = follow(candidate, at, effects).await? else {
+        let Some(ticket) = from_email::follow(candidate, at, effects).await? else {
             reason = format!("there is no ticket {candidate}");
             continue;
         };
@@ -82,23 +80,6 @@ async fn candidates(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effects<'_>)
         candidates.extend(effects.ask::<Option<TicketId>>(Effect { connection, ask }).await?);
     }
     Ok(candidates)
-}
-
-/// The ticket, or the one that it has become part of; none where it was deleted.
-async fn follow(mut id: TicketId, at: &At<'_>, effects: &mut Effects<'_>) -> Result<Option<Ticket>, StepError> {
-    for _ in 0..=MOST_MERGES {
-        let connection = at.connection.clone();
-        let ask = Ask::Ticket { ticket: id };
-        let ticket: Option<Ticket> = effects.ask(Effect { connection, ask }).await?;
-        match ticket {
-            Some(Ticket {
-                merged_into_id: Some(next),
-                ..
-            }) => id = next,
-            other => return Ok(other.filter(|ticket| !ticket.deleted)),
-        }
-    }
-    Ok(None)
 }
 
 /// Whether the author has a part in the ticket: a number in a subject is a claim that anybody can make.

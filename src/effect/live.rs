@@ -96,7 +96,9 @@ impl Performer for Live {
                     let octets = || asking.enclosed.octets(file.number).unwrap_or_default();
                     value(&turn.again(|| halo.upload_picture(file, octets(), asking.calls)).await?)
                 }
-                Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } => turn.remember().await?,
+                Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
+                    turn.remember().await?
+                }
                 _ => turn.asked(|| read(&halo, &effect.ask, asking.calls)).await?,
             };
             let assumed = reservation(&halo, &effect.ask);
@@ -351,10 +353,7 @@ impl Turn<'_> {
 
     async fn write(&self, change: Change) -> Result<(), StepError> {
         match self.live.journal.write(change).await.map_err(later)? {
-            Receipt::Stale => Err(StepError::Later {
-                reason: "the message was taken over".to_owned(),
-                not_before: None,
-            }),
+            Receipt::Stale => Err(taken_over()),
             _ => Ok(()),
         }
     }
@@ -404,7 +403,7 @@ pub(super) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value,
         Ask::HaloMailboxes => value(&halo.mailbox_addresses(calls).await?),
         Ask::Ticket { ticket } => value(&halo.ticket(*ticket, calls).await?),
         Ask::QueryTickets { query } => value(&halo.query_tickets(query, calls).await?),
-        Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } => {
+        Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
             unreachable!("our journal is asked")
         }
         Ask::EnsureUser { .. }
@@ -422,6 +421,13 @@ pub(super) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value,
 
 fn value<T: Serialize>(of: &T) -> Value {
     serde_json::to_value(of).expect("records are plain data")
+}
+
+fn taken_over() -> StepError {
+    StepError::Later {
+        reason: "the message was taken over".to_owned(),
+        not_before: None,
+    }
 }
 
 fn later(error: JournalError) -> StepError {

@@ -20,6 +20,7 @@ use crate::{
         Client, ClientId, NewClient, NewUser, Reference, Site, SiteId, TicketId, User, UserId,
         alike::instead_of_another, client::HaloError, fault::Fault, registry::Registry, ticket::Ticket, unsent,
     },
+    journal::{Folding, Standing},
 };
 
 /// Invented records have this id or a greater one: Halo's ids have 32 bits, so none of them is one of its own.
@@ -99,6 +100,11 @@ impl Performer for Simulated {
                 Ask::TicketOfConversation { .. } => Ok(assumed_to_be(&None::<TicketId>)),
                 Ask::TookPart { .. } => Ok(assumed_to_be(&false)),
                 Ask::Join { .. } => Ok(simulated(&())),
+                // Nor has it seen another message of its kind.
+                Ask::Fold {
+                    folding: Folding::Came { .. },
+                } => Ok(simulated(&Standing::First)),
+                Ask::Fold { .. } => Ok(simulated(&())),
                 ask => self.read(of, ask, &asking).await,
             }
         })

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::{ActionId, AgentId, ClientId, Reference, SiteId, TicketId, UserId};
 
+/// The longest summary that is shown whole (fact sheet, 5.1), in characters.
+pub const LONGEST_SUMMARY: usize = 255;
+
 /// The same text twice, as Halo keeps both.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Text {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Claim, EntryId, LetterId, Place};
+use super::{Claim, EntryId, Folding, LetterId, Place, Standing};
 use crate::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     crash::Step,
@@ -272,6 +272,13 @@ pub enum Change {
     Reported { upto: i64, letter: Letter },
     /// Messages belong to a ticket from now on.
     Joined(Joined),
+    /// Of messages of one kind that make one ticket.
+    Folded {
+        claim: Claim,
+        /// Where the ticket is.
+        connection: ConnectionName,
+        folding: Folding,
+    },
     /// A small value that outlives the process: pace, tokens, cached facts. Null: nothing any more.
     Kept { name: String, value: Value },
     /// An ended message shall run again from its stored octets, as a new one, with none of the answers that it had; a
@@ -309,6 +316,7 @@ impl Change {
             Change::Reported { .. } => Step::Reported,
             Change::Kept { .. } => Step::Kept,
             Change::Joined(_) => Step::Joined,
+            Change::Folded { .. } => Step::Folded,
             Change::Reopened { .. } => Step::Reopened,
             Change::Trimmed { .. } => Step::Trimmed,
         }
@@ -342,6 +350,8 @@ pub enum Receipt {
         /// The answer of an earlier creation.
         created: Option<Value>,
     },
+    /// `Folded`, where the message asks: where it stands among those of its kind.
+    Stands(Standing),
     /// `Ended` with a bounce that may not leave, being beyond its limit or perhaps a second one: the message ended
     /// `failed` instead, for this reason, and operators hear of it.
     Suppressed(String),

@@ -24,6 +24,7 @@ mod apply;
 mod claim;
 mod column;
 mod end;
+mod fold;
 mod intent;
 mod joined;
 mod listing;

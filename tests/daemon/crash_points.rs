@@ -52,6 +52,8 @@ struct Story {
     mend: Box<dyn Fn(&World)>,
     /// What is looked at beside the promise.
     check: Box<dyn Fn(&World)>,
+    /// So much time passes between one try and the next, in seconds.
+    passes: u64,
     /// Letters that came again before any crash.
     repeats: usize,
 }
@@ -87,6 +89,9 @@ impl Story {
                 break;
             }
             assert!(ran.status == 75 && Instant::now() < deadline, "{ran:?}");
+            if self.passes > 0 {
+                self.world.later(self.world.ahead() + self.passes);
+            }
         }
         let promise = Promise::new(self.delivered).with_users(self.users);
         promise.with_kills(1 + self.repeats).holds(&self.world);
@@ -128,6 +133,7 @@ fn points() -> Vec<(Step, Side, u32)> {
         Step::StateFile | Step::Migrated | Step::Probe => 2..=2,
         Step::MaildirFolder => 1..=5,
         Step::Kept => 1..=3,
+        Step::Folded => 1..=5,
         _ => 1..=1,
     };
     let sides = |step: Step| [(step, Side::Before), (step, Side::After)];

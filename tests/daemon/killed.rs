@@ -92,7 +92,7 @@ fn world() -> World {
 }
 
 /// Starts the daemon and kills it after so long.
-fn start_and_kill(world: &World, after: Duration) {
+pub fn start_and_kill(world: &World, after: Duration) {
     let mut command = world.command(&["run"]);
     let mut child = command
         .stdin(Stdio::null())

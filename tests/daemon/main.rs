@@ -49,6 +49,7 @@ mod senders;
 mod servers_of_others;
 mod service;
 mod stopping;
+mod storms;
 mod systemd;
 mod telling;
 mod tickets;

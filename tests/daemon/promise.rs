@@ -211,6 +211,11 @@ pub fn is_at_rest(world: &World, seen: usize) -> bool {
     is_seen && waiting.sum::<u64>() == 0
 }
 
+/// How many messages were seen.
+pub fn seen(world: &World) -> u64 {
+    Books::read(world).totals.values().map(|totals| totals.seen).sum()
+}
+
 /// No user and no client is there twice.
 fn broken_things(world: &World) -> Vec<String> {
     let users = world

@@ -6,6 +6,7 @@ mod claims;
 mod effects;
 mod endings;
 mod joined;
+mod folding;
 mod listing;
 mod model;
 mod outbox;

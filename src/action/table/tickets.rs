@@ -187,6 +187,24 @@ pub(super) const CREATE_FROM_EMAIL: Row = Row {
             "false",
             "whether Halo acknowledges it to the user by mail",
         ),
+        optional(
+            "fold_by",
+            FieldKind::Text,
+            "",
+            "messages for which this is the same are one ticket, which counts them; needs `fold_within`",
+        ),
+        optional(
+            "fold_within",
+            FieldKind::Duration,
+            "",
+            "for so long after its first message a ticket takes up further ones",
+        ),
+        optional(
+            "fold_outcome",
+            FieldKind::Choice(List::Outcome),
+            "7",
+            "what kind of action the note of further ones is; 7 is Halo's own private note",
+        ),
     ],
     doc: "makes a Halo ticket of the message: its sender found or created, its text, its pictures in place and its files",
 };

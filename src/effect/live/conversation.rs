@@ -1,13 +1,13 @@
-//! What our journal knows of conversations: no question to Halo.
+//! What our journal knows of conversations and of messages of one kind: no question to Halo.
 
 use serde_json::Value;
 
-use super::{Turn, later, value};
+use super::{Turn, later, taken_over, value};
 use crate::{
     action::StepError,
     effect::Ask,
     halo::TicketId,
-    journal::{Change, Joined},
+    journal::{Change, Folding, Joined, Receipt, Standing},
 };
 
 impl Turn<'_> {
@@ -33,7 +33,25 @@ impl Turn<'_> {
                 self.write(Change::Joined(joined)).await?;
                 Ok(Value::Null)
             }
+            Ask::Fold { folding } => self.fold(folding).await,
             _ => unreachable!("only these are our journal's"),
+        }
+    }
+
+    async fn fold(&self, folding: &Folding) -> Result<Value, StepError> {
+        // Nobody has it in hand, so nobody can be its fellow.
+        let Some(claim) = self.asking.claim else {
+            return Ok(value(&Standing::First));
+        };
+        let change = Change::Folded {
+            claim,
+            connection: self.effect.connection.clone(),
+            folding: folding.clone(),
+        };
+        match self.live.journal.write(change).await.map_err(later)? {
+            Receipt::Stands(standing) => Ok(value(&standing)),
+            Receipt::Stale => Err(taken_over()),
+            _ => Ok(Value::Null),
         }
     }
 }

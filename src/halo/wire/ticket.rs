@@ -7,13 +7,13 @@ use crate::{
     halo::{
         ActionId, ClientId, Reference, SiteId, TicketId, UserId,
         choice::{Choice, List},
-        ticket::{Action, CustomField, File, Mail, NewAction, NewTicket, Text, Ticket, TicketFields, TicketQuery},
+        ticket::{
+            Action, CustomField, File, LONGEST_SUMMARY, Mail, NewAction, NewTicket, Text, Ticket, TicketFields,
+            TicketQuery,
+        },
     },
     message::{address, text_to_html},
 };
-
-/// The longest summary that is shown whole (fact sheet, 5.1), in characters.
-const LONGEST_SUMMARY: usize = 255;
 
 /// A row of a list that a tenant sets up; none without a number and a name.
 pub(in super::super) fn choice(list: List, value: &Value) -> Option<Choice> {

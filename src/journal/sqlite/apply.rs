@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     column::Json,
     end::{self, Account, Deferral},
-    intent, joined,
+    fold, intent, joined,
     outbox::{self, Wait},
     pack::Packed,
     receive, trim,
@@ -104,6 +104,11 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
         }
         Change::Kept { name, value } => keep(hand, name, value),
         Change::Joined(joined) => joined::keep(hand, joined),
+        Change::Folded {
+            claim,
+            connection,
+            folding,
+        } => fold::fold(hand, *claim, connection, folding),
         // One slice of it, as below.
         Change::Woken { waits_for } => {
             end::wake_slice(hand, waits_for)?;

@@ -45,6 +45,14 @@ fn reorder(hand: &Hand<'_>, held: &Held) -> rusqlite::Result<()> {
     order::reorder(hand.db, held.entry, &held.author_key, &held.thread_key)
 }
 
+/// The message keeps no order within its conversation any more.
+pub(super) fn leave_conversation(hand: &Hand<'_>, held: &Held) -> rusqlite::Result<()> {
+    hand.db
+        .prepare_cached("UPDATE entry SET thread_key = '' WHERE id = ?1")?
+        .execute([held.entry])?;
+    reorder(hand, held)
+}
+
 /// What `Change::Deferred` says, without its claim and what is kept of the attempt.
 pub(super) struct Deferral<'a> {
     pub due: Timestamp,

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_open.sql"),
     include_str!("migrations/0008_waited.sql"),
     include_str!("migrations/0009_joined.sql"),
+    include_str!("migrations/0010_fold.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".

@@ -65,7 +65,7 @@ fn rows(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
         .execute(params![At(before), SLICE])
 }
 
-/// Digests that left, conversations in which nobody has written since, and creations that are closed.
+/// Digests that left, conversations in which nobody has written since, kinds of which none has come since, and creations that are closed.
 fn rest(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
     let mut dropped = 0;
     for sql in [
@@ -75,6 +75,7 @@ fn rest(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
             SELECT connection, key FROM joined WHERE at < :before ORDER BY at LIMIT :slice)",
         "DELETE FROM participant WHERE (connection, ticket, author) IN (
             SELECT connection, ticket, author FROM participant WHERE at < :before ORDER BY at LIMIT :slice)",
+        "DELETE FROM fold WHERE id IN (SELECT id FROM fold WHERE last < :before ORDER BY last LIMIT :slice)",
         "DELETE FROM creation WHERE rowid IN (
             SELECT rowid FROM creation WHERE begun IS NULL AND doubt IS NULL AND coalesce(answered, 0) < :before LIMIT :slice)",
     ] {

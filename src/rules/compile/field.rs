@@ -5,19 +5,39 @@ use serde_json::{Map, Value};
 use super::{Compiler, find, store::is_name};
 use crate::{
     action::{Field, FieldKind, Row},
-    config::{ActionSource, fault::Fault},
+    config::{ActionSource, fault::Fault, unit::parse_duration},
     expression::{Template, ValueExpression, is_reserved, shape::Shape},
     halo::Reference,
     message::address::AddrSpec,
     rules::{FieldSource, FieldTemplate},
 };
 
+/// Each field with the one that it needs.
+const NEEDED_BY: [(&str, &str); 3] = [
+    ("fold_by", "fold_within"),
+    ("fold_within", "fold_by"),
+    ("fold_outcome", "fold_by"),
+];
+
 impl Compiler<'_> {
     pub(super) fn fields(&mut self, source: &ActionSource, row: &Row) -> Vec<FieldTemplate> {
+        self.needed_together(source, row);
         row.fields
             .iter()
             .filter_map(|field| self.field(source, row, field))
             .collect()
+    }
+
+    /// Fields that say nothing without one another.
+    fn needed_together(&mut self, source: &ActionSource, row: &Row) {
+        let takes = |name: &str| row.fields.iter().any(|field| field.name == name);
+        for (name, other) in NEEDED_BY {
+            if takes(name) && find(source, name).is_some() && find(source, other).is_none() {
+                let path = format!("{}.{name}", source.path);
+                let problem = format!("{name} says nothing without {other}");
+                self.faults.push(Fault::at(path, problem, format!("add {other}")));
+            }
+        }
     }
 
     fn field(&mut self, source: &ActionSource, row: &Row, field: &Field) -> Option<FieldTemplate> {
@@ -150,7 +170,7 @@ impl Compiler<'_> {
     fn check_literal(&mut self, field: &Field, (source, is_name): (&FieldSource, bool), path: &str) {
         let FieldSource::Text(template) = source else { return };
         let Some(literal) = template.literal().map(str::trim) else {
-            if matches!(field.kind, FieldKind::Word(_) | FieldKind::Name) {
+            if matches!(field.kind, FieldKind::Word(_) | FieldKind::Name | FieldKind::Duration) {
                 let problem = format!("{} is an expression", field.name);
                 self.faults
                     .push(Fault::at(path, problem, format!("it needs {}", expected(field.kind))));
@@ -162,6 +182,7 @@ impl Compiler<'_> {
             FieldKind::Count(most) => literal.parse().is_ok_and(|count: u32| (1..=most).contains(&count)),
             FieldKind::Word(words) => words.contains(&literal),
             FieldKind::Name => is_variable(literal),
+            FieldKind::Duration => parse_duration(literal).is_ok_and(|duration| !duration.is_zero()),
             FieldKind::Reference => match Reference::parse(literal) {
                 Some(reference) => is_name || reference.is_possible(),
                 None => !field.required,
@@ -218,6 +239,7 @@ fn expected(kind: FieldKind) -> String {
             .join(" or "),
         FieldKind::Table => "a table of texts".to_owned(),
         FieldKind::Expression => "an expression without braces, as a text".to_owned(),
+        FieldKind::Duration => "a duration such as \"1h\"".to_owned(),
         FieldKind::Name => "a plain name that is not taken".to_owned(),
     }
 }

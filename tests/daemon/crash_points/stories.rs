@@ -74,6 +74,7 @@ impl Story {
             signal: None,
             mend: Box::new(|_| {}),
             check: Box::new(|_| {}),
+            passes: 0,
             repeats: 0,
         }
     }
@@ -201,6 +202,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         Step::CreateClient => Story::one(World::new(RULES), "max@newcomer.example"),
         Step::CreateTicket | Step::ChangeTicket | Step::AddAction | Step::AttachFile => ticketed(),
         Step::UploadPicture | Step::Joined => from_email(),
+        Step::Folded => folded(),
 
         Step::ImapMove | Step::ImapCreate | Step::ImapSubscribe => Story::imap(),
         // Between the server's COPY and our mark lies the gap that stays: the repeat copies it once more.
@@ -433,6 +435,42 @@ name = "tickets"
                 .count(),
             1
         );
+    });
+    story
+}
+
+/// Of one kind there is a ticket, and a second message waits until the note is due; of another kind comes the first.
+fn folded() -> Story {
+    const RULES: &str = r#"
+[[rule]]
+name = "alerts"
+
+  [[rule.action]]
+  type = "create_halo_ticket_from_email"
+  default_client = "Acme Ltd"
+  fold_by = "{{ email.from.domain }}"
+  fold_within = "1h"
+"#;
+    let message = |sender, subject| Delivered::new(sender, subject, "completed");
+    let story = Story::of(World::new(RULES), vec![message("monitor@alerts.example", "Disk 1")]);
+    story.world.once();
+    let second = message("monitor@alerts.example", "Disk 2");
+    story.world.mail(&second.sender, &second.subject);
+    let mut story = story.after_runs(1);
+    story.world.later(70);
+    let other = message("monitor@fleet.example", "Fan 1");
+    story.world.mail(&other.sender, &other.subject);
+    story.delivered.extend([second, other]);
+    story.passes = 30;
+    story.check = Box::new(|world| {
+        let tickets = world.sandbox.tickets().into_iter();
+        let new = tickets.filter(|ticket| ticket["id"].as_i64() >= Some(3001));
+        let mut summaries: Vec<_> = new
+            .map(|ticket| ticket["summary"].as_str().unwrap().to_owned())
+            .collect();
+        summaries.sort();
+        assert_eq!(summaries, ["Disk 1 (×2)", "Fan 1"]);
+        assert_eq!(world.sandbox.actions(3001).len(), 2, "the opening one and the note");
     });
     story
 }
