@@ -68,9 +68,7 @@ impl Fold {
             match tell::<Standing>(came, at, effects).await? {
                 Standing::First => return Ok(None),
                 Standing::Noted { ticket, count } => {
-                    if let Some(id) = ticket["id"].as_i64() {
-                        from_email::join(TicketId(id), letter, at, effects).await?;
-                    }
+                    remember(&ticket, letter, at, effects).await?;
                     return Ok(Some(folded(ticket, count, fold_error)));
                 }
                 Standing::Waits { until } => {
@@ -145,6 +143,26 @@ impl Fold {
         tell::<()>(Folding::Noted { fold, batch: number }, at, effects).await?;
         Ok(Some(error))
     }
+}
+
+/// An answer to it finds the ticket. Its author has no part there by it, as by an answer that was let in, and what it
+/// refers to stays where it belongs: anybody may write a mail of a kind.
+async fn remember(
+    ticket: &Value,
+    letter: &Letter<'_>,
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<(), StepError> {
+    let (Some(id), Some(key)) = (ticket["id"].as_i64(), letter.own_key()) else {
+        return Ok(());
+    };
+    let ask = Ask::Join {
+        ticket: TicketId(id),
+        keys: vec![key],
+        author: None,
+    };
+    let connection = at.connection.clone();
+    effects.ask(Effect { connection, ask }).await
 }
 
 async fn tell<T: serde::de::DeserializeOwned>(

@@ -118,8 +118,12 @@ impl Letter<'_> {
 
     /// The same with the message itself.
     pub fn keys(&self) -> Vec<String> {
-        let own = Some(self.text("message_id")).filter(|id| !id.is_empty());
-        own.into_iter().chain(self.answers()).collect()
+        self.own_key().into_iter().chain(self.answers()).collect()
+    }
+
+    /// The message itself, where it has a name.
+    pub fn own_key(&self) -> Option<String> {
+        Some(self.text("message_id")).filter(|id| !id.is_empty())
     }
 
     /// Whose message it is, as far as that is believed.

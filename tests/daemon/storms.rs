@@ -313,6 +313,57 @@ fn a_summary_that_halo_does_not_change_costs_nothing_but_the_count_in_it() {
 }
 
 #[test]
+fn a_note_that_halo_refuses_fails_the_one_that_writes_it_and_the_next_one_tries() {
+    let world = world(RULES);
+    world.mail(MONITOR, "Disk 0");
+    to_the_end(&world);
+    let refused = Mishap::Status {
+        status: 400,
+        message: "no".to_owned(),
+    };
+    let fault = Fault::once("POST", "/api/actions", refused);
+    world.sandbox.set(|switches| switches.faults = vec![fault]);
+    for number in 1..=3 {
+        world.mail(MONITOR, &format!("Disk {number}"));
+    }
+    to_the_end(&world);
+    let failed = world.outcomes().into_iter().filter(|(_, outcome)| outcome == "failed");
+    assert_eq!(failed.count(), 1);
+    check_one(&world, 4);
+}
+
+#[test]
+fn an_answer_finds_the_ticket_and_to_be_one_of_many_is_no_part_in_it() {
+    let folding = RULES.replace("email.from.domain", "email.subject");
+    let folding = folding.replacen("[[rule]]", "[[rule]]\nwhen = \"not global.answer.found\"", 1);
+    let answers = "[[rule]]\nname = \"answers\"\n\n  [[rule.action]]\n  type = \"update_halo_ticket_from_email\"\n  \
+                   store_as = \"global.answer\"\n";
+    let world = world(&format!("{answers}{folding}"));
+    world.mail("jane@acme.example", "Lunch");
+    to_the_end(&world);
+    let mail = crate::mail::text("ann@stranger.example", "Lunch", "");
+    world.deliver(&mail);
+    to_the_end(&world);
+    check_one(&world, 2);
+
+    let id = mail.lines().find_map(|line| line.strip_prefix("Message-ID: ")).unwrap();
+    let fields = format!("In-Reply-To: {id}\n");
+    for (from, subject) in [
+        ("jane@acme.example", "Whose ticket it is"),
+        ("ann@stranger.example", "I was one of them"),
+    ] {
+        world.mail_with(from, subject, &fields);
+        to_the_end(&world);
+    }
+    let tickets = new_tickets(&world);
+    assert_eq!(tickets.len(), 2, "{tickets:#?}");
+    assert_eq!(tickets[1].0["summary"], "I was one of them");
+    let actions = world.sandbox.actions(tickets[0].0["id"].as_i64().unwrap());
+    let by_mail = actions.iter().filter(|action| action["outcome"] == "Email Update");
+    assert_eq!(by_mail.count(), 1, "{actions:#?}");
+}
+
+#[test]
 fn a_message_that_runs_again_is_counted_once() {
     let world = world(RULES);
     for number in 0..3 {

@@ -9,7 +9,7 @@ use halo_intake::{
 };
 use serde_json::json;
 
-use crate::world::{World, ended, future, mail, mail_of, world};
+use crate::world::{World, ended, future, mail, mail_of, past, world};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -139,4 +139,22 @@ async fn one_that_waits_holds_back_no_conversation() {
     assert!(waits(&came(&world, second, "b").await));
     world.defer(second, future()).await;
     assert_eq!(world.claimed(10).await, [third]);
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_kind_is_dropped_with_the_rows_of_its_time() {
+    let world = world();
+    let (first, second) = (world.in_hand(mail(1)).await, world.in_hand(mail(2)).await);
+    assert_eq!(came(&world, first, "a").await, Standing::First);
+    assert!(waits(&came(&world, second, "b").await));
+    for (rows_before, is_first) in [(past(), false), (future(), true)] {
+        let octets_before = past();
+        world
+            .done(Change::Trimmed {
+                octets_before,
+                rows_before,
+            })
+            .await;
+        assert_eq!(came(&world, second, "b").await == Standing::First, is_first);
+    }
 }
