@@ -75,9 +75,9 @@ pub enum Ask {
     Ticket { ticket: TicketId },
     /// `Page<Ticket>`
     QueryTickets { query: TicketQuery },
-    /// The ticket that the conversation of these messages has become, the first of them that is known: our journal
-    /// knows it, `Option<TicketId>`.
-    TicketOfConversation { keys: Vec<String> },
+    /// The tickets that the conversation of these messages has become, those of the first message first: our journal
+    /// knows them, `Vec<TicketId>`.
+    TicketsOfConversation { keys: Vec<String> },
     /// Whether somebody with this address has written to the ticket, as our journal knows it: `bool`.
     TookPart { ticket: TicketId, address: AddrSpec },
     /// Our journal keeps that these messages belong to the ticket, and that somebody wrote one: `()`.
@@ -180,10 +180,25 @@ impl Effect {
             | Ask::HaloMailboxes
             | Ask::Ticket { .. }
             | Ask::QueryTickets { .. }
-            | Ask::TicketOfConversation { .. }
+            | Ask::TicketsOfConversation { .. }
             | Ask::TookPart { .. } => false,
             // Kept in the journal without an intent: to keep it again is no other thing.
             Ask::Join { .. } | Ask::Fold { .. } => false,
+        }
+    }
+
+    /// What of it is told apart within a step, in a word.
+    fn kind(&self) -> &'static str {
+        match &self.ask {
+            Ask::EnsureUser { .. } => "user",
+            Ask::ReactivateUser { .. } => "reactivated",
+            Ask::EnsureClient { .. } => "client",
+            Ask::CreateTicket { .. } => "ticket",
+            Ask::ChangeTicket { .. } => "change",
+            Ask::AddAction { .. } => "action",
+            Ask::AttachFile { .. } => "file",
+            Ask::UploadPicture { .. } => "picture",
+            _ => "",
         }
     }
 
@@ -193,7 +208,7 @@ impl Effect {
             Ask::EnsureUser { user } => ("user", user.emailaddress.as_str().to_owned()),
             Ask::EnsureClient { client } => ("client", client.name.trim().to_lowercase()),
             Ask::CreateTicket { ticket } => ("ticket", ticket.marker.clone()),
-            Ask::AddAction { action } => ("action", format!("{} {}", action.ticket, action.marker)),
+            Ask::AddAction { action } => ("action", action.marker.clone()),
             Ask::AttachFile { file } => ("file", format!("{} {} {}", file.ticket, file.number, file.marker)),
             _ => return None,
         };
@@ -247,7 +262,7 @@ impl Effect {
             Ask::HaloMailboxes => "Halo's own mailboxes".to_owned(),
             Ask::Ticket { ticket } => format!("the ticket {ticket}"),
             Ask::QueryTickets { .. } => "a page of tickets".to_owned(),
-            Ask::TicketOfConversation { .. } => "the ticket of the conversation".to_owned(),
+            Ask::TicketsOfConversation { .. } => "the tickets of the conversation".to_owned(),
             Ask::TookPart { ticket, address } => format!("whether {address} has written to the ticket {ticket}"),
             Ask::Join { ticket, .. } => format!("remember that the message belongs to the ticket {ticket}"),
             Ask::Fold { folding } => folding.describe(),
@@ -315,7 +330,8 @@ pub struct Effects<'a> {
     claim: Option<Claim>,
     recorded: HashMap<String, Intent>,
     step: String,
-    writes: u32,
+    /// So many of each kind, in this step.
+    writes: HashMap<&'static str, u32>,
     trace: Vec<EffectTrace>,
 }
 
@@ -337,7 +353,7 @@ impl<'a> Effects<'a> {
             claim,
             recorded,
             step: String::new(),
-            writes: 0,
+            writes: HashMap::new(),
             trace: Vec::new(),
         }
     }
@@ -345,8 +361,20 @@ impl<'a> Effects<'a> {
     /// A step begins; `step` names it within the message.
     pub fn begin(&mut self, step: String) {
         self.step = step;
-        self.writes = 0;
+        self.writes.clear();
         self.trace.clear();
+    }
+
+    /// The action with this mark that an earlier attempt began to add, whatever came of it.
+    pub fn begun_action(&self, marker: &str) -> Option<NewAction> {
+        let effects = self
+            .recorded
+            .values()
+            .filter_map(|intent| serde_json::from_value::<Effect>(intent.effect.clone()).ok());
+        effects.into_iter().find_map(|effect| match effect.ask {
+            Ask::AddAction { action } if action.marker == marker => Some(action),
+            _ => None,
+        })
     }
 
     /// The message that the step is about.
@@ -362,8 +390,10 @@ impl<'a> Effects<'a> {
     /// Asks. A write that was answered in an earlier attempt is not repeated: its answer is given back.
     pub async fn ask<T: DeserializeOwned>(&mut self, effect: Effect) -> Result<T, StepError> {
         let key = if effect.writes() {
-            self.writes += 1;
-            format!("{}#{}", self.step, self.writes)
+            // By its kind: another attempt may have to make no user, and the ticket is the first one still.
+            let count = self.writes.entry(effect.kind()).or_insert(0);
+            *count += 1;
+            format!("{}#{}{count}", self.step, effect.kind())
         } else {
             self.step.clone()
         };

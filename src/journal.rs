@@ -244,8 +244,9 @@ pub trait Journal: Send + Sync {
     fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>>;
     /// What is known of a thing that is to be created once.
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation>;
-    /// The ticket of the first of these keys that was told with one (`Change::Joined`).
-    fn ticket_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Option<i64>>;
+    /// The tickets that these keys were told with (`Change::Joined`), each once: those of the first key first, of one key
+    /// the oldest first. A few at most.
+    fn tickets_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Vec<i64>>;
     /// Whether a message of this author belongs to that ticket.
     fn took_part<'a>(&'a self, connection: &'a ConnectionName, ticket: i64, author: &'a str) -> Answer<'a, bool>;
     /// What `Change::Kept` kept last under that name.

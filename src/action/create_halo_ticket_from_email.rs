@@ -55,7 +55,7 @@ async fn make(
 ) -> Result<Value, StepError> {
     let mut found =
         find_halo_user_and_client::find(fields, (at.connection, at.halo), letter.dmarc_failed, effects).await?;
-    let (created_user, user_error) = match create_user(fields, &found, at, effects).await {
+    let (created_user, user_error) = match create_user(fields, (letter, &found), at, effects).await {
         Ok(Some(ensured)) => {
             found.user = Some(ensured.record);
             (!ensured.existed, String::new())
@@ -65,7 +65,7 @@ async fn make(
         Err(StepError::Failed { reason }) => (false, reason),
         Err(error) => return Err(error),
     };
-    let sorted = sort(fields, letter, at, effects)?;
+    let mut sorted = sort(fields, letter, at, effects)?;
     let new = new_ticket(fields, letter, (&found, &sorted), at, effects).await?;
     let ticket = create(new, at, effects).await?;
     // At once: an answer to the message may come any moment.
@@ -80,7 +80,7 @@ async fn make(
         mark: letter.mark.clone(),
         most: at.halo.max_file_size,
     };
-    let pictures_error = put_pictures(letter, &sorted, &to, at, effects).await?;
+    let pictures_error = put_pictures(letter, &mut sorted, &to, at, effects).await?;
     let mut files = from_email::enclose(&sorted, &to, at, effects).await?;
     if files.error.is_empty() {
         files.error = pictures_error;
@@ -105,7 +105,7 @@ async fn make(
 /// The user, where there is none and one is wanted.
 async fn create_user(
     fields: &Fields,
-    found: &Found,
+    (letter, found): (&Letter<'_>, &Found),
     at: &At<'_>,
     effects: &mut Effects<'_>,
 ) -> Result<Option<Ensured<User>>, StepError> {
@@ -113,6 +113,10 @@ async fn create_user(
         return Ok(None);
     }
     let emailaddress = fields.address("email_address")?;
+    if letter.dmarc_failed {
+        let problem = "is forged, as DMARC says";
+        return Err(fields.wrong("email_address", problem, "nobody is made a user by it"));
+    }
     if let Some(agent) = &found.agent {
         let problem = format!("is the address of the agent {:?}", agent.name);
         return Err(fields.wrong("email_address", &problem, "an agent is not made a user"));
@@ -147,7 +151,7 @@ fn sort(fields: &Fields, letter: &Letter<'_>, at: &At<'_>, effects: &Effects<'_>
     } else {
         letter.shown(Extent::Whole, effects.enclosed())
     };
-    Ok(from_email::sorted(attached, &shown, at.halo.max_file_size))
+    Ok(from_email::sorted(attached, (&shown, &[]), at.halo.max_file_size))
 }
 
 async fn new_ticket(
@@ -157,7 +161,7 @@ async fn new_ticket(
     at: &At<'_>,
     effects: &mut Effects<'_>,
 ) -> Result<NewTicket, StepError> {
-    let mail = letter.mail(effects);
+    let mail = letter.mail(at, effects);
     let mut ticket = ticket_fields::choices(fields, at.connection, effects).await?;
     ticket.summary = fields.text("summary");
     ticket.client = found.client.as_ref().map(|client| client.id);
@@ -199,18 +203,18 @@ async fn create(ticket: NewTicket, at: &At<'_>, effects: &mut Effects<'_>) -> Re
 /// Pictures are uploaded to a ticket that is there, and then its text shows them.
 async fn put_pictures(
     letter: &Letter<'_>,
-    sorted: &Sorted,
+    sorted: &mut Sorted,
     to: &Destination,
     at: &At<'_>,
     effects: &mut Effects<'_>,
 ) -> Result<String, StepError> {
-    let (links, error) = from_email::upload(&sorted.pictures, to, at, effects).await?;
+    let (links, error) = from_email::upload(sorted, to, at, effects).await?;
     if links.is_empty() {
         return Ok(error);
     }
     let text = Text {
         html: from_email::html_with(&links, Extent::Whole, effects),
-        ..letter.mail(effects).body
+        ..letter.mail(at, effects).body
     };
     let fields = TicketFields {
         details: from_email::with_left_out(text, &sorted.left_out),
@@ -232,7 +236,7 @@ async fn put_pictures(
 fn from_halo() -> Value {
     json!({
         "ticket": null, "from_halo": true, "existed": false, "user": null, "client": null, "matched_by": "none",
-        "created_user": false, "user_error": "", "files": [], "left_out": [], "files_error": "",
+        "created_user": false, "user_error": "", "folded": false, "count": 0, "fold_error": "", "files": [], "left_out": [], "files_error": "",
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{
         ClientId, Reference, TicketId,
         ticket::{Mail, Text, Ticket},
     },
-    message::{address::AddrSpec, text_to_html},
+    message::{address::AddrSpec, text_to_html, ticket_ids},
 };
 
 /// So many pictures are put in their places; further ones are attached as files.
@@ -62,9 +62,11 @@ const UNKNOWN: ClientId = ClientId(1);
 impl CatchAlls {
     /// Whether the client of that ticket may be one.
     pub fn hold(&self, ticket: &Ticket) -> bool {
+        let named = ticket.client_name.trim();
         let is_meant = |client: &Reference| match client {
             Reference::Id(id) => ticket.client_id == Some(ClientId(*id)),
-            Reference::Name(name) => ticket.client_name.trim() == name.trim(),
+            // Where the ticket shows no name it may be that one.
+            Reference::Name(name) => named.is_empty() || named == name.trim(),
         };
         self.may_be_any || ticket.client_id == Some(UNKNOWN) || self.clients.iter().any(is_meant)
     }
@@ -83,11 +85,12 @@ impl Letter<'_> {
     }
 
     /// The mail that the entry is made from.
-    pub fn mail(&self, effects: &Effects<'_>) -> Mail {
+    pub fn mail(&self, at: &At<'_>, effects: &Effects<'_>) -> Mail {
         Mail {
             from: self.email["from"]["address"].as_str().unwrap_or_default().to_owned(),
-            to: addresses(&self.email["to"]),
-            cc: addresses(&self.email["cc"]),
+            to: addresses(&self.email["to"], &[]),
+            // Halo writes to them: not to us.
+            cc: addresses(&self.email["cc"], &at.own),
             subject: self.text("subject"),
             message_id: self.text("message_id"),
             date: self.email["received"].as_str().and_then(|date| date.parse().ok()),
@@ -132,6 +135,12 @@ impl Letter<'_> {
         AddrSpec::parse(address).ok().filter(|_| !self.dmarc_failed)
     }
 
+    /// Whether a trusted server says that the author's address is no forgery.
+    pub fn is_vouched_for(&self) -> bool {
+        let auth = &self.email["auth"];
+        auth["dmarc"] == "pass" || auth["aligned"] == "pass"
+    }
+
     /// What was newly written; all of it where that is nothing, as in an answer of one picture.
     pub fn visible(&self) -> String {
         let visible = self.text("visible");
@@ -174,11 +183,11 @@ fn thread_root(index: &str) -> Option<String> {
 }
 
 /// Addresses as Halo has several in one field.
-fn addresses(list: &Value) -> String {
+fn addresses(list: &Value, but: &[AddrSpec]) -> String {
     let addresses = list.as_array().into_iter().flatten();
     let addresses = addresses
         .filter_map(|one| one["address"].as_str())
-        .filter(|address| !address.is_empty());
+        .filter(|address| !address.is_empty() && !but.iter().any(|own| own.as_str() == *address));
     addresses.collect::<Vec<_>>().join("; ")
 }
 
@@ -189,9 +198,9 @@ pub struct Sorted {
     pub pictures: Vec<Attached>,
 }
 
-/// Sorts them. `shown` are the pictures that the entry's text shows; what is in its place only in text that is quoted came
+/// Sorts them. `shown` are the pictures that the entry's text shows; what is in its place only in text that is `quoted` came
 /// with an earlier message.
-pub fn sorted(attached: Vec<Attached>, shown: &[String], most: u64) -> Sorted {
+pub fn sorted(attached: Vec<Attached>, (shown, quoted): (&[String], &[String]), most: u64) -> Sorted {
     let mut sorted = Sorted {
         files: Vec::new(),
         left_out: Vec::new(),
@@ -199,12 +208,12 @@ pub fn sorted(attached: Vec<Attached>, shown: &[String], most: u64) -> Sorted {
     };
     for one in attached {
         let is_shown = shown.contains(&one.content_id) && one.content_type.starts_with("image/");
-        if one.inline && !is_shown {
+        if one.inline && !is_shown && quoted.contains(&one.content_id) {
             continue;
         }
         if one.size > most {
             sorted.left_out.push(too_long(&one, most));
-        } else if one.inline && sorted.pictures.len() < MOST_PICTURES {
+        } else if one.inline && is_shown && sorted.pictures.len() < MOST_PICTURES {
             sorted.pictures.push(one);
         } else {
             sorted.files.push(one);
@@ -225,10 +234,15 @@ pub fn with_left_out(mut text: Text, left_out: &[LeftOut]) -> Text {
     text
 }
 
-/// Whether Halo itself wrote the message, as it does to acknowledge a ticket: from one of its mailboxes, or from an address
-/// that is ours. A ticket made of it would be acknowledged in turn.
+/// Whether Halo itself wrote the message, as it does to acknowledge a ticket: automatically, or with a ticket's number, from
+/// one of its mailboxes or from an address that is ours. A ticket made of it would be acknowledged in turn. A form on a
+/// web site writes from our address, too, and people do.
 pub async fn is_from_halo(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effects<'_>) -> Result<bool, StepError> {
     let author = letter.email["from"]["address"].as_str().unwrap_or_default();
+    let subject = letter.email["subject"].as_str().unwrap_or_default();
+    if letter.email["automatic"] != true && ticket_ids(subject, &at.halo.subject_tags).is_empty() {
+        return Ok(false);
+    }
     if at.own.iter().any(|own| own.as_str() == author) {
         return Ok(true);
     }
@@ -255,39 +269,52 @@ pub async fn join(
 }
 
 /// The ticket, or the one that it has become part of; none where it was deleted.
-pub async fn follow(mut id: TicketId, at: &At<'_>, effects: &mut Effects<'_>) -> Result<Option<Ticket>, StepError> {
+pub async fn follow(id: TicketId, at: &At<'_>, effects: &mut Effects<'_>) -> Result<Option<Ticket>, StepError> {
+    follow_from(&mut vec![id], at, effects).await
+}
+
+/// The same; all that were come by are in `way` then, the last one the ticket's own.
+pub async fn follow_from(
+    way: &mut Vec<TicketId>,
+    at: &At<'_>,
+    effects: &mut Effects<'_>,
+) -> Result<Option<Ticket>, StepError> {
     for _ in 0..=MOST_MERGES {
         let connection = at.connection.clone();
+        let Some(&id) = way.last() else { return Ok(None) };
         let ask = Ask::Ticket { ticket: id };
         let ticket: Option<Ticket> = effects.ask(Effect { connection, ask }).await?;
         match ticket {
             Some(Ticket {
                 merged_into_id: Some(next),
                 ..
-            }) => id = next,
+            }) => way.push(next),
             other => return Ok(other.filter(|ticket| !ticket.deleted)),
         }
     }
     Ok(None)
 }
 
-/// Uploads the pictures one after the other; gives each Content-ID its address. A picture that Halo does not take is
-/// told of, and is none.
+/// Uploads the pictures one after the other; gives each Content-ID its address. A picture that Halo does not take so is
+/// told of, and goes as a file.
 pub async fn upload(
-    pictures: &[Attached],
+    sorted: &mut Sorted,
     to: &Destination,
     at: &At<'_>,
     effects: &mut Effects<'_>,
 ) -> Result<(Vec<(String, String)>, String), StepError> {
     let (mut links, mut error) = (Vec::new(), String::new());
-    for picture in pictures {
+    for picture in std::mem::take(&mut sorted.pictures) {
         let ask = Ask::UploadPicture {
-            file: file_of(picture, to),
+            file: file_of(&picture, to),
         };
         let connection = at.connection.clone();
         match effects.ask::<String>(Effect { connection, ask }).await {
             Ok(link) => links.push((picture.content_id.clone(), link)),
-            Err(StepError::Failed { reason }) => error = reason,
+            Err(StepError::Failed { reason }) => {
+                error = reason;
+                sorted.files.push(picture);
+            }
             Err(other) => return Err(other),
         }
     }

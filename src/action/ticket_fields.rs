@@ -96,6 +96,15 @@ async fn whose(fields: &Fields, connection: &ConnectionName, effects: &mut Effec
         let connection = connection.clone();
         let user: Option<User> = effects.ask(Effect { connection, ask }).await?;
         let user = user.ok_or_else(|| fields.wrong("user", "is no user in Halo", "it needs the id of one"))?;
+        if let (Some(client), Some(of)) = (whose.client, user.client_id)
+            && client != of
+        {
+            let problem = format!(
+                "is a user of client {of} ({:?}), not of client {client}",
+                user.client_name
+            );
+            return Err(fields.wrong("user", &problem, "it needs a user of that client"));
+        }
         whose.site = user.site_id;
         whose.client = whose.client.or(user.client_id);
     }

@@ -118,7 +118,15 @@ impl Creatable for Enclosure<'_> {
     }
 
     async fn create(&self, halo: &Halo, calls: &Calls) -> Result<Ensured<File>, HaloError> {
-        let octets = self.enclosed.octets(self.file.number).unwrap_or_default();
+        let octets = self
+            .enclosed
+            .octets(self.file.number)
+            .ok_or_else(|| HaloError::Refused {
+                method: "POST".to_owned(),
+                path: "/Attachment".to_owned(),
+                status: 0,
+                reason: format!("nothing was sent: the message holds no attachment {}", self.file.number),
+            })?;
         halo.attach_file(self.file, &octets, calls).await.map(made)
     }
 }

@@ -96,7 +96,7 @@ impl Performer for Live {
                     let octets = || asking.enclosed.octets(file.number).unwrap_or_default();
                     value(&turn.again(|| halo.upload_picture(file, octets(), asking.calls)).await?)
                 }
-                Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
+                Ask::TicketsOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
                     turn.remember().await?
                 }
                 _ => turn.asked(|| read(&halo, &effect.ask, asking.calls)).await?,
@@ -403,7 +403,7 @@ pub(super) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value,
         Ask::HaloMailboxes => value(&halo.mailbox_addresses(calls).await?),
         Ask::Ticket { ticket } => value(&halo.ticket(*ticket, calls).await?),
         Ask::QueryTickets { query } => value(&halo.query_tickets(query, calls).await?),
-        Ask::TicketOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
+        Ask::TicketsOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
             unreachable!("our journal is asked")
         }
         Ask::EnsureUser { .. }

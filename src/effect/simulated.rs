@@ -96,9 +96,9 @@ impl Performer for Simulated {
                 Ask::AddAction { action } => Ok(simulated(&self.add_action(action, &asking))),
                 Ask::AttachFile { file } => Ok(simulated(&self.attach_file(file, &asking))),
                 Ask::UploadPicture { file } => Ok(simulated(&desk::picture(file, &asking))),
-                // A dry run has no journal: no conversation has become a ticket yet.
-                Ask::TicketOfConversation { .. } => Ok(assumed_to_be(&None::<TicketId>)),
-                Ask::TookPart { .. } => Ok(assumed_to_be(&false)),
+                // A dry run has no journal. Where nothing is assumed, that is what nobody knows.
+                Ask::TicketsOfConversation { .. } => self.of_journal(effect, &Vec::<TicketId>::new()),
+                Ask::TookPart { .. } => self.of_journal(effect, &false),
                 Ask::Join { .. } => Ok(simulated(&())),
                 // Nor has it seen another message of its kind.
                 Ask::Fold {
@@ -117,6 +117,16 @@ impl Simulated {
         Simulated {
             lookups,
             made: Mutex::new(Made::default()),
+        }
+    }
+
+    /// What our journal would say of a conversation: nothing, by assumption.
+    fn of_journal(&self, effect: &Effect, nothing: &impl Serialize) -> Result<Answer, StepError> {
+        match self.lookups {
+            Lookups::Assumed(_) => Ok(assumed_to_be(nothing)),
+            Lookups::Online(_) => Err(StepError::Unknown {
+                what: effect.describe(),
+            }),
         }
     }
 

@@ -53,6 +53,8 @@ pub(super) struct Request {
     body: Option<Body>,
     /// What the trace shows in the place of a body that is no text for people.
     shown: Option<Value>,
+    /// Its body names a record that there may not be.
+    names_record: bool,
 }
 
 /// What is sent along.
@@ -105,6 +107,7 @@ impl Request {
             query: Query::new(),
             body: None,
             shown: None,
+            names_record: false,
         }
     }
 
@@ -129,6 +132,16 @@ impl Request {
             shown: Some(shown),
             ..Request::get(path)
         }
+    }
+
+    /// Its body names a record, so that "not found" may be an answer to that.
+    pub(super) fn naming_a_record(mut self) -> Request {
+        self.names_record = true;
+        self
+    }
+
+    pub(super) fn names_record(&self) -> bool {
+        self.names_record
     }
 
     /// The trace shows this in the place of its body.

@@ -43,6 +43,7 @@ fn verdict(request: &Request, answer: &Answer) -> Verdict {
         200..=299 => Verdict::Success,
         // 407: a proxy wants a sign-in of its own.
         300..=399 | 405 | 407 => Verdict::NotHalo,
+        404 if request.names_record() && is_halos(&answer.body) => Verdict::No,
         404 if !request.is_of_record() => Verdict::NotHalo,
         // 408: the server gave up waiting for what we sent, or so it says. 423, 425: locked, too early.
         408 | 409 | 423 | 425 | 500.. => Verdict::NotNow,

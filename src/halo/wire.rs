@@ -8,8 +8,8 @@ pub(super) mod probe;
 mod ticket;
 
 pub(super) use ticket::{
-    action, changed_ticket, choice, file, link, mailbox_addresses, marked, marker, message_id_of, new_action, new_file,
-    new_ticket, ticket, ticket_query,
+    action, changed_ticket, choice, file, link, mailbox_addresses, marker, message_id_of, new_action, new_file,
+    new_ticket, newest_tickets, ticket, ticket_query,
 };
 
 /// Query parameters, in the order in which they are sent.

@@ -225,9 +225,9 @@ impl Journal for Sqlite {
         Box::pin(self.readers.read(move |db| read::creation(db, &key)))
     }
 
-    fn ticket_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Option<i64>> {
+    fn tickets_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Vec<i64>> {
         let connection = connection.0.clone();
-        Box::pin(self.readers.read(move |db| joined::ticket(db, &connection, &keys)))
+        Box::pin(self.readers.read(move |db| joined::tickets(db, &connection, &keys)))
     }
 
     fn took_part<'a>(&'a self, connection: &'a ConnectionName, ticket: i64, author: &'a str) -> Answer<'a, bool> {

@@ -1,10 +1,15 @@
 //! The clients for strangers, as rules name them. Pure.
 
 use super::{FieldSource, RuleSet, Step};
-use crate::{action::from_email::CatchAlls, config::ConnectionName, halo::Reference};
+use crate::{
+    action::{Kind, from_email::CatchAlls},
+    config::ConnectionName,
+    halo::Reference,
+};
 
 impl RuleSet {
-    /// Every `default_client` of a step at that connection by which strangers may become users.
+    /// Every client at that connection of which strangers may become users: a `default_client`, or the client that a step
+    /// which makes users names whoever writes.
     pub fn catch_alls(&self, connection: &ConnectionName) -> CatchAlls {
         let mut catch_alls = CatchAlls::default();
         for rule in &self.rules {
@@ -20,10 +25,11 @@ fn add(steps: &[Step], connection: &ConnectionName, catch_alls: &mut CatchAlls) 
         if !may_make_users(step) {
             continue;
         }
-        let fields = step
-            .fields
-            .iter()
-            .filter(|field| field.name == "default_client" && field.written);
+        let wanted = match step.kind {
+            Kind::CreateHaloUser => "client",
+            _ => "default_client",
+        };
+        let fields = step.fields.iter().filter(|field| field.name == wanted && field.written);
         for field in fields.filter(|_| step.connection.as_ref() == Some(connection)) {
             let FieldSource::Text(template) = &field.source else {
                 continue;
@@ -32,6 +38,8 @@ fn add(steps: &[Step], connection: &ConnectionName, catch_alls: &mut CatchAlls) 
                 Some("") => {}
                 Some(name) if field.is_name => catch_alls.clients.push(Reference::Name(name.to_owned())),
                 Some(text) => catch_alls.clients.extend(Reference::parse(text)),
+                // Found for each sender: what a step found says by itself whether it is one for strangers.
+                None if step.kind == Kind::CreateHaloUser => {}
                 None => catch_alls.may_be_any = true,
             }
         }

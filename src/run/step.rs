@@ -101,7 +101,7 @@ impl<'s> Interpreter<'s, '_, '_> {
         Ok(fields)
     }
 
-    /// Marks what a step makes, so that it is found when the step is repeated, in another attempt or by another journal:
+    /// Marks what a step makes, so that it is found when the step is repeated, in another attempt:
     /// by the message, the rule and how many steps before it made such a thing. Not by its place, which moves when
     /// somebody puts a step before it.
     fn mark(&self, rule: &Rule) -> String {

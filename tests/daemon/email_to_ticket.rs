@@ -276,7 +276,8 @@ fn a_number_is_believed_only_from_who_has_a_part_in_the_ticket() {
     for (from, id, actions) in [
         ("mary.jane@acme.example", "m@acme.example", 2),
         ("noor@northgate.example", "n@northgate.example", 2),
-        ("alex@desk.example", "agent@desk.example", 3),
+        // An agent's address is easily forged, and nobody vouches for it here.
+        ("alex@desk.example", "agent@desk.example", 2),
     ] {
         let mail = Mail { id, ..Mail::default() };
         send(&world, from, &subject, &mail);
@@ -354,6 +355,132 @@ fn answers_that_come_before_there_is_a_ticket_are_one_ticket() {
 }
 
 #[test]
+fn an_agent_is_believed_where_somebody_vouches_for_the_address_or_the_ticket_is_theirs() {
+    let mut world = world(RULES);
+    world.mailbox = "trusted_authserv_ids = [\"mx.desk.example\"]".to_owned();
+    let others = world.sandbox.add_ticket(json!({ "summary": "one", "user_id": 101 }));
+    let own = world
+        .sandbox
+        .add_ticket(json!({ "summary": "two", "user_id": 101, "agent_id": 3 }));
+    let vouched = "Authentication-Results: mx.desk.example; dmarc=pass header.from=desk.example\n";
+    for (ticket, fields) in [(others, vouched), (own, "")] {
+        let id = format!("{ticket}@desk.example");
+        let mail = Mail {
+            id: &id,
+            fields,
+            ..Mail::default()
+        };
+        send(
+            &world,
+            "Alex Desk <alex@desk.example>",
+            &format!("Re: [ID:{ticket:07}]"),
+            &mail,
+        );
+        run(&world, "completed");
+        assert_eq!(world.sandbox.actions(ticket).len(), 2, "{ticket}");
+    }
+}
+
+#[test]
+fn a_forged_sender_has_no_user_s_ticket_and_becomes_no_user() {
+    let mut world = world(RULES);
+    world.mailbox = "trusted_authserv_ids = [\"mx.desk.example\"]".to_owned();
+    for from in ["jane@acme.example", "nobody@acme.example"] {
+        let fields = "Authentication-Results: mx.desk.example; dmarc=fail header.from=acme.example\n";
+        let mail = Mail {
+            id: from,
+            fields,
+            ..Mail::default()
+        };
+        send(&world, from, "Pay this", &mail);
+    }
+    world.once();
+    let tickets = new_tickets(&world);
+    assert_eq!(tickets.len(), 2);
+    for ticket in tickets {
+        assert_eq!(ticket["client_name"], "Unknown senders", "{ticket}");
+        assert_eq!(ticket["user_name"], "General User", "{ticket}");
+    }
+    assert!(world.users("nobody@acme.example").is_empty());
+}
+
+#[test]
+fn a_number_that_is_none_of_halo_s_costs_no_message() {
+    let world = world(RULES);
+    for (number, subject) in ["[ID:20260101123456]", "[ID:0099999]"].iter().enumerate() {
+        let id = format!("n{number}@acme.example");
+        let mail = Mail {
+            id: &id,
+            ..Mail::default()
+        };
+        send(&world, "jane@acme.example", &format!("Re: {subject}"), &mail);
+        run(&world, "completed");
+    }
+    assert_eq!(new_tickets(&world).len(), 2);
+}
+
+#[test]
+fn a_message_that_runs_again_is_no_answer_to_its_own_ticket() {
+    let world = world(RULES);
+    let mail = Mail {
+        id: "first@acme.example",
+        fields: &format!("Thread-Index: AdYtYWJjZGVmZ2hpamtsbW5vcHFyc3R1dg==\n{MIXED}"),
+        body: PICTURED,
+        ..Mail::default()
+    };
+    send(&world, "jane@acme.example", "Printer down", &mail);
+    run(&world, "completed");
+    let id = only_ticket(&world)["id"].as_i64().unwrap();
+    let answer = Mail {
+        id: "second@acme.example",
+        answers: "first@acme.example",
+        ..Mail::default()
+    };
+    send(&world, "jane@acme.example", "Re: Printer down", &answer);
+    run(&world, "completed");
+    let before = (world.sandbox.actions(id).len(), world.sandbox.attachments().len());
+    assert_eq!(world.run(&["retry", "1", "2"]).status, 0);
+    only_ticket(&world);
+    assert_eq!(
+        (world.sandbox.actions(id).len(), world.sandbox.attachments().len()),
+        before
+    );
+}
+
+#[test]
+fn what_stands_in_no_place_is_a_file_and_we_are_in_no_copy() {
+    let world = world(RULES);
+    let mail = Mail {
+        id: "first@acme.example",
+        fields: &format!("Cc: support@desk.example, bob@acme.example\n{MIXED}"),
+        body: &PICTURED.replace(
+            "<img src=\"cid:shot@acme.example\">",
+            "<a href=\"cid:shot@acme.example\">picture</a>",
+        ),
+        ..Mail::default()
+    };
+    send(&world, "jane@acme.example", "Printer down", &mail);
+    run(&world, "completed");
+    let ticket = only_ticket(&world);
+    assert_eq!(
+        (&ticket["attachment_count"], &ticket["emailcclist"]),
+        (&json!(2), &json!("bob@acme.example"))
+    );
+}
+
+#[test]
+fn a_form_that_writes_from_the_desk_s_address_is_taken_in() {
+    let world = world(RULES);
+    let mail = Mail {
+        id: "form@desk.example",
+        ..Mail::default()
+    };
+    send(&world, "support@desk.example", "Contact form", &mail);
+    run(&world, "completed");
+    only_ticket(&world);
+}
+
+#[test]
 fn what_halo_itself_wrote_is_no_ticket_and_no_answer() {
     let world = world(RULES);
     // The sandbox's tenant writes from this address; the daemon's own mailbox has another one.
@@ -380,7 +507,7 @@ fn an_address_that_halo_alone_writes_from_is_known_from_halo() {
         id: "ack@desk.example",
         ..Mail::default()
     };
-    send(&world, "support@desk.example", "Your ticket was received", &mail);
+    send(&world, "support@desk.example", "[ID:0002001] was received", &mail);
     run(&world, "completed");
     assert_eq!(new_tickets(&world).len(), 0);
     assert_eq!(world.requests("GET", "/api/mailbox"), 1);

@@ -350,3 +350,33 @@ fn explain_shows_what_would_be_sent_and_what_files_hold_is_not_shown() {
     }
     assert!(new_tickets(&world).is_empty());
 }
+
+#[test]
+fn a_ticket_that_is_not_there_fails_the_step_and_nobody_waits() {
+    for (step, fields) in [
+        ("add_halo_action", "outcome = \"Note\"\n  note = \"x\""),
+        ("update_halo_ticket", "summary = \"x\""),
+        ("attach_files_to_halo_ticket", ""),
+    ] {
+        let rules =
+            format!("[[rule]]\nname = \"r\"\n  [[rule.action]]\n  type = \"{step}\"\n  ticket = 99999\n  {fields}\n");
+        let world = world(&rules, Vec::new());
+        world.deliver(WITH_FILES);
+        world.once();
+        let (outcome, reason) = world.only();
+        assert_eq!(outcome, "failed", "{step}: {reason}");
+        assert!(reason.contains("404"), "{step}: {reason}");
+    }
+}
+
+#[test]
+fn a_user_of_another_client_is_refused_before_halo_does() {
+    let rules = TICKET.replace("site = \"Main\"", "user = 108");
+    let world = world(&rules, Vec::new());
+    world.deliver(WITH_FILES);
+    world.once();
+    let (outcome, reason) = world.only();
+    assert_eq!(outcome, "failed");
+    assert!(reason.contains("is a user of client"), "{reason}");
+    assert_eq!(world.requests("POST", "/api/tickets"), 0);
+}

@@ -23,35 +23,40 @@ async fn join(world: &World, ticket: i64, keys: &[&str], author: &str, when: Tim
     world.done(Change::Joined(joined)).await;
 }
 
-async fn ticket_of(world: &World, keys: &[&str]) -> Option<i64> {
+async fn tickets_of(world: &World, keys: &[&str]) -> Vec<i64> {
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-    world.journal.ticket_of(&connection(), keys).await.unwrap()
+    world.journal.tickets_of(&connection(), keys).await.unwrap()
 }
 
 #[tokio::test]
-async fn the_first_key_that_is_known_names_the_ticket_also_after_a_restart() {
+async fn the_tickets_of_the_nearest_message_come_first_also_after_a_restart() {
     let world = world();
     join(&world, 7, &["a", "b"], "ann@stranger.example", at(1)).await;
     join(&world, 8, &["c"], "ann@stranger.example", at(2)).await;
     let world = world.restarted();
-    assert_eq!(ticket_of(&world, &["x", "c", "a"]).await, Some(8));
-    assert_eq!(ticket_of(&world, &["b", "c"]).await, Some(7));
-    assert_eq!(ticket_of(&world, &["x"]).await, None);
+    assert_eq!(tickets_of(&world, &["x", "c", "a"]).await, [8, 7]);
+    assert_eq!(tickets_of(&world, &["a", "b"]).await, [7]);
+    assert!(tickets_of(&world, &["x"]).await.is_empty());
     let other = ConnectionName("other".into());
-    assert_eq!(world.journal.ticket_of(&other, vec!["a".into()]).await.unwrap(), None);
+    assert!(
+        world
+            .journal
+            .tickets_of(&other, vec!["a".into()])
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
-async fn a_message_is_taken_from_its_ticket_only_by_who_wrote_there() {
+async fn no_message_is_taken_from_its_ticket_and_the_oldest_comes_first() {
     let world = world();
     join(&world, 7, &["a"], "ann@stranger.example", at(1)).await;
-    for author in ["eve@elsewhere.example", ""] {
-        join(&world, 8, &["a", "mine"], author, at(2)).await;
-        assert_eq!(ticket_of(&world, &["a"]).await, Some(7), "{author}");
+    for ticket in [12, 11, 10, 9, 8] {
+        join(&world, ticket, &["a", "mine"], "eve@elsewhere.example", at(2)).await;
     }
-    assert_eq!(ticket_of(&world, &["mine"]).await, Some(8));
-    join(&world, 9, &["a"], "ann@stranger.example", at(3)).await;
-    assert_eq!(ticket_of(&world, &["a"]).await, Some(9));
+    assert_eq!(tickets_of(&world, &["a"]).await, [7, 8, 9, 10, 11]);
+    assert_eq!(tickets_of(&world, &["mine"]).await, [8, 9, 10, 11, 12]);
 }
 
 #[tokio::test]
@@ -80,8 +85,8 @@ async fn a_conversation_in_which_nobody_has_written_for_long_is_forgotten() {
     };
     world.done(trimmed).await;
     assert_eq!(
-        (ticket_of(&world, &["old"]).await, ticket_of(&world, &["new"]).await),
-        (None, Some(8))
+        (tickets_of(&world, &["old"]).await, tickets_of(&world, &["new"]).await),
+        (vec![], vec![8])
     );
     let connection = connection();
     let took_part = |ticket| world.journal.took_part(&connection, ticket, "ann@stranger.example");

@@ -5,8 +5,8 @@
 mod claims;
 mod effects;
 mod endings;
-mod joined;
 mod folding;
+mod joined;
 mod listing;
 mod model;
 mod outbox;

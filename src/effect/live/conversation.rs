@@ -14,9 +14,9 @@ impl Turn<'_> {
     pub(super) async fn remember(&self) -> Result<Value, StepError> {
         let (journal, connection) = (&self.live.journal, &self.effect.connection);
         match &self.effect.ask {
-            Ask::TicketOfConversation { keys } => {
-                let ticket = journal.ticket_of(connection, keys.clone()).await.map_err(later)?;
-                Ok(value(&ticket.map(TicketId)))
+            Ask::TicketsOfConversation { keys } => {
+                let tickets = journal.tickets_of(connection, keys.clone()).await.map_err(later)?;
+                Ok(value(&tickets.into_iter().map(TicketId).collect::<Vec<_>>()))
             }
             Ask::TookPart { ticket, address } => {
                 let took_part = journal.took_part(connection, ticket.0, address.as_str()).await;

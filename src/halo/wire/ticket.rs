@@ -261,23 +261,16 @@ pub(in super::super) fn ticket_query(query: &TicketQuery) -> Query {
     said.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 
-/// The newest tickets that may bear this marker.
-pub(in super::super) fn marked(marker: &str, user: Option<UserId>, filter_works: bool) -> Query {
-    let mut query = Query::new();
-    if filter_works {
-        query.push(("third_party_id_string", marker.to_owned()));
-    }
-    if let Some(user) = user {
-        query.push(("user_id", user.to_string()));
-    }
-    query.extend([
+/// The newest tickets of which this is so.
+pub(in super::super) fn newest_tickets(name: &'static str, value: String) -> Query {
+    vec![
+        (name, value),
         ("order", "id".to_owned()),
         ("orderdesc", "true".to_owned()),
         ("pageinate", "true".to_owned()),
         ("page_size", "100".to_owned()),
         ("page_no", "1".to_owned()),
-    ]);
-    query
+    ]
 }
 
 fn put(body: &mut Map<String, Value>, key: &str, text: &str) {

@@ -1,6 +1,6 @@
 //! Which ticket a conversation has become, and who took part in it.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{
     column::At,
@@ -8,22 +8,17 @@ use super::{
 };
 use crate::journal::{Joined, Receipt};
 
-/// Keeps that these messages belong to that ticket. A message that belongs to another one already is taken from it only by
-/// somebody who wrote there: anybody can refer to a message of others.
+/// So many tickets of a conversation are given.
+const MOST_TICKETS: usize = 5;
+
+/// Keeps that these messages belong to that ticket; they may belong to others as well. None is taken from another ticket:
+/// anybody can refer to a message of others.
 pub(super) fn keep(hand: &Hand<'_>, joined: &Joined) -> Result<Receipt, Fault> {
-    let mut key = hand.db.prepare_cached(
-        "INSERT INTO joined (connection, key, ticket, at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET ticket = ?3, at = ?4 WHERE joined.ticket = ?3 OR EXISTS (
-            SELECT 1 FROM participant WHERE connection = ?1 AND ticket = joined.ticket AND author = ?5)",
-    )?;
+    let mut key = hand
+        .db
+        .prepare_cached("INSERT OR REPLACE INTO joined (connection, key, ticket, at) VALUES (?1, ?2, ?3, ?4)")?;
     for name in &joined.keys {
-        key.execute(params![
-            joined.connection.0,
-            name,
-            joined.ticket,
-            At(joined.at),
-            joined.author
-        ])?;
+        key.execute(params![joined.connection.0, name, joined.ticket, At(joined.at)])?;
     }
     if !joined.author.is_empty() {
         hand.db
@@ -40,15 +35,24 @@ pub(super) fn keep(hand: &Hand<'_>, joined: &Joined) -> Result<Receipt, Fault> {
     Ok(Receipt::Done)
 }
 
-/// The ticket of the first of these keys that is known.
-pub(super) fn ticket(db: &Connection, connection: &str, keys: &[String]) -> rusqlite::Result<Option<i64>> {
-    let mut find = db.prepare_cached("SELECT ticket FROM joined WHERE connection = ?1 AND key = ?2")?;
+/// The tickets of these keys, each once: those of the first key first, of one key the oldest first, whose numbers are lower.
+pub(super) fn tickets(db: &Connection, connection: &str, keys: &[String]) -> rusqlite::Result<Vec<i64>> {
+    let mut find =
+        db.prepare_cached("SELECT ticket FROM joined WHERE connection = ?1 AND key = ?2 ORDER BY ticket LIMIT 5")?;
+    let mut tickets: Vec<i64> = Vec::new();
     for key in keys {
-        if let Some(ticket) = find.query_row(params![connection, key], |row| row.get(0)).optional()? {
-            return Ok(Some(ticket));
+        for ticket in find.query_map(params![connection, key], |row| row.get(0))? {
+            let ticket = ticket?;
+            if !tickets.contains(&ticket) {
+                tickets.push(ticket);
+            }
+        }
+        if tickets.len() >= MOST_TICKETS {
+            tickets.truncate(MOST_TICKETS);
+            break;
         }
     }
-    Ok(None)
+    Ok(tickets)
 }
 
 /// Whether a message of this author belongs to that ticket.

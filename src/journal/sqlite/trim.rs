@@ -71,8 +71,8 @@ fn rest(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
     for sql in [
         "DELETE FROM letter WHERE id IN (
             SELECT id FROM letter WHERE entry IS NULL AND ended IS NOT NULL AND ended < :before LIMIT :slice)",
-        "DELETE FROM joined WHERE (connection, key) IN (
-            SELECT connection, key FROM joined WHERE at < :before ORDER BY at LIMIT :slice)",
+        "DELETE FROM joined WHERE (connection, key, ticket) IN (
+            SELECT connection, key, ticket FROM joined WHERE at < :before ORDER BY at LIMIT :slice)",
         "DELETE FROM participant WHERE (connection, ticket, author) IN (
             SELECT connection, ticket, author FROM participant WHERE at < :before ORDER BY at LIMIT :slice)",
         "DELETE FROM fold WHERE id IN (SELECT id FROM fold WHERE last < :before ORDER BY last LIMIT :slice)",

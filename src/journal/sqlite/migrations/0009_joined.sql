@@ -2,9 +2,9 @@
 CREATE TABLE joined (
     connection TEXT NOT NULL,
     key        TEXT NOT NULL,       -- a Message-ID, or the root of a Thread-Index
-    ticket     INTEGER NOT NULL,    -- taken from another only by who wrote there
+    ticket     INTEGER NOT NULL,    -- a message may belong to several
     at         INTEGER NOT NULL,
-    PRIMARY KEY (connection, key)
+    PRIMARY KEY (connection, key, ticket)
 ) WITHOUT ROWID;
 CREATE INDEX joined_at ON joined (at);
 
