@@ -17,6 +17,7 @@ pub mod fields;
 pub mod find_halo_user_and_client;
 pub mod fold;
 pub mod from_email;
+pub mod http_request;
 pub mod query;
 pub mod query_tickets;
 mod resolve;
@@ -96,6 +97,7 @@ pub enum Kind {
     UpdateHaloTicketFromEmail,
     AddHaloAction,
     AttachFilesToHaloTicket,
+    HttpRequest,
     Set,
     ForEach,
     Bounce,
@@ -124,6 +126,14 @@ pub enum FieldKind {
     Word(&'static [&'static str]),
     /// A table of text expressions.
     Table,
+    /// A text expression whose server is literal.
+    Url,
+    /// A table of text expressions and secrets.
+    Headers,
+    /// A table with text expressions in it, or one that renders JSON.
+    Json,
+    /// Statuses of HTTP, written literally.
+    Statuses,
     /// An expression without braces whose value is taken as it is.
     Expression,
     /// A name for a variable, written literally.
@@ -195,6 +205,7 @@ impl Kind {
                 | Kind::UpdateHaloTicketFromEmail
                 | Kind::AddHaloAction
                 | Kind::AttachFilesToHaloTicket
+                | Kind::HttpRequest
         )
     }
 
@@ -214,6 +225,7 @@ impl Kind {
             Kind::UpdateHaloTicketFromEmail => update_halo_ticket_from_email::result_shape(),
             Kind::AddHaloAction => add_halo_action::action_shape(),
             Kind::AttachFilesToHaloTicket => attach_files_to_halo_ticket::result_shape(),
+            Kind::HttpRequest => http_request::result_shape(),
             Kind::Set => Shape::Text,
             Kind::ForEach => Shape::list(Shape::Any),
             Kind::Bounce | Kind::Stop | Kind::StopAll => Shape::Any,

@@ -73,6 +73,9 @@ steps! {
     UploadPicture = "halo.upload_picture",
     Probe = "halo.probe",
 
+    // Requests of `http_request` that write.
+    HttpRequest = "http.request",
+
     // SMTP, from where the server may come to have the letter.
     Data = "smtp.data",
     Content = "smtp.content",

@@ -27,7 +27,7 @@ pub mod fault;
 pub mod findings;
 mod further;
 mod gather;
-mod http;
+pub(crate) mod http;
 mod listing;
 mod lookups;
 mod mailboxes;

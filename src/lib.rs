@@ -13,7 +13,7 @@
 //! 1. `message`, `context`, `expression`, `rules`, `outcome::bounce`, `outcome::guard`, `mailbox::position` and
 //!    `retry` do no I/O and read no clock, no environment, no random source. What is pure is never `async`.
 //! 2. Network and disk belong to `config`, `tls`, `mailbox::imap`, `mailbox::maildir`, `halo::client`,
-//!    `halo::findings::file`, `draft`, `oauth`, `outcome::smtp`, `journal`, `daemon::control`, and to `sandbox`, which is no part of a real run.
+//!    `halo::findings::file`, `web`, `draft`, `oauth`, `outcome::smtp`, `journal`, `daemon::control`, and to `sandbox`, which is no part of a real run.
 //! 3. Only `mailbox::imap` knows IMAP, only `halo::wire` knows Halo's JSON, only `expression` knows Tera.
 //! 4. Reading a message never fails. Bad mail gives a poorer message, never an error.
 //! 5. An unknown name in an expression is a fault at load, never an empty text. Nothing that a message says is
@@ -60,6 +60,9 @@ pub mod expression;
 
 // Halo as we use it.
 pub mod halo;
+
+// Requests to servers that an operator names.
+mod web;
 
 // What a step may ask of the world, as data; performed for real or simulated.
 mod effect;

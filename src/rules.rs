@@ -11,7 +11,10 @@ use crate::{
 
 mod catch_alls;
 mod compile;
+mod entry;
 pub mod load;
+
+pub use entry::Entry;
 
 /// All rules that are not resting, in the order of the files.
 #[derive(Debug, Clone)]
@@ -130,6 +133,8 @@ pub enum FieldSource {
     Table(Vec<(String, Template)>),
     /// An expression without braces.
     Expression(ValueExpression),
+    /// Tables and lists.
+    Entry(Entry),
 }
 
 impl Step {
@@ -174,6 +179,7 @@ impl FieldTemplate {
                 )
             }
             FieldSource::Expression(expression) => (expression.source().to_owned(), expression.evaluate(scope)?, false),
+            FieldSource::Entry(entry) => (String::new(), entry.render(scope)?, false),
         };
         let (name, written) = (self.name.to_owned(), self.written);
         Ok(Rendered {

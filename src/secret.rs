@@ -1,5 +1,7 @@
 //! A value that never prints: where it comes from is configuration, what it is is read when it is used.
 
+use serde::{Deserialize, Serialize};
+
 pub use secrecy::{ExposeSecret, SecretString};
 
 /// Where a secret comes from; opened when it is used, not before.
@@ -13,6 +15,28 @@ pub enum Secret {
     File(std::path::PathBuf),
     /// `{ credential = "NAME" }` below systemd's `$CREDENTIALS_DIRECTORY`.
     Credential(String),
+}
+
+/// A secret by its name, which may be shown: what it is stands elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// `{ env = "NAME" }`
+    Env(String),
+    /// `{ file = "PATH" }`
+    File(std::path::PathBuf),
+    /// `{ credential = "NAME" }`
+    Credential(String),
+}
+
+impl From<Source> for Secret {
+    fn from(source: Source) -> Secret {
+        match source {
+            Source::Env(name) => Secret::Env(name),
+            Source::File(path) => Secret::File(path),
+            Source::Credential(name) => Secret::Credential(name),
+        }
+    }
 }
 
 /// Why a secret can not be opened; names the source, never the value.

@@ -147,6 +147,10 @@ fn written(kind: FieldKind) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         FieldKind::Table => "table of text expressions".to_owned(),
+        FieldKind::Url => "text expression whose server is literal".to_owned(),
+        FieldKind::Headers => "table of text expressions and secrets".to_owned(),
+        FieldKind::Json => "table with text expressions, or a text expression".to_owned(),
+        FieldKind::Statuses => "literal statuses".to_owned(),
         FieldKind::Expression => "expression without braces".to_owned(),
         FieldKind::Duration => "duration, `\"1h\"`".to_owned(),
         FieldKind::Name => "literal name".to_owned(),

@@ -43,7 +43,7 @@ pub async fn perform(
     };
     let connection = connection.clone();
     let ask = Ask::AddAction { action };
-    let ensured: Ensured<Action> = effects.ask(Effect { connection, ask }).await?;
+    let ensured: Ensured<Action> = effects.ask(Effect::Halo { connection, ask }).await?;
     Ok(action_value(&ensured))
 }
 

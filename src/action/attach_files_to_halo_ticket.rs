@@ -92,7 +92,7 @@ pub async fn attach(
         }
         let ask = Ask::AttachFile { file: file_of(one, to) };
         let connection = connection.clone();
-        let ensured: Ensured<File> = effects.ask(Effect { connection, ask }).await?;
+        let ensured: Ensured<File> = effects.ask(Effect::Halo { connection, ask }).await?;
         files.files.push(json!({
             "id": ensured.record.id, "filename": ensured.record.filename, "filesize": ensured.record.filesize,
             "existed": ensured.existed,

@@ -24,7 +24,7 @@ pub async fn perform(
         site_name: fields.required("site_name")?,
     };
     let ensured: Ensured<Client> = effects
-        .ask(Effect {
+        .ask(Effect::Halo {
             connection: connection.clone(),
             ask: Ask::EnsureClient { client },
         })
@@ -35,7 +35,7 @@ pub async fn perform(
         None => {
             let ask = Ask::MainSite { client: client.id };
             let site: Option<Site> = effects
-                .ask(Effect {
+                .ask(Effect::Halo {
                     connection: connection.clone(),
                     ask,
                 })

@@ -29,7 +29,7 @@ pub async fn perform(
     };
     let connection = connection.clone();
     let ask = Ask::CreateTicket { ticket };
-    let ensured: Ensured<Ticket> = effects.ask(Effect { connection, ask }).await?;
+    let ensured: Ensured<Ticket> = effects.ask(Effect::Halo { connection, ask }).await?;
     let mut value = ticket_value(&ensured.record);
     value["existed"] = json!(ensured.existed);
     Ok(value)

@@ -192,7 +192,7 @@ async fn create(ticket: NewTicket, at: &At<'_>, effects: &mut Effects<'_>) -> Re
     let connection = at.connection.clone();
     let ask = Ask::CreateTicket { ticket };
     effects
-        .ask(Effect { connection, ask })
+        .ask(Effect::Halo { connection, ask })
         .await
         .map_err(|error| match error {
             StepError::Failed { reason } => StepError::failed(format!("the ticket was not made: {reason}")),
@@ -225,7 +225,7 @@ async fn put_pictures(
         ticket: to.ticket,
         fields,
     };
-    match effects.ask::<Ticket>(Effect { connection, ask }).await {
+    match effects.ask::<Ticket>(Effect::Halo { connection, ask }).await {
         Ok(_) => Ok(error),
         Err(StepError::Failed { reason }) => Ok(reason),
         Err(other) => Err(other),

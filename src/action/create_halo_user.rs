@@ -57,7 +57,7 @@ pub async fn perform(
                 user: ensured.record.id,
             };
             effects
-                .ask(Effect {
+                .ask(Effect::Halo {
                     connection: connection.clone(),
                     ask,
                 })
@@ -77,7 +77,7 @@ pub(super) async fn ensure(
 ) -> Result<Ensured<User>, StepError> {
     let connection = connection.clone();
     let ask = Ask::EnsureUser { user };
-    let ensured: Ensured<User> = effects.ask(Effect { connection, ask }).await?;
+    let ensured: Ensured<User> = effects.ask(Effect::Halo { connection, ask }).await?;
     if ensured.existed {
         refuse_no_person(fields, &ensured.record)?;
     }
@@ -114,7 +114,7 @@ async fn refuse_agent(
         address: address.clone(),
     };
     let agent: Option<Agent> = effects
-        .ask(Effect {
+        .ask(Effect::Halo {
             connection: connection.clone(),
             ask,
         })

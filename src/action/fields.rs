@@ -61,6 +61,11 @@ impl Fields {
         self.find(name).is_some_and(|field| field.written)
     }
 
+    /// The text as it was written, before it was rendered.
+    pub fn expression(&self, name: &str) -> &str {
+        self.find(name).map_or("", |field| &field.expression)
+    }
+
     /// The value as it is.
     pub fn value(&self, name: &str) -> Value {
         self.find(name).map(|field| field.value.clone()).unwrap_or_default()

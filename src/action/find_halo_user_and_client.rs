@@ -273,7 +273,7 @@ impl Finder<'_, '_> {
 
     async fn ask<T: serde::de::DeserializeOwned>(&mut self, ask: Ask) -> Result<T, StepError> {
         self.effects
-            .ask(Effect {
+            .ask(Effect::Halo {
                 connection: self.connection.clone(),
                 ask,
             })

@@ -132,7 +132,7 @@ impl Fold {
         };
         let connection = at.connection.clone();
         let ask = Ask::AddAction { action };
-        let _: Ensured<Action> = effects.ask(Effect { connection, ask }).await?;
+        let _: Ensured<Action> = effects.ask(Effect::Halo { connection, ask }).await?;
         // Merged with another one: that has a summary of its own.
         let error = if ticket.id == id {
             count_in_summary(&ticket, batch.before + batch.count, at, effects).await?
@@ -162,7 +162,7 @@ async fn remember(
         author: None,
     };
     let connection = at.connection.clone();
-    effects.ask(Effect { connection, ask }).await
+    effects.ask(Effect::Halo { connection, ask }).await
 }
 
 async fn tell<T: serde::de::DeserializeOwned>(
@@ -172,7 +172,7 @@ async fn tell<T: serde::de::DeserializeOwned>(
 ) -> Result<T, StepError> {
     let connection = at.connection.clone();
     let ask = Ask::Fold { folding };
-    effects.ask(Effect { connection, ask }).await
+    effects.ask(Effect::Halo { connection, ask }).await
 }
 
 /// The note is there: where Halo refuses the summary, nothing is lost but the count in it.
@@ -191,7 +191,7 @@ async fn count_in_summary(
         ticket: ticket.id,
         fields,
     };
-    match effects.ask::<Ticket>(Effect { connection, ask }).await {
+    match effects.ask::<Ticket>(Effect::Halo { connection, ask }).await {
         Ok(_) => Ok(String::new()),
         Err(StepError::Failed { reason }) => Ok(reason),
         Err(other) => Err(other),

@@ -248,7 +248,7 @@ pub async fn is_from_halo(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effect
     }
     let connection = at.connection.clone();
     let ask = Ask::HaloMailboxes;
-    let mailboxes: Vec<String> = effects.ask(Effect { connection, ask }).await?;
+    let mailboxes: Vec<String> = effects.ask(Effect::Halo { connection, ask }).await?;
     Ok(mailboxes.iter().any(|address| address == author))
 }
 
@@ -265,7 +265,7 @@ pub async fn join(
         author: letter.author(),
     };
     let connection = at.connection.clone();
-    effects.ask(Effect { connection, ask }).await
+    effects.ask(Effect::Halo { connection, ask }).await
 }
 
 /// The ticket, or the one that it has become part of; none where it was deleted.
@@ -283,7 +283,7 @@ pub async fn follow_from(
         let connection = at.connection.clone();
         let Some(&id) = way.last() else { return Ok(None) };
         let ask = Ask::Ticket { ticket: id };
-        let ticket: Option<Ticket> = effects.ask(Effect { connection, ask }).await?;
+        let ticket: Option<Ticket> = effects.ask(Effect::Halo { connection, ask }).await?;
         match ticket {
             Some(Ticket {
                 merged_into_id: Some(next),
@@ -309,7 +309,7 @@ pub async fn upload(
             file: file_of(&picture, to),
         };
         let connection = at.connection.clone();
-        match effects.ask::<String>(Effect { connection, ask }).await {
+        match effects.ask::<String>(Effect::Halo { connection, ask }).await {
             Ok(link) => links.push((picture.content_id.clone(), link)),
             Err(StepError::Failed { reason }) => {
                 error = reason;

@@ -26,7 +26,7 @@ pub async fn users(
     query.client = client.map(|client| client.id);
     query.site = site.map(|site| site.id);
     let page: Page<User> = effects
-        .ask(Effect {
+        .ask(Effect::Halo {
             connection: connection.clone(),
             ask: Ask::QueryUsers { query },
         })
@@ -42,7 +42,7 @@ pub async fn clients(
 ) -> Result<Value, StepError> {
     let query = query(fields)?;
     let page: Page<Client> = effects
-        .ask(Effect {
+        .ask(Effect::Halo {
             connection: connection.clone(),
             ask: Ask::QueryClients { query },
         })
@@ -60,7 +60,7 @@ pub async fn sites(
     let mut query = query(fields)?;
     query.client = client.map(|client| client.id);
     let page: Page<Site> = effects
-        .ask(Effect {
+        .ask(Effect::Halo {
             connection: connection.clone(),
             ask: Ask::QuerySites { query },
         })

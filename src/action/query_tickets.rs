@@ -41,7 +41,7 @@ pub async fn perform(
     };
     let connection = connection.clone();
     let ask = Ask::QueryTickets { query };
-    let page: Page<Ticket> = effects.ask(Effect { connection, ask }).await?;
+    let page: Page<Ticket> = effects.ask(Effect::Halo { connection, ask }).await?;
     let tickets: Vec<Value> = page.rows.iter().map(ticket_value).collect();
     Ok(json!({ "record_count": page.record_count, "tickets": tickets }))
 }

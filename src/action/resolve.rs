@@ -27,7 +27,7 @@ pub async fn client(
     refuse_impossible(fields, name, &reference)?;
     let mut ask = async |ask| {
         let connection = connection.clone();
-        effects.ask::<Vec<Client>>(Effect { connection, ask }).await
+        effects.ask::<Vec<Client>>(Effect::Halo { connection, ask }).await
     };
     let found = ask(Ask::Clients {
         client: reference.clone(),
@@ -77,7 +77,7 @@ pub async fn site(
     };
     let mut sites = async |ask| {
         let connection = connection.clone();
-        effects.ask::<Vec<Site>>(Effect { connection, ask }).await
+        effects.ask::<Vec<Site>>(Effect::Halo { connection, ask }).await
     };
     let found = sites(ask).await?;
     let alike = match &reference {
@@ -133,7 +133,7 @@ pub async fn choice(
     };
     let mut ask = async |ask| {
         let connection = connection.clone();
-        effects.ask::<Vec<Choice>>(Effect { connection, ask }).await
+        effects.ask::<Vec<Choice>>(Effect::Halo { connection, ask }).await
     };
     let found = match reference {
         Reference::Id(id) if !needs_name => vec![Choice {

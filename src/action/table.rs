@@ -3,6 +3,7 @@
 use super::{Cost, Field, FieldKind, Kind, LARGEST_PAGE, Row};
 use crate::halo::choice::List;
 
+mod outward;
 mod tickets;
 
 const fn needed(name: &'static str, kind: FieldKind, doc: &'static str) -> Field {
@@ -216,6 +217,7 @@ pub const TABLE: &[Row] = &[
     tickets::UPDATE_FROM_EMAIL,
     tickets::ADD_ACTION,
     tickets::ATTACH_FILES,
+    outward::HTTP_REQUEST,
     Row {
         kind: Kind::Set,
         word: "set",

@@ -88,13 +88,13 @@ async fn whose(fields: &Fields, connection: &ConnectionName, effects: &mut Effec
     if let (Some(client), None, None) = (whose.client, whose.site, whose.user) {
         let ask = Ask::MainSite { client };
         let connection = connection.clone();
-        let main: Option<Site> = effects.ask(Effect { connection, ask }).await?;
+        let main: Option<Site> = effects.ask(Effect::Halo { connection, ask }).await?;
         whose.site = main.map(|site| site.id);
     }
     if let (Some(id), None) = (whose.user, whose.site) {
         let ask = Ask::User { user: id };
         let connection = connection.clone();
-        let user: Option<User> = effects.ask(Effect { connection, ask }).await?;
+        let user: Option<User> = effects.ask(Effect::Halo { connection, ask }).await?;
         let user = user.ok_or_else(|| fields.wrong("user", "is no user in Halo", "it needs the id of one"))?;
         if let (Some(client), Some(of)) = (whose.client, user.client_id)
             && client != of

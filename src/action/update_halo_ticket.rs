@@ -33,6 +33,6 @@ pub async fn perform(
         ticket,
         fields: changes,
     };
-    let ticket: Ticket = effects.ask(Effect { connection, ask }).await?;
+    let ticket: Ticket = effects.ask(Effect::Halo { connection, ask }).await?;
     Ok(ticket_value(&ticket))
 }

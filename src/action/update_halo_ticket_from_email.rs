@@ -48,7 +48,7 @@ pub async fn perform(
     if let Some(begun) = effects.begun_action(&letter.mark) {
         let ask = Ask::Ticket { ticket: begun.ticket };
         let connection = at.connection.clone();
-        let ticket: Option<Ticket> = effects.ask(Effect { connection, ask }).await?;
+        let ticket: Option<Ticket> = effects.ask(Effect::Halo { connection, ask }).await?;
         return match ticket {
             Some(ticket) => go_on(fields, letter, (&found, ticket, Some(begun)), at, effects).await,
             None => Ok(not_found(&format!("there is no ticket {} any more", begun.ticket))),
@@ -101,7 +101,7 @@ async fn candidates(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effects<'_>)
     if !keys.is_empty() {
         let ask = Ask::TicketsOfConversation { keys };
         let connection = at.connection.clone();
-        candidates.extend(effects.ask::<Vec<TicketId>>(Effect { connection, ask }).await?);
+        candidates.extend(effects.ask::<Vec<TicketId>>(Effect::Halo { connection, ask }).await?);
     }
     Ok(candidates)
 }
@@ -132,7 +132,7 @@ async fn belongs(
             address: author.clone(),
         };
         let connection = at.connection.clone();
-        if effects.ask(Effect { connection, ask }).await? {
+        if effects.ask(Effect::Halo { connection, ask }).await? {
             return Ok(true);
         }
     }
@@ -202,7 +202,7 @@ async fn go_on(
     });
     let connection = at.connection.clone();
     let ask = Ask::AddAction { action };
-    let action: Ensured<Action> = effects.ask(Effect { connection, ask }).await?;
+    let action: Ensured<Action> = effects.ask(Effect::Halo { connection, ask }).await?;
     from_email::join(ticket.id, letter, at, effects).await?;
     to.action = Some(action.record.id);
     let mut files = from_email::enclose(&sorted, &to, at, effects).await?;

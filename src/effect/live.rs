@@ -19,15 +19,21 @@ use super::{
 use crate::{
     action::StepError,
     clock::Clock,
+    config::ConnectionName,
     halo::{
         client::{Calls, Freshness, Halo, HaloError},
         registry::Registry,
     },
-    journal::{Change, Creation, CreationKey, Intent, Journal, JournalError, Notice, Receipt},
+    journal::{Change, Creation, CreationKey, Journal, JournalError},
+    web::Web,
 };
 
 mod conversation;
+mod request;
 mod turns;
+mod writing;
+
+use writing::Writing;
 
 /// What is asked without an answer is asked again so often at once, before the message is deferred.
 const TRIES_AT_ONCE: u32 = 3;
@@ -41,6 +47,7 @@ pub struct Live {
     halos: Arc<Registry>,
     creations: Creations,
     flood: Flood,
+    web: Web,
 }
 
 /// One creation of a thing at a time, within this process; the journal's row does the same across restarts.
@@ -68,41 +75,15 @@ impl Creations {
 impl Performer for Live {
     fn perform<'a>(&'a self, effect: &'a Effect, asking: Asking<'a>) -> BoxFuture<'a, Result<Answer, StepError>> {
         Box::pin(async move {
-            // A reload took it away; the next attempt finds the rules that go without it.
-            let halo = self.halos.find(&effect.connection).ok_or_else(|| StepError::Later {
-                reason: format!("there is no connection {} any more", effect.connection),
-                not_before: None,
-            })?;
-            let turn = Turn {
+            let writing = Writing {
                 live: self,
-                halo: &halo,
                 effect,
-                asking: asking.clone(),
+                asking,
             };
-            let value = match &effect.ask {
-                Ask::EnsureUser { user } => value(&turn.ensure(user).await?),
-                Ask::EnsureClient { client } => value(&turn.ensure(client).await?),
-                Ask::ReactivateUser { user } => value(&turn.again(|| halo.reactivate_user(*user, asking.calls)).await?),
-                Ask::CreateTicket { ticket } => value(&turn.ensure(ticket).await?),
-                Ask::ChangeTicket { ticket, fields } => {
-                    value(&turn.again(|| halo.change_ticket(*ticket, fields, asking.calls)).await?)
-                }
-                Ask::AddAction { action } => value(&turn.ensure(action).await?),
-                Ask::AttachFile { file } => {
-                    let enclosed = asking.enclosed;
-                    value(&turn.ensure(&Enclosure { file, enclosed }).await?)
-                }
-                Ask::UploadPicture { file } => {
-                    let octets = || asking.enclosed.octets(file.number).unwrap_or_default();
-                    value(&turn.again(|| halo.upload_picture(file, octets(), asking.calls)).await?)
-                }
-                Ask::TicketsOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
-                    turn.remember().await?
-                }
-                _ => turn.asked(|| read(&halo, &effect.ask, asking.calls)).await?,
-            };
-            let assumed = reservation(&halo, &effect.ask);
-            Ok(Answer { value, assumed })
+            match effect {
+                Effect::Halo { connection, ask } => self.ask_halo(connection, ask, writing).await,
+                Effect::Http { request } => writing.request(request).await,
+            }
         })
     }
 }
@@ -116,19 +97,73 @@ impl Live {
             halos,
             creations: Creations::default(),
             flood: Flood::default(),
+            web: Web::default(),
         }
+    }
+
+    async fn ask_halo(
+        &self,
+        connection: &ConnectionName,
+        ask: &Ask,
+        writing: Writing<'_>,
+    ) -> Result<Answer, StepError> {
+        // A reload took it away; the next attempt finds the rules that go without it.
+        let halo = self.halos.find(connection).ok_or_else(|| StepError::Later {
+            reason: format!("there is no connection {connection} any more"),
+            not_before: None,
+        })?;
+        let turn = Turn {
+            live: self,
+            halo: &halo,
+            connection,
+            ask,
+            asking: writing.asking.clone(),
+            writing,
+        };
+        Ok(Answer {
+            value: turn.perform().await?,
+            assumed: reservation(&halo, ask),
+        })
     }
 }
 
-/// One effect being performed.
+/// One question to Halo, or one write to it.
 struct Turn<'a> {
     live: &'a Live,
     halo: &'a Halo,
-    effect: &'a Effect,
+    connection: &'a ConnectionName,
+    ask: &'a Ask,
     asking: Asking<'a>,
+    writing: Writing<'a>,
 }
 
 impl Turn<'_> {
+    async fn perform(&self) -> Result<Value, StepError> {
+        let (halo, calls) = (self.halo, self.asking.calls);
+        Ok(match self.ask {
+            Ask::EnsureUser { user } => value(&self.ensure(user).await?),
+            Ask::EnsureClient { client } => value(&self.ensure(client).await?),
+            Ask::ReactivateUser { user } => value(&self.again(|| halo.reactivate_user(*user, calls)).await?),
+            Ask::CreateTicket { ticket } => value(&self.ensure(ticket).await?),
+            Ask::ChangeTicket { ticket, fields } => {
+                value(&self.again(|| halo.change_ticket(*ticket, fields, calls)).await?)
+            }
+            Ask::AddAction { action } => value(&self.ensure(action).await?),
+            Ask::AttachFile { file } => {
+                let enclosed = self.asking.enclosed;
+                value(&self.ensure(&Enclosure { file, enclosed }).await?)
+            }
+            Ask::UploadPicture { file } => {
+                let octets = || self.asking.enclosed.octets(file.number).unwrap_or_default();
+                value(&self.again(|| halo.upload_picture(file, octets(), calls)).await?)
+            }
+            Ask::TicketsOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
+                self.remember().await?
+            }
+            _ => self.asked(|| read(halo, self.ask, calls)).await?,
+        })
+    }
+
     /// Asks what changes nothing, a few times at once where there is no answer.
     async fn asked<T, F>(&self, ask: impl Fn() -> F) -> Result<T, StepError>
     where
@@ -147,17 +182,20 @@ impl Turn<'_> {
 
     /// Found or created, and never twice: look, say what is intended, create, say what came of it.
     async fn ensure<C: Creatable>(&self, new: &C) -> Result<Ensured<C::Record>, StepError> {
-        let key = self.effect.creation().expect("what is ensured has a creation key");
+        let key = self
+            .ask
+            .creation(self.connection)
+            .expect("what is ensured has a creation key");
         let _turn = self.live.creations.turn(&key).await;
         let known = self.live.journal.creation(&key).await.map_err(later)?;
         let open_since = known.open_since;
         if let Some(record) = self.look_for(new, known).await? {
             let ensured = Ensured { record, existed: true };
-            self.live.flood.leave(&self.effect.connection, &key.key).await;
+            self.live.flood.leave(self.connection, &key.key).await;
             if open_since.is_some() {
                 // The request without an answer may be another message's, and only an intent can be answered.
-                self.intend(Some(key.clone())).await?;
-                self.answered(value(&ensured), Some(key)).await?;
+                self.writing.intend(Some(key.clone())).await?;
+                self.writing.answered(value(&ensured), Some(key)).await?;
             }
             return Ok(ensured);
         }
@@ -167,13 +205,13 @@ impl Turn<'_> {
         if C::IS_LIMITED {
             self.wait_for_turn(&key).await?;
         }
-        self.intend(Some(key.clone())).await?;
+        self.writing.intend(Some(key.clone())).await?;
         let ensured = match new.create(self.halo, self.asking.calls).await {
             Ok(created) => {
                 let record = self.look_again(new, created.record, open_since).await;
                 let existed = created.existed;
                 let ensured = Ensured { record, existed };
-                self.answered(value(&ensured), Some(key.clone())).await?;
+                self.writing.answered(value(&ensured), Some(key.clone())).await?;
                 Ok(ensured)
             }
             Err(error) => self.after_refusal(new, error, key.clone()).await,
@@ -234,19 +272,19 @@ impl Turn<'_> {
                 record,
                 existed: refused,
             };
-            self.answered(value(&ensured), Some(key)).await?;
+            self.writing.answered(value(&ensured), Some(key)).await?;
             return Ok(ensured);
         }
         if uncertain {
             // It may have left long after it was intended, behind others: what has to be waited out begins now.
-            self.intend(Some(key)).await?;
+            self.writing.intend(Some(key)).await?;
             let not_before = self.live.clock.now() + self.halo.timeout();
             return Err(StepError::Later {
                 reason: error.to_string(),
                 not_before: Some(not_before),
             });
         }
-        self.answered(Value::Null, Some(key)).await?;
+        self.writing.answered(Value::Null, Some(key)).await?;
         // Where it could not be looked for, nobody knows whether it was refused because it is there.
         found?;
         Err(self.step_error(error))
@@ -282,24 +320,16 @@ impl Turn<'_> {
             let text = format!(
                 "{}: Halo has several (ids {}), maybe since a request was carried out after its time; {} is used, \
                  merge the others with it",
-                self.effect.describe(),
+                self.writing.effect.describe(),
                 ids.join(", "),
                 ids[0],
             );
-            let topic = format!("created twice {}", self.effect.connection);
-            self.write(Change::Noticed(self.notice(topic, text))).await?;
+            let topic = format!("created twice {}", self.connection);
+            self.writing
+                .write(Change::Noticed(self.writing.notice(topic, text)))
+                .await?;
         }
         Ok(found.into_iter().next())
-    }
-
-    /// Something that operators shall hear of.
-    fn notice(&self, topic: String, text: String) -> Notice {
-        Notice {
-            entry: self.asking.claim.map(|claim| claim.entry),
-            topic,
-            text,
-            at: self.live.clock.now(),
-        }
     }
 
     /// Writes what may be written again without another effect.
@@ -307,54 +337,18 @@ impl Turn<'_> {
     where
         F: Future<Output = Result<T, HaloError>>,
     {
-        self.intend(None).await?;
+        self.writing.intend(None).await?;
         match write().await {
             Ok(written) => {
-                self.answered(value(&written), None).await?;
+                self.writing.answered(value(&written), None).await?;
                 Ok(written)
             }
             Err(error) => {
                 if !matches!(error, HaloError::NoAnswer { .. }) {
-                    self.answered(Value::Null, None).await?;
+                    self.writing.answered(Value::Null, None).await?;
                 }
                 Err(self.step_error(error))
             }
-        }
-    }
-
-    async fn intend(&self, creation: Option<CreationKey>) -> Result<(), StepError> {
-        let Some(claim) = self.asking.claim else { return Ok(()) };
-        let begun = self.live.clock.now();
-        let intent = Intent {
-            step: self.asking.step.to_owned(),
-            effect: value(self.effect),
-            answer: None,
-            begun,
-        };
-        self.write(Change::Intended {
-            claim,
-            intent,
-            creation,
-        })
-        .await
-    }
-
-    async fn answered(&self, answer: Value, creation: Option<CreationKey>) -> Result<(), StepError> {
-        let Some(claim) = self.asking.claim else { return Ok(()) };
-        let step = self.asking.step.to_owned();
-        self.write(Change::Answered {
-            claim,
-            step,
-            answer,
-            creation,
-        })
-        .await
-    }
-
-    async fn write(&self, change: Change) -> Result<(), StepError> {
-        match self.live.journal.write(change).await.map_err(later)? {
-            Receipt::Stale => Err(taken_over()),
-            _ => Ok(()),
         }
     }
 
@@ -362,7 +356,7 @@ impl Turn<'_> {
         let (reason, fault) = (error.to_string(), error.fault());
         match (error, fault) {
             (error, Some(fault)) => StepError::Connection {
-                connection: self.effect.connection.clone(),
+                connection: self.connection.clone(),
                 fault,
                 reason,
                 until: error.retry_after().map(|left| self.live.clock.now() + left),

@@ -21,6 +21,7 @@ use crate::{
         alike::instead_of_another, client::HaloError, fault::Fault, registry::Registry, ticket::Ticket, unsent,
     },
     journal::{Folding, Standing},
+    web::{self, Request},
 };
 
 /// Invented records have this id or a greater one: Halo's ids have 32 bits, so none of them is one of its own.
@@ -84,28 +85,9 @@ fn of<'a, T>(
 impl Performer for Simulated {
     fn perform<'a>(&'a self, effect: &'a Effect, asking: Asking<'a>) -> BoxFuture<'a, Result<Answer, StepError>> {
         Box::pin(async move {
-            let of = &effect.connection;
-            match &effect.ask {
-                Ask::EnsureUser { user } => Ok(simulated(&self.ensure_user(of, user, &asking).await?)),
-                Ask::EnsureClient { client } => Ok(simulated(&self.ensure_client(of, client, &asking).await?)),
-                Ask::ReactivateUser { user } => Ok(simulated(&self.reactivate(of, *user, &asking))),
-                Ask::CreateTicket { ticket } => Ok(simulated(&self.create_ticket(of, ticket, &asking))),
-                Ask::ChangeTicket { ticket, fields } => {
-                    Ok(simulated(&self.change_ticket(of, *ticket, fields, &asking).await?))
-                }
-                Ask::AddAction { action } => Ok(simulated(&self.add_action(action, &asking))),
-                Ask::AttachFile { file } => Ok(simulated(&self.attach_file(file, &asking))),
-                Ask::UploadPicture { file } => Ok(simulated(&desk::picture(file, &asking))),
-                // A dry run has no journal. Where nothing is assumed, that is what nobody knows.
-                Ask::TicketsOfConversation { .. } => self.of_journal(effect, &Vec::<TicketId>::new()),
-                Ask::TookPart { .. } => self.of_journal(effect, &false),
-                Ask::Join { .. } => Ok(simulated(&())),
-                // Nor has it seen another message of its kind.
-                Ask::Fold {
-                    folding: Folding::Came { .. },
-                } => Ok(simulated(&Standing::First)),
-                Ask::Fold { .. } => Ok(simulated(&())),
-                ask => self.read(of, ask, &asking).await,
+            match effect {
+                Effect::Halo { connection, ask } => self.ask_halo(connection, ask, &asking).await,
+                Effect::Http { request } => unasked(request, &asking),
             }
         })
     }
@@ -121,12 +103,35 @@ impl Simulated {
     }
 
     /// What our journal would say of a conversation: nothing, by assumption.
-    fn of_journal(&self, effect: &Effect, nothing: &impl Serialize) -> Result<Answer, StepError> {
+    fn of_journal(&self, ask: &Ask, nothing: &impl Serialize) -> Result<Answer, StepError> {
         match self.lookups {
             Lookups::Assumed(_) => Ok(assumed_to_be(nothing)),
-            Lookups::Online(_) => Err(StepError::Unknown {
-                what: effect.describe(),
-            }),
+            Lookups::Online(_) => Err(StepError::Unknown { what: ask.describe() }),
+        }
+    }
+
+    async fn ask_halo(&self, of: &ConnectionName, ask: &Ask, asking: &Asking<'_>) -> Result<Answer, StepError> {
+        match ask {
+            Ask::EnsureUser { user } => Ok(simulated(&self.ensure_user(of, user, asking).await?)),
+            Ask::EnsureClient { client } => Ok(simulated(&self.ensure_client(of, client, asking).await?)),
+            Ask::ReactivateUser { user } => Ok(simulated(&self.reactivate(of, *user, asking))),
+            Ask::CreateTicket { ticket } => Ok(simulated(&self.create_ticket(of, ticket, asking))),
+            Ask::ChangeTicket { ticket, fields } => {
+                Ok(simulated(&self.change_ticket(of, *ticket, fields, asking).await?))
+            }
+            Ask::AddAction { action } => Ok(simulated(&self.add_action(action, asking))),
+            Ask::AttachFile { file } => Ok(simulated(&self.attach_file(file, asking))),
+            Ask::UploadPicture { file } => Ok(simulated(&desk::picture(file, asking))),
+            // A dry run has no journal. Where nothing is assumed, that is what nobody knows.
+            Ask::TicketsOfConversation { .. } => self.of_journal(ask, &Vec::<TicketId>::new()),
+            Ask::TookPart { .. } => self.of_journal(ask, &false),
+            Ask::Join { .. } => Ok(simulated(&())),
+            // Nor has it seen another message of its kind.
+            Ask::Fold {
+                folding: Folding::Came { .. },
+            } => Ok(simulated(&Standing::First)),
+            Ask::Fold { .. } => Ok(simulated(&())),
+            ask => self.read(of, ask, asking).await,
         }
     }
 
@@ -286,6 +291,18 @@ impl Simulated {
     }
 }
 
+/// Nobody knows what a server of others would say. That a write was done is taken for true, as it is at Halo.
+fn unasked(request: &Request, asking: &Asking<'_>) -> Result<Answer, StepError> {
+    if request.writes() {
+        asking.calls.note(web::unsent(request, "simulated"));
+        return Ok(simulated(&Value::Null));
+    }
+    asking.calls.note(web::unsent(request, "assumed"));
+    Err(StepError::Unknown {
+        what: request.describe(),
+    })
+}
+
 fn is_meant(reference: &Reference, id: i64, name: &str) -> bool {
     match reference {
         Reference::Id(wanted) => *wanted == id,
@@ -344,7 +361,7 @@ async fn asked(
 fn assumed(connection: &ConnectionName, ask: &Ask, assume: Assume, asking: &Asking<'_>) -> Result<Answer, StepError> {
     requests(ask).into_iter().for_each(|call| asking.calls.note(call));
     let unknown = || StepError::Unknown {
-        what: Effect {
+        what: Effect::Halo {
             connection: connection.clone(),
             ask: ask.clone(),
         }

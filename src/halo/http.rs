@@ -7,7 +7,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::{RequestBuilder, Response, header};
+use reqwest::{
+    RequestBuilder, Response,
+    header::{self, HeaderMap, HeaderName},
+};
 use serde_json::Value;
 use tracing::debug;
 
@@ -98,16 +101,8 @@ impl Http {
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, Lost> {
         let response = request.send().await.map_err(|error| lost(&error))?;
-        let text = |name| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
-        let sent = text(header::DATE).and_then(|text| http_date(&text));
-        let retry_after = text(header::RETRY_AFTER).and_then(|text| retry_after(&text, sent.unwrap_or_else(now)));
-        let location = text(header::LOCATION);
+        let retry_after = wait_of(response.headers());
+        let location = text(response.headers(), &header::LOCATION).map(str::to_owned);
         let http_status = response.status().as_u16();
         let body = read(response).await?;
         Ok(Answer {
@@ -225,6 +220,16 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
         };
     }
     None
+}
+
+/// How long an answer asks to wait.
+pub(crate) fn wait_of(headers: &HeaderMap) -> Option<Duration> {
+    let sent = text(headers, &header::DATE).and_then(http_date);
+    retry_after(text(headers, &header::RETRY_AFTER)?, sent.unwrap_or_else(now))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn now() -> Timestamp {

@@ -59,7 +59,7 @@ impl Thing {
 
     /// Whether what was asked and answered shows that it is well: only an answer of its own kind does.
     pub fn is_well_by(&self, effect: &EffectTrace) -> bool {
-        if self.connection() != Some(&effect.connection) {
+        if self.connection().is_none() || self.connection() != effect.connection.as_ref() {
             return false;
         }
         let mut granted = effect.calls.iter().filter_map(|call| call.granted());
@@ -126,7 +126,7 @@ mod tests {
             counts_elsewhere: false,
         };
         EffectTrace {
-            connection: main(),
+            connection: Some(main()),
             effect: String::new(),
             calls: vec![call],
             from: None,

@@ -18,6 +18,7 @@ use field::describe;
 
 mod field;
 mod names;
+mod outward;
 mod store;
 
 /// The keys that every step takes beside its own fields.
@@ -128,6 +129,7 @@ impl Compiler<'_> {
         let on_error = self.on_error(source);
         let connection = self.connection(source, row);
         let fields = self.fields(source, row);
+        self.one_body(source, row);
         let steps = self.nested(source, row, &fields);
         let store_as = self.store_as(source, row, &fields);
         if row.kind == Kind::Bounce || on_error == OnError::Bounce {

@@ -120,6 +120,16 @@ impl<'s> Interpreter<'s, '_, '_> {
                 fields.value("value")
             });
         }
+        if step.kind == Kind::HttpRequest {
+            // The result of a `for_each` holds what its last step gave.
+            let is_used = step.store_as.is_some() || !self.variables.is_empty();
+            let mark = self.mark(rule);
+            return action::http_request::perform(fields, mark, is_used, self.effects).await;
+        }
+        self.act_on_halo(rule, step, fields).await
+    }
+
+    async fn act_on_halo(&mut self, rule: &Rule, step: &Step, fields: &Fields) -> Result<Value, StepError> {
         let connection = step
             .connection
             .as_ref()
@@ -165,8 +175,8 @@ impl<'s> Interpreter<'s, '_, '_> {
                 let dmarc_failed = self.setting.email["auth"]["dmarc"] == "fail";
                 action::find_halo_user_and_client::perform(fields, connection, halo, dmarc_failed, effects).await
             }
-            Kind::Set | Kind::ForEach | Kind::Bounce | Kind::Stop | Kind::StopAll => {
-                unreachable!("the interpreter itself does these")
+            Kind::HttpRequest | Kind::Set | Kind::ForEach | Kind::Bounce | Kind::Stop | Kind::StopAll => {
+                unreachable!("these ask no Halo")
             }
         }
     }

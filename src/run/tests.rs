@@ -60,7 +60,10 @@ impl Script {
 impl Performer for Script {
     fn perform<'a>(&'a self, effect: &'a Effect, asking: Asking<'a>) -> BoxFuture<'a, Result<Answer, StepError>> {
         async move {
-            let value = match &effect.ask {
+            let Effect::Halo { ask, .. } = effect else {
+                panic!("no rule here asks for {effect:?}")
+            };
+            let value = match ask {
                 Ask::EnsureClient { client } => self.create(&client.name)?,
                 Ask::QueryClients { query } => {
                     self.asked().created.push(format!("? {}", query.search));

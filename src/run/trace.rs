@@ -113,11 +113,12 @@ impl Trace {
         }
     }
 
-    /// The requests that went out, in order.
+    /// The requests to Halo that went out, in order.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         let steps = self.rules.iter().flat_map(|rule| &rule.steps);
         steps
             .flat_map(|step| &step.effects)
+            .filter(|effect| effect.connection.is_some())
             .flat_map(|effect| &effect.calls)
             .filter(|call| !call.is_unsent())
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod gate;
+mod hook;
 mod mail;
 mod program;
 mod promise;
@@ -43,6 +44,7 @@ mod paced;
 mod probing;
 mod recipes;
 mod reloading;
+mod requests;
 mod resumed;
 mod secrets;
 mod senders;

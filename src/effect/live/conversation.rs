@@ -12,8 +12,8 @@ use crate::{
 
 impl Turn<'_> {
     pub(super) async fn remember(&self) -> Result<Value, StepError> {
-        let (journal, connection) = (&self.live.journal, &self.effect.connection);
-        match &self.effect.ask {
+        let (journal, connection) = (&self.live.journal, self.connection);
+        match self.ask {
             Ask::TicketsOfConversation { keys } => {
                 let tickets = journal.tickets_of(connection, keys.clone()).await.map_err(later)?;
                 Ok(value(&tickets.into_iter().map(TicketId).collect::<Vec<_>>()))
@@ -30,7 +30,7 @@ impl Turn<'_> {
                     author: author.as_ref().map(ToString::to_string).unwrap_or_default(),
                     at: self.live.clock.now(),
                 };
-                self.write(Change::Joined(joined)).await?;
+                self.writing.write(Change::Joined(joined)).await?;
                 Ok(Value::Null)
             }
             Ask::Fold { folding } => self.fold(folding).await,
@@ -45,7 +45,7 @@ impl Turn<'_> {
         };
         let change = Change::Folded {
             claim,
-            connection: self.effect.connection.clone(),
+            connection: self.connection.clone(),
             folding: folding.clone(),
         };
         match self.live.journal.write(change).await.map_err(later)? {

@@ -8,11 +8,11 @@ use tempfile::TempDir;
 use super::*;
 
 use crate::{
-    config::{ConnectionName, Deduplicate, MailboxName},
+    config::{Deduplicate, MailboxName},
     effect::Bare,
     generation::Generation,
     halo::{ClientId, NewUser, SiteId, User},
-    journal::{Claim, Place, Received, Spot, sqlite::Sqlite},
+    journal::{Claim, Place, Receipt, Received, Spot, sqlite::Sqlite},
     message::address::AddrSpec,
     sandbox::{Duplicates, Fault, Mishap, Sandbox},
 };
@@ -90,7 +90,7 @@ impl World {
             site_id: SiteId(21),
             send_welcome_email: false,
         };
-        let effect = Effect {
+        let effect = Effect::Halo {
             connection: ConnectionName("main".into()),
             ask: Ask::EnsureUser { user },
         };

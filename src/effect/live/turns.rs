@@ -27,7 +27,7 @@ enum Known {
 impl Turn<'_> {
     /// A flood of spam makes no flood of users: beyond the operator's limit the message waits for its turn.
     pub(super) async fn wait_for_turn(&self, key: &CreationKey) -> Result<(), StepError> {
-        let connection = &self.effect.connection;
+        let connection = self.connection;
         let Some(rate) = self.live.halos.new_users(connection) else {
             return Ok(());
         };
@@ -48,7 +48,7 @@ impl Turn<'_> {
                 "{limit}, and more are wanted: their messages wait; `halo-intake log --outcome deferred` shows from \
                  whom they are"
             );
-            self.notice(format!("new_users {connection}"), text)
+            self.writing.notice(format!("new_users {connection}"), text)
         };
         let told = self.live.flood.tell_once(journal, connection, news);
         told.await.map_err(later)?;
@@ -64,7 +64,7 @@ impl Turn<'_> {
         ensured: &Result<Ensured<T>, StepError>,
         key: &CreationKey,
     ) -> Result<(), StepError> {
-        let connection = &self.effect.connection;
+        let connection = self.connection;
         if self.live.halos.new_users(connection).is_none() {
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl Turn<'_> {
         ours: &CreationKey,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StepError> {
-        let (journal, connection) = (&*self.live.journal, &self.effect.connection);
+        let (journal, connection) = (&*self.live.journal, self.connection);
         let mut known_at = None;
         for unknown in self.live.flood.unknown(connection).await {
             let key = CreationKey {

@@ -39,7 +39,7 @@ fn new_user(client: i64) -> Ask {
 
 /// Asks at a connection; gives the answer and each request as text.
 fn ask(simulated: &Simulated, connection: &str, ask: Ask) -> (Result<Value, StepError>, Vec<String>) {
-    let effect = Effect {
+    let effect = Effect::Halo {
         connection: ConnectionName(connection.to_owned()),
         ask,
     };

@@ -10,6 +10,7 @@ use crate::{
     halo::Reference,
     message::address::AddrSpec,
     rules::{FieldSource, FieldTemplate},
+    web::Expect,
 };
 
 /// Each field with the one that it needs.
@@ -59,6 +60,11 @@ impl Compiler<'_> {
         };
         let (source, is_name) = match (field.kind, value) {
             (FieldKind::Expression, Value::String(text)) => (self.expression(text, &path)?, false),
+            (FieldKind::Headers, Value::Object(table)) => (self.headers(table, &path), false),
+            (FieldKind::Json, Value::Object(_) | Value::Array(_) | Value::String(_)) => {
+                (self.json(value, &path), false)
+            }
+            (FieldKind::Url, Value::String(text)) => (self.url(text, &path), false),
             (FieldKind::Table, Value::Object(table)) => (self.table(table, &path), false),
             (FieldKind::Reference | FieldKind::Choice(_), Value::Object(table)) => {
                 (self.forced_name(table, &path)?, true)
@@ -82,7 +88,7 @@ impl Compiler<'_> {
                 Value::Number(number),
             ) => (self.literal(&number.to_string(), &path), false),
             (FieldKind::Truth, Value::Bool(truth)) => (self.literal(&truth.to_string(), &path), false),
-            (FieldKind::Expression | FieldKind::Table, _)
+            (FieldKind::Expression | FieldKind::Table | FieldKind::Headers, _)
             | (_, Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                 let problem = format!("{} is {}", field.name, describe(value));
                 self.faults
@@ -113,7 +119,7 @@ impl Compiler<'_> {
         FieldSource::Text(template)
     }
 
-    fn literal(&mut self, text: &str, path: &str) -> FieldSource {
+    pub(super) fn literal(&mut self, text: &str, path: &str) -> FieldSource {
         let names = self.names();
         FieldSource::Text(self.template(text, path, &names))
     }
@@ -170,7 +176,10 @@ impl Compiler<'_> {
     fn check_literal(&mut self, field: &Field, (source, is_name): (&FieldSource, bool), path: &str) {
         let FieldSource::Text(template) = source else { return };
         let Some(literal) = template.literal().map(str::trim) else {
-            if matches!(field.kind, FieldKind::Word(_) | FieldKind::Name | FieldKind::Duration) {
+            if matches!(
+                field.kind,
+                FieldKind::Word(_) | FieldKind::Name | FieldKind::Statuses | FieldKind::Duration
+            ) {
                 let problem = format!("{} is an expression", field.name);
                 self.faults
                     .push(Fault::at(path, problem, format!("it needs {}", expected(field.kind))));
@@ -194,7 +203,8 @@ impl Compiler<'_> {
             },
             FieldKind::Text if field.name == "email_address" => AddrSpec::parse(literal).is_ok(),
             FieldKind::Text => !field.required || !literal.is_empty(),
-            FieldKind::Table | FieldKind::Expression => true,
+            FieldKind::Statuses => Expect::parse(literal).is_some(),
+            FieldKind::Table | FieldKind::Expression | FieldKind::Url | FieldKind::Headers | FieldKind::Json => true,
         };
         if !fits {
             let needed = match field.kind {
@@ -238,6 +248,10 @@ fn expected(kind: FieldKind) -> String {
             .collect::<Vec<_>>()
             .join(" or "),
         FieldKind::Table => "a table of texts".to_owned(),
+        FieldKind::Url => "a text that begins with \"https://HOST/\"".to_owned(),
+        FieldKind::Headers => "a table of texts and secrets".to_owned(),
+        FieldKind::Json => "a table, a list or a text".to_owned(),
+        FieldKind::Statuses => "statuses such as \"2xx\" or \"200,204\"".to_owned(),
         FieldKind::Expression => "an expression without braces, as a text".to_owned(),
         FieldKind::Duration => "a duration such as \"1h\"".to_owned(),
         FieldKind::Name => "a plain name that is not taken".to_owned(),

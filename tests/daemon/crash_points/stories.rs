@@ -15,6 +15,7 @@ use super::{DAEMON, ONCE, PROBE, Side, Story};
 use crate::{
     authorization::Authorization,
     dovecot::{Dovecot, Options},
+    hook::{Asked, Hook},
     mail,
     promise::Delivered,
     running::Signal,
@@ -203,6 +204,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         Step::CreateTicket | Step::ChangeTicket | Step::AddAction | Step::AttachFile => ticketed(),
         Step::UploadPicture | Step::Joined => from_email(),
         Step::Folded => folded(),
+        Step::HttpRequest => asked_elsewhere(),
 
         Step::ImapMove | Step::ImapCreate | Step::ImapSubscribe => Story::imap(),
         // Between the server's COPY and our mark lies the gap that stays: the repeat copies it once more.
@@ -473,6 +475,29 @@ name = "alerts"
         assert_eq!(world.sandbox.actions(3001).len(), 2, "the opening one and the note");
     });
     story
+}
+
+/// Another server is asked, and where it is asked again it knows the request by its key.
+fn asked_elsewhere() -> Story {
+    let hook = Hook::start(Vec::new());
+    let rules = format!(
+        "[[rule]]\nname = \"hook\"\n[[rule.action]]\ntype = \"http_request\"\nurl = \"{}/in\"\n",
+        hook.url()
+    );
+    let story = Story::one(World::new(&rules), "ann@desk.example");
+    let check = move |_: &World| {
+        let asked = hook.asked();
+        let key = |asked: &Asked| asked.field("idempotency-key").map(str::to_owned);
+        assert!((1..=2).contains(&asked.len()), "{asked:?}");
+        assert!(
+            asked.iter().all(|one| key(one).is_some() && key(one) == key(&asked[0])),
+            "{asked:?}"
+        );
+    };
+    Story {
+        check: Box::new(check),
+        ..story
+    }
 }
 
 /// Several strangers at once become users by one request.
