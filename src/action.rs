@@ -21,6 +21,7 @@ pub mod http_request;
 pub mod query;
 pub mod query_tickets;
 mod resolve;
+pub mod send_email;
 mod table;
 pub mod ticket_fields;
 pub mod update_halo_ticket;
@@ -97,6 +98,7 @@ pub enum Kind {
     UpdateHaloTicketFromEmail,
     AddHaloAction,
     AttachFilesToHaloTicket,
+    SendEmail,
     HttpRequest,
     Set,
     ForEach,
@@ -205,6 +207,7 @@ impl Kind {
                 | Kind::UpdateHaloTicketFromEmail
                 | Kind::AddHaloAction
                 | Kind::AttachFilesToHaloTicket
+                | Kind::SendEmail
                 | Kind::HttpRequest
         )
     }
@@ -225,6 +228,7 @@ impl Kind {
             Kind::UpdateHaloTicketFromEmail => update_halo_ticket_from_email::result_shape(),
             Kind::AddHaloAction => add_halo_action::action_shape(),
             Kind::AttachFilesToHaloTicket => attach_files_to_halo_ticket::result_shape(),
+            Kind::SendEmail => send_email::result_shape(),
             Kind::HttpRequest => http_request::result_shape(),
             Kind::Set => Shape::Text,
             Kind::ForEach => Shape::list(Shape::Any),

@@ -47,6 +47,7 @@ steps! {
     Ended = "journal.ended",
     Settled = "journal.settled",
     SettleDeferred = "journal.settle_deferred",
+    Posted = "journal.posted",
     LetterTaken = "journal.letter_taken",
     LetterRefused = "journal.letter_refused",
     LetterUnanswered = "journal.letter_unanswered",

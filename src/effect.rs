@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -15,7 +16,9 @@ use crate::{
         fault::Named,
         ticket::NewAction,
     },
-    journal::{Claim, Intent},
+    journal::{Claim, Intent, Post},
+    message::address::AddrSpec,
+    outcome::guard::Unsafe,
     web::Request,
 };
 
@@ -23,9 +26,11 @@ mod ask;
 mod creatable;
 mod flood;
 pub mod live;
+mod mail;
 pub mod simulated;
 
 pub use ask::Ask;
+pub use mail::{Enclosure, NewMail, Told};
 
 /// One question to the world or one write to it.
 ///
@@ -39,6 +44,8 @@ pub enum Effect {
     Halo { connection: ConnectionName, ask: Ask },
     /// A request to another server: `Reply`.
     Http { request: Request },
+    /// A mail that is to leave: `()`.
+    Mail { mail: NewMail },
 }
 
 /// What the message that a step is about holds, as far as it is not in its context.
@@ -50,6 +57,13 @@ pub trait Enclosed: Send + Sync {
     /// Its text as HTML that is safe to show: all of it, or what was newly written. `picture` gives the address of the
     /// picture with that Content-ID; where it gives none, the picture is left out.
     fn html(&self, extent: Extent, picture: &mut dyn FnMut(&str) -> Option<String>) -> String;
+
+    /// Whether a mail may go to this address. One that the operator did not write out is under the guard, and is told
+    /// until the time that is given.
+    fn may_be_told(&self, to: &AddrSpec, is_written_out: bool, now: Timestamp) -> Result<Timestamp, Unsafe>;
+
+    /// The mail as it leaves; none where it would be too long.
+    fn post(&self, mail: &NewMail, now: Timestamp) -> Option<Post>;
 }
 
 /// How much of a text.
@@ -83,6 +97,14 @@ impl Enclosed for Bare {
     fn html(&self, _: Extent, _: &mut dyn FnMut(&str) -> Option<String>) -> String {
         String::new()
     }
+
+    fn may_be_told(&self, _: &AddrSpec, _: bool, _: Timestamp) -> Result<Timestamp, Unsafe> {
+        Err(Unsafe::NoReturnPath)
+    }
+
+    fn post(&self, _: &NewMail, _: Timestamp) -> Option<Post> {
+        None
+    }
 }
 
 impl Effect {
@@ -90,7 +112,7 @@ impl Effect {
     pub fn connection(&self) -> Option<&ConnectionName> {
         match self {
             Effect::Halo { connection, .. } => Some(connection),
-            Effect::Http { .. } => None,
+            Effect::Http { .. } | Effect::Mail { .. } => None,
         }
     }
 
@@ -99,6 +121,7 @@ impl Effect {
         match self {
             Effect::Halo { ask, .. } => ask.kind(),
             Effect::Http { .. } => "request",
+            Effect::Mail { .. } => "mail",
         }
     }
 
@@ -107,6 +130,8 @@ impl Effect {
         match self {
             Effect::Halo { ask, .. } => ask.writes(),
             Effect::Http { request } => request.writes(),
+            // Kept in the journal without an intent: it is known by its mark.
+            Effect::Mail { .. } => false,
         }
     }
 
@@ -114,7 +139,7 @@ impl Effect {
     pub fn named(&self) -> Option<Named> {
         match self {
             Effect::Halo { ask, .. } => ask.named(),
-            Effect::Http { .. } => None,
+            Effect::Http { .. } | Effect::Mail { .. } => None,
         }
     }
 
@@ -123,6 +148,7 @@ impl Effect {
         match self {
             Effect::Halo { connection, ask } => format!("{connection}: {}", ask.describe()),
             Effect::Http { request } => request.describe(),
+            Effect::Mail { mail } => mail.describe(),
         }
     }
 }

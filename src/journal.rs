@@ -21,7 +21,7 @@ mod fold;
 pub mod sqlite;
 
 pub use change::{
-    Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Receipt, Received,
+    Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Receipt, Received,
     Settled,
 };
 pub use entry::{Attempt, Entry, Row, RowFilter, Totals};
@@ -148,8 +148,10 @@ pub struct Unsettled {
 pub struct DueLetter {
     /// Its row.
     pub id: LetterId,
-    /// The message that it bounces, if any.
+    /// The message that it bounces, or whose step sends it, if any.
     pub entry: Option<EntryId>,
+    /// Whether it is the mail of a step.
+    pub is_of_step: bool,
     /// What is to leave.
     pub letter: Letter,
     /// How often it could not leave.

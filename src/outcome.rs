@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 pub mod bounce;
 mod field;
 pub mod guard;
+pub mod mail;
 pub mod report;
 pub mod smtp;
 

@@ -66,14 +66,17 @@ pub async fn perform(
         mark,
         most,
     };
-    let files = attach(&listed(fields)?, &to, connection, effects).await?;
+    let files = attach(&listed(fields, "files")?, &to, connection, effects).await?;
     Ok(files.value())
 }
 
-fn listed(fields: &Fields) -> Result<Vec<Attached>, StepError> {
-    let value = fields.value("files");
+/// The attachments that a field lists.
+pub fn listed(fields: &Fields, name: &str) -> Result<Vec<Attached>, StepError> {
+    let value = fields.value(name);
     serde_json::from_value(value).map_err(|_| {
-        StepError::failed("files holds what is no attachment; it needs email.attachments, or some of them")
+        StepError::failed(format!(
+            "{name} holds what is no attachment; it needs email.attachments, or some of them"
+        ))
     })
 }
 
@@ -123,7 +126,8 @@ pub fn too_long(one: &Attached, most: u64) -> LeftOut {
     }
 }
 
-fn named(name: &str) -> String {
+/// What it is called.
+pub fn named(name: &str) -> String {
     let name = name.trim();
     if name.is_empty() {
         NAMELESS.to_owned()
@@ -133,7 +137,7 @@ fn named(name: &str) -> String {
 }
 
 /// A data URI holds nothing but a plain type and subtype.
-fn media_type(text: &str) -> String {
+pub fn media_type(text: &str) -> String {
     let is_plain = |part: &str| {
         let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&octet);
         !part.is_empty() && part.bytes().all(is_token)

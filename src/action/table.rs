@@ -217,6 +217,7 @@ pub const TABLE: &[Row] = &[
     tickets::UPDATE_FROM_EMAIL,
     tickets::ADD_ACTION,
     tickets::ATTACH_FILES,
+    outward::SEND_EMAIL,
     outward::HTTP_REQUEST,
     Row {
         kind: Kind::Set,

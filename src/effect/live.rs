@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::{
     Answer, Ask, Asking, Effect, Ensured, Performer,
@@ -29,6 +30,7 @@ use crate::{
 };
 
 mod conversation;
+mod mail;
 mod request;
 mod turns;
 mod writing;
@@ -48,6 +50,8 @@ pub struct Live {
     creations: Creations,
     flood: Flood,
     web: Web,
+    /// Rung for each mail that is to leave.
+    pub posted: Arc<Notify>,
 }
 
 /// One creation of a thing at a time, within this process; the journal's row does the same across restarts.
@@ -83,6 +87,7 @@ impl Performer for Live {
             match effect {
                 Effect::Halo { connection, ask } => self.ask_halo(connection, ask, writing).await,
                 Effect::Http { request } => writing.request(request).await,
+                Effect::Mail { mail } => writing.post(mail).await,
             }
         })
     }
@@ -98,6 +103,7 @@ impl Live {
             creations: Creations::default(),
             flood: Flood::default(),
             web: Web::default(),
+            posted: Arc::default(),
         }
     }
 
@@ -415,13 +421,6 @@ pub(super) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value,
 
 fn value<T: Serialize>(of: &T) -> Value {
     serde_json::to_value(of).expect("records are plain data")
-}
-
-fn taken_over() -> StepError {
-    StepError::Later {
-        reason: "the message was taken over".to_owned(),
-        not_before: None,
-    }
 }
 
 fn later(error: JournalError) -> StepError {

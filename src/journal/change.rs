@@ -110,6 +110,16 @@ pub struct LetterLimit {
     pub rate: Rate,
 }
 
+/// A mail of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Post {
+    /// By which it is known: it leaves once, however often its step is repeated.
+    pub mark: String,
+    pub letter: Letter,
+    /// Where somebody is told whom the operator did not write out.
+    pub limit: Option<LetterLimit>,
+}
+
 /// Messages that belong to a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
@@ -242,6 +252,9 @@ pub enum Change {
         due: Timestamp,
         reason: String,
     },
+    /// A step sends a mail: it leaves from the outbox, and what becomes of it there does not touch the message. One that
+    /// has left, waits or was perhaps taken is not sent again; one that was refused is.
+    Posted { claim: Claim, post: Box<Post> },
     /// The SMTP server has taken a letter.
     LetterTaken { letter: LetterId },
     /// Refused for good: the message it bounces is `failed`, and operators hear of it. A report's notices leave in
@@ -306,6 +319,7 @@ impl Change {
             Change::Ended { .. } => Step::Ended,
             Change::Settled { .. } => Step::Settled,
             Change::SettleDeferred { .. } => Step::SettleDeferred,
+            Change::Posted { .. } => Step::Posted,
             Change::LetterTaken { .. } => Step::LetterTaken,
             Change::LetterRefused { .. } => Step::LetterRefused,
             Change::LetterUnanswered { .. } => Step::LetterUnanswered,
@@ -353,6 +367,6 @@ pub enum Receipt {
     /// `Folded`, where the message asks: where it stands among those of its kind.
     Stands(Standing),
     /// `Ended` with a bounce that may not leave, being beyond its limit or perhaps a second one: the message ended
-    /// `failed` instead, for this reason, and operators hear of it.
+    /// `failed` instead, for this reason, and operators hear of it. `Posted` beyond its limit: nothing leaves.
     Suppressed(String),
 }

@@ -5,11 +5,7 @@
 //! error's text and nothing of Halo stands in it.
 
 use jiff::Timestamp;
-use mail_builder::{
-    MessageBuilder,
-    headers::{content_type::ContentType, message_id::MessageId},
-    mime::MimePart,
-};
+use mail_builder::{MessageBuilder, headers::content_type::ContentType, mime::MimePart};
 
 use super::field;
 use crate::{
@@ -63,7 +59,11 @@ impl Bounce<'_> {
         let text = field::body(self.text);
         let machine = self.delivery_status();
         let returned = Returned::of(self.original_octets, self.include);
-        let boundary = self.boundary(&[text.as_bytes(), machine.as_bytes(), returned.octets()]);
+        let boundary = field::boundary(
+            "report",
+            self.message_id,
+            &[text.as_bytes(), machine.as_bytes(), returned.octets()],
+        );
 
         let mut parts = vec![
             MimePart::new(ContentType::new("text/plain").attribute("charset", "utf-8"), text),
@@ -94,7 +94,7 @@ impl Bounce<'_> {
         if let Some(id) = field::ids([self.original.message_id.as_str()]) {
             builder = builder.in_reply_to(id);
         }
-        if let Some(ids) = self.references() {
+        if let Some(ids) = field::references(self.original) {
             builder = builder.references(ids);
         }
         builder
@@ -109,19 +109,6 @@ impl Bounce<'_> {
         }
     }
 
-    /// The original's References, else its In-Reply-To where it names one id; then its own id (RFC 5322,
-    /// section 3.6.4).
-    fn references(&self) -> Option<MessageId<'_>> {
-        let earlier = match (
-            self.original.references.as_slice(),
-            self.original.in_reply_to.as_slice(),
-        ) {
-            ([], [one]) => std::slice::from_ref(one),
-            (references, _) => references,
-        };
-        field::ids(earlier.iter().chain([&self.original.message_id]).map(String::as_str))
-    }
-
     /// RFC 3464, section 2: the fields of the message, a blank line, those of the one recipient. Without a
     /// Diagnostic-Code: no server has refused anything.
     fn delivery_status(&self) -> String {
@@ -131,25 +118,6 @@ impl Bounce<'_> {
             field::date(self.arrival).to_rfc822(),
             typed_address(self.final_recipient),
         )
-    }
-
-    /// A boundary that stands in none of the parts: the original's author could have guessed a fixed one.
-    fn boundary(&self, parts: &[&[u8]]) -> String {
-        let seed: String = self
-            .message_id
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .take(40)
-            .collect();
-        let free = |boundary: &String| {
-            !parts
-                .iter()
-                .any(|part| memchr::memmem::find(part, boundary.as_bytes()).is_some())
-        };
-        (0_u64..)
-            .map(|number| format!("report_{seed}_{number}"))
-            .find(free)
-            .expect("a finite text does not hold every number")
     }
 }
 

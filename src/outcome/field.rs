@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use mail_builder::headers::{address::Address, date::Date, message_id::MessageId, raw::Raw, text::Text};
 
-use crate::message::address::NameAddr;
+use crate::message::{Message, address::NameAddr};
 
 /// A field body of more than this helps nobody who reads the mail.
 const MAX_TEXT: usize = 200;
@@ -96,6 +96,33 @@ pub(super) fn ids<'a>(ids: impl IntoIterator<Item = &'a str>) -> Option<MessageI
         kept.drain(KEPT_REFERENCES..kept.len() - KEPT_REFERENCES);
     }
     (!kept.is_empty()).then(|| MessageId::new_list(kept.into_iter()))
+}
+
+/// The original's References, else its In-Reply-To where it names one id; then its own id (RFC 5322, section 3.6.4).
+pub(super) fn references(original: &Message) -> Option<MessageId<'_>> {
+    let earlier = match (original.references.as_slice(), original.in_reply_to.as_slice()) {
+        ([], [one]) => std::slice::from_ref(one),
+        (references, _) => references,
+    };
+    ids(earlier.iter().chain([&original.message_id]).map(String::as_str))
+}
+
+/// A boundary that stands in none of the parts: the original's author could have guessed a fixed one.
+pub(super) fn boundary(kind: &str, message_id: &str, parts: &[&[u8]]) -> String {
+    let seed: String = message_id
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(40)
+        .collect();
+    let free = |boundary: &String| {
+        !parts
+            .iter()
+            .any(|part| memchr::memmem::find(part, boundary.as_bytes()).is_some())
+    };
+    (0_u64..)
+        .map(|number| format!("{kind}_{seed}_{number}"))
+        .find(free)
+        .expect("a finite text does not hold every number")
 }
 
 /// A Message-ID of our own making, with whatever could not stand in one left out.

@@ -101,14 +101,37 @@ impl Guard<'_> {
         now: Timestamp,
     ) -> Result<AddrSpec, Unsafe> {
         let target = self.target(message)?;
+        self.refuse(&target, message, dmarc, (received, now))?;
+        Ok(target)
+    }
+
+    /// Whether an address that is not the return path, and that nobody wrote out, may be told about `message`.
+    pub fn allows_to(
+        &self,
+        to: &AddrSpec,
+        message: &Message,
+        dmarc: &str,
+        (received, now): (Timestamp, Timestamp),
+    ) -> Result<(), Unsafe> {
+        // What has no return path that may be told has no author who may be.
+        self.target(message)?;
+        self.refuse(to, message, dmarc, (received, now))
+    }
+
+    fn refuse(
+        &self,
+        to: &AddrSpec,
+        message: &Message,
+        dmarc: &str,
+        (received, now): (Timestamp, Timestamp),
+    ) -> Result<(), Unsafe> {
         self.refuse_unwanted(message, dmarc)?;
-        self.refuse_ourselves_and_programs(message, &target)?;
+        self.refuse_ourselves_and_programs(message, to)?;
         let age = Duration::try_from(now.duration_since(written(message, received))).unwrap_or_default();
         if age > self.max_age {
-            Err(Unsafe::TooOld(age))
-        } else {
-            Ok(target)
+            return Err(Unsafe::TooOld(age));
         }
+        Ok(())
     }
 
     /// Until when anybody may be told about `message`.

@@ -9,13 +9,19 @@ use tokio::task::AbortHandle;
 
 use super::{World, ending::Attempted, health};
 use crate::{
-    config::Deduplicate,
+    action::send_email::LONGEST,
+    config::{Deduplicate, MailboxConfig},
     context::{self, Arrival},
-    effect::{Effects, Enclosed, Extent},
+    effect::{Effects, Enclosed, Extent, NewMail},
     generation::Generation,
-    journal::{Change, Place, Spot, Work},
-    message::{Message, RemotePictures, safe_html, text_to_html},
-    outcome::{Reason, report::is_own},
+    journal::{Change, Letter, LetterLimit, Place, Post, Spot, Work},
+    message::{Message, RemotePictures, address::AddrSpec, safe_html, text_to_html},
+    outcome::{
+        Reason,
+        guard::{Guard, Unsafe},
+        mail::{File, Mail},
+        report::is_own,
+    },
     run::{self, End, Setting, trace::Trace},
 };
 
@@ -99,6 +105,27 @@ impl<'a> Reading<'a> {
         format!("{} {fingerprint} {}", place.mailbox.0, own.unwrap_or_default())
     }
 
+    fn guard(&self) -> Guard<'_> {
+        let bounce = &self.generation.config.bounce;
+        Guard {
+            own: &self.generation.own_addresses,
+            without_return_path: bounce.without_return_path,
+            max_age: bounce.max_age,
+        }
+    }
+
+    /// What is sent there comes back to the rules.
+    fn is_watched(&self, to: &AddrSpec) -> bool {
+        let mailboxes = self.generation.config.mailboxes.values();
+        let mut own = mailboxes.flat_map(MailboxConfig::own_addresses);
+        own.any(|own| own == *to || own == to.without_detail())
+    }
+
+    /// `email.auth.dmarc`
+    fn dmarc(&self) -> &str {
+        self.email["auth"]["dmarc"].as_str().unwrap_or("none")
+    }
+
     /// What its ending is made from.
     pub fn attempted(&self, now: Timestamp, spread: f64) -> Attempted<'_> {
         Attempted {
@@ -106,7 +133,7 @@ impl<'a> Reading<'a> {
             generation: self.generation,
             message: &self.message,
             octets: self.octets,
-            dmarc: self.email["auth"]["dmarc"].as_str().unwrap_or("none"),
+            dmarc: self.dmarc(),
             hostname: self.hostname,
             now,
             spread,
@@ -131,6 +158,56 @@ impl Enclosed for Reading<'_> {
             (true, false) => text_to_html(text),
             (true, true) => text_to_html(&message.body),
         }
+    }
+
+    fn may_be_told(&self, to: &AddrSpec, is_written_out: bool, now: Timestamp) -> Result<Timestamp, Unsafe> {
+        let (guard, received) = (self.guard(), self.work.internal_date);
+        if is_written_out && self.is_watched(to) {
+            return Err(Unsafe::OwnAddress(to.clone()));
+        }
+        if !is_written_out {
+            guard.allows_to(to, &self.message, self.dmarc(), (received, now))?;
+        }
+        Ok(guard.until(&self.message, received))
+    }
+
+    fn post(&self, mail: &NewMail, now: Timestamp) -> Option<Post> {
+        let bounce = &self.generation.config.bounce;
+        let from = bounce
+            .from
+            .as_ref()
+            .expect("RuleSet::compile asks for it where a step sends mail");
+        let composer = Mail {
+            from,
+            to: &mail.to,
+            subject: &mail.subject,
+            text: &mail.text,
+            html: &mail.html,
+            message_id: &mail.message_id,
+            answers: mail.told.as_ref().map(|_| &self.message),
+            now,
+        };
+        let files = mail.files.iter().map(|file| File {
+            name: &file.name,
+            content_type: &file.content_type,
+            octets: self.octets(file.number).unwrap_or_default(),
+        });
+        let octets = composer.compose(files, LONGEST)?;
+        // An answer never comes back as another message (RFC 3834, section 3.3).
+        let return_path = from.addr_spec().filter(|_| mail.told.is_none());
+        Some(Post {
+            mark: mail.mark.clone(),
+            letter: Letter {
+                return_path: return_path.map(|address| address.to_string()),
+                recipients: mail.to.iter().map(ToString::to_string).collect(),
+                octets: octets.into(),
+                not_after: mail.told.as_ref().map(|told| told.until),
+            },
+            limit: mail.told.as_ref().map(|told| LetterLimit {
+                key: told.address.to_string(),
+                rate: bounce.limit_per_sender,
+            }),
+        })
     }
 }
 

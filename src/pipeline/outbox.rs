@@ -150,7 +150,12 @@ async fn refused(world: &World, due: &DueLetter, reason: String) -> Result<Sent,
         return report_refused(world, due.id, reason).await;
     };
     tracing::warn!(letter = due.id.0, message_id = entry.0, reason, "refused");
-    let (letter, reason) = (due.id, format!("{}: {reason}", Reason::BounceRefused.word()));
+    let reason = if due.is_of_step {
+        reason
+    } else {
+        format!("{}: {reason}", Reason::BounceRefused.word())
+    };
+    let letter = due.id;
     end(world, due, Change::LetterRefused { letter, reason }).await
 }
 
@@ -158,10 +163,12 @@ async fn refused(world: &World, due: &DueLetter, reason: String) -> Result<Sent,
 async fn unanswered(world: &World, due: &DueLetter, error: &SmtpError) -> Result<Sent, JournalError> {
     let message_id = due.entry.map(|entry| entry.0);
     let (letter, times) = (due.id, due.unanswered + 1);
-    let reason = format!(
-        "{}: handed over {times} times and perhaps taken, so it is not sent again: {error}",
-        Reason::BounceUnanswered.word()
-    );
+    let said = format!("handed over {times} times and perhaps taken, so it is not sent again: {error}");
+    let reason = if due.is_of_step {
+        said
+    } else {
+        format!("{}: {said}", Reason::BounceUnanswered.word())
+    };
     tracing::error!(letter = letter.0, message_id, reason, "perhaps sent");
     if due.entry.is_none() {
         let text = format!("a report was handed over {times} times and perhaps taken: {error}");

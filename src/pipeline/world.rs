@@ -61,7 +61,7 @@ pub struct Bells {
     /// A message may have become runnable.
     pub work: Notify,
     /// A letter was written.
-    pub outbox: Notify,
+    pub outbox: Arc<Notify>,
     /// A notice was written.
     pub report: Notify,
     /// A configuration was loaded: what was refused may have been mended, and nobody rests any longer.
@@ -88,8 +88,13 @@ impl World {
         let halos = Arc::new(Registry::counted_by(journal.clone()));
         halos.update(&generation.config)?;
         let sign_ins = SignIns::new(&generation.config.state_dir, clock.clone());
+        let live = Live::new(journal.clone(), clock.clone(), halos.clone());
+        let bells = Bells {
+            outbox: live.posted.clone(),
+            ..Bells::default()
+        };
         Ok(World {
-            live: Live::new(journal.clone(), clock.clone(), halos.clone()),
+            live,
             sign_ins: Arc::new(sign_ins),
             journal,
             clock,
@@ -97,7 +102,7 @@ impl World {
             halos,
             turns: Turns::default(),
             hostname,
-            bells: Bells::default(),
+            bells,
             state: States::default(),
             outbox: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),

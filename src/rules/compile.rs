@@ -133,7 +133,11 @@ impl Compiler<'_> {
         let steps = self.nested(source, row, &fields);
         let store_as = self.store_as(source, row, &fields);
         if row.kind == Kind::Bounce || on_error == OnError::Bounce {
-            self.can_bounce(source, row);
+            let key = if row.kind == Kind::Bounce { "type" } else { "on_error" };
+            self.can_send(source, "a bounce", key);
+        }
+        if row.kind == Kind::SendEmail {
+            self.can_send(source, "a mail", "type");
         }
         let name = self.text_of(source, "name").unwrap_or_else(|| row.word.to_owned());
         Some(Step {
@@ -241,20 +245,19 @@ impl Compiler<'_> {
         None
     }
 
-    fn can_bounce(&mut self, source: &ActionSource, row: &Row) {
-        let key = if row.kind == Kind::Bounce { "type" } else { "on_error" };
+    fn can_send(&mut self, source: &ActionSource, what: &str, key: &str) {
         let path = format!("{}.{key}", source.path);
         if !self.draft.mentions("smtp") {
             self.faults.push(Fault::at(
                 path,
-                "a bounce needs a way out and there is no [smtp]",
+                format!("{what} needs a way out and there is no [smtp]"),
                 "add an [smtp] table",
             ));
         } else if !self.draft.mentions("bounce.from") {
             let remedy = "add from = \"Example Support <support@example.com>\" to [bounce]";
             self.faults.push(Fault::at(
                 path,
-                "a bounce needs a sender and [bounce] has no from",
+                format!("{what} needs a sender and [bounce] has no from"),
                 remedy,
             ));
         }

@@ -11,6 +11,7 @@ use crate::{
     action::{
         self, Fields, Kind, StepError,
         from_email::{At, Letter},
+        send_email::Sending,
     },
     expression::RenderError,
     rules::{OnError, Rule, RuleEnd, Step, Store},
@@ -126,6 +127,14 @@ impl<'s> Interpreter<'s, '_, '_> {
             let mark = self.mark(rule);
             return action::http_request::perform(fields, mark, is_used, self.effects).await;
         }
+        if step.kind == Kind::SendEmail {
+            let sending = Sending {
+                mark: self.mark(rule),
+                hostname: self.setting.hostname,
+                now: self.setting.now,
+            };
+            return action::send_email::perform(fields, sending, self.effects).await;
+        }
         self.act_on_halo(rule, step, fields).await
     }
 
@@ -175,7 +184,13 @@ impl<'s> Interpreter<'s, '_, '_> {
                 let dmarc_failed = self.setting.email["auth"]["dmarc"] == "fail";
                 action::find_halo_user_and_client::perform(fields, connection, halo, dmarc_failed, effects).await
             }
-            Kind::HttpRequest | Kind::Set | Kind::ForEach | Kind::Bounce | Kind::Stop | Kind::StopAll => {
+            Kind::SendEmail
+            | Kind::HttpRequest
+            | Kind::Set
+            | Kind::ForEach
+            | Kind::Bounce
+            | Kind::Stop
+            | Kind::StopAll => {
                 unreachable!("these ask no Halo")
             }
         }

@@ -3,6 +3,35 @@
 use super::{FREE, needed, optional};
 use crate::action::{FieldKind, Kind, Row};
 
+pub(super) const SEND_EMAIL: Row = Row {
+    kind: Kind::SendEmail,
+    word: "send_email",
+    asks_halo: false,
+    cost: FREE,
+    fields: &[
+        needed(
+            "to",
+            FieldKind::Text,
+            "one address or several with commas; one at most that is not written out",
+        ),
+        needed("subject", FieldKind::Text, "on one line; cut after 200 characters"),
+        optional("text", FieldKind::Text, "", "what it says, as plain text"),
+        optional(
+            "html",
+            FieldKind::Text,
+            "",
+            "the same as HTML; put texts of a message through `escape_html`",
+        ),
+        optional(
+            "attach",
+            FieldKind::Expression,
+            "",
+            "which of `email.attachments`, as an expression without braces",
+        ),
+    ],
+    doc: "sends a mail from `[bounce].from`, once for each message and step",
+};
+
 pub(super) const HTTP_REQUEST: Row = Row {
     kind: Kind::HttpRequest,
     word: "http_request",

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Turn, later, taken_over, value};
+use super::{Turn, later, value};
 use crate::{
     action::StepError,
     effect::Ask,
@@ -50,7 +50,7 @@ impl Turn<'_> {
         };
         match self.live.journal.write(change).await.map_err(later)? {
             Receipt::Stands(standing) => Ok(value(&standing)),
-            Receipt::Stale => Err(taken_over()),
+            Receipt::Stale => Err(self.writing.taken_over()),
             _ => Ok(Value::Null),
         }
     }

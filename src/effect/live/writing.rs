@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Live, later, taken_over, value};
+use super::{Live, later, value};
 use crate::{
     action::StepError,
     effect::{Asking, Effect},
@@ -58,8 +58,15 @@ impl Writing<'_> {
 
     pub(super) async fn write(&self, change: Change) -> Result<(), StepError> {
         match self.live.journal.write(change).await.map_err(later)? {
-            Receipt::Stale => Err(taken_over()),
+            Receipt::Stale => Err(self.taken_over()),
             _ => Ok(()),
+        }
+    }
+
+    pub(super) fn taken_over(&self) -> StepError {
+        StepError::Later {
+            reason: "the message was taken over".to_owned(),
+            not_before: None,
         }
     }
 }

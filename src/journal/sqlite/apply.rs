@@ -72,6 +72,7 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
         }
         Change::Settled { entry, settled } => end::settled(hand, *entry, settled),
         Change::SettleDeferred { entry, due, reason } => end::settle_deferred(hand, *entry, *due, reason),
+        Change::Posted { claim, post } => outbox::posted(hand, *claim, post, &packed.letter),
         Change::LetterTaken { letter } => outbox::taken(hand, *letter),
         Change::LetterRefused { letter, reason } => outbox::refused(hand, *letter, reason),
         Change::LetterUnanswered { letter, reason } => outbox::unanswered(hand, *letter, reason),

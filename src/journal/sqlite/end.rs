@@ -175,7 +175,7 @@ pub(super) fn ended(
         }
         (Some((bounce, limit)), Told::No) => {
             attempt(hand, held.entry, ended.outcome.word(), &ended.reason, account)?;
-            outbox::post(hand, Some(held.entry), bounce, letter, Some(&limit.key))?;
+            outbox::put(hand, Some(held.entry), bounce, letter, Some(&limit.key))?;
             bouncing(hand, &held, ended)
         }
     }

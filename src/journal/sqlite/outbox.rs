@@ -11,12 +11,12 @@ use super::{
     writer::{Fault, Hand},
 };
 use crate::{
-    journal::{EntryId, Letter, LetterId, LetterLimit, Notice, Receipt},
-    outcome::Outcome,
+    journal::{Claim, EntryId, Letter, LetterId, LetterLimit, Notice, Post, Receipt},
+    outcome::{Outcome, Reason},
 };
 
 /// Puts a letter into the outbox, due at once. `octets` are the letter's, compressed.
-pub(super) fn post(
+pub(super) fn put(
     hand: &Hand<'_>,
     entry: Option<EntryId>,
     letter: &Letter,
@@ -42,6 +42,35 @@ pub(super) fn post(
         )
 }
 
+/// Puts the mail of a step into the outbox, where it is not there yet.
+pub(super) fn posted(hand: &Hand<'_>, claim: Claim, post: &Post, octets: &[u8]) -> Result<Receipt, Fault> {
+    let Some(held) = end::held(hand, claim)? else {
+        return Ok(Receipt::Stale);
+    };
+    let is_there: bool = hand
+        .db
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM letter WHERE mark = ?1 AND (state <> 'refused' OR unanswered > 0))",
+        )?
+        .query_row([&post.mark], |row| row.get(0))?;
+    if is_there {
+        return Ok(Receipt::Done);
+    }
+    if let Some(limit) = &post.limit
+        && is_beyond(hand, limit)?
+    {
+        let (word, to) = (Reason::BounceLimit.word(), &limit.key);
+        let reason = format!("{word}: {to} was told already, up to [bounce] limit_per_sender");
+        return Ok(Receipt::Suppressed(reason));
+    }
+    let limit_key = post.limit.as_ref().map(|limit| limit.key.as_str());
+    let letter = put(hand, Some(held.entry), &post.letter, octets, limit_key)?;
+    hand.db
+        .prepare_cached("UPDATE letter SET mark = ?2 WHERE id = ?1")?
+        .execute(params![letter, post.mark])?;
+    Ok(Receipt::Done)
+}
+
 /// Whether somebody was told about a message.
 #[derive(PartialEq, Eq)]
 pub(super) enum Told {
@@ -50,12 +79,13 @@ pub(super) enum Told {
     Yes,
 }
 
-/// Whether a letter about this message has left already.
+/// Whether a bounce of this message has left already.
 pub(super) fn told(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Told> {
     let (taken, unanswered): (bool, bool) = hand
         .db
         .prepare_cached(
-            "SELECT coalesce(max(state = 'taken'), 0), coalesce(max(unanswered > 0), 0) FROM letter WHERE entry = ?1",
+            "SELECT coalesce(max(state = 'taken'), 0), coalesce(max(unanswered > 0), 0) FROM letter
+             WHERE entry = ?1 AND mark IS NULL",
         )?
         .query_row([entry], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(match (taken, unanswered) {
@@ -83,13 +113,13 @@ pub(super) fn is_beyond(hand: &Hand<'_>, limit: &LetterLimit) -> rusqlite::Resul
 
 /// The SMTP server has taken a letter. Its octets are not needed any more, its row counts towards the limit.
 pub(super) fn taken(hand: &Hand<'_>, letter: LetterId) -> Result<Receipt, Fault> {
-    let Some(entry) = leave(hand, letter, "taken", "")? else {
+    let Some(left) = leave(hand, letter, "taken", "")? else {
         return Ok(Receipt::Stale);
     };
     hand.db
         .prepare_cached("UPDATE letter SET octets = NULL WHERE id = ?1")?
         .execute([letter])?;
-    if let Some(entry) = entry
+    if let Of::Bounce(entry) = left.of
         && let Some(waited) = bouncing(hand, entry)?
     {
         let verdict = Verdict {
@@ -104,12 +134,13 @@ pub(super) fn taken(hand: &Hand<'_>, letter: LetterId) -> Result<Receipt, Fault>
 
 /// A letter was refused for good. A digest's notices come again in the next one, so that none is lost.
 pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result<Receipt, Fault> {
-    let Some(entry) = leave(hand, letter, "refused", reason)? else {
+    let Some(left) = leave(hand, letter, "refused", reason)? else {
         return Ok(Receipt::Stale);
     };
-    match entry {
-        Some(entry) => failed(hand, entry, "failed", reason)?,
-        None => {
+    match left.of {
+        Of::Bounce(entry) => failed(hand, entry, "failed", reason)?,
+        Of::Step(entry) => not_left(hand, entry, &left.recipients, reason)?,
+        Of::Report => {
             hand.db
                 .prepare_cached("UPDATE notice SET report = NULL WHERE report = ?1")?
                 .execute([letter])?;
@@ -120,24 +151,29 @@ pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result
 
 /// A letter was handed over too often without an answer.
 pub(super) fn unanswered(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result<Receipt, Fault> {
-    let Some(entry) = leave(hand, letter, "refused", reason)? else {
+    let Some(left) = leave(hand, letter, "refused", reason)? else {
         return Ok(Receipt::Stale);
     };
     hand.db
         .prepare_cached("UPDATE letter SET unanswered = unanswered + 1 WHERE id = ?1")?
         .execute([letter])?;
-    if let Some(entry) = entry {
-        failed(hand, entry, "failed", reason)?;
+    match left.of {
+        Of::Bounce(entry) => failed(hand, entry, "failed", reason)?,
+        Of::Step(entry) => not_left(hand, entry, &left.recipients, reason)?,
+        Of::Report => {}
     }
     Ok(Receipt::Done)
 }
 
 /// A letter's time is over.
 pub(super) fn outdated(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result<Receipt, Fault> {
-    let Some(entry) = leave(hand, letter, "refused", reason)? else {
+    let Some(left) = leave(hand, letter, "refused", reason)? else {
         return Ok(Receipt::Stale);
     };
-    if let Some(entry) = entry {
+    if let Of::Step(entry) = left.of {
+        not_left(hand, entry, &left.recipients, reason)?;
+    }
+    if let Of::Bounce(entry) = left.of {
         let key: Option<String> = hand
             .db
             .prepare_cached("SELECT limit_key FROM letter WHERE id = ?1")?
@@ -172,14 +208,49 @@ fn failed(hand: &Hand<'_>, entry: EntryId, topic: &str, reason: &str) -> rusqlit
     )
 }
 
-/// Takes a waiting letter out of the outbox; its message, if it is about one. `None`: it does not wait.
-fn leave(hand: &Hand<'_>, letter: LetterId, state: &str, reason: &str) -> rusqlite::Result<Option<Option<EntryId>>> {
+/// Operators hear of a mail of a step that did not leave; its message has its own end.
+fn not_left(hand: &Hand<'_>, entry: EntryId, to: &[String], reason: &str) -> rusqlite::Result<()> {
+    notice(
+        hand,
+        &Notice {
+            entry: Some(entry),
+            topic: "mail of send_email".into(),
+            text: format!("the mail to {} did not leave: {reason}", to.join(", ")),
+            at: hand.now,
+        },
+    )
+}
+
+/// A letter that is out of the outbox.
+struct Left {
+    of: Of,
+    recipients: Vec<String>,
+}
+
+/// Whose a letter is.
+enum Of {
+    Report,
+    Bounce(EntryId),
+    Step(EntryId),
+}
+
+/// Takes a waiting letter out of the outbox. `None`: it does not wait.
+fn leave(hand: &Hand<'_>, letter: LetterId, state: &str, reason: &str) -> rusqlite::Result<Option<Left>> {
     hand.db
         .prepare_cached(
             "UPDATE letter SET state = ?2, reason = ?3, ended = ?4, attempts = attempts + 1
-             WHERE id = ?1 AND state = 'waiting' RETURNING entry",
+             WHERE id = ?1 AND state = 'waiting' RETURNING entry, mark IS NOT NULL, recipients",
         )?
-        .query_row(params![letter, state, reason, At(hand.now)], |row| row.get(0))
+        .query_row(params![letter, state, reason, At(hand.now)], |row| {
+            Ok(Left {
+                of: match (row.get(0)?, row.get(1)?) {
+                    (None, _) => Of::Report,
+                    (Some(entry), false) => Of::Bounce(entry),
+                    (Some(entry), true) => Of::Step(entry),
+                },
+                recipients: row.get::<_, Json<_>>(2)?.0,
+            })
+        })
         .optional()
 }
 
@@ -242,7 +313,7 @@ pub(super) fn notice(hand: &Hand<'_>, notice: &Notice) -> rusqlite::Result<()> {
 
 /// A digest leaves with all notices up to `upto`.
 pub(super) fn reported(hand: &Hand<'_>, upto: i64, letter: &Letter, octets: &[u8]) -> Result<Receipt, Fault> {
-    let letter = post(hand, None, letter, octets, None)?;
+    let letter = put(hand, None, letter, octets, None)?;
     hand.db
         .prepare_cached("UPDATE notice SET report = ?2 WHERE report IS NULL AND id <= ?1")?
         .execute(params![upto, letter])?;

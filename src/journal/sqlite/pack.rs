@@ -49,6 +49,7 @@ fn size(change: &Change) -> usize {
         Change::Received(received) => received.octets.len(),
         Change::Ended { ended, .. } => ended.bounce.as_ref().map_or(0, |(letter, _)| letter.octets.len()),
         Change::Reported { letter, .. } => letter.octets.len(),
+        Change::Posted { post, .. } => post.letter.octets.len(),
         _ => 0,
     }
 }
@@ -70,6 +71,7 @@ fn packed(mut change: Change) -> Packed {
             }
         }
         Change::Reported { letter: report, .. } => letter = pack_letter(report),
+        Change::Posted { post, .. } => letter = pack_letter(&mut post.letter),
         _ => {}
     }
     Packed {

@@ -133,6 +133,9 @@ pub(super) fn handed(db: &Connection, mailbox: &MailboxName, fingerprint: Digest
     .optional()
 }
 
+/// So many octets of letters are in memory at a time, and one letter more.
+const LARGEST_BATCH: usize = 8 * 1024 * 1024;
+
 /// Letters that are to leave now. Those whose time is over come first: to end them needs no server.
 pub(super) fn letters(
     db: &Connection,
@@ -144,29 +147,41 @@ pub(super) fn letters(
         Some(time) => ("coalesce(tried, 0) < ?1", time),
         None => ("due <= ?1", now),
     };
-    db.prepare_cached(&format!(
+    let mut query = db.prepare_cached(&format!(
         "SELECT id, entry, return_path, recipients, octets, attempts, waited, tried, counts, not_after,
-            unanswered
+            unanswered, mark IS NOT NULL
          FROM letter WHERE state = 'waiting' AND {which} ORDER BY coalesce(not_after < ?3, 0) DESC, due, id LIMIT ?2",
-    ))?
-    .query_map(params![At(time), count(limit), At(now)], |row| {
-        let letter = Letter {
-            return_path: row.get(2)?,
-            recipients: row.get::<_, Json<_>>(3)?.0,
-            octets: pack::unpack_letter(row.get_ref(4)?.as_blob()?)?,
-            not_after: row.get::<_, Option<At>>(9)?.map(|at| at.0),
-        };
-        Ok(DueLetter {
-            id: row.get(0)?,
-            entry: row.get(1)?,
-            letter,
-            attempts: row.get(5)?,
-            unanswered: row.get(10)?,
-            waited: row.get::<_, Span>(6)?.0,
-            deferred: row.get::<_, Option<At>>(7)?.map(|at| at.0).zip(row.get(8)?),
-        })
-    })?
-    .collect()
+    ))?;
+    let mut rows = query.query(params![At(time), count(limit), At(now)])?;
+    let (mut due, mut octets) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let letter = letter(row)?;
+        octets += letter.letter.octets.len();
+        due.push(letter);
+        if octets > LARGEST_BATCH {
+            break;
+        }
+    }
+    Ok(due)
+}
+
+fn letter(row: &rusqlite::Row<'_>) -> rusqlite::Result<DueLetter> {
+    let letter = Letter {
+        return_path: row.get(2)?,
+        recipients: row.get::<_, Json<_>>(3)?.0,
+        octets: pack::unpack_letter(row.get_ref(4)?.as_blob()?)?,
+        not_after: row.get::<_, Option<At>>(9)?.map(|at| at.0),
+    };
+    Ok(DueLetter {
+        id: row.get(0)?,
+        entry: row.get(1)?,
+        is_of_step: row.get(11)?,
+        letter,
+        attempts: row.get(5)?,
+        unanswered: row.get(10)?,
+        waited: row.get::<_, Span>(6)?.0,
+        deferred: row.get::<_, Option<At>>(7)?.map(|at| at.0).zip(row.get(8)?),
+    })
 }
 
 /// Whether a letter about no message is to leave.

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_waited.sql"),
     include_str!("migrations/0009_joined.sql"),
     include_str!("migrations/0010_fold.sql"),
+    include_str!("migrations/0011_mark.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".

@@ -205,6 +205,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         Step::UploadPicture | Step::Joined => from_email(),
         Step::Folded => folded(),
         Step::HttpRequest => asked_elsewhere(),
+        Step::Posted => mailed(),
 
         Step::ImapMove | Step::ImapCreate | Step::ImapSubscribe => Story::imap(),
         // Between the server's COPY and our mark lies the gap that stays: the repeat copies it once more.
@@ -475,6 +476,17 @@ name = "alerts"
         assert_eq!(world.sandbox.actions(3001).len(), 2, "the opening one and the note");
     });
     story
+}
+
+/// A step sends a mail, and the message comes to its end.
+fn mailed() -> Story {
+    let rules = "[[rule]]\nname = \"mails\"\n[[rule.action]]\ntype = \"send_email\"\nto = \"ops@desk.example\"\n\
+                 subject = \"{{ email.subject }}\"\ntext = \"Hello\"\n";
+    let check = |world: &World| assert_eq!(world.told(), ["ops@desk.example"]);
+    Story {
+        check: Box::new(check),
+        ..Story::one(World::new(rules), "ann@desk.example")
+    }
 }
 
 /// Another server is asked, and where it is asked again it knows the request by its key.
