@@ -157,6 +157,13 @@ fn alerts_by_client() {
     world.mail("Monitoring <alerts@monitoring.example>", "Daily summary");
     world.mail("jane@acme.example", "[Acme Ltd] no alert");
     world.once();
+    for _ in 0..2 {
+        world.mail("Monitoring <alerts@monitoring.example>", "[Acme Ltd] Disk full on SRV1");
+    }
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    world.later(120);
+    world.once();
+    assert_eq!(tickets(&world)[0]["summary"], "[Acme Ltd] Disk full on SRV1 (×3)");
     let clients: Vec<_> = tickets(&world)
         .iter()
         .map(|ticket| {
