@@ -13,6 +13,7 @@ use crate::{
     clock,
     config::{MailboxConfig, MailboxName},
     generation::Generation,
+    http,
     journal::{Change, JournalError},
     pipeline::{
         self, World,
@@ -76,6 +77,7 @@ pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Resu
     loops.start("expiry", async move { expiry::run(&of_expiry).await });
     loops.start("settling", async move { settle::remind(&of_settling).await });
     loops.start("control", control::serve(world.clone(), crew.clone()));
+    loops.start("http", http::serve(world.clone()));
     loops.start("systemd", systemd::beat(world.clone()));
     let mut mailboxes = Mailboxes {
         world: world.clone(),

@@ -13,7 +13,7 @@
 //! 1. `message`, `context`, `expression`, `rules`, `outcome::bounce`, `outcome::guard`, `mailbox::position` and
 //!    `retry` do no I/O and read no clock, no environment, no random source. What is pure is never `async`.
 //! 2. Network and disk belong to `config`, `tls`, `mailbox::imap`, `mailbox::maildir`, `halo::client`,
-//!    `halo::findings::file`, `web`, `draft`, `oauth`, `outcome::smtp`, `journal`, `daemon::control`, and to `sandbox`, which is no part of a real run.
+//!    `halo::findings::file`, `web`, `http`, `draft`, `oauth`, `outcome::smtp`, `journal`, `daemon::control`, and to `sandbox`, which is no part of a real run.
 //! 3. Only `mailbox::imap` knows IMAP, only `halo::wire` knows Halo's JSON, only `expression` knows Tera.
 //! 4. Reading a message never fails. Bad mail gives a poorer message, never an error.
 //! 5. An unknown name in an expression is a fault at load, never an empty text. Nothing that a message says is
@@ -87,6 +87,9 @@ mod pipeline;
 
 // The emulated Halo and the mail sink, for tests and for trying rules.
 pub mod sandbox;
+
+// Health, metrics, the page for people.
+mod http;
 
 // The service: tasks, reload, stop, systemd.
 mod daemon;

@@ -3,22 +3,19 @@
 use std::{
     ffi::OsStr,
     io::{IsTerminal, Write},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Failure, Format};
-use crate::{
-    effect::EffectTrace,
-    expression::Evaluated,
-    pipeline::World,
-    run::trace::{RuleTrace, StepTrace, Trace},
-};
+
+mod progress;
+mod trace;
+
+pub use progress::{LogLines, progress};
+pub use trace::{print_trace, print_value};
 
 /// Values longer than this are cut in a trace for people; `--format json` has them whole.
 const LONGEST_VALUE: usize = 400;
@@ -186,222 +183,8 @@ fn cut(text: String) -> String {
     }
 }
 
-/// The bar that is on the terminal now: log lines are written above it.
-static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
-
-/// Standard error for log lines, each on a line of its own.
-pub struct LogLines;
-
-impl Write for LogLines {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let write = || std::io::stderr().write(octets);
-        match bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
-    }
-}
-
-/// How the work goes, on a terminal; gone when it is dropped.
-pub struct Progress {
-    bar: ProgressBar,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.task.abort();
-        self.bar.finish_and_clear();
-        *BAR.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-/// Shows how many messages came and how many have ended, where standard error is a terminal.
-pub fn progress(world: &Arc<World>) -> Option<Progress> {
-    if !std::io::stderr().is_terminal() {
-        return None;
-    }
-    let bar = ProgressBar::new_spinner();
-    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
-    let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}").expect("the template is right");
-    bar.set_style(style);
-    bar.enable_steady_tick(Duration::from_millis(120));
-    let (world, shown) = (world.clone(), bar.clone());
-    let task = tokio::spawn(async move {
-        let mut ended_before = None;
-        loop {
-            if let Ok(totals) = world.journal.totals().await {
-                let sum = |states: &[&str]| -> u64 {
-                    totals
-                        .values()
-                        .flat_map(|totals| states.iter().filter_map(|state| totals.by_state.get(*state)))
-                        .sum()
-                };
-                let seen: u64 = totals.values().map(|totals| totals.seen).sum();
-                let ended = seen - sum(&["pending", "deferred"]);
-                // Those of earlier runs are no work of this one.
-                let before = *ended_before.get_or_insert(ended);
-                shown.set_message(format!("{} of {} messages have ended", ended - before, seen - before));
-            }
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-    });
-    Some(Progress { bar, task })
-}
-
-/// What happened, or would happen, rule by rule.
-pub fn print_trace(out: &mut impl Write, trace: &Trace) -> std::io::Result<()> {
-    trace.rules.iter().try_for_each(|rule| print_rule(out, rule))
-}
-
-/// A value with all that lies in it, a line each; what is empty is left out.
-pub fn print_value(out: &mut impl Write, name: &str, value: &Value) -> std::io::Result<()> {
-    match value {
-        Value::Null | Value::Bool(false) => Ok(()),
-        Value::String(text) if text.is_empty() => Ok(()),
-        Value::Array(list) if list.is_empty() => Ok(()),
-        Value::Object(fields) => fields
-            .iter()
-            .try_for_each(|(field, value)| print_value(out, &format!("{name}.{field}"), value)),
-        other => writeln!(out, "  {name} = {}", short(other)),
-    }
-}
-
-fn print_rule(out: &mut impl Write, rule: &RuleTrace) -> std::io::Result<()> {
-    let matched = rule.mailbox_matches && rule.condition.as_ref().is_none_or(|condition| condition.truth);
-    let verdict = match (rule.mailbox_matches, matched, rule.resumed) {
-        (false, ..) => "is for other mailboxes",
-        (_, false, _) => "does not match",
-        (_, _, true) => "goes on",
-        _ => "matches",
-    };
-    writeln!(out, "\nrule {:?} {verdict}", rule.rule)?;
-    if let Some(condition) = &rule.condition {
-        print_condition(out, condition, 2)?;
-    }
-    for step in &rule.steps {
-        print_step(out, step)?;
-    }
-    if matched && !rule.end.is_empty() {
-        writeln!(out, "  → {}", plain(&rule.end))?;
-    }
-    Ok(())
-}
-
-fn print_condition(out: &mut impl Write, part: &Evaluated, indent: usize) -> std::io::Result<()> {
-    let mark = if part.truth { "true " } else { "false" };
-    let values: Vec<String> = part
-        .values
-        .iter()
-        .map(|(name, value)| format!("{name} = {}", short(value)))
-        .collect();
-    let values = if values.is_empty() {
-        String::new()
-    } else {
-        format!("   ({})", values.join(", "))
-    };
-    writeln!(out, "{:indent$}{mark} {}{values}", "", plain(&part.text))?;
-    part.parts
-        .iter()
-        .try_for_each(|part| print_condition(out, part, indent + 2))
-}
-
-fn print_step(out: &mut impl Write, step: &StepTrace) -> std::io::Result<()> {
-    let label = if step.name == step.kind {
-        step.kind.clone()
-    } else {
-        format!("{} ({})", step.name, step.kind)
-    };
-    writeln!(out, "  {} {label}", step.path)?;
-    if let Some(when) = &step.when {
-        print_condition(out, when, 6)?;
-    }
-    if !step.ran {
-        return Ok(());
-    }
-    let width = step.fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, value) in &step.fields {
-        writeln!(out, "      {name:width$} = {}", short(value))?;
-    }
-    step.effects.iter().try_for_each(|effect| print_effect(out, effect))?;
-    match &step.error {
-        Some(error) => {
-            writeln!(out, "      fails: {}", plain(error))?;
-            if let Some(on_error) = &step.on_error {
-                writeln!(out, "      on_error = {on_error:?}")?;
-            }
-        }
-        None if !step.result.is_null() => writeln!(out, "      gives {}", short(&without_raw(&step.result)))?,
-        None => {}
-    }
-    Ok(())
-}
-
-fn print_effect(out: &mut impl Write, effect: &EffectTrace) -> std::io::Result<()> {
-    let from = effect
-        .from
-        .as_ref()
-        .map(|from| format!("   [{from}]"))
-        .unwrap_or_default();
-    writeln!(out, "      asks {}{from}", plain(&effect.effect))?;
-    for call in &effect.calls {
-        if call.is_unsent() {
-            writeln!(out, "        {} {}   (not sent)", call.method, plain(&call.path))?;
-            if !call.body.is_null() {
-                writeln!(out, "          would send {}", short(&call.body))?;
-            }
-            continue;
-        }
-        let status = if call.http_status == 0 {
-            "no answer".to_owned()
-        } else {
-            call.http_status.to_string()
-        };
-        let shared = match call.shared {
-            0 => String::new(),
-            messages => format!(", shared by {messages}"),
-        };
-        writeln!(
-            out,
-            "        {} {} → {status} in {} ms{shared}",
-            call.method,
-            plain(&call.path),
-            call.took_ms
-        )?;
-        if !call.body.is_null() {
-            writeln!(out, "          sent     {}", short(&call.body))?;
-        }
-        if !call.answer.is_empty() {
-            writeln!(out, "          answered {}", cut(plain(&call.answer)))?;
-        }
-    }
-    Ok(())
-}
-
-/// Halo's own records are long; the fields of the result say what matters.
-fn without_raw(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => Value::Object(
-            fields
-                .iter()
-                .filter(|(name, _)| *name != "raw")
-                .map(|(name, value)| (name.clone(), without_raw(value)))
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.iter().map(without_raw).collect()),
-        other => other.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -413,17 +196,5 @@ mod tests {
         ] {
             assert_eq!(plain(text), expected);
         }
-    }
-
-    #[test]
-    fn a_value_is_shown_a_line_for_each_thing_that_is_not_empty() {
-        let value = json!({
-            "from": { "address": "ann@stranger.example", "name": "" }, "cc": [], "report": null, "automatic": false,
-            "size": 12, "ticket_ids": [7],
-        });
-        let mut out = Vec::new();
-        print_value(&mut out, "email", &value).unwrap();
-        let expected = "  email.from.address = \"ann@stranger.example\"\n  email.size = 12\n  email.ticket_ids = [7]\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

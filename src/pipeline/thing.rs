@@ -31,6 +31,8 @@ pub enum Thing {
     Report,
     /// A new configuration that was not taken.
     Configuration,
+    /// The address of health, metrics and the page.
+    Http,
 }
 
 impl Thing {
@@ -48,7 +50,12 @@ impl Thing {
     pub fn connection(&self) -> Option<&ConnectionName> {
         match self {
             Thing::Connection(name) | Thing::Permission(name, _) | Thing::Missing(name, _) => Some(name),
-            Thing::Mailbox(_) | Thing::Settling(_) | Thing::Smtp | Thing::Report | Thing::Configuration => None,
+            Thing::Mailbox(_)
+            | Thing::Settling(_)
+            | Thing::Smtp
+            | Thing::Report
+            | Thing::Configuration
+            | Thing::Http => None,
         }
     }
 
@@ -84,6 +91,7 @@ impl Thing {
             Thing::Smtp => "the SMTP server takes letters again",
             Thing::Report => "reports are taken again",
             Thing::Configuration => "a new configuration was taken",
+            Thing::Http => "health, metrics and the page are served",
         }
     }
 }
@@ -99,6 +107,7 @@ impl fmt::Display for Thing {
             Thing::Smtp => f.write_str("smtp"),
             Thing::Report => f.write_str("report"),
             Thing::Configuration => f.write_str("configuration"),
+            Thing::Http => f.write_str("http"),
         }
     }
 }
