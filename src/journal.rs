@@ -24,7 +24,7 @@ pub use change::{
     Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Receipt, Received,
     Settled,
 };
-pub use entry::{Attempt, Entry, Row, RowFilter, Totals};
+pub use entry::{Attempt, Entry, Row, RowFilter, RuleCount, Totals};
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 
 /// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.
@@ -263,4 +263,7 @@ pub trait Journal: Send + Sync {
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>>;
     /// The accounting identity of each mailbox.
     fn totals(&self) -> Answer<'_, BTreeMap<MailboxName, Totals>>;
+    /// How often each rule matched, by its name, of the rules that ever did. Counted when a message comes to its end, and
+    /// kept when its row is dropped.
+    fn rule_counts(&self) -> Answer<'_, BTreeMap<String, RuleCount>>;
 }

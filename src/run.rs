@@ -64,6 +64,8 @@ pub enum End {
         reason: String,
         /// The rule that decided; empty where none matched.
         rule: String,
+        /// The rules that matched, in earlier attempts too.
+        matched: Vec<String>,
         /// What the sender shall read, where it is to be bounced.
         bounce: Option<String>,
     },
@@ -252,6 +254,7 @@ impl<'s> Interpreter<'s, '_, '_> {
             outcome,
             reason,
             rule,
+            matched: self.run.matched.clone(),
             bounce,
         }
     }

@@ -155,6 +155,8 @@ pub struct Ended {
     pub reason: String,
     /// The rule that decided, or empty.
     pub rule: String,
+    /// The rules that matched the message, in earlier attempts of this run too; each once.
+    pub matched: Vec<String>,
     /// Everything `show` prints of the attempt. Shared: whoever may have to write it again keeps it.
     pub trace: Arc<Value>,
     /// How many requests to Halo it has cost.

@@ -27,6 +27,15 @@ pub struct Row {
     pub calls: u64,
 }
 
+/// How often a rule matched, and when it did last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RuleCount {
+    /// Messages that it matched; one that ran again counts again.
+    pub matched: u64,
+    /// When the last of them came to its end.
+    pub last: Option<Timestamp>,
+}
+
 /// Which rows `log` shows, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct RowFilter {

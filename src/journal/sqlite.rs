@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Change, Creation, CreationKey, Digest, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position,
-    Queue, Receipt, Row, RowFilter, Spot, Totals, Unsettled, Work,
+    Queue, Receipt, Row, RowFilter, RuleCount, Spot, Totals, Unsettled, Work,
 };
 use crate::{
     clock::Clock,
@@ -262,5 +262,9 @@ impl Journal for Sqlite {
 
     fn totals(&self) -> Answer<'_, BTreeMap<MailboxName, Totals>> {
         Box::pin(self.readers.read(read::totals))
+    }
+
+    fn rule_counts(&self) -> Answer<'_, BTreeMap<String, RuleCount>> {
+        Box::pin(self.readers.read(read::rule_counts))
     }
 }

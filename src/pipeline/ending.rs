@@ -15,7 +15,7 @@ use crate::{
         address::{AddrSpec, NameAddr},
     },
     outcome::{Outcome, Reason, bounce::Bounce, guard::Guard, ours},
-    run::{End, trace::Trace},
+    run::{End, state::Run, trace::Trace},
 };
 
 /// What an ending is made from.
@@ -42,6 +42,8 @@ pub struct Attempted<'a> {
 struct Account {
     trace: Arc<Value>,
     calls: usize,
+    /// The rules that matched, in earlier attempts too.
+    matched: Vec<String>,
 }
 
 /// How a message waits for its next attempt.
@@ -57,14 +59,15 @@ struct Wait {
 impl Attempted<'_> {
     /// The change that ends the attempt.
     pub fn change(&self, end: End, trace: &Trace) -> Change {
-        let account = self.account(trace);
         match end {
             End::Concluded {
                 outcome,
                 reason,
                 rule,
+                matched,
                 bounce,
             } => {
+                let account = self.account(trace, matched);
                 let ended = match bounce {
                     Some(text) => self.bounced(&text, reason, rule, account),
                     None => self.ended(outcome, reason, rule, account),
@@ -80,6 +83,7 @@ impl Attempted<'_> {
                 not_before,
                 run,
             } => {
+                let account = self.account(trace, Run::matched_in(&run));
                 let waits_for = fault.map(|(connection, fault)| Thing::at_fault(&connection, &fault));
                 self.deferred(reason, waits_for, not_before, run, account)
             }
@@ -89,6 +93,7 @@ impl Attempted<'_> {
                     waits_for: None,
                     not_before: Some(until),
                 };
+                let account = self.account(trace, Run::matched_in(&run));
                 self.put_off(reason, wait, run, account)
             }
             End::Untold { what } => unreachable!("a real run asks: {what}"),
@@ -110,20 +115,23 @@ impl Attempted<'_> {
     }
 
     fn without_rules(&self, outcome: Outcome, reason: String) -> Change {
-        let ended = self.ended(outcome, reason, String::new(), self.account(&Trace::default()));
+        let matched = self.work.run.as_ref().map(Run::matched_in).unwrap_or_default();
+        let account = self.account(&Trace::default(), matched);
+        let ended = self.ended(outcome, reason, String::new(), account);
         Change::Ended {
             claim: self.work.claim,
             ended: Box::new(ended),
         }
     }
 
-    fn account(&self, trace: &Trace) -> Account {
+    fn account(&self, trace: &Trace, matched: Vec<String>) -> Account {
         let mut value = serde_json::to_value(trace).expect("a trace is plain data");
         value["config"] = Value::String(self.generation.digest.clone());
         value["version"] = Value::String(env!("CARGO_PKG_VERSION").to_owned());
         Account {
             trace: Arc::new(value),
             calls: trace.counted(),
+            matched,
         }
     }
 
@@ -136,6 +144,7 @@ impl Attempted<'_> {
             outcome,
             reason,
             rule,
+            matched: account.matched,
             trace: account.trace,
             calls: account.calls,
             bounce: None,
@@ -161,6 +170,7 @@ impl Attempted<'_> {
                     outcome: Outcome::Failed,
                     reason,
                     rule,
+                    matched: account.matched,
                     trace: account.trace,
                     calls: account.calls,
                     bounce: None,
@@ -206,6 +216,7 @@ impl Attempted<'_> {
             outcome: Outcome::Bounced,
             reason,
             rule,
+            matched: account.matched,
             trace: account.trace,
             calls: account.calls,
             bounce: Some((letter, limit)),

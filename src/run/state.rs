@@ -16,6 +16,9 @@ pub struct Run {
     pub now: Timestamp,
     /// The matching rules that are behind it.
     pub ended: Vec<(String, RuleEnd)>,
+    /// The rules that matched the message, those that are behind it and the one it is in.
+    #[serde(default)]
+    pub matched: Vec<String>,
     /// The rule it is in; empty between rules.
     pub rule: String,
     /// That rule's digest.
@@ -80,6 +83,7 @@ impl Run {
         Run {
             now,
             ended: Vec::new(),
+            matched: Vec::new(),
             rule: String::new(),
             digest: String::new(),
             frames: Vec::new(),
@@ -91,6 +95,11 @@ impl Run {
         }
     }
 
+    /// The rules that had matched where a run, as a deferred message keeps it, stopped.
+    pub fn matched_in(run: &Value) -> Vec<String> {
+        serde_json::from_value(run["matched"].clone()).unwrap_or_default()
+    }
+
     /// Whether that rule is behind it.
     pub fn has_ended(&self, rule: &str) -> bool {
         self.ended.iter().any(|(name, _)| name == rule)
@@ -99,6 +108,9 @@ impl Run {
     /// A matching rule begins, with every name that its steps store.
     pub fn begin_rule(&mut self, rule: &Rule) {
         self.leave_rule();
+        if !self.matched.contains(&rule.name) {
+            self.matched.push(rule.name.clone());
+        }
         self.rule = rule.name.clone();
         self.digest = rule.digest.clone();
         self.custom.extend(empty(&rule.stores));

@@ -213,6 +213,7 @@ fn concluded(through: &Through) -> (Outcome, &str, &str, Option<&str>) {
             reason,
             rule,
             bounce,
+            ..
         } => (*outcome, reason, rule, bounce.as_deref()),
         other => panic!("it came to no outcome: {other:?}"),
     }

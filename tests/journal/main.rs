@@ -8,6 +8,7 @@ mod endings;
 mod folding;
 mod joined;
 mod listing;
+mod matches;
 mod model;
 mod outbox;
 mod receiving;

@@ -100,6 +100,7 @@ pub fn ended(outcome: Outcome, reason: &str) -> Ended {
         outcome,
         reason: reason.into(),
         rule: "Everyone".into(),
+        matched: vec!["Everyone".into()],
         trace: Arc::new(json!({ "steps": [] })),
         calls: 3,
         bounce: None,

@@ -150,6 +150,7 @@ pub(super) fn ended(
         return Ok(Receipt::Stale);
     };
     notices(hand, &ended.notices)?;
+    count_matches(hand, &ended.matched)?;
     // No sender is bounced twice for one message, also when it runs again.
     let told = match &ended.bounce {
         Some(_) => outbox::told(hand, held.entry)?,
@@ -179,6 +180,18 @@ pub(super) fn ended(
             bouncing(hand, &held, ended)
         }
     }
+}
+
+/// These rules matched one message more.
+fn count_matches(hand: &Hand<'_>, rules: &[String]) -> rusqlite::Result<()> {
+    let mut one_more = hand.db.prepare_cached(
+        "INSERT INTO rule_count (rule, matched, last) VALUES (?1, 1, ?2)
+         ON CONFLICT (rule) DO UPDATE SET matched = matched + 1, last = excluded.last",
+    )?;
+    for rule in rules {
+        one_more.execute(params![rule, At(hand.now)])?;
+    }
+    Ok(())
 }
 
 /// The message waits for its bounce.

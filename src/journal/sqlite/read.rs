@@ -15,8 +15,8 @@ use super::{
 use crate::{
     config::MailboxName,
     journal::{
-        Creation, CreationKey, Digest, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, Spot, Totals,
-        Unsettled,
+        Creation, CreationKey, Digest, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, RuleCount, Spot,
+        Totals, Unsettled,
     },
     outcome::Outcome,
 };
@@ -253,6 +253,19 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<BTreeMap<MailboxName, 
         }
     }
     Ok(totals)
+}
+
+/// How often each rule matched.
+pub(super) fn rule_counts(db: &Connection) -> rusqlite::Result<BTreeMap<String, RuleCount>> {
+    db.prepare_cached("SELECT rule, matched, last FROM rule_count")?
+        .query_map([], |row| {
+            let count = RuleCount {
+                matched: u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default(),
+                last: Some(row.get::<_, At>(2)?.0),
+            };
+            Ok((row.get(0)?, count))
+        })?
+        .collect()
 }
 
 /// A limit or a number of things, as SQL takes it.

@@ -140,3 +140,36 @@ fn waits_grow_with_deferrals_of_one_kind_in_a_row_however_many_attempts_there_we
     check_wait(6, false, true, first);
     check_wait(6, true, false, first);
 }
+
+#[test]
+fn rules_that_matched_before_the_message_was_given_up_are_kept() {
+    let (generation, mut work) = (generation("support@desk.example"), work("support"));
+    let run = serde_json::json!({ "matched": ["alerts", "all"] });
+    work.waited = generation.config.retry.give_up_after;
+    work.run = Some(run.clone());
+    let attempted = Attempted {
+        work: &work,
+        generation: &generation,
+        message: &Message::default(),
+        octets: b"",
+        dmarc: "none",
+        hostname: "mx.desk.example",
+        now: Timestamp::UNIX_EPOCH,
+        spread: 0.0,
+    };
+    let given_up = End::Deferred {
+        reason: "it is down".to_owned(),
+        fault: None,
+        not_before: None,
+        run,
+    };
+    for change in [
+        attempted.change(given_up, &Trace::default()),
+        attempted.unread(Reason::OctetsGone),
+    ] {
+        match change {
+            Change::Ended { ended, .. } => assert_eq!(ended.matched, ["alerts", "all"]),
+            other => panic!("{other:?}"),
+        }
+    }
+}

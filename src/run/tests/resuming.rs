@@ -142,3 +142,26 @@ fn a_run_that_can_not_be_read_begins_anew() {
     let mut way = Way::new(&rule("r", &create("one")), "x");
     check_resumed(&mut way, json!({ "of": "another version" }), &["one"]);
 }
+
+#[test]
+fn the_rules_that_matched_in_earlier_attempts_are_still_told() {
+    let when = |when: &str| format!("when = \"{when}\"\n{}", create("none"));
+    let rules = rule("first", &create("first"))
+        + &rule("not this one", &when("false"))
+        + &rule("second", &(create("one") + &create("two")))
+        + &rule("broken", &when("email.body | regex_find(pattern=email.subject)"));
+    let mut way = Way::new(&rules, "(");
+    way.down("two");
+    let run = way.put_off();
+    assert_eq!(Run::matched_in(&run), ["first", "second"]);
+    way.mended();
+    match way.attempt(Some(run)).end {
+        End::Concluded { outcome, matched, .. } => {
+            assert_eq!(
+                (outcome, matched),
+                (Outcome::Failed, vec!["first".into(), "second".into()])
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
