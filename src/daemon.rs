@@ -200,6 +200,7 @@ impl Mailboxes {
 
     fn start(&self, name: &MailboxName, config: &MailboxConfig) -> Running {
         let stop = self.world.stop.child_token();
+        self.world.state.watches(name);
         let watched = Arc::new(Watched {
             world: self.world.clone(),
             name: name.clone(),

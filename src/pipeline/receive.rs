@@ -162,7 +162,10 @@ impl Watched {
             match passed {
                 Ok(()) => Box::pin(self.note_well()).await,
                 // The connection is well, and new mail is not to wait for a better one.
-                Err(error @ ReceiveError::Withheld { .. }) => Box::pin(self.note_trouble(&error)).await,
+                Err(error @ ReceiveError::Withheld { .. }) => {
+                    self.note_checked();
+                    Box::pin(self.note_trouble(&error)).await;
+                }
                 Err(error) => return Err(error),
             }
             *failures = 0;
@@ -215,7 +218,7 @@ impl Watched {
             next_uid = next_uid.max(highest.map_or(0, |highest| highest.saturating_add(1)));
             let count = listed.len();
             let wanted = self.unknown(listed).await?;
-            self.world.state.read(&self.name, count - wanted.len());
+            self.note_read(count - wanted.len());
             let (late, wanted) = self.doubts.apart(wanted);
             doubtful.extend(late);
             withheld.extend(self.take(session, wanted, skipping).await?);
@@ -284,7 +287,7 @@ impl Watched {
             let (batch, later) = rest.split_at(length);
             rest = later;
             withheld.extend(self.batch(session, batch, header_only, skipping).await?);
-            self.world.state.read(&self.name, batch.len());
+            self.note_read(batch.len());
             if self.stop.is_cancelled() {
                 return Err(MailboxError::Lost {
                     reason: "the daemon stops".to_owned(),
@@ -306,7 +309,18 @@ impl Watched {
         Thing::Mailbox(self.name.clone())
     }
 
+    /// So many more were read.
+    fn note_read(&self, more: usize) {
+        self.world.state.read(&self.name, more);
+        self.note_checked();
+    }
+
+    fn note_checked(&self) {
+        self.world.state.checks(&self.name, self.world.clock.now());
+    }
+
     async fn note_well(&self) {
+        self.note_checked();
         report::well(&self.world, self.thing()).await;
     }
 

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 pub use super::thing::Thing;
-use crate::config::MailboxName;
+use crate::{clock::moment, config::MailboxName};
 
 /// What mends itself within this time is nobody's business.
 const LASTS: SignedDuration = SignedDuration::from_mins(15);
@@ -47,6 +47,23 @@ pub struct Reading {
     pub of: usize,
 }
 
+/// When a watched mailbox was looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked {
+    /// When it answered last, and all that was new there was received, or reading that went on; `None`: not yet.
+    pub last: Option<Timestamp>,
+    /// The same by a clock that goes on evenly; when the watch began where there is none yet.
+    since: Instant,
+}
+
+impl Checked {
+    /// So long it has not answered, since the watch began where it never did.
+    #[allow(dead_code, reason = "for health and the page")]
+    pub fn silent_for(&self) -> Duration {
+        moment().saturating_duration_since(self.since)
+    }
+}
+
 /// How everything is.
 #[derive(Debug, Default)]
 pub struct States {
@@ -64,6 +81,8 @@ struct Known {
     told: BTreeSet<Thing>,
     /// The mailboxes that were reached and are being read.
     reading: BTreeMap<MailboxName, Reading>,
+    /// Those that are watched.
+    checked: BTreeMap<MailboxName, Checked>,
     /// When the loop that takes up work made its last turn.
     turned: Instant,
     /// Whether systemd knows that the daemon is ready.
@@ -77,6 +96,7 @@ impl Default for Known {
             well: BTreeMap::new(),
             told: BTreeSet::new(),
             reading: BTreeMap::new(),
+            checked: BTreeMap::new(),
             turned: Instant::now(),
             is_ready: false,
         }
@@ -173,10 +193,30 @@ impl States {
         self.known().reading.get(mailbox).copied()
     }
 
+    /// The mailbox is watched from now on.
+    pub fn watches(&self, mailbox: &MailboxName) {
+        let (last, since) = (None, moment());
+        self.known().checked.insert(mailbox.clone(), Checked { last, since });
+    }
+
+    /// The mailbox answers, and what was new there was received, or a part of it where that is much.
+    pub fn checks(&self, mailbox: &MailboxName, now: Timestamp) {
+        if let Some(checked) = self.known().checked.get_mut(mailbox) {
+            (checked.last, checked.since) = (Some(now), moment());
+        }
+    }
+
+    /// When it did so last; `None`: it is not watched.
+    #[allow(dead_code, reason = "for health and the page")]
+    pub fn checked(&self, mailbox: &MailboxName) -> Option<Checked> {
+        self.known().checked.get(mailbox).copied()
+    }
+
     /// The mailbox is no longer watched as it was.
     pub fn forget(&self, mailbox: &MailboxName) {
         let mut known = self.known();
         known.reading.remove(mailbox);
+        known.checked.remove(mailbox);
         for thing in [Thing::Mailbox(mailbox.clone()), Thing::Settling(mailbox.clone())] {
             known.troubles.remove(&thing);
             known.well.remove(&thing);
@@ -293,6 +333,22 @@ mod tests {
         states.well(&thing, at(7));
         assert!(states.was_well_after(&thing, at(6)));
         assert!(!states.was_well_after(&thing, at(8)));
+    }
+
+    #[test]
+    fn a_trouble_does_not_make_forgotten_when_a_mailbox_was_checked_last() {
+        let (states, support) = (States::default(), MailboxName("support".to_owned()));
+        let last = || states.checked(&support).map(|checked| checked.last);
+        states.checks(&support, at(0));
+        assert_eq!(last(), None, "nobody watches it");
+        states.watches(&support);
+        assert_eq!(last(), Some(None));
+        states.checks(&support, at(1));
+        states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(2));
+        assert_eq!(last(), Some(Some(at(1))));
+        assert!(states.checked(&support).unwrap().silent_for() < Duration::from_secs(60));
+        states.forget(&support);
+        assert_eq!(last(), None);
     }
 
     #[test]
