@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod ask;
+mod asked;
 mod creatable;
 mod flood;
 pub mod live;
@@ -189,6 +190,9 @@ pub struct EffectTrace {
     pub connection: Option<ConnectionName>,
     /// What was asked, for people.
     pub effect: String,
+    /// The same as data, long texts by their digest ([`Effect::kept`]); null in a trace of an earlier version.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub asked: Value,
     /// The requests that went out; none where a cache knew.
     pub calls: Vec<Call>,
     /// `"simulated"`, `"assumed …"`, `"recorded"`: where the answer is not fresh from Halo; or what it leaves out.
@@ -196,6 +200,9 @@ pub struct EffectTrace {
     pub from: Option<String>,
     /// The answer, or null where it failed.
     pub answer: Value,
+    /// Why it was refused for good, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// The client, site or choice of that name, where it was looked for and is there exactly once; for this process alone.
     #[serde(skip)]
     pub found: Option<Named>,
@@ -280,8 +287,12 @@ impl<'a> Effects<'a> {
             self.step.clone()
         };
         if let Some(answer) = self.recorded_answer(&key, &effect) {
-            self.note(&effect, Vec::new(), Some("recorded".to_owned()), answer.clone());
-            return read(answer, &effect);
+            let given = Answer {
+                value: answer,
+                assumed: Some("recorded".to_owned()),
+            };
+            self.note(&effect, Vec::new(), &Ok(given.clone()));
+            return read(given.value, &effect);
         }
         let calls = Calls::default();
         let asking = Asking {
@@ -291,16 +302,8 @@ impl<'a> Effects<'a> {
             enclosed: self.enclosed,
         };
         let answered = self.performer.perform(&effect, asking).await;
-        match answered {
-            Ok(answer) => {
-                self.note(&effect, calls.take(), answer.assumed, answer.value.clone());
-                read(answer.value, &effect)
-            }
-            Err(error) => {
-                self.note(&effect, calls.take(), None, Value::Null);
-                Err(error)
-            }
-        }
+        self.note(&effect, calls.take(), &answered);
+        read(answered?.value, &effect)
     }
 
     fn recorded_answer(&self, key: &str, effect: &Effect) -> Option<Value> {
@@ -309,16 +312,23 @@ impl<'a> Effects<'a> {
         intent.answer.clone().filter(|answer| same && !answer.is_null())
     }
 
-    fn note(&mut self, effect: &Effect, calls: Vec<Call>, from: Option<String>, answer: Value) {
+    fn note(&mut self, effect: &Effect, calls: Vec<Call>, answered: &Result<Answer, StepError>) {
+        let (from, answer, refused) = match answered {
+            Ok(answer) => (answer.assumed.clone(), answer.value.clone(), None),
+            Err(StepError::Failed { reason }) => (None, Value::Null, Some(reason.clone())),
+            Err(_) => (None, Value::Null, None),
+        };
         self.trace.push(EffectTrace {
             connection: effect.connection().cloned(),
             effect: effect.describe(),
+            asked: effect.kept(),
             calls,
             from,
             found: effect
                 .named()
                 .filter(|_| answer.as_array().is_some_and(|rows| rows.len() == 1)),
             answer,
+            refused,
         });
     }
 }

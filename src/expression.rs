@@ -211,8 +211,16 @@ pub struct Evaluated {
     pub truth: bool,
     /// For a leaf that reads names: each with its value, cut short (`email.subject` = `"Printer"`).
     pub values: Vec<(String, Value)>,
-    /// Empty for a leaf; `and`, `or`, `not` have their parts here, those that were not reached left out.
+    /// Empty for a leaf; `and`, `or`, `not` have their parts here.
     pub parts: Vec<Evaluated>,
+    /// False for a part that was not reached: those before it had decided.
+    #[serde(default = "was_asked", skip_serializing_if = "Clone::clone")]
+    pub asked: bool,
+}
+
+/// Traces of earlier versions have no part that was not asked.
+fn was_asked() -> bool {
+    true
 }
 
 impl Condition {

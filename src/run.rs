@@ -101,6 +101,7 @@ pub async fn through(setting: &Setting<'_>, resumed: Option<Value>, effects: &mu
     let resumed = resumed.and_then(|value| serde_json::from_value(value).ok());
     let mut run: Run = resumed.unwrap_or_else(|| Run::new(setting.now));
     let start = Start::of(&run, setting.rules);
+    let now = run.now;
     if !start.in_its_midst {
         run.leave_rule();
     }
@@ -116,7 +117,11 @@ pub async fn through(setting: &Setting<'_>, resumed: Option<Value>, effects: &mu
         run,
         scope: Scope::new().with_freemail(&freemail),
         variables: Vec::new(),
-        trace: Trace::default(),
+        trace: Trace {
+            rules: Vec::new(),
+            now: Some(now),
+            hostname: setting.hostname.to_owned(),
+        },
         steps: Vec::new(),
         last_result: Value::Null,
     };

@@ -89,6 +89,7 @@ impl Part {
                     truth: value.is_truthy(),
                     values,
                     parts: Vec::new(),
+                    asked: true,
                 });
             }
         };
@@ -97,22 +98,35 @@ impl Part {
             truth,
             values: Vec::new(),
             parts,
+            asked: true,
         })
+    }
+
+    fn not_asked(&self) -> Evaluated {
+        Evaluated {
+            text: self.text.clone(),
+            truth: false,
+            values: Vec::new(),
+            parts: Vec::new(),
+            asked: false,
+        }
     }
 }
 
-/// Evaluates parts until one is as asked for.
+/// Evaluates parts until one is as asked for; the others are there and say that they were not asked.
 fn until(parts: &[Part], scope: &Scope, decides: bool) -> Result<(bool, Vec<Evaluated>), RenderError> {
     let mut evaluated = Vec::with_capacity(parts.len());
+    let mut decided = false;
     for part in parts {
-        let part = part.evaluate(scope)?;
-        let decided = part.truth == decides;
-        evaluated.push(part);
         if decided {
-            return Ok((decides, evaluated));
+            evaluated.push(part.not_asked());
+            continue;
         }
+        let part = part.evaluate(scope)?;
+        decided = part.truth == decides;
+        evaluated.push(part);
     }
-    Ok((!decides, evaluated))
+    Ok((decided == decides, evaluated))
 }
 
 /// The operands of `a and b and c`, which the grammar nests to the left.

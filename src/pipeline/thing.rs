@@ -137,9 +137,11 @@ mod tests {
         EffectTrace {
             connection: Some(main()),
             effect: String::new(),
+            asked: serde_json::Value::Null,
             calls: vec![call],
             from: None,
             answer: serde_json::Value::Null,
+            refused: None,
             found: client.map(|name| Named::Client(Reference::Name(name.to_owned()))),
         }
     }

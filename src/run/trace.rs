@@ -1,5 +1,6 @@
 //! What happened in an attempt: what `show` and `explain` print, as the journal keeps it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,6 +17,12 @@ use crate::{
 pub struct Trace {
     /// Every rule that was looked at.
     pub rules: Vec<RuleTrace>,
+    /// `meta.now`; none where no rule saw the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Timestamp>,
+    /// `meta.hostname`
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hostname: String,
 }
 
 /// One rule.

@@ -24,6 +24,9 @@ fn drawn(evaluated: &Evaluated) -> String {
         .map(|(name, value)| format!("{name}: {value}"))
         .collect();
     let inner = if parts.is_empty() { values } else { parts };
+    if !evaluated.asked {
+        return format!("<{}> not asked", evaluated.text);
+    }
     format!("<{}> {} [{}]", evaluated.text, evaluated.truth, inner.join("; "))
 }
 
@@ -64,7 +67,12 @@ fn a_condition_shows_its_parts_and_the_values_they_read() {
         ("email.size > 1", "<email.size > 1> true [email.size: 2048]"),
         (
             "email.junk and email.size > 1",
-            "<email.junk and email.size > 1> false [<email.junk> false [email.junk: false]]",
+            "<email.junk and email.size > 1> false [<email.junk> false [email.junk: false]; <email.size > 1> not asked]",
+        ),
+        (
+            "not (email.size > 1 or email.junk and custom.note)",
+            "<not (email.size > 1 or email.junk and custom.note)> false [<(email.size > 1 or email.junk and custom.note)> true \
+             [<email.size > 1> true [email.size: 2048]; <email.junk and custom.note> not asked]]",
         ),
         (
             "not email.junk and (custom.note or email.headers[\"x-foo\"] == \"bar\") and email.to.0.local",
