@@ -183,7 +183,7 @@ impl Mailboxes {
                 .is_some_and(|config| config.enabled && *config == running.started_from)
         };
         for (name, running) in self.running.extract_if(.., |name, running| !wanted(name, running)) {
-            tracing::info!(mailbox = name.0, "is no longer watched as it was");
+            tracing::info!(mailbox = name.0, "mailbox {name} is no longer watched as it was");
             running.stop.cancel();
             running.tasks.close();
             self.world.state.forget(&name);
@@ -216,11 +216,11 @@ impl Mailboxes {
             config: config.clone(),
             stop: stop.clone(),
         });
-        let receiving = survive(stop.clone(), move || {
+        let receiving = survive(name.clone(), stop.clone(), move || {
             let watched = watched.clone();
             async move { pipeline::receive(&watched).await }
         });
-        let settling = survive(stop.clone(), move || {
+        let settling = survive(name.clone(), stop.clone(), move || {
             let settler = settler.clone();
             async move { pipeline::settle(&settler).await }
         });
@@ -236,7 +236,7 @@ impl Mailboxes {
                 before.wait().await;
             }
             if !stop.is_cancelled() {
-                tracing::info!(mailbox = name, "is watched");
+                tracing::info!(mailbox = name, "mailbox {name} is watched");
                 tokio::join!(receiving, settling);
             }
         }));
@@ -246,13 +246,16 @@ impl Mailboxes {
 
 /// Runs a mailbox's loop in a task of its own and starts it again after a panic: what one server sends never
 /// stops the daemon.
-async fn survive<F, R>(stop: CancellationToken, run: F)
+async fn survive<F, R>(mailbox: MailboxName, stop: CancellationToken, run: F)
 where
     F: Fn() -> R,
     R: Future<Output = ()> + Send + 'static,
 {
     while let Err(error) = tokio::spawn(run()).await {
-        tracing::error!("a mailbox's loop broke off and starts again: {error}");
+        tracing::error!(
+            mailbox = mailbox.0,
+            "the work on mailbox {mailbox} broke off by a fault of the program and begins again: {error}"
+        );
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
             () = stop.cancelled() => return,
@@ -263,7 +266,7 @@ where
 async fn trim(world: &World) {
     loop {
         if let Err(error) = trim_once(world).await {
-            tracing::error!("{error}");
+            tracing::warn!("what retention no longer keeps is dropped in an hour: {error}");
         }
         tokio::select! {
             () = clock::sleep(TRIM_EVERY) => {}

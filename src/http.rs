@@ -50,17 +50,16 @@ async fn serve_at(world: &Arc<World>, listen: Option<SocketAddr>) {
         match TcpListener::bind(listen).await {
             Ok(listener) => {
                 report::well(world, Thing::Http).await;
-                tracing::info!(%listen, "serves health, metrics and the page");
+                tracing::info!(%listen, "health, metrics and the page are served on http://{listen}");
                 if let Err(error) = axum::serve(listener, router(world)).await {
-                    tracing::error!(%listen, "serving broke off and begins again: {error}");
+                    tracing::error!(%listen, "serving on {listen} broke off and begins again: {error}");
                 }
             }
             Err(error) => {
                 let reason = format!(
                     "{listen} can not be listened on: {error}; change listen in [http], or end whatever has the port"
                 );
-                tracing::error!("{reason}");
-                report::trouble(world, Thing::Http, reason, false, Urgency::IfItLasts).await;
+                report::trouble_again(world, Thing::Http, reason, false, Urgency::IfItLasts).await;
             }
         }
         clock::sleep(BIND_AGAIN).await;

@@ -232,7 +232,7 @@ async fn open_now(
     match &config.source {
         MailboxSource::Imap(settings) => {
             let opened = imap::Imap::open(settings, sign_ins, imap::Patience::default()).await?;
-            tracing::debug!(mailbox = %name, host = %settings.host, "signed in");
+            tracing::debug!(mailbox = %name, host = %settings.host, "mailbox {name} is signed in to at {}", settings.host);
             Ok(Box::new(opened))
         }
         MailboxSource::Maildir { path } => Ok(Box::new(maildir::Maildir::open(name, path).await?)),

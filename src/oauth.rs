@@ -194,7 +194,13 @@ async fn renew(
     held.refused = None;
     match fetched {
         Ok(token) => {
-            tracing::debug!(login = config.login, seconds = token.life.as_secs(), "another token");
+            let seconds = token.life.as_secs();
+            tracing::debug!(
+                login = config.login,
+                seconds,
+                "{} has another token, for {seconds} s",
+                config.login
+            );
             held.token = Some(token.clone());
             Ok(token)
         }
@@ -203,7 +209,7 @@ async fn renew(
             let Some(token) = usable.cloned() else {
                 return Err(error);
             };
-            tracing::warn!(login = config.login, "the token is used on: {error}");
+            tracing::warn!(login = config.login, "{}: the token is used on: {error}", config.login);
             Ok(token)
         }
         Err(error) => {

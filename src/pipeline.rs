@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     clock,
-    journal::{Change, Queue, Work},
+    journal::{Queue, Work},
 };
 
 // The loops.
@@ -33,10 +33,11 @@ pub mod health;
 pub mod lane;
 pub mod report;
 pub mod states;
+mod story;
 pub mod thing;
 mod world;
 
-use finish::log_reception;
+use finish::{Finished, log_reception};
 use receive::Watched;
 use settle::Settler;
 use work::{Crew, InHand};
@@ -65,7 +66,7 @@ async fn take_runnable(crew: &Crew) {
         let longest = match crew.pass(None).await {
             Ok(_) => world.until_due(Queue::Work, LOOK_AGAIN).await,
             Err(error) => {
-                tracing::error!("{error}");
+                tracing::error!("no message can be taken up: {error}");
                 JOURNAL_AGAIN
             }
         };
@@ -86,22 +87,22 @@ async fn through(world: &Arc<World>, in_hand: InHand) {
 
     // Read, put into its context, taken through its rules: the only stage that writes to Halo, each time with its
     // intent on disk before and the answer after it.
-    let change = attempt::guarded(world, &work, octets, message).await;
+    let finished = attempt::guarded(world, &work, octets, message).await;
 
-    end(world, &work, change).await;
+    end(world, &work, finished).await;
     drop(held);
 }
 
 /// An attempt is over: the message has its outcome, or comes again.
-async fn end(world: &World, work: &Work, change: Change) {
+async fn end(world: &World, work: &Work, finished: Finished) {
     // Outcome, bounce, trace and notices in one commit.
-    let Some(receipt) = finish::keep(world, work, &change).await else {
+    let Some(receipt) = finish::keep(world, work, &finished.change).await else {
         return;
     };
-    finish::log_end(work, &change, &receipt);
+    finish::log_end(work, &finished, &receipt);
 
     // Last: who settles, tells and reports finds all of it in the journal, after a restart as well.
-    finish::ring(world, work, &change, &receipt);
+    finish::ring(world, work, &finished.change, &receipt);
 }
 
 /// The third loop, one for each mailbox. What has ended is moved, marked or deleted there, and the journal keeps that it
@@ -115,7 +116,7 @@ pub async fn outbox(world: &World) {
     let mut failures = 0;
     loop {
         let left = outbox::pass(world, None).await.unwrap_or_else(|error| {
-            tracing::error!("{error}");
+            tracing::error!("no letter can be taken up: {error}");
             outbox::Left::default()
         });
         if left.no_way_out {

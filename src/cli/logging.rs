@@ -5,9 +5,16 @@ use std::{
     os::{fd::AsFd, unix::fs::MetadataExt},
 };
 
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use super::{Common, Failure, LogFormat, Status, print};
+
+mod journald;
+mod lines;
+mod record;
+
+use journald::Journald;
+use lines::{Form, Lines};
 
 /// The levels that can be asked for.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -16,38 +23,28 @@ impl Common {
     /// Begins to log. Where standard error is the systemd journal, its own form is the default.
     pub fn begin_logging(&self, default_level: &str) -> Result<(), Failure> {
         let filter = filter(self.log_level.as_deref().unwrap_or(default_level))?;
-        let layer = match self.log_format {
-            Some(LogFormat::Journald) => journald().map_err(|error| {
+        let form = match self.log_format {
+            Some(LogFormat::Journald) => Journald::reach().map(Form::Journald).map_err(|error| {
                 let text = format!("the systemd journal can not be reached: {error}; use --log-format text");
                 Failure::new(Status::Unavailable, text)
             })?,
-            Some(LogFormat::Json) => fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_writer(|| print::LogLines)
-                .boxed(),
+            Some(LogFormat::Json) => Form::Json,
             Some(LogFormat::Text) => text(),
-            None if is_stderr(std::env::var("JOURNAL_STREAM").ok().as_deref()) => journald().unwrap_or_else(|_| text()),
+            None if is_stderr(std::env::var("JOURNAL_STREAM").ok().as_deref()) => {
+                Journald::reach().map_or_else(|_| text(), Form::Journald)
+            }
             None => text(),
         };
         // A second call, as in a test, keeps the first.
-        let _ = registry().with(layer.with_filter(filter)).try_init();
+        let _ = registry().with(Lines(form).with_filter(filter)).try_init();
         Ok(())
     }
 }
 
-type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
-
-fn journald() -> std::io::Result<AnyLayer> {
-    Ok(tracing_journald::layer()?.boxed())
-}
-
-fn text() -> AnyLayer {
-    fmt::layer()
-        .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal() && print::may_colour())
-        .with_writer(|| print::LogLines)
-        .boxed()
+fn text() -> Form {
+    Form::Text {
+        colours: std::io::stderr().is_terminal() && print::may_colour(),
+    }
 }
 
 /// The libraries below speak up at warn unless the operator asks for them by name.

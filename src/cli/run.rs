@@ -60,12 +60,13 @@ async fn serve(world: Arc<World>) -> Ended {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config = world.generation.load().digest,
-        "begins"
+        "halo-intake {} begins",
+        env!("CARGO_PKG_VERSION")
     );
     daemon::run(world, reloads)
         .await
         .map_err(|error| Failure::new(Status::Broken, error.to_string()))?;
-    tracing::info!("ended");
+    tracing::info!("halo-intake has ended");
     Ok(Status::Done)
 }
 
@@ -90,7 +91,7 @@ async fn run_once(world: &Arc<World>) -> Ended {
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a fault of the program");
-        tracing::debug!(place, "{panic}");
+        tracing::error!(place, "a fault of the program at {place}");
+        tracing::debug!(place, "what the program said: {panic}");
     }));
 }

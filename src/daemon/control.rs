@@ -64,7 +64,10 @@ pub(super) async fn serve(world: Arc<World>, crew: Crew) {
     let listener = match crash::across(Step::ControlSocket, || UnixListener::bind(&path)) {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!("{}: {error}; process and retry can not hand work over", path.display());
+            tracing::error!(
+                "{}: {error}; process, retry and check --diff can not reach this service",
+                path.display()
+            );
             return world.stop.cancelled().await;
         }
     };
@@ -76,12 +79,12 @@ pub(super) async fn serve(world: Arc<World>, crew: Crew) {
                     let (world, crew) = (world.clone(), crew.clone());
                     callers.spawn(async move {
                         if let Err(error) = answer(&world, &crew, stream).await {
-                            tracing::warn!("{SOCKET}: {error}");
+                            tracing::warn!("what a command asked through {SOCKET} was not answered: {error}");
                         }
                     });
                 }
                 Err(error) => {
-                    tracing::warn!("{}: {error}", path.display());
+                    tracing::warn!("a command was not heard on {}: {error}", path.display());
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                 }
             },

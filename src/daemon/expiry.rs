@@ -20,7 +20,7 @@ pub(super) async fn run(world: &World) {
     say(world);
     loop {
         if let Err(error) = pass(world).await {
-            tracing::error!("{error}");
+            tracing::warn!("whether a client secret expires is looked at in an hour: {error}");
         }
         tokio::select! {
             () = clock::sleep(EVERY) => {}

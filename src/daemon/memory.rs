@@ -45,7 +45,7 @@ pub async fn keep(world: &World) {
 async fn keep_changed(world: &World, kept: &mut HashMap<String, Value>) {
     for halo in world.halos.all() {
         if let Err(error) = halo.settle_pace().await {
-            tracing::error!("{error}");
+            tracing::warn!(connection = %halo.name(), "what is known of connection {} is kept later: {error}", halo.name());
         }
         let (name, value) = (name(&halo), halo.snapshot());
         if kept.get(&name) == Some(&value) {
@@ -53,7 +53,7 @@ async fn keep_changed(world: &World, kept: &mut HashMap<String, Value>) {
         }
         kept.insert(name.clone(), value.clone());
         if let Err(error) = world.journal.write(Change::Kept { name, value }).await {
-            tracing::error!("{error}");
+            tracing::warn!(connection = %halo.name(), "what is known of connection {} is kept later: {error}", halo.name());
         }
     }
 }

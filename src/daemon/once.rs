@@ -80,7 +80,7 @@ impl Once {
         crew.drain(handed, Some(begun)).await?;
         for task in receiving {
             if let Err(error) = task.await {
-                tracing::error!("a mailbox's reading broke off: {error}");
+                tracing::error!("the reading of a mailbox broke off by a fault of the program: {error}");
             }
         }
         settled.cancel();

@@ -18,10 +18,10 @@ pub fn stop_on_signals(world: Arc<World>) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
         either(&mut terminate, &mut interrupt).await;
-        tracing::info!("stops");
+        tracing::info!("halo-intake stops: what is in hand is finished or handed back");
         world.stop.cancel();
         either(&mut terminate, &mut interrupt).await;
-        tracing::info!("stops at once");
+        tracing::info!("halo-intake stops at once");
         world.hurry.cancel();
     });
     Ok(())

@@ -43,7 +43,7 @@ async fn every(api: &Api, calls: &Calls, is_noted: &AtomicBool) -> Result<Option
     // Reading agents is a permission of its own, and everything else works without it.
     if matches!(answer.http_status, 401 | 403) && is_halos(&answer.body) {
         if !is_noted.swap(true, Ordering::Relaxed) {
-            warn!(connection = %api.connection, "agents can't be read, so none is recognised by address; allow the API application to read them");
+            warn!(connection = %api.connection, "connection {}: agents can't be read, so none is recognised by address; allow the API application to read them", api.connection);
         }
         return Ok(None);
     }

@@ -152,7 +152,7 @@ impl Gather {
     fn learn(&self, api: &Api, shown: &[Option<User>]) {
         let is_partial = shown.contains(&None) && shown.iter().any(Option::is_some);
         if is_partial && !self.is_one_by_one.swap(true, Ordering::Relaxed) {
-            warn!(connection = %api.connection, "Halo doesn't show all of several new users; from now on each is created by a request of its own");
+            warn!(connection = %api.connection, "connection {}: Halo doesn't show all of several new users; from now on each is created by a request of its own", api.connection);
         }
     }
 

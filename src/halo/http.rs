@@ -12,7 +12,7 @@ use reqwest::{
     header::{self, HeaderMap, HeaderName},
 };
 use serde_json::Value;
-use tracing::debug;
+use tracing::trace;
 
 use super::{
     circuit::Circuit,
@@ -88,12 +88,12 @@ impl Http {
         drop(slot);
         passage.ends(answer.is_ok(), began.elapsed());
         let call = noted(label, at, began.elapsed(), &answer);
-        debug!(
+        trace!(
             method = call.method,
             path = call.path,
             http_status = call.http_status,
-            ms = call.took_ms,
-            "asked Halo"
+            took_ms = call.took_ms,
+            "Halo was asked"
         );
         calls.note(call);
         answer

@@ -63,7 +63,9 @@ impl Registry {
             match findings::file::load(&config.state_dir, name, &wanted.url) {
                 Ok(Some(findings)) => connection.halo.learn(Arc::new(findings)),
                 Ok(None) => {}
-                Err(error) => warn!(connection = %name, "the findings of the probe are not used: {error}"),
+                Err(error) => {
+                    warn!(connection = %name, "connection {name}: the findings of the probe are not used: {error}")
+                }
             }
             fresh.insert(name.clone(), connection);
         }

@@ -291,7 +291,7 @@ fn read_auth_info(body: &[u8], base: &Url) -> Option<(Url, Option<String>)> {
     };
     let auth_url = base.join(text("auth_url")?).ok()?;
     if !matches!(auth_url.scheme(), "https" | "http") || (base.scheme() == "https" && auth_url.scheme() != "https") {
-        warn!(%base, %auth_url, "Halo names an authorisation server without TLS; it is not used");
+        warn!(%base, %auth_url, "Halo at {base} names an authorisation server without TLS, which is not used: {auth_url}");
         return None;
     }
     Some((auth_url, text("tenant_id").map(str::to_owned)))

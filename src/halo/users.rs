@@ -114,7 +114,7 @@ async fn by_further_address(
             details += 1;
             detail(api, hit.id, calls).await?
         } else {
-            debug!(user = %hit.id, "more hits than are looked at in detail");
+            debug!(user = %hit.id, "Halo has more users like this than are looked at in detail");
             continue;
         };
         found.extend(user.filter(|user| bears(user, address)));

@@ -128,7 +128,7 @@ impl Code {
                 Ok(answered) => answered,
                 // RFC 8628, 3.5: a server that does not answer in time is asked less often.
                 Err(error) if error.class() == Class::Transient => {
-                    tracing::warn!("asked again: {error}");
+                    tracing::warn!("whether somebody has signed in is asked again: {error}");
                     interval += SLOWER;
                     continue;
                 }

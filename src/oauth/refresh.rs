@@ -49,7 +49,8 @@ pub(super) async fn refresh(
     if let Err(error) = turn.keep(&kept) {
         tracing::error!(
             login = config.login,
-            "the refresh token is kept in memory alone: {error}"
+            "{}: the refresh token is kept in memory alone, so a restart needs halo-intake signin: {error}",
+            config.login
         );
         kept.is_unkept = true;
         *unkept = Some(kept);

@@ -1,13 +1,13 @@
 //! One attempt at one message: read, taken through its rules, and made into what the journal shall keep of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
-use super::{World, ending::Attempted, health};
+use super::{World, ending::Attempted, finish::Finished, health, story};
 use crate::{
     action::send_email::LONGEST,
     config::{Deduplicate, MailboxConfig},
@@ -212,9 +212,10 @@ impl Enclosed for Reading<'_> {
 }
 
 /// An attempt in a task of its own: a panic ends this message's attempt and nothing else.
-pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, message: Option<Message>) -> Change {
+pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, message: Option<Message>) -> Finished {
+    let began = Instant::now();
     if let Some(set_aside) = poisonous(world, work) {
-        return set_aside;
+        return Finished::unread(set_aside);
     }
     let task = tokio::spawn({
         let (world, work) = (world.clone(), work.clone());
@@ -222,13 +223,19 @@ pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, mess
     });
     let _aborted_with_this_one = AbortOnDrop(task.abort_handle());
     match task.await {
-        Ok(change) => change,
+        Ok((change, from)) => Finished {
+            change,
+            from,
+            took: began.elapsed(),
+        },
         Err(_panic) => {
+            let (id, mailbox) = (work.claim.entry.0, &work.place.mailbox.0);
             tracing::error!(
-                message_id = work.claim.entry.0,
-                "the attempt broke off by a fault of the program"
+                id,
+                mailbox,
+                "the attempt at message {id} broke off by a fault of the program"
             );
-            after_panic(world, work).await
+            Finished::unread(after_panic(world, work).await)
         }
     }
 }
@@ -241,24 +248,28 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Takes the message through its rules and says what the journal shall keep. Reads it where nobody has yet.
-async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Message>) -> Change {
+/// Takes the message through its rules and says what the journal shall keep, and whose message it is. Reads it where
+/// nobody has yet.
+async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Message>) -> (Change, String) {
     let generation = world.generation.load_full();
     let message = message.unwrap_or_else(|| Message::read(octets));
     let reading = Reading::read_before(work, octets, message, &generation, &world.hostname);
+    let from = reading.message.author.address.clone();
+    story::begins(work, &reading.message, &generation.digest);
     #[cfg(test)]
     assert!(reading.message.subject != tests::PANICS, "the test wants it so");
     #[cfg(feature = "test-hooks")]
     trip(&reading.message.subject);
     let began = world.clock.now();
     if let Some(reason) = reading.ends_unread() {
-        return reading.attempted(began, 0.0).unread(reason);
+        return (reading.attempted(began, 0.0).unread(reason), from);
     }
     let mut effects = Effects::new(&world.live, &reading, Some(work.claim), work.intents.clone());
     let through = run::through(&reading.setting(began), work.run.clone(), &mut effects).await;
+    story::tell(work, &through.trace);
     health::note(world, began, &through).await;
     let attempted = reading.attempted(world.clock.now(), fastrand::f64());
-    attempted.change(through.end, &through.trace)
+    (attempted.change(through.end, &through.trace), from)
 }
 
 /// What a test wants to happen while a message with that subject is in hand: `panic SUBJECT` or `abort SUBJECT`.
@@ -299,8 +310,8 @@ pub fn email_of(
 }
 
 /// The end of a message whose octets are no longer kept.
-pub(super) fn without_octets(world: &World, work: &Work) -> Change {
-    unread(world, work, |attempted| attempted.unread(Reason::OctetsGone))
+pub(super) fn without_octets(world: &World, work: &Work) -> Finished {
+    Finished::unread(unread(world, work, |attempted| attempted.unread(Reason::OctetsGone)))
 }
 
 /// What becomes of a message whose attempt panicked: it comes again, but not for ever.

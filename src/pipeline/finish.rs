@@ -1,11 +1,34 @@
 //! The end of an attempt, or of a message that ends with its reception: kept, logged, and rung for.
 
+use std::time::Duration;
+
 use super::{JOURNAL_AGAIN, World};
 use crate::{
     config::MailboxName,
     journal::{Change, EntryId, Receipt, Work},
     outcome::Outcome,
 };
+
+/// An attempt that is over.
+pub(super) struct Finished {
+    /// What the journal shall keep.
+    pub change: Change,
+    /// The author's address; empty where the message was not read.
+    pub from: String,
+    /// How long the attempt took.
+    pub took: Duration,
+}
+
+impl Finished {
+    /// Of a message that nobody read.
+    pub fn unread(change: Change) -> Finished {
+        Finished {
+            change,
+            from: String::new(),
+            took: Duration::ZERO,
+        }
+    }
+}
 
 /// Writes a change until it is on disk: the message stays in hand as long. Trace and letter are shared by the copies.
 /// `None` at a stop.
@@ -14,7 +37,12 @@ pub(super) async fn keep(world: &World, work: &Work, change: &Change) -> Option<
         match world.journal.write(change.clone()).await {
             Ok(receipt) => return Some(receipt),
             Err(error) => {
-                tracing::error!(message_id = work.claim.entry.0, "{error}");
+                let (id, mailbox) = (work.claim.entry.0, &work.place.mailbox.0);
+                tracing::error!(
+                    id,
+                    mailbox,
+                    "what became of message {id} is written again in a second: {error}"
+                );
                 tokio::select! {
                     () = tokio::time::sleep(JOURNAL_AGAIN) => {}
                     () = world.stop.cancelled() => return None,
@@ -37,34 +65,80 @@ pub(super) fn ring(world: &World, work: &Work, change: &Change, receipt: &Receip
     }
 }
 
-/// One line a message at info.
-pub(super) fn log_end(work: &Work, change: &Change, receipt: &Receipt) {
-    let (id, mailbox, attempt) = (work.claim.entry.0, &work.place.mailbox.0, work.attempt);
+/// One line a message at info, and what happened meanwhile at debug. One that is deferred again and again is told of at
+/// its attempts 1, 2, 4, 8, …: the others are detail.
+pub(super) fn log_end(work: &Work, finished: &Finished, receipt: &Receipt) {
+    let (id, mailbox, attempts) = (work.claim.entry.0, &work.place.mailbox.0, work.attempt);
+    let Finished { change, from, took } = finished;
+    let whose = whose(id, from);
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match (change, receipt) {
-        (_, Receipt::Stale) => tracing::warn!(message_id = id, "the message was taken over"),
+        (_, Receipt::Stale) => {
+            tracing::warn!(
+                id,
+                mailbox,
+                "{whose} was taken over by somebody else, and this attempt counts for nothing"
+            );
+        }
         (Change::Ended { ended, .. }, receipt) => {
             let (outcome, reason) = match receipt {
                 Receipt::Suppressed(reason) => (Outcome::Failed.word(), reason.as_str()),
                 _ => (ended.outcome.word(), ended.reason.as_str()),
             };
+            let why = why(reason);
             tracing::info!(
-                message_id = id,
+                id,
                 mailbox,
-                attempt,
+                from,
                 outcome,
                 rule = ended.rule,
                 reason,
-                "{outcome}"
+                attempts,
+                calls = ended.calls,
+                took_ms,
+                "{whose}: {outcome}{why}"
             );
         }
-        (Change::Deferred { reason, due, .. }, _) => {
-            tracing::info!(message_id = id, mailbox, attempt, outcome = "deferred", reason, due = %due, "deferred");
+        (Change::Deferred { reason, due, calls, .. }, _) => {
+            let why = why(reason);
+            let text = format!("{whose}: deferred until {due:.0}{why}");
+            // The level of a line is fixed where it stands.
+            if attempts.is_power_of_two() {
+                tracing::info!(id, mailbox, from, outcome = "deferred", reason, due = %due, attempts, calls, took_ms, "{text}");
+            } else {
+                tracing::debug!(id, mailbox, from, outcome = "deferred", reason, due = %due, attempts, calls, took_ms, "{text}");
+            }
         }
         _ => {}
     }
 }
 
 /// One line a message at info, for those that end with their reception; a worker logs the others.
-pub(super) fn log_reception(entry: EntryId, mailbox: &MailboxName, outcome: &str, reason: &str) {
-    tracing::info!(message_id = entry.0, mailbox = mailbox.0, outcome, reason, "{outcome}");
+pub(super) fn log_reception(entry: EntryId, mailbox: &MailboxName, from: &str, (outcome, reason): (&str, &str)) {
+    let (id, whose, why) = (entry.0, whose(entry.0, from), why(reason));
+    tracing::info!(
+        id,
+        mailbox = mailbox.0,
+        from,
+        outcome,
+        reason,
+        "{whose}: {outcome}{why}"
+    );
+}
+
+/// The message as a line names it. Its subject is said at debug alone.
+fn whose(id: i64, from: &str) -> String {
+    if from.is_empty() {
+        format!("message {id}")
+    } else {
+        format!("message {id} from {from}")
+    }
+}
+
+fn why(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(", {reason}")
+    }
 }

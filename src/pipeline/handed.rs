@@ -122,11 +122,11 @@ async fn take(
     let message = Message::read(&octets);
     let received = received(world, mailbox, &message, octets.clone());
     let (place, internal_date) = (received.place.clone(), received.internal_date);
-    let end = received.end.clone();
+    let (end, from) = (received.end.clone(), received.from.clone());
     match world.journal.write(Change::Received(Box::new(received))).await? {
         Receipt::New(entry, claim) => {
             if let Some((outcome, reason)) = end {
-                log_reception(entry, mailbox, outcome.word(), &reason);
+                log_reception(entry, mailbox, &from, (outcome.word(), &reason));
                 world.bells.report.notify_one();
             } else if let Some(claim) = claim {
                 let work = Work::first(claim, place, internal_date, internal_date);
@@ -143,7 +143,7 @@ async fn take(
             Ok(entry)
         }
         Receipt::Duplicate { entry, of } => {
-            log_reception(entry, mailbox, "duplicate", &format!("a copy of message {of}"));
+            log_reception(entry, mailbox, &from, ("duplicate", &format!("a copy of message {of}")));
             Ok(entry)
         }
         Receipt::Known(entry) | Receipt::Moved(entry) => Ok(entry),

@@ -87,9 +87,15 @@ async fn over(world: &World, thing: Thing, text: &str) {
 
 async fn wake(world: &World, thing: &Thing) {
     let waits_for = thing.to_string();
-    if let Err(error) = world.journal.write(Change::Woken { waits_for }).await {
-        // They come again by themselves, later.
-        tracing::error!("{error}");
+    let woken = Change::Woken {
+        waits_for: waits_for.clone(),
+    };
+    if let Err(error) = world.journal.write(woken).await {
+        let connection = thing.connection().map(|connection| connection.0.as_str());
+        tracing::warn!(
+            connection,
+            "what waits for {waits_for} comes again by itself, later: {error}"
+        );
     }
     world.bells.work.notify_one();
 }

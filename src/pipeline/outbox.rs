@@ -104,7 +104,7 @@ async fn send(
     }
     let error = match smtp {
         None => {
-            tracing::warn!("letters wait: there is no [smtp]");
+            tracing::warn!("letters wait, since there is no [smtp]");
             return Ok(Sent::NoWayOut);
         }
         Some(Err(error)) => error,
@@ -129,13 +129,8 @@ async fn send(
 
 async fn taken(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
     world.journal.write(Change::LetterTaken { letter: due.id }).await?;
-    let message_id = due.entry.map(|entry| entry.0);
-    tracing::info!(
-        letter = due.id.0,
-        message_id,
-        to = due.letter.recipients.join(", "),
-        "sent"
-    );
+    let (letter, id, to) = (due.id.0, id(due), due.letter.recipients.join(", "));
+    tracing::info!(letter, id, to, "{} to {to} was taken by the SMTP server", named(due));
     report::well(world, Thing::Smtp).await;
     if due.entry.is_none() {
         report::well(world, Thing::Report).await;
@@ -149,7 +144,13 @@ async fn refused(world: &World, due: &DueLetter, reason: String) -> Result<Sent,
     let Some(entry) = due.entry else {
         return report_refused(world, due.id, reason).await;
     };
-    tracing::warn!(letter = due.id.0, message_id = entry.0, reason, "refused");
+    tracing::warn!(
+        letter = due.id.0,
+        id = entry.0,
+        reason,
+        "{} is refused: {reason}",
+        named(due)
+    );
     let reason = if due.is_of_step {
         reason
     } else {
@@ -161,7 +162,6 @@ async fn refused(world: &World, due: &DueLetter, reason: String) -> Result<Sent,
 
 /// It was perhaps taken, and never leaves again.
 async fn unanswered(world: &World, due: &DueLetter, error: &SmtpError) -> Result<Sent, JournalError> {
-    let message_id = due.entry.map(|entry| entry.0);
     let (letter, times) = (due.id, due.unanswered + 1);
     let said = format!("handed over {times} times and perhaps taken, so it is not sent again: {error}");
     let reason = if due.is_of_step {
@@ -169,7 +169,13 @@ async fn unanswered(world: &World, due: &DueLetter, error: &SmtpError) -> Result
     } else {
         format!("{}: {said}", Reason::BounceUnanswered.word())
     };
-    tracing::error!(letter = letter.0, message_id, reason, "perhaps sent");
+    tracing::error!(
+        letter = letter.0,
+        id = id(due),
+        reason,
+        "{} was perhaps sent: {reason}",
+        named(due)
+    );
     if due.entry.is_none() {
         let text = format!("a report was handed over {times} times and perhaps taken: {error}");
         report::trouble(world, Thing::Smtp, text, false, Urgency::Now).await;
@@ -179,10 +185,15 @@ async fn unanswered(world: &World, due: &DueLetter, error: &SmtpError) -> Result
 
 /// Nobody is told so late any more.
 async fn outdated(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
-    let message_id = due.entry.map(|entry| entry.0);
     let why = Reason::BounceTooOld;
     let (letter, reason) = (due.id, format!("{}: {}", why.word(), why.sentence()));
-    tracing::warn!(letter = letter.0, message_id, reason, "not sent any more");
+    tracing::warn!(
+        letter = letter.0,
+        id = id(due),
+        reason,
+        "{} is not sent any more: {reason}",
+        named(due)
+    );
     end(world, due, Change::LetterOutdated { letter, reason }).await
 }
 
@@ -197,7 +208,7 @@ async fn end(world: &World, due: &DueLetter, change: Change) -> Result<Sent, Jou
 /// Nobody is told by mail that mail to operators is refused, so the log and the status line say it.
 async fn report_refused(world: &World, letter: LetterId, said: String) -> Result<Sent, JournalError> {
     let reason = format!("the report to [report] to is refused: {said}");
-    tracing::error!(letter = letter.0, "{reason}");
+    tracing::error!(letter = letter.0, "letter {}: {reason}", letter.0);
     report::trouble(world, Thing::Report, reason, false, Urgency::Now).await;
     world
         .journal
@@ -222,7 +233,13 @@ async fn put_off(
     };
     let due = world.clock.now() + backoff.delay(failures, fastrand::f64());
     let (id, reason) = (letter.id, error.to_string());
-    tracing::warn!(letter = id.0, reason, due = %due, "put off");
+    let (entry, named) = (self::id(letter), named(letter));
+    // The level of a line is fixed where it stands.
+    if failures.is_power_of_two() {
+        tracing::warn!(letter = id.0, id = entry, reason, due = %due, "{named} is put off until {due:.0}: {reason}");
+    } else {
+        tracing::debug!(letter = id.0, id = entry, reason, due = %due, "{named} is put off until {due:.0}: {reason}");
+    }
     let change = Change::LetterDeferred {
         letter: id,
         due,
@@ -239,6 +256,20 @@ async fn put_off(
     let urgency = if is_refused { Urgency::Now } else { Urgency::IfItLasts };
     report::trouble(world, Thing::Smtp, reason, is_refused, urgency).await;
     Ok(Sent::NoWayOut)
+}
+
+/// The message that a letter is about.
+fn id(due: &DueLetter) -> Option<i64> {
+    due.entry.map(|entry| entry.0)
+}
+
+/// The letter as a line names it.
+fn named(due: &DueLetter) -> String {
+    match due.entry {
+        Some(entry) if due.is_of_step => format!("letter {}, sent by a step for message {entry},", due.id.0),
+        Some(entry) => format!("letter {}, the bounce of message {entry},", due.id.0),
+        None => format!("letter {}, a report,", due.id.0),
+    }
 }
 
 /// The message that the letter bounced has ended now.

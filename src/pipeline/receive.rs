@@ -328,12 +328,11 @@ impl Watched {
         if self.stop.is_cancelled() {
             return;
         }
-        tracing::warn!(mailbox = self.name.0, "{error}");
         let urgency = match error.class() {
             Class::Transient => Urgency::IfItLasts,
             _ => Urgency::Now,
         };
-        report::trouble(&self.world, self.thing(), error.to_string(), true, urgency).await;
+        report::trouble_again(&self.world, self.thing(), error.to_string(), true, urgency).await;
     }
 
     async fn note_changed_validity(&self, before: Position, now: Selected) {
@@ -343,7 +342,7 @@ impl Watched {
             before.validity,
             now.validity
         );
-        tracing::warn!(mailbox = self.name.0, "{text}");
+        tracing::warn!(mailbox = self.name.0, "mailbox {}: {text}", self.name);
         report::note(&self.world, self.thing().to_string(), text).await;
     }
 }

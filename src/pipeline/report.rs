@@ -51,12 +51,32 @@ pub async fn note(world: &World, topic: String, text: String) {
 
 /// Something is wrong with a thing. Operators hear of it once, also across restarts.
 pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
+    is_told(world, thing, reason, is_unavailable, urgency).await;
+}
+
+/// The same of what is tried again and again: the log says at once what is new, and the rest at debug.
+pub async fn trouble_again(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
+    let is_known = world.state.is_known(&thing, &reason);
+    if is_told(world, thing.clone(), reason.clone(), is_unavailable, urgency).await {
+        return;
+    }
+    let (mailbox, connection) = fields(&thing);
+    if is_known {
+        tracing::debug!(mailbox, connection, "{thing}: {reason}");
+    } else {
+        tracing::warn!(mailbox, connection, "{thing}: {reason}");
+    }
+}
+
+/// Says whether operators hear of it now; then the log says it as well.
+async fn is_told(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) -> bool {
     let now = world.clock.now();
     let state = &world.state;
     if !state.trouble(&thing, reason.clone(), is_unavailable, urgency, now) {
-        return;
+        return false;
     }
-    tracing::error!("{thing}: {reason}");
+    let (mailbox, connection) = fields(&thing);
+    tracing::error!(mailbox, connection, "{thing}: {reason}");
     let config = world.generation.load().digest.clone();
     let told = Told {
         thing: thing.clone(),
@@ -65,6 +85,13 @@ pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable
     if !tell(world, &thing, reason, json!(told)).await {
         state.untold(&thing);
     }
+    true
+}
+
+/// What a line says of whose trouble it is.
+fn fields(thing: &Thing) -> (Option<&str>, Option<&str>) {
+    let mailbox = thing.mailbox().map(|mailbox| mailbox.0.as_str());
+    (mailbox, thing.connection().map(|connection| connection.0.as_str()))
 }
 
 /// A thing is well. Operators hear of it where they have heard of the trouble.
@@ -78,7 +105,8 @@ pub(super) async fn over(world: &World, thing: &Thing, text: &str) {
     if !world.state.well(thing, world.clock.now()) {
         return;
     }
-    tracing::info!("{thing}: {text}");
+    let (mailbox, connection) = fields(thing);
+    tracing::info!(mailbox, connection, "{thing}: {text}");
     if !tell(world, thing, text.to_owned(), Value::Null).await {
         world.state.recall(thing.clone());
     }
@@ -107,14 +135,15 @@ async fn tell(world: &World, thing: &Thing, text: String, value: Value) -> bool 
 
 async fn keep(world: &World, change: Change) -> bool {
     let written = world.journal.write(change).await;
-    written.inspect_err(|error| tracing::error!("{error}")).is_ok()
+    let unkept = |error: &JournalError| tracing::error!("operators can not be told: {error}");
+    written.inspect_err(unkept).is_ok()
 }
 
 /// The loop.
 pub async fn run(world: &World) {
     loop {
         if let Err(error) = pass(world, false).await {
-            tracing::error!("{error}");
+            tracing::error!("no report can be made: {error}");
         }
         if !world.pause(&world.bells.report, LOOK_AGAIN).await {
             return;

@@ -52,7 +52,7 @@ pub async fn remind(world: &World) {
     loop {
         match world.journal.unsettled_in().await {
             Ok(mailboxes) => mailboxes.iter().for_each(|name| world.bells.settle(name).notify_one()),
-            Err(error) => tracing::error!("{error}"),
+            Err(error) => tracing::warn!("what waits to be settled is looked for again in a while: {error}"),
         }
         tokio::select! {
             () = clock::sleep(LOOK_AGAIN) => {}
@@ -223,8 +223,13 @@ impl Settler {
 
     async fn keep(&self, done: Vec<(EntryId, Settled)>) -> Result<(), JournalError> {
         let journal = &self.world.journal;
+        let tell = |(entry, settled): &(EntryId, Settled)| {
+            let (id, mailbox, how) = (entry.0, &self.name.0, &settled.how);
+            tracing::debug!(id, mailbox, "message {id} is settled in mailbox {mailbox}: {how}");
+        };
         let changes = done
             .into_iter()
+            .inspect(tell)
             .map(|(entry, settled)| journal.write(Change::Settled { entry, settled }));
         for written in futures_util::future::join_all(changes).await {
             written?;
@@ -286,21 +291,25 @@ impl Settler {
         if self.stop.is_cancelled() {
             return;
         }
-        tracing::warn!(mailbox = self.name.0, "settling waits: {error}");
         let reason = error.to_string();
         // A right in the folder that is missing does not come by waiting.
         let urgency = match error {
             SettleError::Mailbox(MailboxError::Folder { .. }) => Urgency::Now,
             _ => Urgency::IfItLasts,
         };
-        report::trouble(&self.world, self.thing(), reason, true, urgency).await;
+        report::trouble_again(&self.world, self.thing(), reason, true, urgency).await;
     }
 
     /// The server takes the command and says no (a quota, a right that is missing): these come again later, and
     /// the others go on.
     async fn refused(&self, those: &[Unsettled], reason: &str) -> Result<(), SettleError> {
         let messages = those.len();
-        tracing::warn!(mailbox = self.name.0, messages, "settling is refused: {reason}");
+        let mailbox = &self.name;
+        tracing::warn!(
+            mailbox = mailbox.0,
+            messages,
+            "mailbox {mailbox}: settling is refused for {messages} messages: {reason}"
+        );
         report::trouble(&self.world, self.thing(), reason.to_owned(), false, Urgency::Now).await;
         Ok(self.put_off(those, AGAIN.longest, reason).await?)
     }

@@ -142,6 +142,15 @@ impl States {
         is_time && known.told.insert(thing.clone())
     }
 
+    /// Whether this trouble was met before, with the same words.
+    pub fn is_known(&self, thing: &Thing, reason: &str) -> bool {
+        let known = self.known();
+        known
+            .troubles
+            .get(thing)
+            .is_some_and(|trouble| trouble.reason == reason)
+    }
+
     /// An earlier process told operators of the thing, and not of the end.
     pub fn recall(&self, thing: Thing) {
         self.known().told.insert(thing);

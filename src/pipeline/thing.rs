@@ -59,6 +59,14 @@ impl Thing {
         }
     }
 
+    /// The mailbox that it is of, where it is of one.
+    pub fn mailbox(&self) -> Option<&MailboxName> {
+        match self {
+            Thing::Mailbox(name) | Thing::Settling(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether it is so by what a configuration asks for, and perhaps not under another one.
     pub fn is_of_rules(&self) -> bool {
         matches!(self, Thing::Permission(..) | Thing::Missing(..))

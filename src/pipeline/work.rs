@@ -181,7 +181,8 @@ impl Crew {
                 }
                 Ok(None) => end(&crew.world, &work, without_octets(&crew.world, &work)).await,
                 Err(error) => {
-                    tracing::error!(message_id = work.claim.entry.0, "{error}");
+                    let (id, mailbox) = (work.claim.entry.0, &work.place.mailbox.0);
+                    tracing::error!(id, mailbox, "message {id} can not be loaded: {error}");
                     tokio::time::sleep(JOURNAL_AGAIN).await;
                     release(&crew.world, work.claim).await;
                 }
@@ -218,9 +219,10 @@ impl Crew {
 pub(super) async fn release(world: &World, claim: Claim) {
     if let Err(error) = world.journal.write(Change::Released { claim }).await {
         // The next start takes it up all the same.
-        tracing::error!(
-            message_id = claim.entry.0,
-            "the message can not be handed back: {error}"
+        let id = claim.entry.0;
+        tracing::warn!(
+            id,
+            "message {id} can not be handed back, so the next start takes it up: {error}"
         );
     }
 }

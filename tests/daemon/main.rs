@@ -34,6 +34,7 @@ mod hostile_smtp;
 mod identity;
 mod init;
 mod killed;
+mod logging;
 mod mails;
 mod many_mailboxes;
 mod oauth;

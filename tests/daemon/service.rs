@@ -175,7 +175,7 @@ fn log_lines_are_json_where_that_is_asked_for_and_tell_each_message_once() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     for id in [1, 2] {
-        let about: Vec<_> = lines.iter().filter(|line| line["message_id"] == id).collect();
+        let about: Vec<_> = lines.iter().filter(|line| line["id"] == id).collect();
         assert_eq!(about.len(), 1, "{about:#?}");
         for (name, value) in [
             ("level", "INFO"),

@@ -76,7 +76,7 @@ impl Watch {
             Ok(begun) => {
                 self.begun = Some(begun);
                 if std::mem::take(&mut self.is_told) {
-                    tracing::info!(mailbox = %self.name, "the Maildir is watched again");
+                    tracing::info!(mailbox = %self.name, "mailbox {}: the Maildir is watched again", self.name);
                 }
                 true
             }
@@ -85,7 +85,7 @@ impl Watch {
             Err(error) => {
                 if !std::mem::replace(&mut self.is_told, true) {
                     let reason = limit(&error).map_or_else(|| error.to_string(), str::to_owned);
-                    tracing::warn!(mailbox = %self.name, "the Maildir can not be watched, so it is polled: {reason}");
+                    tracing::warn!(mailbox = %self.name, "mailbox {}: the Maildir can not be watched, so it is polled: {reason}", self.name);
                 }
                 false
             }

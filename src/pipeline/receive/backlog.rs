@@ -44,7 +44,9 @@ impl Watched {
         tracing::info!(
             mailbox = self.name.0,
             messages = selected.exists,
-            "the backlog is skipped"
+            "mailbox {}: the backlog of {} messages is skipped",
+            self.name,
+            selected.exists
         );
         Ok(Some(skipping))
     }

@@ -147,6 +147,7 @@ impl Watched {
             place,
             internal_date,
             octets,
+            from: message.author.address.clone(),
             message,
             held,
             end,
@@ -190,7 +191,7 @@ impl Watched {
     async fn hand_over(&self, kept: Kept) -> Result<(), ReceiveError> {
         let bells = &self.world.bells;
         match kept.receipt? {
-            Receipt::New(entry, _) if kept.end.is_some() => self.ended_at_once(entry, &kept.end).await?,
+            Receipt::New(entry, _) if kept.end.is_some() => self.ended_at_once(entry, &kept.from, &kept.end).await?,
             Receipt::New(_, Some(claim)) => {
                 let work = Work::first(claim, kept.place, kept.internal_date, self.world.clock.now());
                 let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
@@ -210,7 +211,8 @@ impl Watched {
                 }
             }
             Receipt::Duplicate { entry, of } => {
-                log_reception(entry, &self.name, "duplicate", &format!("a copy of message {of}"));
+                let reason = format!("a copy of message {of}");
+                log_reception(entry, &self.name, &kept.from, ("duplicate", &reason));
                 bells.settle(&self.name).notify_one();
             }
             Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),
@@ -223,10 +225,11 @@ impl Watched {
     pub(super) async fn ended_at_once(
         &self,
         entry: EntryId,
+        from: &str,
         end: &Option<(Outcome, String)>,
     ) -> Result<(), ReceiveError> {
         let Some((outcome, reason)) = end else { return Ok(()) };
-        log_reception(entry, &self.name, outcome.word(), reason);
+        log_reception(entry, &self.name, from, (outcome.word(), reason));
         if *outcome == Outcome::Ignored {
             self.world
                 .journal
@@ -255,6 +258,8 @@ struct Kept {
     place: Place,
     internal_date: jiff::Timestamp,
     octets: Bytes,
+    /// The author's address.
+    from: String,
     message: Message,
     held: Held,
     end: Option<(Outcome, String)>,
