@@ -17,6 +17,7 @@ pub mod halo;
 pub mod init;
 pub mod log;
 mod logging;
+pub mod man;
 mod print;
 pub mod process;
 pub mod retry;
@@ -24,39 +25,9 @@ pub mod run;
 pub mod sandbox;
 pub mod show;
 pub mod signin;
+pub mod status;
 
-/// How a command ended, for whoever called it (`product.md`, 2; the numbers are those of sysexits.h).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// 0
-    Done,
-    /// 2: the arguments.
-    Usage,
-    /// 65: a given file is unreadable.
-    Unreadable,
-    /// 69: a needed service is unavailable.
-    Unavailable,
-    /// 70: anything else.
-    Broken,
-    /// 75: come again; the message is left where it was.
-    TryAgain,
-    /// 78: the configuration is wrong.
-    Configuration,
-}
-
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> ExitCode {
-        ExitCode::from(match status {
-            Status::Done => 0,
-            Status::Usage => 2,
-            Status::Unreadable => 65,
-            Status::Unavailable => 69,
-            Status::Broken => 70,
-            Status::TryAgain => 75,
-            Status::Configuration => 78,
-        })
-    }
-}
+pub use status::Status;
 
 /// Why a command did not do what it was asked, with what its caller reads and the exit status.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +77,7 @@ impl From<std::io::Error> for Failure {
 /// What a command gives.
 pub type Ended = Result<Status, Failure>;
 
-/// Email intake for Halo PSA: reads mailboxes, evaluates rules, creates the users that are missing.
+/// Email intake for Halo PSA: from mailboxes by rules to users and tickets
 #[derive(Debug, Parser)]
 #[command(name = "halo-intake", version, max_term_width = 100)]
 pub struct Arguments {
@@ -250,8 +221,7 @@ fn dispatch(arguments: &Arguments) -> Ended {
             Ok(Status::Done)
         }
         Command::Man => {
-            let command = <Arguments as clap::CommandFactory>::command();
-            clap_mangen::Man::new(command).render(&mut std::io::stdout())?;
+            man::render(&mut std::io::stdout().lock())?;
             Ok(Status::Done)
         }
     }

@@ -53,7 +53,7 @@ fn lines(place: &Place, source: Source, answers: &Answers) -> Vec<String> {
         lines.push(format!("  {program} {command}"));
         lines.push(format!("      {what}"));
     }
-    lines.push("  As a service: README.md, \"As a service\".".to_owned());
+    lines.push("  As a service: systemctl enable --now halo-intake; docs/first-hour.md says what else.".to_owned());
     match source {
         Source::Credential => {
             lines.push("  There the unit needs, by \"systemctl edit halo-intake\":".to_owned());
