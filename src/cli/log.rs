@@ -80,6 +80,8 @@ impl Selection {
             mailbox: self.mailbox.clone().map(MailboxName),
             from: self.from.clone(),
             outcome: self.outcome.clone(),
+            until: None,
+            before: None,
             since: self.since.as_deref().map(|text| since(text, now)).transpose()?,
             grep: self.grep.clone(),
             limit,

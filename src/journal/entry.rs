@@ -47,6 +47,10 @@ pub struct RowFilter {
     pub outcome: Option<String>,
     /// Those that the journal took then or later.
     pub since: Option<Timestamp>,
+    /// Those that it took before.
+    pub until: Option<Timestamp>,
+    /// Those that stand below this one: the next page.
+    pub before: Option<EntryId>,
     /// A part of author, subject, reason, rule or Message-ID, ignoring case.
     pub grep: Option<String>,
     /// `None`: all.

@@ -35,6 +35,7 @@ mod pack;
 mod read;
 mod readers;
 mod receive;
+mod rows;
 mod schema;
 mod trim;
 mod writer;
@@ -249,11 +250,11 @@ impl Journal for Sqlite {
     }
 
     fn rows(&self, filter: RowFilter) -> Answer<'_, Vec<Row>> {
-        Box::pin(self.readers.read(move |db| listing::rows(db, &filter)))
+        Box::pin(self.readers.read(move |db| rows::rows(db, &filter)))
     }
 
     fn rows_of(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<Row>> {
-        Box::pin(self.readers.read(move |db| listing::rows_of(db, &entries)))
+        Box::pin(self.readers.read(move |db| rows::rows_of(db, &entries)))
     }
 
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>> {

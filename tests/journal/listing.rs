@@ -137,6 +137,106 @@ async fn rows_are_found_by_mailbox_author_and_time() {
 }
 
 #[tokio::test]
+async fn rows_between_two_times_are_found_and_pages_follow_each_other() {
+    let world = world();
+    let mut ids = Vec::new();
+    let mut times = Vec::new();
+    for n in 1..=5 {
+        let entry = world.with_outcome(mail(n), Outcome::Completed).await;
+        ids.push(entry);
+        times.push(world.entry(entry).await.row.time);
+    }
+    let between = |since: usize, until: usize| RowFilter {
+        since: Some(times[since]),
+        until: Some(times[until]),
+        ..RowFilter::default()
+    };
+    check(&world, between(1, 3), &[ids[2], ids[1]]).await;
+    check(&world, between(3, 3), &[]).await;
+    let below = |before: EntryId| RowFilter {
+        before: Some(before),
+        limit: Some(2),
+        ..outcome("completed")
+    };
+    check(&world, below(ids[4]), &[ids[3], ids[2]]).await;
+    check(&world, below(ids[2]), &[ids[1], ids[0]]).await;
+    check(&world, below(ids[0]), &[]).await;
+}
+
+#[tokio::test]
+async fn each_filter_narrows_what_the_others_leave() {
+    let world = world();
+    let sales = Place {
+        mailbox: MailboxName("sales".into()),
+        ..mail(2).place
+    };
+    let first = world.with_outcome(mail(1), Outcome::Failed).await;
+    let second = world
+        .with_outcome(
+            Received {
+                place: sales,
+                ..mail(2)
+            },
+            Outcome::Failed,
+        )
+        .await;
+    let third = world.with_outcome(mail(3), Outcome::Completed).await;
+    let in_support = RowFilter {
+        mailbox: Some(support()),
+        ..RowFilter::default()
+    };
+    check(&world, in_support.clone(), &[third, first]).await;
+    let failed = RowFilter {
+        outcome: Some("failed".into()),
+        ..in_support.clone()
+    };
+    check(&world, failed.clone(), &[first]).await;
+    check(&world, outcome("failed"), &[second, first]).await;
+    let taken = world.entry(second).await.row.time;
+    for filter in [
+        RowFilter {
+            since: Some(taken),
+            ..failed.clone()
+        },
+        RowFilter {
+            grep: Some("ann3".into()),
+            ..failed
+        },
+        RowFilter {
+            from: Some("ann2".into()),
+            ..in_support
+        },
+    ] {
+        check(&world, filter, &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_hides_no_row() {
+    let world = world();
+    let mut ids = Vec::new();
+    for n in 1..=4 {
+        ids.push(world.receive_new(mail(n)).await);
+    }
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    let db = rusqlite::Connection::open(world.folder.path().join("journal.db")).unwrap();
+    for (id, second) in ids.iter().zip([100, 200, 100, 150]) {
+        db.execute(
+            "UPDATE entry SET received = ?2 WHERE id = ?1",
+            (id.0, second * 1_000_000_i64),
+        )
+        .unwrap();
+    }
+    let between = |since, until| RowFilter {
+        since: Some(at(since)),
+        until: Some(at(until)),
+        ..RowFilter::default()
+    };
+    check(&world, between(150, 300), &[ids[3], ids[1]]).await;
+    check(&world, between(0, 150), &[ids[2], ids[0]]).await;
+}
+
+#[tokio::test]
 async fn grep_finds_parts_of_every_text_in_any_case_and_takes_no_letter_for_a_sign() {
     let world = world();
     let subject = "Drucker BRENNT: 100% ÄRGER im_Büro \\o/".to_owned();

@@ -1,86 +1,15 @@
-//! What people read: the lines of `log`, and one message in full.
+//! One message in full, as people read it.
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::{
     claim,
-    column::{At, Json, fold, spot},
-    order::HELD_BY,
+    column::{At, Json, spot},
     pack,
     read::count,
+    rows::{columns, row},
 };
-use crate::{
-    config::MailboxName,
-    journal::{Attempt, Entry, EntryId, LetterId, Place, Row, RowFilter},
-};
-
-/// The columns of a line. The reason of a message that is held back says by which.
-fn columns() -> String {
-    let reason = format!("ltrim(reason || coalesce('; ' || {HELD_BY}, ''), '; ')");
-    format!("id, received, mailbox, author, subject, word, rule, {reason}, attempts, calls")
-}
-
-/// The lines of `log`, newest first. It walks the ids downwards, or those of one outcome, and stops at the limit.
-pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<Row>> {
-    let mut conditions = vec!["TRUE"];
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let mut add = |condition, value: Box<dyn ToSql>| {
-        conditions.push(condition);
-        values.push(value);
-    };
-    if let Some(mailbox) = &filter.mailbox {
-        // The plus keeps SQLite from sorting all of a mailbox for the sake of the first hundred.
-        add("+mailbox = ?", Box::new(mailbox.0.clone()));
-    }
-    if let Some(from) = &filter.from {
-        // The author stands first in what was folded.
-        add(
-            "instr(substr(heard, 1, length(author)), ?) > 0",
-            Box::new(fold([from.as_str()])),
-        );
-    }
-    if let Some(outcome) = &filter.outcome {
-        add("word = ?", Box::new(outcome.clone()));
-    }
-    if let Some(since) = filter.since {
-        add("received >= ?", Box::new(At(since)));
-    }
-    if let Some(grep) = &filter.grep {
-        let part = fold([grep.as_str()]);
-        add("instr(heard || char(10) || said, ?) > 0", Box::new(part));
-    }
-    values.push(Box::new(filter.limit.map_or(-1, count)));
-    let sql = format!(
-        "SELECT {} FROM entry WHERE {} ORDER BY id DESC LIMIT ?",
-        columns(),
-        conditions.join(" AND ")
-    );
-    db.prepare_cached(&sql)?
-        .query_map(params_from_iter(values), row)?
-        .collect()
-}
-
-/// The lines of these messages, those that are there.
-pub(super) fn rows_of(db: &Connection, entries: &[EntryId]) -> rusqlite::Result<Vec<Row>> {
-    let mut one = db.prepare_cached(&format!("SELECT {} FROM entry WHERE id = ?1", columns()))?;
-    let rows = entries.iter().map(|entry| one.query_row([entry], row).optional());
-    rows.filter_map(rusqlite::Result::transpose).collect()
-}
-
-fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
-        id: row.get(0)?,
-        time: row.get::<_, At>(1)?.0,
-        mailbox: MailboxName(row.get(2)?),
-        from: row.get(3)?,
-        subject: row.get(4)?,
-        outcome: row.get(5)?,
-        rule: row.get(6)?,
-        reason: row.get(7)?,
-        attempts: row.get(8)?,
-        calls: u64::try_from(row.get::<_, i64>(9)?).unwrap_or_default(),
-    })
-}
+use crate::journal::{Attempt, Entry, EntryId, LetterId, Place};
 
 /// One message in full.
 pub(super) fn entry(db: &Connection, id: EntryId) -> rusqlite::Result<Option<Entry>> {

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_fold.sql"),
     include_str!("migrations/0011_mark.sql"),
     include_str!("migrations/0012_rule_count.sql"),
+    include_str!("migrations/0013_listing.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".

@@ -1,0 +1,231 @@
+//! Messages as a year brings them, written through the journal's own door.
+
+use std::{
+    iter,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use halo_intake::{
+    clock::Clock,
+    config::{Deduplicate, MailboxName},
+    journal::{Change, Claim, Ended, Journal, Notice, Place, Receipt, Received, Settled, Spot, sqlite::Sqlite},
+    outcome::Outcome,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// The newest messages wait still, half of them deferred.
+pub const OPEN: usize = 200;
+/// The journal reaches back so far.
+const DAYS: usize = 365;
+/// Octets and traces of the newest are there; of the others retention has dropped them.
+const STORED: usize = 12;
+/// So many are written at a time.
+const TOGETHER: usize = 256;
+/// More than are written at a time: no two of one author meet.
+const AUTHORS: usize = 20_011;
+const SMALL_MAILBOXES: usize = 20;
+
+const SUBJECTS: [&str; 8] = [
+    "The printer on the second floor does not print",
+    "VPN drops after a minute",
+    "New starter on Monday: account and laptop",
+    "Re: Invoice for the backup licences",
+    "Outlook asks for the password again and again",
+    "[ALERT] disk space below ten percent on srv",
+    "Can not open the file that Ben sent me",
+    "AW: Telefonanlage: keine Durchwahl mehr",
+];
+
+/// Their names.
+pub fn mailboxes() -> impl Iterator<Item = String> {
+    let named = ["support", "sales", "quiet"].map(str::to_owned).into_iter();
+    named.chain((0..SMALL_MAILBOXES).map(|n| format!("customer{n}")))
+}
+
+pub fn open(state: &Path) -> Sqlite {
+    Sqlite::open(state, Clock::system(), true).unwrap()
+}
+
+/// Fills an empty journal; says how long the writing took.
+pub fn fill(state: &Path, messages: usize) -> Duration {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let journal = Arc::new(open(state));
+    let began = Instant::now();
+    for first in (1..=messages).step_by(TOGETHER) {
+        let written = (first..=messages.min(first + TOGETHER - 1)).map(|n| {
+            let journal = journal.clone();
+            runtime.spawn(async move { write(&journal, n, messages).await })
+        });
+        for one in written.collect::<Vec<_>>() {
+            runtime.block_on(one).unwrap();
+        }
+    }
+    let took = began.elapsed();
+    let each = 1e6 * took.as_secs_f64() / f64::from(u32::try_from(messages).unwrap());
+    println!(
+        "{messages} messages filled, {each:.0} µs each with reception, end and settling, {} commits",
+        journal.commits()
+    );
+    drop(journal);
+    spread(state, messages);
+    took
+}
+
+/// The journal takes its own clock's time, which is that of the filling: lays it out over the year.
+fn spread(state: &Path, messages: usize) {
+    let step = SignedDuration::from_hours(24 * i64::try_from(DAYS).unwrap()) / i32::try_from(messages).unwrap();
+    let (now, step) = (
+        Timestamp::now().as_microsecond(),
+        i64::try_from(step.as_micros()).unwrap(),
+    );
+    let db = rusqlite::Connection::open(state.join("journal.db")).unwrap();
+    db.execute(
+        "UPDATE entry SET received = ?1 - (?2 - id) * ?3, internal_date = ?1 - (?2 - id) * ?3 - 2000000,
+            ended = iif(ended IS NULL, NULL, ?1 - (?2 - id) * ?3 + 1500000)",
+        (now, i64::try_from(messages).unwrap(), step),
+    )
+    .unwrap();
+    db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+}
+
+async fn write(journal: &Sqlite, n: usize, messages: usize) {
+    let is_stored = n + messages / STORED > messages;
+    let claim = match journal
+        .write(Change::Received(Box::new(received(n, is_stored))))
+        .await
+        .unwrap()
+    {
+        Receipt::New(_, Some(claim)) => claim,
+        other => panic!("message {n}: {other:?}"),
+    };
+    if n + OPEN > messages {
+        let change = if n.is_multiple_of(2) {
+            Change::Released { claim }
+        } else {
+            deferred(claim)
+        };
+        journal.write(change).await.unwrap();
+        return;
+    }
+    let ended = Box::new(ended(n, claim, is_stored));
+    journal.write(Change::Ended { claim, ended }).await.unwrap();
+    let (entry, settled) = (claim.entry, Settled::leaving("moved to Processed"));
+    journal.write(Change::Settled { entry, settled }).await.unwrap();
+}
+
+fn received(n: usize, is_stored: bool) -> Received {
+    let mailbox = match n % 100 {
+        _ if n <= 5 => "quiet".to_owned(),
+        0..70 => "support".to_owned(),
+        70..90 => "sales".to_owned(),
+        _ => format!("customer{}", n % SMALL_MAILBOXES),
+    };
+    let author = match n % AUTHORS {
+        0 => "jane.doe@example.org".to_owned(),
+        author => format!("person{author}@customer{}.example", author % 500),
+    };
+    let subject = format!("{} (case-{n}.)", SUBJECTS[n % SUBJECTS.len()]);
+    let octets = if is_stored {
+        octets(n, &author, &subject)
+    } else {
+        String::new()
+    };
+    let digest = |kind: u8| {
+        let mut digest = [kind; 32];
+        // Spread as those of SHA-256 are.
+        let mixed = u64::try_from(n).unwrap().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        digest[..8].copy_from_slice(&mixed.to_be_bytes());
+        digest
+    };
+    Received {
+        place: Place {
+            mailbox: MailboxName(mailbox),
+            folder: "INBOX".into(),
+            spot: Spot::Uid {
+                validity: 1,
+                uid: u32::try_from(n).unwrap(),
+            },
+        },
+        internal_date: Timestamp::now(),
+        size: u64::try_from(octets.len()).unwrap(),
+        octets: octets.into(),
+        from: author.clone(),
+        subject,
+        message_id: format!("{n}.mail@mx.example"),
+        fingerprint: digest(1),
+        digest: digest(2),
+        header_digest: digest(3),
+        author_key: author,
+        thread_key: format!("{n}.mail@mx.example"),
+        deduplicate: Deduplicate::Mailbox,
+        end: None,
+        claim: true,
+    }
+}
+
+fn octets(n: usize, author: &str, subject: &str) -> String {
+    let text: String = (0..40)
+        .map(|line| format!("{line}: what is said about it in message {n}\r\n"))
+        .collect();
+    format!(
+        "Return-Path: <{author}>\r\nFrom: {author}\r\nTo: support@desk.example\r\nSubject: {subject}\r\n\
+         Message-ID: <{n}.mail@mx.example>\r\n\r\n{text}"
+    )
+}
+
+fn ended(n: usize, claim: Claim, is_stored: bool) -> Ended {
+    let (outcome, reason) = match n % 200 {
+        0 => (
+            Outcome::Failed,
+            "create_halo_user: Halo refuses the user: \"site_id\" is not a site of client 12",
+        ),
+        1..4 => (Outcome::Bounced, "no such client"),
+        4..14 => (Outcome::Ignored, ""),
+        14..18 => (Outcome::Stopped, "find_halo_user_and_client: nothing found"),
+        _ => (Outcome::Completed, ""),
+    };
+    let notice = Notice {
+        entry: Some(claim.entry),
+        topic: "failed".into(),
+        text: reason.into(),
+        at: Timestamp::now(),
+    };
+    let rule = "Unknown senders become users".to_owned();
+    Ended {
+        outcome,
+        reason: reason.into(),
+        matched: vec![rule.clone()],
+        rule,
+        trace: Arc::new(if is_stored { trace() } else { Value::Null }),
+        calls: 2,
+        bounce: None,
+        notices: iter::once(notice).filter(|_| outcome == Outcome::Failed).collect(),
+    }
+}
+
+fn deferred(claim: Claim) -> Change {
+    Change::Deferred {
+        claim,
+        due: Timestamp::now(),
+        reason: "halo main: it can not be reached".into(),
+        counts: false,
+        waits_for: Some("connection main".into()),
+        waited: Duration::ZERO,
+        run: json!({}),
+        trace: Arc::new(trace()),
+        calls: 1,
+        notices: Vec::new(),
+    }
+}
+
+/// As large as that of two rules and a user that was made.
+fn trace() -> Value {
+    let step = |number: u32| json!({ "step": number, "fields": { "search": "person", "text": "x".repeat(300) } });
+    json!({ "config": "bench", "rules": [], "further": (0..6).map(step).collect::<Vec<_>>() })
+}

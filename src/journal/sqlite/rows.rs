@@ -1,0 +1,198 @@
+//! The lines of `log`. Every question walks ids downwards, all of them or those of one index, within the ids that its
+//! times allow, and stops at the limit; what it looks at and leaves out are a few rows, however many there are.
+
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
+
+use super::{
+    column::{At, fold},
+    order::HELD_BY,
+    read::count,
+};
+use crate::{
+    config::MailboxName,
+    journal::{EntryId, Row, RowFilter},
+};
+
+/// The columns of a line. The reason of a message that is held back says by which.
+pub(super) fn columns() -> String {
+    let reason = format!("ltrim(reason || coalesce('; ' || {HELD_BY}, ''), '; ')");
+    format!("id, received, mailbox, author, subject, word, rule, {reason}, attempts, calls")
+}
+
+/// A line from its columns.
+pub(super) fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        id: row.get(0)?,
+        time: row.get::<_, At>(1)?.0,
+        mailbox: MailboxName(row.get(2)?),
+        from: row.get(3)?,
+        subject: row.get(4)?,
+        outcome: row.get(5)?,
+        rule: row.get(6)?,
+        reason: row.get(7)?,
+        attempts: row.get(8)?,
+        calls: u64::try_from(row.get::<_, i64>(9)?).unwrap_or_default(),
+    })
+}
+
+/// The lines of these messages, those that are there.
+pub(super) fn rows_of(db: &Connection, entries: &[EntryId]) -> rusqlite::Result<Vec<Row>> {
+    let mut one = db.prepare_cached(&format!("SELECT {} FROM entry WHERE id = ?1", columns()))?;
+    let rows = entries.iter().map(|entry| one.query_row([entry], row).optional());
+    rows.filter_map(rusqlite::Result::transpose).collect()
+}
+
+/// The lines of `log`, newest first.
+pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<Row>> {
+    let Some(conditions) = Conditions::of(db, filter)? else {
+        return Ok(Vec::new());
+    };
+    conditions.select(db, &format!("entry {}", walk(filter)), filter.limit)
+}
+
+/// What is walked. SQLite knows no better: it would sort all of a mailbox for the sake of the first hundred.
+fn walk(filter: &RowFilter) -> &'static str {
+    match (&filter.mailbox, &filter.outcome) {
+        (Some(_), Some(_)) => "INDEXED BY entry_mailbox_word",
+        (Some(_), None) => "INDEXED BY entry_mailbox",
+        (None, Some(_)) => "INDEXED BY entry_word",
+        (None, None) => "NOT INDEXED",
+    }
+}
+
+/// What a row has to fulfil.
+struct Conditions {
+    sql: Vec<&'static str>,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Conditions {
+    /// `None` where no row can.
+    fn of(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Option<Conditions>> {
+        let mut all = Conditions {
+            sql: vec!["TRUE"],
+            values: Vec::new(),
+        };
+        if let Some(mailbox) = &filter.mailbox {
+            all.add("mailbox = ?", mailbox.0.clone());
+        }
+        if let Some(outcome) = &filter.outcome {
+            all.add("word = ?", outcome.clone());
+        }
+        if filter.since.is_some() || filter.until.is_some() {
+            let Some((first, last)) = ids_between(db, filter)? else {
+                return Ok(None);
+            };
+            all.add("entry.id >= ?", first);
+            all.add("entry.id <= ?", last);
+        }
+        if let Some(since) = filter.since {
+            all.add("received >= ?", At(since));
+        }
+        if let Some(until) = filter.until {
+            all.add("received < ?", At(until));
+        }
+        if let Some(before) = filter.before {
+            all.add("entry.id < ?", before);
+        }
+        if let Some(from) = &filter.from {
+            // The author stands first in what was folded.
+            let part = fold([from.as_str()]);
+            all.add("instr(substr(heard, 1, length(author)), ?) > 0", part);
+        }
+        if let Some(grep) = &filter.grep {
+            let part = fold([grep.as_str()]);
+            all.add("instr(heard || char(10) || said, ?) > 0", part);
+        }
+        Ok(Some(all))
+    }
+
+    fn add(&mut self, condition: &'static str, value: impl ToSql + 'static) {
+        self.sql.push(condition);
+        self.values.push(Box::new(value));
+    }
+
+    fn select(self, db: &Connection, from: &str, limit: Option<usize>) -> rusqlite::Result<Vec<Row>> {
+        let mut values = self.values;
+        values.push(Box::new(limit.map_or(-1, count)));
+        let sql = format!(
+            "SELECT {} FROM {from} WHERE {} ORDER BY entry.id DESC LIMIT ?",
+            columns(),
+            self.sql.join(" AND ")
+        );
+        db.prepare_cached(&sql)?
+            .query_map(params_from_iter(values), row)?
+            .collect()
+    }
+}
+
+/// The first and the last id of what was received within the times. Ids follow the time but where a clock was set back,
+/// so they are looked up and not guessed; the index holds nothing else and is read quickly.
+fn ids_between(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Option<(i64, i64)>> {
+    let micros = |at: Option<jiff::Timestamp>, open| at.map_or(open, |at| at.as_microsecond());
+    db.prepare_cached(
+        "SELECT min(id), max(id) FROM entry INDEXED BY entry_received WHERE received >= ?1 AND received < ?2",
+    )?
+    .query_row(
+        params![micros(filter.since, i64::MIN), micros(filter.until, i64::MAX)],
+        |row| {
+            let (first, last): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+            Ok(first.zip(last))
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::sqlite::schema;
+
+    /// Nothing is sorted: the first hundred of a million would wait for all of them.
+    fn check(filter: RowFilter, index: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = schema::open_writer(&folder.path().join("journal.db")).unwrap();
+        let plan = |sql: &str| -> Vec<String> {
+            let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            plan.query_map([], |row| row.get("detail"))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect()
+        };
+        let conditions = Conditions::of(&db, &filter).unwrap();
+        let Some(conditions) = conditions else {
+            panic!("{filter:?}")
+        };
+        let sql = conditions.sql.join(" AND ").replace('?', "1");
+        let steps = plan(&format!(
+            "SELECT id FROM entry {} WHERE {sql} ORDER BY entry.id DESC LIMIT 1",
+            walk(&filter)
+        ));
+        assert!(steps.len() == 1 && steps[0].contains(index), "{steps:#?}");
+    }
+
+    #[test]
+    fn rows_are_walked_in_their_order_whatever_is_asked() {
+        let some = |text: &str| Some(text.to_owned());
+        check(RowFilter::default(), "SCAN entry");
+        let before = RowFilter {
+            before: Some(EntryId(9)),
+            ..RowFilter::default()
+        };
+        check(before, "SEARCH entry USING INTEGER PRIMARY KEY");
+        let failed = RowFilter {
+            outcome: some("failed"),
+            grep: some("x"),
+            ..RowFilter::default()
+        };
+        check(failed.clone(), "entry_word ");
+        let mailbox = Some(MailboxName("support".into()));
+        check(
+            RowFilter {
+                mailbox: mailbox.clone(),
+                ..RowFilter::default()
+            },
+            "entry_mailbox ",
+        );
+        check(RowFilter { mailbox, ..failed }, "entry_mailbox_word ");
+    }
+}
