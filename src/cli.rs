@@ -12,6 +12,7 @@ use crate::{
 
 pub mod check;
 pub mod demo;
+mod dry;
 pub mod explain;
 pub mod halo;
 pub mod init;
@@ -20,6 +21,7 @@ mod logging;
 pub mod man;
 mod print;
 pub mod process;
+pub mod replay;
 pub mod retry;
 pub mod run;
 pub mod sandbox;
@@ -133,6 +135,8 @@ enum Command {
     Process(process::Process),
     /// Runs messages again from their stored octets
     Retry(retry::Retry),
+    /// Runs stored messages through the present and a new configuration, and shows what would become otherwise
+    Replay(replay::Replay),
     /// Lists what became of messages, newest first
     Log(log::Log),
     /// Shows one message in full
@@ -205,6 +209,7 @@ fn dispatch(arguments: &Arguments) -> Ended {
         Command::Explain(explain) => explain.perform(common),
         Command::Process(process) => process.perform(common),
         Command::Retry(retry) => retry.perform(common),
+        Command::Replay(replay) => replay.perform(common),
         Command::Log(log) => log.perform(common),
         Command::Show(show) => show.perform(common),
         Command::Halo(halo) => halo.perform(common),

@@ -203,6 +203,9 @@ pub struct EffectTrace {
     /// Why it was refused for good, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// There was no answer for now: the attempt broke off here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
     /// The client, site or choice of that name, where it was looked for and is there exactly once; for this process alone.
     #[serde(skip)]
     pub found: Option<Named>,
@@ -313,10 +316,13 @@ impl<'a> Effects<'a> {
     }
 
     fn note(&mut self, effect: &Effect, calls: Vec<Call>, answered: &Result<Answer, StepError>) {
-        let (from, answer, refused) = match answered {
-            Ok(answer) => (answer.assumed.clone(), answer.value.clone(), None),
-            Err(StepError::Failed { reason }) => (None, Value::Null, Some(reason.clone())),
-            Err(_) => (None, Value::Null, None),
+        let (from, answer) = match answered {
+            Ok(answer) => (answer.assumed.clone(), answer.value.clone()),
+            Err(_) => (None, Value::Null),
+        };
+        let refused = match answered {
+            Err(StepError::Failed { reason }) => Some(reason.clone()),
+            _ => None,
         };
         self.trace.push(EffectTrace {
             connection: effect.connection().cloned(),
@@ -328,6 +334,7 @@ impl<'a> Effects<'a> {
                 .named()
                 .filter(|_| answer.as_array().is_some_and(|rows| rows.len() == 1)),
             answer,
+            unanswered: answered.is_err() && refused.is_none(),
             refused,
         });
     }

@@ -259,6 +259,10 @@ pub trait Journal: Send + Sync {
     fn rows(&self, filter: RowFilter) -> Answer<'_, Vec<Row>>;
     /// The lines of these messages, those that are there.
     fn rows_of(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<Row>>;
+    /// These messages in the order in which they ran last.
+    fn as_they_ran(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<EntryId>>;
+    /// The writes to the world that were intended under a message since it came or was reopened, oldest first.
+    fn intents(&self, entry: EntryId) -> Answer<'_, Vec<Intent>>;
     /// One message in full.
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>>;
     /// The accounting identity of each mailbox.

@@ -9,20 +9,18 @@ use std::{
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::{Common, Ended, Failure, Format, Status, hostname, print, runtime};
+use super::{
+    Common, Ended, Failure, Format, Status,
+    dry::{Dry, Taken},
+    print, runtime,
+};
 use crate::{
     clock::Clock,
-    config::{MailboxName, Settle},
-    effect::{
-        Effects,
-        simulated::{Assume, Lookups, Simulated},
-    },
+    config::MailboxName,
+    effect::simulated::{Assume, Lookups},
     generation::Generation,
     halo::registry::Registry,
-    journal::{Change, Claim, EntryId, Place, Spot, Work},
-    outcome::{Outcome, Reason},
-    pipeline::attempt::Reading,
-    run::{self, End, Through, trace::Trace},
+    journal::{Claim, EntryId, Journal, Place, Spot, Work, sqlite::Sqlite},
 };
 
 /// Shows what the rules would do with messages, without doing it
@@ -54,15 +52,21 @@ enum Assumption {
 impl Explain {
     /// Explains each file. The status is that of reading them, whatever the outcome would be.
     pub fn perform(&self, common: &Common) -> Ended {
-        let generation = common.generation()?;
+        let generation = Arc::new(common.generation()?);
         common.begin_logging("error")?;
         let mailbox = super::process::mailbox(self.mailbox.as_deref(), &generation.config)?;
         runtime()?.block_on(async {
             let lookups = self.lookups(&generation)?;
+            // One world for all of them: the second message of a sender finds the user that the first would make.
+            let mut dry = Dry::new(generation.clone(), lookups(), self.journal(&generation));
             let mut status = Status::Done;
             for file in &self.files {
                 match std::fs::read(file) {
-                    Ok(octets) => self.explain(file, &octets, &mailbox, &generation, lookups()).await?,
+                    Ok(octets) => {
+                        let work = imagined(&mailbox);
+                        dry.turn(lookups(), work.received, None);
+                        self.say(file, &dry.take(&work, &octets, work.received).await)?;
+                    }
                     Err(error) => {
                         eprintln!("{}: {error}", file.display());
                         status = Status::Unreadable;
@@ -96,147 +100,69 @@ impl Explain {
         })
     }
 
-    async fn explain(
-        &self,
-        file: &Path,
-        octets: &[u8],
-        mailbox: &MailboxName,
-        generation: &Generation,
-        lookups: Lookups,
-    ) -> Result<(), Failure> {
-        let (work, hostname) = (imagined(mailbox), hostname());
-        let reading = Reading::of(&work, octets, generation, &hostname);
-        let explained = match ends_unread(&reading) {
-            Some(reason) => Explained {
-                verdict: Verdict::of_change(reading.attempted(work.internal_date, 0.0).unread(reason), &reading),
-                trace: Trace::default(),
-            },
-            None => {
-                let simulated = Simulated::new(lookups);
-                let mut effects = Effects::new(&simulated, &reading, None, Vec::new());
-                let Through { end, trace } =
-                    run::through(&reading.setting(work.internal_date), None, &mut effects).await;
-                Explained {
-                    verdict: Verdict::of(end, &reading, &trace),
-                    trace,
-                }
-            }
-        };
+    /// Where there is one, and it can be read; it knows the tickets of conversations.
+    fn journal(&self, generation: &Generation) -> Option<Arc<dyn Journal>> {
+        let opened = self
+            .online
+            .then(|| Sqlite::open(&generation.config.state_dir, Clock::system(), false));
+        opened?.ok().map(|journal| Arc::new(journal) as Arc<dyn Journal>)
+    }
+
+    fn say(&self, file: &Path, taken: &Taken<'_>) -> Result<(), Failure> {
         match self.format {
-            Format::Json => explained.print_json(file, &reading),
-            Format::Table => explained.print(file, &reading),
+            Format::Json => print_json(file, taken),
+            Format::Table => print(file, taken),
         }
     }
 }
 
-/// Why the message would end before its rules see it, where it would.
-fn ends_unread(reading: &Reading<'_>) -> Option<Reason> {
-    let size = u64::try_from(reading.octets.len()).unwrap_or(u64::MAX);
-    let mailbox = reading.generation.config.mailboxes.get(&reading.work.place.mailbox);
-    if mailbox.is_some_and(|mailbox| size > mailbox.max_message_size) {
-        return Some(Reason::TooLarge);
-    }
-    reading.ends_unread()
+fn print_json(file: &Path, taken: &Taken<'_>) -> Result<(), Failure> {
+    let Taken {
+        reading,
+        verdict,
+        trace,
+    } = taken;
+    print::json_line(&json!({
+        "file": file.display().to_string(), "mailbox": reading.work.place.mailbox, "email": reading.email, "cut": reading.message.cut,
+        "rules": trace.rules, "outcome": verdict.outcome, "reason": verdict.reason, "rule": verdict.rule,
+        "told": verdict.told, "settle": verdict.settle,
+    }))
 }
 
-/// All that `explain` says of a message.
-struct Explained {
-    verdict: Verdict,
-    trace: Trace,
+/// What becomes of it stands first: it is what was asked.
+fn print(file: &Path, taken: &Taken<'_>) -> Result<(), Failure> {
+    let Taken {
+        reading,
+        verdict,
+        trace,
+    } = taken;
+    let mut out = std::io::stdout().lock();
+    let author = print::plain(&reading.message.author.address);
+    writeln!(out, "{}", file.display())?;
+    let mut line = |name: &str, text: &str| match text.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "  {name:<8} {text}"),
+    };
+    line("outcome", &print::outcome(&verdict.outcome))?;
+    line("reason", &print::plain(&verdict.reason))?;
+    line("rule", &print::plain(&verdict.rule))?;
+    line("told", &nobody_or(&verdict.told))?;
+    line("settled", &verdict.settle)?;
+    let source = reading.message.author_source.to_string();
+    line("from", &format!("{author} (by its {source} field)"))?;
+    line("subject", &print::plain(&reading.message.subject))?;
+    line("mailbox", &reading.work.place.mailbox.to_string())?;
+    line("cut", &reading.message.cut.join(", "))?;
+    print::print_trace(&mut out, trace)?;
+    writeln!(out)?;
+    Ok(())
 }
 
-impl Explained {
-    fn print_json(&self, file: &Path, reading: &Reading<'_>) -> Result<(), Failure> {
-        let Explained { verdict, trace } = self;
-        print::json_line(&json!({
-            "file": file.display().to_string(), "mailbox": reading.work.place.mailbox, "email": reading.email, "cut": reading.message.cut,
-            "rules": trace.rules, "outcome": verdict.outcome, "reason": verdict.reason, "rule": verdict.rule,
-            "told": verdict.told, "settle": verdict.settle,
-        }))
-    }
-
-    fn print(&self, file: &Path, reading: &Reading<'_>) -> Result<(), Failure> {
-        let Explained { verdict, trace } = self;
-        let mut out = std::io::stdout().lock();
-        let author = print::plain(&reading.message.author.address);
-        writeln!(out, "{}", file.display())?;
-        writeln!(
-            out,
-            "  from     {author} (by its {} field)",
-            reading.message.author_source
-        )?;
-        writeln!(out, "  subject  {}", print::plain(&reading.message.subject))?;
-        writeln!(out, "  mailbox  {}", reading.work.place.mailbox)?;
-        if !reading.message.cut.is_empty() {
-            writeln!(out, "  cut      {}", reading.message.cut.join(", "))?;
-        }
-        print::print_trace(&mut out, trace)?;
-        writeln!(out, "\noutcome  {}", print::outcome(&verdict.outcome))?;
-        if !verdict.reason.is_empty() {
-            writeln!(out, "reason   {}", print::plain(&verdict.reason))?;
-        }
-        let told = if verdict.told.is_empty() {
-            "nobody".to_owned()
-        } else {
-            verdict.told.join(", ")
-        };
-        writeln!(out, "told     {told}\nsettled  {}\n", verdict.settle)?;
-        Ok(())
-    }
-}
-
-/// What would become of the message.
-struct Verdict {
-    outcome: String,
-    reason: String,
-    rule: String,
-    told: Vec<String>,
-    settle: String,
-}
-
-impl Verdict {
-    fn of(end: End, reading: &Reading<'_>, trace: &Trace) -> Verdict {
-        let nobody = |outcome: &str, reason: String| Verdict {
-            outcome: outcome.to_owned(),
-            reason,
-            rule: String::new(),
-            told: Vec::new(),
-            settle: "not yet".to_owned(),
-        };
-        match end {
-            End::Untold { what } => nobody("can not be told", format!("it depends on {what}; try --online")),
-            End::Deferred { reason, .. } | End::Held { reason, .. } => nobody("deferred", reason),
-            end => Verdict::of_change(
-                reading.attempted(reading.work.internal_date, 0.0).change(end, trace),
-                reading,
-            ),
-        }
-    }
-
-    fn of_change(change: Change, reading: &Reading<'_>) -> Verdict {
-        let Change::Ended { ended, .. } = change else {
-            unreachable!("a concluded run ends")
-        };
-        let config = &reading.generation.config;
-        let bounce = ended.bounce.iter();
-        let mut told: Vec<String> = bounce.flat_map(|(letter, _)| letter.recipients.clone()).collect();
-        if ended.outcome == Outcome::Failed {
-            told.extend(config.report.to.iter().map(ToString::to_string));
-        }
-        let mailbox = config.mailboxes.get(&reading.work.place.mailbox);
-        let settle = match mailbox.and_then(|mailbox| mailbox.settle.get(&ended.outcome)) {
-            Some(Settle::MoveTo(folder)) => format!("moved to {folder:?}"),
-            Some(Settle::Seen) => "marked as seen".to_owned(),
-            Some(Settle::Delete) => "deleted".to_owned(),
-            Some(Settle::Keep) | None => "kept where it is".to_owned(),
-        };
-        Verdict {
-            outcome: ended.outcome.word().to_owned(),
-            reason: ended.reason,
-            rule: ended.rule,
-            told,
-            settle,
-        }
+fn nobody_or(told: &[String]) -> String {
+    if told.is_empty() {
+        "nobody".to_owned()
+    } else {
+        told.join(", ")
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::MailboxName,
-    journal::{Journal, Row, RowFilter, sqlite::Sqlite},
+    journal::{EntryId, Journal, Row, RowFilter, sqlite::Sqlite},
 };
 
 /// On a screen with fewer columns mailbox, calls and rule are left out.
@@ -56,20 +56,34 @@ impl Log {
         let generation = common.generation()?;
         common.begin_logging("warn")?;
         let clock = Clock::system();
-        let filter = self.selection.filter(clock.now(), self.limit()?)?;
+        let filter = self.selection.filter(clock.now(), limit(&self.limit)?)?;
         let journal = Sqlite::open(&generation.config.state_dir, clock, false)?;
         print(&runtime()?.block_on(journal.rows(filter))?, self.format)?;
         Ok(Status::Done)
     }
+}
 
-    fn limit(&self) -> Result<Option<usize>, Failure> {
-        if self.limit == "all" {
-            return Ok(None);
-        }
-        self.limit.parse().map(Some).map_err(|_| {
-            let text = format!("--limit {:?} is no number; it needs a number or all", self.limit);
-            Failure::new(Status::Usage, text)
-        })
+/// A number of messages, or none where all are meant.
+pub fn limit(text: &str) -> Result<Option<usize>, Failure> {
+    if text == "all" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        let text = format!("--limit {text:?} is no number; it needs a number or all");
+        Failure::new(Status::Usage, text)
+    })
+}
+
+/// The messages of these ids, all of which must be there.
+pub async fn named(journal: &dyn Journal, ids: &[i64]) -> Result<Vec<Row>, Failure> {
+    let ids: Vec<EntryId> = ids.iter().copied().map(EntryId).collect();
+    let known = journal.rows_of(ids.clone()).await?;
+    match ids.iter().find(|id| !known.iter().any(|row| row.id == **id)) {
+        Some(id) => Err(Failure::new(
+            Status::Usage,
+            format!("there is no message {id}; halo-intake log lists them"),
+        )),
+        None => Ok(known),
     }
 }
 
@@ -157,7 +171,6 @@ fn table(rows: &[Row], screen: &Screen) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::EntryId;
 
     fn rows() -> Vec<Row> {
         let row = |id: i64, subject: &str, outcome: &str, reason: &str| Row {

@@ -14,7 +14,7 @@ use super::{Failure, Format};
 mod progress;
 mod trace;
 
-pub use progress::{LogLines, progress};
+pub use progress::{LogLines, counter, progress, took};
 pub use trace::{print_trace, print_value};
 
 /// Values longer than this are cut in a trace for people; `--format json` has them whole.

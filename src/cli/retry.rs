@@ -71,15 +71,7 @@ impl Retry {
                 .rows(self.selection.filter(Clock::system().now(), None)?)
                 .await?);
         }
-        let ids: Vec<EntryId> = self.ids.iter().copied().map(EntryId).collect();
-        let known = journal.rows_of(ids.clone()).await?;
-        match ids.iter().find(|id| !known.iter().any(|row| row.id == **id)) {
-            Some(id) => Err(Failure::new(
-                Status::Usage,
-                format!("there is no message {id}; halo-intake log lists them"),
-            )),
-            None => Ok(known),
-        }
+        log::named(journal, &self.ids).await
     }
 }
 

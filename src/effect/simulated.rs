@@ -4,28 +4,33 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
 
+mod again;
 mod assumed;
 mod desk;
+mod ensured;
+mod made;
+mod recorded;
+mod remembered;
 
-use assumed::{assumption, invented_client, invented_site, invented_user, requests};
+use assumed::{assumption, requests};
+use made::{Made, of};
+pub use recorded::{MadeThen, Recorded, Then};
 
-use super::{Answer, Ask, Asking, Effect, Ensured, Performer, live};
+use super::{Answer, Ask, Asking, Effect, Performer, live};
 use crate::{
     action::StepError,
     config::ConnectionName,
-    halo::{
-        Client, ClientId, NewClient, NewUser, Reference, Site, SiteId, TicketId, User, UserId,
-        alike::instead_of_another, client::HaloError, fault::Fault, registry::Registry, ticket::Ticket, unsent,
-    },
-    journal::{Folding, Standing},
+    halo::{client::HaloError, fault::Fault, registry::Registry},
+    journal::Journal,
     web::{self, Request},
 };
 
 /// Invented records have this id or a greater one: Halo's ids have 32 bits, so none of them is one of its own.
-const INVENTED: i64 = 9_000_000_000;
+pub const INVENTED: i64 = 9_000_000_000;
 
 /// What a dry run takes for true where Halo is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,44 +47,18 @@ pub enum Lookups {
     Assumed(Assume),
     /// By Halo; reads only.
     Online(Arc<Registry>),
+    /// By what the message was told when it ran.
+    Recorded(Then),
 }
 
-/// The performer of dry runs.
+/// The performer of dry runs. What one message would make is there for the next.
 pub struct Simulated {
     lookups: Lookups,
+    /// Knows which tickets conversations have become; none in a dry run that has no journal.
+    journal: Option<Arc<dyn Journal>>,
+    /// When the message at hand runs.
+    now: Timestamp,
     made: Mutex<Made>,
-}
-
-/// What the dry run would have made or found, for the lookups after it.
-#[derive(Default)]
-struct Made {
-    users: Vec<(ConnectionName, User)>,
-    clients: Vec<(ConnectionName, Client)>,
-    sites: Vec<(ConnectionName, Site)>,
-    /// Users who were there when they should have been created.
-    existing: Vec<(ConnectionName, User)>,
-    tickets: Vec<(ConnectionName, Ticket)>,
-    /// So many ids were given out.
-    ids: i64,
-}
-
-impl Made {
-    fn new_id(&mut self) -> i64 {
-        self.ids += 1;
-        INVENTED + self.ids
-    }
-}
-
-/// What of `made` belongs to this connection and is meant.
-fn of<'a, T>(
-    made: &'a [(ConnectionName, T)],
-    connection: &'a ConnectionName,
-    is_meant: impl Fn(&T) -> bool + 'a,
-) -> Vec<&'a T> {
-    let here = made.iter().filter(move |(of, _)| of == connection);
-    here.map(|(_, record)| record)
-        .filter(|record| is_meant(record))
-        .collect()
 }
 
 impl Performer for Simulated {
@@ -87,7 +66,7 @@ impl Performer for Simulated {
         Box::pin(async move {
             match effect {
                 Effect::Halo { connection, ask } => self.ask_halo(connection, ask, &asking).await,
-                Effect::Http { request } => unasked(request, &asking),
+                Effect::Http { request } => self.request(effect, request, &asking),
                 // What a limit says of it only the journal knows.
                 Effect::Mail { .. } => Ok(simulated(&())),
             }
@@ -97,43 +76,45 @@ impl Performer for Simulated {
 
 impl Simulated {
     /// A performer whose lookups are answered so.
-    pub fn new(lookups: Lookups) -> Simulated {
+    pub fn new(lookups: Lookups, journal: Option<Arc<dyn Journal>>) -> Simulated {
         Simulated {
             lookups,
-            made: Mutex::new(Made::default()),
+            journal,
+            now: Timestamp::UNIX_EPOCH,
+            made: Mutex::default(),
         }
     }
 
-    /// What our journal would say of a conversation: nothing, by assumption.
-    fn of_journal(&self, ask: &Ask, nothing: &impl Serialize) -> Result<Answer, StepError> {
-        match self.lookups {
-            Lookups::Assumed(_) => Ok(assumed_to_be(nothing)),
-            Lookups::Online(_) => Err(StepError::Unknown { what: ask.describe() }),
-        }
+    /// The next message has its turn, at that time, in the world that the ones before it left.
+    pub fn turn(&mut self, lookups: Lookups, now: Timestamp) {
+        (self.lookups, self.now) = (lookups, now);
     }
 
-    async fn ask_halo(&self, of: &ConnectionName, ask: &Ask, asking: &Asking<'_>) -> Result<Answer, StepError> {
+    async fn ask_halo(&self, at: &ConnectionName, ask: &Ask, asking: &Asking<'_>) -> Result<Answer, StepError> {
+        if ask.writes()
+            && let Some(answered) = self.again(at, ask)
+        {
+            return answered;
+        }
         match ask {
-            Ask::EnsureUser { user } => Ok(simulated(&self.ensure_user(of, user, asking).await?)),
-            Ask::EnsureClient { client } => Ok(simulated(&self.ensure_client(of, client, asking).await?)),
-            Ask::ReactivateUser { user } => Ok(simulated(&self.reactivate(of, *user, asking))),
-            Ask::CreateTicket { ticket } => Ok(simulated(&self.create_ticket(of, ticket, asking))),
+            Ask::EnsureUser { user } => Ok(simulated(&self.ensure_user(at, user, asking).await?)),
+            Ask::EnsureClient { client } => Ok(simulated(&self.ensure_client(at, client, asking).await?)),
+            Ask::ReactivateUser { user } => Ok(simulated(&self.reactivate(at, *user, asking))),
+            Ask::CreateTicket { ticket } => Ok(simulated(&self.create_ticket(at, ticket, asking))),
             Ask::ChangeTicket { ticket, fields } => {
-                Ok(simulated(&self.change_ticket(of, *ticket, fields, asking).await?))
+                Ok(simulated(&self.change_ticket(at, *ticket, fields, asking).await?))
             }
             Ask::AddAction { action } => Ok(simulated(&self.add_action(action, asking))),
             Ask::AttachFile { file } => Ok(simulated(&self.attach_file(file, asking))),
             Ask::UploadPicture { file } => Ok(simulated(&desk::picture(file, asking))),
-            // A dry run has no journal. Where nothing is assumed, that is what nobody knows.
-            Ask::TicketsOfConversation { .. } => self.of_journal(ask, &Vec::<TicketId>::new()),
-            Ask::TookPart { .. } => self.of_journal(ask, &false),
-            Ask::Join { .. } => Ok(simulated(&())),
-            // Nor has it seen another message of its kind.
-            Ask::Fold {
-                folding: Folding::Came { .. },
-            } => Ok(simulated(&Standing::First)),
-            Ask::Fold { .. } => Ok(simulated(&())),
-            ask => self.read(of, ask, asking).await,
+            Ask::TicketsOfConversation { keys } => self.tickets_of(at, ask, keys).await,
+            Ask::TookPart { ticket, address } => self.took_part(at, ask, *ticket, address).await,
+            Ask::Join { ticket, keys, author } => {
+                self.join(at, *ticket, keys, author.as_ref());
+                Ok(simulated(&()))
+            }
+            Ask::Fold { folding } => Ok(self.fold(at, ask, folding)),
+            ask => self.read(at, ask, asking).await,
         }
     }
 
@@ -142,12 +123,19 @@ impl Simulated {
     }
 
     async fn read(&self, connection: &ConnectionName, ask: &Ask, asking: &Asking<'_>) -> Result<Answer, StepError> {
-        if let Some(value) = self.overlay(connection, ask) {
-            return Ok(simulated(&value));
-        }
         let answer = match &self.lookups {
-            Lookups::Assumed(assume) => assumed(connection, ask, *assume, asking)?,
-            Lookups::Online(halos) => asked(halos, connection, ask, asking).await?,
+            Lookups::Recorded(then) => self.recalled(then, connection, ask, asking).await?,
+            Lookups::Assumed(assume) => match self.made().overlay(connection, ask) {
+                Some(value) => return Ok(simulated(&value)),
+                None => assumed(connection, ask, *assume, asking)?,
+            },
+            Lookups::Online(halos) => {
+                let made = self.made().overlay(connection, ask);
+                match made {
+                    Some(value) => return Ok(simulated(&value)),
+                    None => asked(halos, connection, ask, asking).await?,
+                }
+            }
         };
         Ok(match ask {
             Ask::ClientsOfDomain { domain } => self.with_made_clients(connection, domain, answer),
@@ -155,166 +143,46 @@ impl Simulated {
         })
     }
 
-    /// What an earlier simulated write makes true, where it alone answers the question.
-    fn overlay(&self, connection: &ConnectionName, ask: &Ask) -> Option<Value> {
-        let made = self.made();
-        let records = match ask {
-            Ask::UsersWithAddress { address } => {
-                let users = of(&made.users, connection, |user| user.emailaddress == address.as_str());
-                users.into_iter().map(value).collect()
-            }
-            Ask::Clients { client } => {
-                let clients = of(&made.clients, connection, |known| {
-                    is_meant(client, known.id.0, &known.name)
-                });
-                clients.into_iter().map(value).collect()
-            }
-            Ask::ClientsAlike { name } => {
-                let folded = name.trim().to_lowercase();
-                let is_alike = |known: &Client| known.name.trim().to_lowercase() == folded;
-                let clients = of(&made.clients, connection, is_alike);
-                clients.into_iter().map(value).collect()
-            }
-            Ask::Sites { client, site } => {
-                let sites = of(&made.sites, connection, |known| {
-                    is_meant(site, known.id.0, &known.name) && (client.is_none() || known.client_id == *client)
-                });
-                sites.into_iter().map(value).collect()
-            }
-            Ask::MainSite { client } => {
-                let sites = of(&made.sites, connection, |known| known.client_id == Some(*client));
-                return sites.first().map(value);
-            }
-            Ask::Ticket { ticket } => {
-                let tickets = of(&made.tickets, connection, |known| known.id == *ticket);
-                return tickets.first().map(value);
-            }
-            Ask::User { user } => {
-                let users = of(&made.users, connection, |known| known.id == *user);
-                return users.first().map(value);
-            }
-            _ => Vec::new(),
-        };
-        (!records.is_empty()).then_some(Value::Array(records))
-    }
-
     /// A client that would have been made is matched by its website from then on.
     fn with_made_clients(&self, connection: &ConnectionName, domain: &str, mut answer: Answer) -> Answer {
         let made = self.made();
         let clients = of(&made.clients, connection, |client| client.is_of_domain(domain));
-        if let (false, Value::Array(found)) = (clients.is_empty(), &mut answer.value) {
-            found.extend(clients.into_iter().map(value));
-            answer.assumed = Some("simulated".to_owned());
+        if let Value::Array(found) = &mut answer.value {
+            let known: Vec<Value> = found.iter().map(|client| client["id"].clone()).collect();
+            let further = clients
+                .into_iter()
+                .map(value)
+                .filter(|client| !known.contains(&client["id"]));
+            let before = found.len();
+            found.extend(further);
+            if found.len() > before {
+                answer.assumed = Some("simulated".to_owned());
+            }
         }
         answer
     }
 
-    async fn ensure_user(
-        &self,
-        connection: &ConnectionName,
-        user: &NewUser,
-        asking: &Asking<'_>,
-    ) -> Result<Ensured<User>, StepError> {
-        let address = user.emailaddress.clone();
-        let look = self
-            .read(connection, &Ask::UsersWithAddress { address }, asking)
-            .await?;
-        if let Some(record) = first::<User>(look) {
-            self.made().existing.push((connection.clone(), record.clone()));
-            return Ok(Ensured { record, existed: true });
+    /// Nobody knows what a server of others would say. That a write was done is taken for true, as it is at Halo.
+    fn request(&self, effect: &Effect, request: &Request, asking: &Asking<'_>) -> Result<Answer, StepError> {
+        if let Some(told) = self.then().and_then(|then| then.told(effect)) {
+            return told.as_answer();
         }
-        asking.calls.note(unsent::create_user(user));
-        let mut made = self.made();
-        let record = User {
-            id: UserId(made.new_id()),
-            name: user.name.clone(),
-            emailaddress: user.emailaddress.to_string(),
-            other_addresses: Vec::new(),
-            client_id: Some(user.client_id),
-            client_name: String::new(),
-            site_id: Some(user.site_id),
-            site_name: String::new(),
-            inactive: false,
-            raw: json!({}),
-        };
-        made.users.push((connection.clone(), record.clone()));
-        Ok(Ensured { record, existed: false })
+        if request.writes() {
+            asking.calls.note(web::unsent(request, "simulated"));
+            return Ok(simulated(&Value::Null));
+        }
+        asking.calls.note(web::unsent(request, "assumed"));
+        Err(StepError::Unknown {
+            what: request.describe(),
+        })
     }
 
-    async fn ensure_client(
-        &self,
-        connection: &ConnectionName,
-        client: &NewClient,
-        asking: &Asking<'_>,
-    ) -> Result<Ensured<Client>, StepError> {
-        let named = Ask::ClientsAlike {
-            name: client.name.clone(),
-        };
-        // That a client is there may be assumed where it is named, not where it is to be made.
-        let found = match &self.lookups {
-            Lookups::Assumed(_) => self
-                .overlay(connection, &named)
-                .map(|value| Answer { value, assumed: None }),
-            Lookups::Online(_) => Some(self.read(connection, &named, asking).await?),
-        };
-        let alike: Vec<Client> = found
-            .and_then(|answer| serde_json::from_value(answer.value).ok())
-            .unwrap_or_default();
-        if let Some(record) = instead_of_another(&alike, &client.name).into_iter().next() {
-            return Ok(Ensured { record, existed: true });
-        }
-        asking.calls.note(unsent::create_client(client));
-        let mut made = self.made();
-        let (id, site) = (ClientId(made.new_id()), SiteId(made.new_id()));
-        let record = Client {
-            website: client.website.clone(),
-            ..invented_client(id, &client.name, site)
-        };
-        let site = Site {
-            client_name: client.name.clone(),
-            ..invented_site(site, &client.site_name, Some(id))
-        };
-        made.clients.push((connection.clone(), record.clone()));
-        made.sites.push((connection.clone(), site));
-        Ok(Ensured { record, existed: false })
-    }
-
-    fn reactivate(&self, connection: &ConnectionName, id: UserId, asking: &Asking<'_>) -> User {
-        asking.calls.note(unsent::reactivate_user(id));
-        let made = self.made();
-        let known = of(&made.existing, connection, |user| user.id == id);
-        let user = known
-            .first()
-            .map_or_else(|| invented_user(id, ""), |user| (*user).clone());
-        User {
-            inactive: false,
-            ..user
+    fn then(&self) -> Option<&Then> {
+        match &self.lookups {
+            Lookups::Recorded(then) => Some(then),
+            Lookups::Assumed(_) | Lookups::Online(_) => None,
         }
     }
-}
-
-/// Nobody knows what a server of others would say. That a write was done is taken for true, as it is at Halo.
-fn unasked(request: &Request, asking: &Asking<'_>) -> Result<Answer, StepError> {
-    if request.writes() {
-        asking.calls.note(web::unsent(request, "simulated"));
-        return Ok(simulated(&Value::Null));
-    }
-    asking.calls.note(web::unsent(request, "assumed"));
-    Err(StepError::Unknown {
-        what: request.describe(),
-    })
-}
-
-fn is_meant(reference: &Reference, id: i64, name: &str) -> bool {
-    match reference {
-        Reference::Id(wanted) => *wanted == id,
-        Reference::Name(wanted) => wanted == name,
-    }
-}
-
-fn first<T: DeserializeOwned>(answer: Answer) -> Option<T> {
-    let records: Vec<T> = serde_json::from_value(answer.value).unwrap_or_default();
-    records.into_iter().next()
 }
 
 fn assumed_to_be(of: &impl Serialize) -> Answer {
@@ -362,19 +230,18 @@ async fn asked(
 /// outcome can not be told.
 fn assumed(connection: &ConnectionName, ask: &Ask, assume: Assume, asking: &Asking<'_>) -> Result<Answer, StepError> {
     requests(ask).into_iter().for_each(|call| asking.calls.note(call));
-    let unknown = || StepError::Unknown {
-        what: Effect::Halo {
-            connection: connection.clone(),
-            ask: ask.clone(),
-        }
-        .describe(),
-    };
     assumption(ask, assume)
         .map(|value| Answer {
             value,
             assumed: Some("assumed".to_owned()),
         })
-        .ok_or_else(unknown)
+        .ok_or_else(|| unknown(connection, ask))
+}
+
+fn unknown(connection: &ConnectionName, ask: &Ask) -> StepError {
+    StepError::Unknown {
+        what: format!("{connection}: {}", ask.describe()),
+    }
 }
 
 fn value<T: Serialize + ?Sized>(of: &T) -> Value {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Answer, Change, Creation, CreationKey, Digest, DueLetter, Entry, EntryId, Journal, JournalError, Notice, Position,
-    Queue, Receipt, Row, RowFilter, RuleCount, Spot, Totals, Unsettled, Work,
+    Answer, Change, Creation, CreationKey, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError, Notice,
+    Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Totals, Unsettled, Work,
 };
 use crate::{
     clock::Clock,
@@ -255,6 +255,14 @@ impl Journal for Sqlite {
 
     fn rows_of(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<Row>> {
         Box::pin(self.readers.read(move |db| rows::rows_of(db, &entries)))
+    }
+
+    fn as_they_ran(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<EntryId>> {
+        Box::pin(self.readers.read(move |db| rows::as_they_ran(db, entries)))
+    }
+
+    fn intents(&self, entry: EntryId) -> Answer<'_, Vec<Intent>> {
+        Box::pin(self.readers.read(move |db| claim::intents(db, entry)))
     }
 
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>> {

@@ -150,6 +150,7 @@ mod tests {
             from: None,
             answer: serde_json::Value::Null,
             refused: None,
+            unanswered: false,
             found: client.map(|name| Named::Client(Reference::Name(name.to_owned()))),
         }
     }

@@ -3,17 +3,21 @@
 use std::io::Write;
 
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{cut, plain, short};
+use super::{Screen, cut, plain, short};
 use crate::{
     effect::EffectTrace,
     expression::Evaluated,
+    halo::client::Call,
     run::trace::{RuleTrace, StepTrace, Trace},
 };
 
 /// What happened, or would happen, rule by rule.
 pub fn print_trace(out: &mut impl Write, trace: &Trace) -> std::io::Result<()> {
-    trace.rules.iter().try_for_each(|rule| print_rule(out, rule))
+    let screen = &Screen::of_stdout();
+    let mut lines = Lines { out, screen };
+    trace.rules.iter().try_for_each(|rule| lines.rule(rule))
 }
 
 /// A value with all that lies in it, a line each; what is empty is left out.
@@ -29,90 +33,137 @@ pub fn print_value(out: &mut impl Write, name: &str, value: &Value) -> std::io::
     }
 }
 
-fn print_rule(out: &mut impl Write, rule: &RuleTrace) -> std::io::Result<()> {
-    let matched = rule.mailbox_matches && rule.condition.as_ref().is_none_or(|condition| condition.truth);
-    let verdict = match (rule.mailbox_matches, matched, rule.resumed) {
-        (false, ..) => "is for other mailboxes",
-        (_, false, _) => "does not match",
-        (_, _, true) => "goes on",
-        _ => "matches",
-    };
-    writeln!(out, "\nrule {:?} {verdict}", rule.rule)?;
-    if let Some(condition) = &rule.condition {
-        print_condition(out, condition, 2)?;
-    }
-    for step in &rule.steps {
-        print_step(out, step)?;
-    }
-    if matched && !rule.end.is_empty() {
-        writeln!(out, "  → {}", plain(&rule.end))?;
-    }
-    Ok(())
+/// Lines on a screen: none is longer than it is wide, and what is true or false has its colour.
+struct Lines<'a, W: Write> {
+    out: &'a mut W,
+    screen: &'a Screen,
 }
 
-fn print_condition(out: &mut impl Write, part: &Evaluated, indent: usize) -> std::io::Result<()> {
-    let mark = if part.truth { "true " } else { "false" };
-    let values: Vec<String> = part
-        .values
-        .iter()
-        .map(|(name, value)| format!("{name} = {}", short(value)))
-        .collect();
-    let values = if values.is_empty() {
-        String::new()
-    } else {
-        format!("   ({})", values.join(", "))
-    };
-    writeln!(out, "{:indent$}{mark} {}{values}", "", plain(&part.text))?;
-    part.parts
-        .iter()
-        .try_for_each(|part| print_condition(out, part, indent + 2))
-}
+/// What stands before a line: its word, and its code on a terminal (ECMA-48, 8.3.117).
+#[derive(Clone, Copy)]
+struct Mark(&'static str, u8);
 
-fn print_step(out: &mut impl Write, step: &StepTrace) -> std::io::Result<()> {
-    let label = if step.name == step.kind {
-        step.kind.clone()
-    } else {
-        format!("{} ({})", step.name, step.kind)
-    };
-    writeln!(out, "  {} {label}", step.path)?;
-    if let Some(when) = &step.when {
-        print_condition(out, when, 6)?;
+const NONE: Mark = Mark("", 0);
+const TRUE: Mark = Mark("true  ", 32);
+const FALSE: Mark = Mark("false ", 31);
+const FAILS: Mark = Mark("fails: ", 31);
+const NOT_ASKED: Mark = Mark("not asked ", 2);
+const RULE_OF_OTHERS: Mark = Mark("rule ", 2);
+
+impl<W: Write> Lines<'_, W> {
+    fn line(&mut self, indent: usize, text: &str) -> std::io::Result<()> {
+        self.marked(indent, NONE, text)
     }
-    if !step.ran {
-        return Ok(());
-    }
-    let width = step.fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, value) in &step.fields {
-        writeln!(out, "      {name:width$} = {}", short(value))?;
-    }
-    step.effects.iter().try_for_each(|effect| print_effect(out, effect))?;
-    match &step.error {
-        Some(error) => {
-            writeln!(out, "      fails: {}", plain(error))?;
-            if let Some(on_error) = &step.on_error {
-                writeln!(out, "      on_error = {on_error:?}")?;
-            }
+
+    fn marked(&mut self, indent: usize, mark: Mark, text: &str) -> std::io::Result<()> {
+        let Mark(word, code) = mark;
+        let room = self
+            .screen
+            .width
+            .map(|width| usize::from(width).saturating_sub(indent + word.len()));
+        let text = room.map_or(text.to_owned(), |room| fitting(text, room));
+        if self.screen.colours && code != 0 {
+            return writeln!(self.out, "{:indent$}\x1b[{code}m{word}\x1b[0m{text}", "");
         }
-        None if !step.result.is_null() => writeln!(out, "      gives {}", short(&without_raw(&step.result)))?,
-        None => {}
+        writeln!(self.out, "{:indent$}{word}{text}", "")
     }
-    Ok(())
-}
 
-fn print_effect(out: &mut impl Write, effect: &EffectTrace) -> std::io::Result<()> {
-    let from = effect
-        .from
-        .as_ref()
-        .map(|from| format!("   [{from}]"))
-        .unwrap_or_default();
-    writeln!(out, "      asks {}{from}", plain(&effect.effect))?;
-    for call in &effect.calls {
-        if call.is_unsent() {
-            writeln!(out, "        {} {}   (not sent)", call.method, plain(&call.path))?;
-            if !call.body.is_null() {
-                writeln!(out, "          would send {}", short(&call.body))?;
+    fn rule(&mut self, rule: &RuleTrace) -> std::io::Result<()> {
+        let matched = rule.mailbox_matches && rule.condition.as_ref().is_none_or(|condition| condition.truth);
+        let name = short(&rule.rule.as_str().into());
+        writeln!(self.out)?;
+        if !rule.mailbox_matches {
+            return self.marked(0, RULE_OF_OTHERS, &format!("{name} is for other mailboxes"));
+        }
+        let verdict = match (matched, rule.resumed) {
+            (false, _) => "does not match",
+            (_, true) => "goes on",
+            _ => "matches",
+        };
+        self.line(0, &format!("rule {name} {verdict}"))?;
+        if let Some(condition) = &rule.condition {
+            self.condition(condition, 2)?;
+        }
+        rule.steps.iter().try_for_each(|step| self.step(step))?;
+        if matched && !rule.end.is_empty() {
+            self.line(2, &format!("→ {}", plain(&rule.end)))?;
+        }
+        Ok(())
+    }
+
+    fn condition(&mut self, part: &Evaluated, indent: usize) -> std::io::Result<()> {
+        if !part.asked {
+            return self.marked(indent, NOT_ASKED, &plain(&part.text));
+        }
+        let values: Vec<String> = part
+            .values
+            .iter()
+            .map(|(name, value)| format!("{name} = {}", short(value)))
+            .collect();
+        let values = if values.is_empty() {
+            String::new()
+        } else {
+            format!("   ({})", values.join(", "))
+        };
+        let mark = if part.truth { TRUE } else { FALSE };
+        self.marked(indent, mark, &format!("{}{values}", plain(&part.text)))?;
+        part.parts.iter().try_for_each(|part| self.condition(part, indent + 2))
+    }
+
+    fn step(&mut self, step: &StepTrace) -> std::io::Result<()> {
+        let label = if step.name == step.kind {
+            step.kind.clone()
+        } else {
+            format!("{} ({})", step.name, step.kind)
+        };
+        let mut calls = step.effects.iter().flat_map(|effect| &effect.calls);
+        let took = match calls.any(|call| !call.is_unsent()) {
+            true => format!("   {} ms", step.took_ms),
+            false => String::new(),
+        };
+        self.line(2, &format!("{} {}{took}", step.path, plain(&label)))?;
+        if let Some(when) = &step.when {
+            self.condition(when, 6)?;
+        }
+        if !step.ran {
+            return Ok(());
+        }
+        let width = step.fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in &step.fields {
+            self.line(6, &format!("{name:width$} = {}", short(value)))?;
+        }
+        step.effects.iter().try_for_each(|effect| self.effect(effect))?;
+        match &step.error {
+            Some(error) => {
+                self.marked(6, FAILS, &plain(error))?;
+                if let Some(on_error) = &step.on_error {
+                    self.line(6, &format!("on_error = {on_error:?}"))?;
+                }
             }
-            continue;
+            None if !step.result.is_null() => self.line(6, &format!("gives {}", short(&without_raw(&step.result))))?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: &EffectTrace) -> std::io::Result<()> {
+        let from = effect
+            .from
+            .as_ref()
+            .map(|from| format!("   [{from}]"))
+            .unwrap_or_default();
+        self.line(6, &format!("asks {}{from}", plain(&effect.effect)))?;
+        effect.calls.iter().try_for_each(|call| self.call(call))
+    }
+
+    fn call(&mut self, call: &Call) -> std::io::Result<()> {
+        let request = format!("{} {}", call.method, plain(&call.path));
+        if call.is_unsent() {
+            self.line(8, &format!("{request}   (not sent)"))?;
+            if !call.body.is_null() {
+                self.line(10, &format!("would send {}", short(&call.body)))?;
+            }
+            return Ok(());
         }
         let status = if call.http_status == 0 {
             "no answer".to_owned()
@@ -123,21 +174,32 @@ fn print_effect(out: &mut impl Write, effect: &EffectTrace) -> std::io::Result<(
             0 => String::new(),
             messages => format!(", shared by {messages}"),
         };
-        writeln!(
-            out,
-            "        {} {} → {status} in {} ms{shared}",
-            call.method,
-            plain(&call.path),
-            call.took_ms
-        )?;
+        self.line(8, &format!("{request} → {status} in {} ms{shared}", call.took_ms))?;
         if !call.body.is_null() {
-            writeln!(out, "          sent     {}", short(&call.body))?;
+            self.line(10, &format!("sent     {}", short(&call.body)))?;
         }
         if !call.answer.is_empty() {
-            writeln!(out, "          answered {}", cut(plain(&call.answer)))?;
+            self.line(10, &format!("answered {}", cut(plain(&call.answer))))?;
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// As much of the text as has room.
+fn fitting(text: &str, room: usize) -> String {
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    let mut left = room.saturating_sub(1);
+    let fits = |c: &char| {
+        let width = c.width().unwrap_or(0);
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    let mut kept: String = text.chars().take_while(fits).collect();
+    kept.push('…');
+    kept
 }
 
 /// Halo's own records are long; the fields of the result say what matters.
@@ -160,6 +222,58 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn drawn(width: Option<u16>, colours: bool) -> String {
+        let leaf = |text: &str, truth: bool| Evaluated {
+            text: text.to_owned(),
+            truth,
+            values: vec![(text.to_owned(), json!(truth))],
+            parts: Vec::new(),
+            asked: true,
+        };
+        let unasked = Evaluated {
+            asked: false,
+            ..leaf("email.size > 1", false)
+        };
+        let condition = Evaluated {
+            parts: vec![leaf("email.junk", true), unasked],
+            values: Vec::new(),
+            ..leaf("email.junk or email.size > 1", true)
+        };
+        let rule = |name: &str, mailbox_matches| RuleTrace {
+            rule: name.to_owned(),
+            mailbox_matches,
+            condition: mailbox_matches.then(|| condition.clone()),
+            resumed: false,
+            steps: Vec::new(),
+            end: String::new(),
+        };
+        let (mut out, screen) = (Vec::new(), &Screen { width, colours });
+        let mut lines = Lines { out: &mut out, screen };
+        lines.rule(&rule("其他邮箱的规则", true)).unwrap();
+        lines.rule(&rule("theirs", false)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_decided_is_marked_and_what_was_not_asked_says_so() {
+        let expected = "\nrule \"其他邮箱的规则\" matches\n  true  email.junk or email.size > 1\n    \
+             true  email.junk   (email.junk = true)\n    not asked email.size > 1\n\nrule \"theirs\" is for other mailboxes\n";
+        assert_eq!(drawn(None, false), expected);
+        let coloured = drawn(None, true);
+        assert!(coloured.contains("    \x1b[32mtrue  \x1b[0memail.junk"), "{coloured:?}");
+        assert!(coloured.contains("\x1b[2mnot asked \x1b[0memail.size"), "{coloured:?}");
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_screen() {
+        for width in [10, 20, 30, 80] {
+            let drawn = drawn(Some(width), false);
+            let widest = drawn.lines().map(UnicodeWidthStr::width).max();
+            assert!(widest <= Some(usize::from(width).max(14)), "{width}: {drawn}");
+        }
+        assert_eq!(fitting("规则 rule", 5), "规则…");
+    }
 
     #[test]
     fn a_value_is_shown_a_line_for_each_thing_that_is_not_empty() {

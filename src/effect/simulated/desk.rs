@@ -47,6 +47,7 @@ impl Simulated {
         let mut made = self.made();
         made.tickets.retain(|(of, ticket)| of != connection || ticket.id != id);
         made.tickets.push((connection.clone(), record.clone()));
+        made.otherwise.push((connection.clone(), id));
         Ok(record)
     }
 

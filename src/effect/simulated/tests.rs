@@ -1,9 +1,13 @@
 use futures_util::FutureExt;
+use serde_json::json;
 
 use super::*;
 use crate::{
     effect::Bare,
-    halo::client::{Call, Calls},
+    halo::{
+        ClientId, NewClient, NewUser, Reference, SiteId, UserId,
+        client::{Call, Calls},
+    },
     message::address::AddrSpec,
 };
 
@@ -59,7 +63,7 @@ fn ask(simulated: &Simulated, connection: &str, ask: Ask) -> (Result<Value, Step
 }
 
 fn assuming(assume: Assume) -> Simulated {
-    Simulated::new(Lookups::Assumed(assume))
+    Simulated::new(Lookups::Assumed(assume), None)
 }
 
 const SEARCH: &str = "GET /Users?search=ann%40stranger.example&includeactive=true&includeinactive=true\

@@ -42,6 +42,20 @@ pub(super) fn rows_of(db: &Connection, entries: &[EntryId]) -> rusqlite::Result<
     rows.filter_map(rusqlite::Result::transpose).collect()
 }
 
+/// In the order of their last attempts; what was never taken in hand comes when it was received.
+pub(super) fn as_they_ran(db: &Connection, mut entries: Vec<EntryId>) -> rusqlite::Result<Vec<EntryId>> {
+    let mut began = db.prepare_cached(
+        "SELECT coalesce((SELECT max(began) FROM attempt WHERE entry = id), received) FROM entry WHERE id = ?1",
+    )?;
+    let mut ran = Vec::with_capacity(entries.len());
+    for entry in entries.drain(..) {
+        let at: Option<i64> = began.query_row([entry], |row| row.get(0)).optional()?;
+        ran.push((at, entry));
+    }
+    ran.sort_unstable();
+    Ok(ran.into_iter().map(|(_, entry)| entry).collect())
+}
+
 /// The lines of `log`, newest first.
 pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<Row>> {
     let Some(conditions) = Conditions::of(db, filter)? else {
