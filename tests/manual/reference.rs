@@ -1,5 +1,4 @@
-//! `docs/reference.md` is what the program's own tables say: the steps, the names, the filters, tests and functions.
-//! `UPDATE=1 cargo test --test manual` writes it.
+//! `docs/reference.md`: the steps, the names, the filters, tests and functions.
 
 use std::fmt::Write;
 
@@ -13,7 +12,7 @@ use halo_intake::{
     rules::OnError,
 };
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md");
+use crate::{capital, cell, code, page_is, section};
 
 const HEAD: &str = "\
 # Reference: steps, names, filters
@@ -24,20 +23,7 @@ This page is made from the program's own tables (`UPDATE=1 cargo test --test man
 
 #[test]
 fn the_reference_is_what_the_tables_say() {
-    let expected = reference();
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(FILE, &expected).expect("docs/ can be written");
-    }
-    let found = std::fs::read_to_string(FILE).unwrap_or_default();
-    let differs = expected
-        .lines()
-        .zip(found.lines())
-        .find(|(expected, found)| expected != found);
-    assert_eq!(
-        differs, None,
-        "docs/reference.md is out of date: UPDATE=1 cargo test --test manual"
-    );
-    assert_eq!(expected.lines().count(), found.lines().count());
+    page_is("docs/reference.md", &reference());
 }
 
 fn reference() -> String {
@@ -268,33 +254,4 @@ fn argument(argument: &Argument) -> String {
     };
     let may = if argument.required { "" } else { "?" };
     format!("{}{may} = {kind}", argument.name)
-}
-
-fn section<const N: usize>(
-    page: &mut String,
-    heading: &str,
-    header: &[&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) {
-    let rule = vec!["---"; N].join(" | ");
-    write!(page, "\n## {heading}\n\n| {} |\n| {rule} |\n", header.join(" | ")).expect("a text takes everything");
-    for row in rows {
-        writeln!(page, "| {} |", row.join(" | ")).expect("a text takes everything");
-    }
-}
-
-fn code(text: &str) -> String {
-    format!("`{}`", cell(text))
-}
-
-/// A table's cell ends at a bar and at the end of the line.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

@@ -1,0 +1,162 @@
+//! The commands that the manual shows: each is one that the program takes, and those of a block below `<!-- run -->` are run.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use clap::Parser;
+use halo_intake::cli::Arguments;
+
+use crate::{pages, path, text};
+
+#[test]
+fn every_command_in_the_manual_is_one_that_the_program_takes() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for page in pages() {
+        for line in blocks(&text(&page)).into_iter().flat_map(|(_, lines)| lines) {
+            let Some(words) = called(&line) else { continue };
+            seen += 1;
+            if let Err(error) = Arguments::try_parse_from(&words)
+                && error.use_stderr()
+            {
+                wrong.push(format!("{page}: {line}: {error}"));
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} commands were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_needs_no_tenant_runs_as_the_first_hour_shows_it() {
+    let page = text("docs/first-hour.md");
+    let script: Vec<String> = blocks(&page)
+        .into_iter()
+        .filter(|(run, _)| *run)
+        .flat_map(|(_, lines)| lines)
+        .collect();
+    assert!(
+        script.iter().any(|line| line.starts_with("halo-intake explain")),
+        "{script:#?}"
+    );
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    std::fs::create_dir(folder.path().join("config")).expect("a folder can be made");
+    std::fs::copy(
+        path("config/halo-intake.toml"),
+        folder.path().join("config/sample.toml"),
+    )
+    .expect("it can be copied");
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_halo-intake"));
+    let folders = format!(
+        "{}:{}",
+        program.parent().expect("a program lies in a folder").display(),
+        std::env::var("PATH").unwrap_or_default()
+    );
+
+    // The terminal beside, at an address of its own, which stands in the place of the page's.
+    let mut sandbox = Command::new(program)
+        .args(["sandbox", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the sandbox starts");
+    let mut told = BufReader::new(sandbox.stdout.take().expect("its output is a pipe"));
+    let mut line = String::new();
+    while !line.contains("127.0.0.1:") {
+        line.clear();
+        assert_ne!(
+            told.read_line(&mut line).expect("the pipe is read"),
+            0,
+            "it says where it listens"
+        );
+    }
+    let (_, port) = line.split_once("127.0.0.1:").expect("it is in the line");
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let script = script
+        .join("\n")
+        .replace("127.0.0.1:9746", &format!("127.0.0.1:{port}"));
+
+    let ran = Command::new("bash")
+        .args(["-euxc", &script])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", folders)
+        .output();
+    let _ = sandbox.kill();
+    let _ = sandbox.wait();
+    let ran = ran.expect("bash is there");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let words = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}\n{words}");
+    assert!(said.contains("Ada Moss"), "{said}\n{words}");
+}
+
+/// The indented blocks of a page, and whether they are to be run.
+fn blocks(page: &str) -> Vec<(bool, Vec<String>)> {
+    let mut blocks: Vec<(bool, Vec<String>)> = Vec::new();
+    let mut run = false;
+    let mut inside = false;
+    for line in page.lines() {
+        match line.strip_prefix("    ") {
+            Some(text) => {
+                if !inside {
+                    blocks.push((run, Vec::new()));
+                    run = false;
+                }
+                inside = true;
+                blocks.last_mut().expect("one was begun").1.push(text.to_owned());
+            }
+            // Within a block an empty line is one of it.
+            None if line.is_empty() && inside => blocks.last_mut().expect("one was begun").1.push(String::new()),
+            None => {
+                inside = false;
+                run = line == "<!-- run -->" || run && line.is_empty();
+            }
+        }
+    }
+    blocks
+}
+
+/// The words of a line that calls the program, without what stands before and behind it.
+fn called(line: &str) -> Option<Vec<String>> {
+    let line = line.trim();
+    let begins = ["halo-intake ", "sudo ", "HALO_INTAKE"]
+        .iter()
+        .any(|start| line.starts_with(start));
+    let (before, rest) = line.split_once("halo-intake ").filter(|_| begins)?;
+    // A line of Postfix's master.cf has the program's name in its first column.
+    if rest.starts_with("unix ") {
+        return None;
+    }
+    let is_call = before
+        .split(' ')
+        .all(|word| word.is_empty() || word == "sudo" || word == "env" || word.contains('='));
+    let mut words = vec!["halo-intake".to_owned()];
+    let ends = |word: &&str| ["&&", "|", ">", "||"].contains(word) || word.ends_with(';') || word.starts_with('#');
+    let mut quoted: Option<String> = None;
+    for word in rest
+        .split(' ')
+        .take_while(|word| !ends(word))
+        .filter(|word| !word.is_empty())
+    {
+        let quotes = word.matches('"').count() % 2 == 1;
+        let word = word.replace('"', "");
+        match (quoted.take(), quotes) {
+            (None, false) => words.push(word),
+            (None, true) => quoted = Some(word),
+            (Some(begun), false) => quoted = Some(format!("{begun} {word}")),
+            (Some(begun), true) => words.push(format!("{begun} {word}")),
+        }
+    }
+    // A number stands for one that the reader has.
+    let words = words.into_iter().map(|word| {
+        if word == "ID" || word == "ID…" {
+            "17".to_owned()
+        } else {
+            word
+        }
+    });
+    is_call.then(|| words.collect())
+}
