@@ -93,6 +93,30 @@ fn what_needs_no_tenant_runs_as_the_first_hour_shows_it() {
     assert!(said.contains("Ada Moss"), "{said}\n{words}");
 }
 
+#[test]
+fn the_rule_that_only_looks_asks_for_no_more() {
+    let page = text("docs/migration.md");
+    let is_rule = |(_, lines): &(bool, Vec<String>)| lines.iter().any(|line| line.trim() == "[[rule]]");
+    let (_, rule) = blocks(&page).into_iter().find(is_rule).expect("the page shows it");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("halo-intake.toml");
+    let sample = text("config/halo-intake.toml");
+    let (before, _) = sample.split_once("[[rule]]").expect("the sample has a rule");
+    std::fs::write(&file, format!("{before}\n{}", rule.join("\n"))).expect("it can be written");
+    let checked = Command::new(env!("CARGO_BIN_EXE_halo-intake"))
+        .arg("check")
+        .env("HALO_INTAKE_CONFIG", &file)
+        .output()
+        .expect("the program runs");
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(
+        checked.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&checked.stderr)
+    );
+    assert!(said.contains("up to 1 request for a message; "), "{said}");
+}
+
 /// The indented blocks of a page, and whether they are to be run.
 fn blocks(page: &str) -> Vec<(bool, Vec<String>)> {
     let mut blocks: Vec<(bool, Vec<String>)> = Vec::new();
