@@ -225,7 +225,7 @@ impl Settler {
         let journal = &self.world.journal;
         let tell = |(entry, settled): &(EntryId, Settled)| {
             let (id, mailbox, how) = (entry.0, &self.name.0, &settled.how);
-            tracing::debug!(id, mailbox, "message {id} is settled in mailbox {mailbox}: {how}");
+            tracing::debug!(id, mailbox, "message {id} is settled: {how}");
         };
         let changes = done
             .into_iter()

@@ -53,12 +53,18 @@ fn text(record: &Record, colours: bool) -> String {
     for (name, value) in &record.fields {
         match value {
             Value::String(text) if record.message.contains(text.as_str()) => {}
+            Value::String(text) if is_bare(text) => line += &format!(" {name}={text}"),
             Value::String(text) => line += &format!(" {name}={:?}", plain(text)),
             other => line += &format!(" {name}={other}"),
         }
     }
     line.push('\n');
     line
+}
+
+/// Whether it needs no quotation marks to be told from what stands beside it.
+fn is_bare(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic() && !['"', '='].contains(&c))
 }
 
 /// By ECMA-48, 8.3.117.
@@ -108,7 +114,7 @@ mod tests {
         ];
         assert_eq!(
             text(&record("message 17: completed", fields), false),
-            "1970-01-01T00:00:00Z  INFO message 17: completed id=17 mailbox=\"support\"\n"
+            "1970-01-01T00:00:00Z  INFO message 17: completed id=17 mailbox=support\n"
         );
     }
 
