@@ -20,6 +20,7 @@ pub mod unit;
 
 // from files and environment to one tree of values
 pub(crate) mod document;
+pub mod effective;
 mod layers;
 mod place;
 

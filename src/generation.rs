@@ -8,6 +8,7 @@ use std::{
 use crate::{
     config::{
         Config, MailboxSource,
+        effective::Written,
         fault::PlacedFault,
         load::{self, Draft},
     },
@@ -26,6 +27,8 @@ pub struct Generation {
     pub rules: RuleSet,
     /// Names this configuration in the journal.
     pub digest: String,
+    /// As it was written, for what differs from another one.
+    pub written: Written,
     /// Addresses that are ours: nobody there is ever told anything.
     pub own_addresses: HashSet<AddrSpec>,
 }
@@ -59,6 +62,7 @@ impl Generation {
                         config,
                         rules,
                         digest: draft.digest,
+                        written: draft.written,
                         own_addresses,
                     },
                     placed,

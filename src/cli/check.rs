@@ -1,8 +1,8 @@
 //! `check`: every fault of the configuration at once; `--online` also tries everything that it names.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, path::PathBuf, sync::Arc};
 
-use super::{Common, Ended, Failure, Status, runtime};
+use super::{Common, Ended, Failure, Format, Status, runtime};
 use crate::{
     action::Kind,
     class::Class,
@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod choices;
+mod diff;
 mod load;
 mod oauth;
 
@@ -30,8 +31,14 @@ mod oauth;
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// Also signs in to every mailbox, SMTP server and Halo connection and resolves every locked client, site and choice
-    #[arg(long)]
+    #[arg(long, conflicts_with = "diff")]
     online: bool,
+    /// Shows what a reload would change: these files against what the running service has, or against another file
+    #[arg(long, value_name = "OLD.toml", num_args = 0..=1)]
+    diff: Option<Option<PathBuf>>,
+    /// How the differences are printed
+    #[arg(long, value_enum, default_value = "table", requires = "diff")]
+    format: Format,
 }
 
 impl Check {
@@ -40,6 +47,9 @@ impl Check {
         let (generation, warnings) = common.generation_with_warnings()?;
         warnings.0.iter().for_each(|warning| eprintln!("{warning}"));
         common.begin_logging("error")?;
+        if let Some(old) = &self.diff {
+            return diff::print(&generation, old.as_deref(), self.format);
+        }
         let config = &generation.config;
         say(format_args!(
             "{}: {}, {}, {}; no faults",

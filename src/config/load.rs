@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Config, ConnectionName, MailboxName, RuleSource,
     document::{Document, beside},
+    effective::{Written, is_secret},
     fault::{Fault, PlacedFault},
     layers::{Layer, environment as layer_of_environment, merged, written},
     place::Places,
@@ -40,6 +41,8 @@ pub struct Draft {
     /// The version of the configuration: over the merged tree without its secrets, the same for the same settings.
     /// Empty where a file could not be read.
     pub digest: String,
+    /// The merged tree and the rules, for what differs from another one.
+    pub written: Written,
     places: Places,
 }
 
@@ -136,7 +139,11 @@ pub(crate) fn of_documents(documents: Result<Vec<Document>, Vec<Fault>>, environ
     layers.push(of_environment);
     let tree = merged(&layers, &written(&layers), &state_dir(environment));
     draft.read(&tree, &written_rules);
-    draft.digest = digest(&tree, &written_rules);
+    draft.written = Written {
+        tree: json(&tree),
+        rules: written_rules,
+    };
+    draft.digest = digest(&draft.written);
     draft
 }
 
@@ -226,10 +233,10 @@ fn variable<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a s
 }
 
 /// The first 16 digits of the SHA-256 over tree and rules, keys in order, written secrets left out.
-fn digest(tree: &Value, rules: &[Json]) -> String {
+fn digest(written: &Written) -> String {
     let mut text = String::new();
-    canonical(&json(tree), "", &mut text);
-    rules.iter().for_each(|rule| canonical(rule, "", &mut text));
+    canonical(&written.tree, "", &mut text);
+    written.rules.iter().for_each(|rule| canonical(rule, "", &mut text));
     Sha256::digest(text)
         .iter()
         .take(8)
@@ -238,14 +245,6 @@ fn digest(tree: &Value, rules: &[Json]) -> String {
 }
 
 fn canonical(value: &Json, key: &str, text: &mut String) {
-    let secret = [
-        "password",
-        "client_secret",
-        "refresh_token",
-        "service_account",
-        "journal",
-    ]
-    .contains(&key);
     match value {
         Json::Object(map) => {
             text.push('{');
@@ -264,7 +263,7 @@ fn canonical(value: &Json, key: &str, text: &mut String) {
             });
             text.push(']');
         }
-        _ if secret => text.push_str("secret"),
+        _ if is_secret(key) => text.push_str("secret"),
         scalar => text.push_str(&scalar.to_string()),
     }
 }

@@ -1,5 +1,5 @@
-//! The socket in `state_dir` by which `process` and `retry` hand their work to a running daemon, and hear what
-//! became of it.
+//! The socket in `state_dir` by which `process` and `retry` hand their work to a running daemon and hear what became of
+//! it, and by which `check --diff` hears of its configuration.
 //!
 //! One request a connection: a line of JSON, for a message then its octets; the answer is a line of JSON.
 
@@ -19,7 +19,10 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    config::MailboxName,
+    config::{
+        MailboxName,
+        effective::{Effective, Salt},
+    },
     crash::{self, Step},
     journal::{Change, EntryId, JournalError, Receipt},
     pipeline::{
@@ -47,6 +50,17 @@ enum Request {
     Process { mailbox: MailboxName, size: u64 },
     /// Ended messages that shall run again.
     Retry { ids: Vec<EntryId> },
+    /// The configuration that it has now.
+    Effective,
+}
+
+/// The configuration of a running daemon, without its secrets.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Running {
+    /// With this their digests are made.
+    pub salt: Salt,
+    /// All that may be shown.
+    pub effective: Effective,
 }
 
 /// Which messages run again: the others have not ended, or their octets are no longer kept.
@@ -110,6 +124,10 @@ async fn answer(world: &Arc<World>, crew: &Crew, stream: UnixStream) -> io::Resu
             let processed = process(world, crew, &mut stream, &mailbox, size).await?;
             serde_json::to_vec(&processed)?
         }
+        Request::Effective => serde_json::to_vec(&Running {
+            salt: world.salt.clone(),
+            effective: world.generation.load().written.effective(&world.salt),
+        })?,
         Request::Retry { ids } => serde_json::to_vec(&reopen(world, ids).await.map_err(io::Error::other)?)?,
     };
     let stream = stream.get_mut();
@@ -180,6 +198,11 @@ pub async fn hand_over(state_dir: &Path, mailbox: &MailboxName, octets: &[u8]) -
 /// Has the daemon that runs on this `state_dir` run messages again; `None` where none does.
 pub async fn retry(state_dir: &Path, ids: Vec<EntryId>) -> io::Result<Option<Reopened>> {
     ask(state_dir, &Request::Retry { ids }, b"").await
+}
+
+/// What the daemon on this `state_dir` has for a configuration now; `None` where none runs.
+pub async fn running(state_dir: &Path) -> io::Result<Option<Running>> {
+    ask(state_dir, &Request::Effective, b"").await
 }
 
 async fn ask<T: DeserializeOwned>(state_dir: &Path, request: &Request, octets: &[u8]) -> io::Result<Option<T>> {

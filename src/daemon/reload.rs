@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc};
 use tokio::sync::oneshot;
 
 use crate::{
+    config::effective::{Change, changes},
     generation::Generation,
     pipeline::{
         World, health, report,
@@ -40,28 +41,18 @@ pub(super) async fn load(world: &World, path: &Path, environment: &[(String, Str
 /// Puts `generation` in the place of the current one. Attempts that are under way keep the one they began with.
 pub(super) async fn swap(world: &World, generation: Generation) {
     if let Err(error) = world.halos.update(&generation.config) {
-        tracing::error!("{error}");
+        tracing::error!("a connection can not be used: {error}");
         return refuse(world, &error).await;
     }
     let before = world.generation.load_full();
-    if before.config.state_dir != generation.config.state_dir {
-        tracing::warn!(
-            "state_dir stays {} until the next start",
-            before.config.state_dir.display()
-        );
-    }
     let is_another = before.digest != generation.digest;
-    if is_another {
-        tracing::info!(
-            before = before.digest,
-            now = generation.digest,
-            rules = generation.rules.rules.len(),
-            "the configuration was reloaded"
-        );
-    } else {
-        tracing::info!("the configuration is as it was");
-    }
+    let found = changes(
+        &before.written.effective(&world.salt),
+        &generation.written.effective(&world.salt),
+    );
+    let config = generation.digest.clone();
     world.generation.store(Arc::new(generation));
+    log(&found, &before.digest, &config);
     report::well(world, Thing::Configuration).await;
     world.halos.try_again();
     world.sign_ins.forget();
@@ -69,6 +60,33 @@ pub(super) async fn swap(world: &World, generation: Generation) {
     health::reloaded(world, is_another).await;
     world.bells.work.notify_one();
     world.bells.outbox.notify_one();
+}
+
+/// One line a difference, and one for all of them.
+fn log(found: &[Change], before: &str, config: &str) {
+    for change in found {
+        let Change {
+            mailbox,
+            connection,
+            rule,
+            key,
+            ..
+        } = change;
+        let (mailbox, connection) = (
+            mailbox.as_ref().map(|name| &name.0),
+            connection.as_ref().map(|name| &name.0),
+        );
+        tracing::info!(mailbox, connection, rule, key, "changed: {change}");
+    }
+    match found.len() {
+        0 => tracing::info!(config, "the configuration is as it was"),
+        1 => tracing::info!(before, config, "the configuration was reloaded; one thing has changed"),
+        count => tracing::info!(
+            before,
+            config,
+            "the configuration was reloaded; {count} things have changed"
+        ),
+    }
 }
 
 async fn refuse(world: &World, faults: &str) {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::states::States;
 use crate::{
     clock::{self, Clock},
-    config::MailboxName,
+    config::{MailboxName, effective::Salt},
     effect::live::Live,
     generation::Generation,
     halo::registry::Registry,
@@ -47,6 +47,8 @@ pub struct World {
     pub bells: Bells,
     /// How mailboxes and connections are.
     pub state: States,
+    /// Of this process, for what of a configuration is not to be seen.
+    pub salt: Salt,
     /// Whoever sends letters: two who took up the same one would send it twice.
     pub outbox: tokio::sync::Mutex<()>,
     /// Cancelled when the daemon stops.
@@ -104,6 +106,7 @@ impl World {
             hostname,
             bells,
             state: States::default(),
+            salt: Salt::new().map_err(|_| "the system gives no random numbers".to_owned())?,
             outbox: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),

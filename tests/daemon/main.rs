@@ -62,3 +62,4 @@ mod tickets;
 mod transport;
 mod troubles;
 mod uncertain;
+mod what_changed;

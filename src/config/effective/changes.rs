@@ -1,0 +1,455 @@
+//! What differs between two configurations, and what that means where it matters. Pure: a reload says it in the log, and
+//! `check --diff` beforehand.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{Effective, EffectiveRule, Path, Setting};
+use crate::config::{ConnectionName, MailboxName, fault::join};
+
+/// A longer value is cut.
+const LONGEST: usize = 120;
+
+/// What happened to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    Added,
+    Removed,
+    Changed,
+    /// A rule that stands elsewhere in the order.
+    Moved,
+}
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// What happened.
+    pub what: What,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mailbox: Option<MailboxName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The key within it, or of a section; `None`: it as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The value before; `None` where there was none, or it may not be shown.
+    pub before: Option<Json>,
+    /// The value now.
+    pub now: Option<Json>,
+    /// What that means; empty where it says itself.
+    pub means: &'static str,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = "";
+        let whose = [
+            self.mailbox.as_ref().map(|name| format!("mailbox {name}")),
+            self.connection.as_ref().map(|name| format!("connection {name}")),
+            self.rule.as_ref().map(|name| format!("rule {name}")),
+            self.key.clone(),
+        ];
+        for part in whose.into_iter().flatten() {
+            write!(f, "{before}{part}")?;
+            before = ": ";
+        }
+        let how = match (self.what, &self.before, &self.now) {
+            (What::Changed | What::Moved, Some(before), Some(now)) => {
+                let verb = if self.what == What::Moved { "moved, " } else { "" };
+                format!("{verb}{} → {}", short(before), short(now))
+            }
+            (What::Added, _, Some(now)) => format!("added, {}", short(now)),
+            (What::Removed, Some(before), _) => format!("removed, was {}", short(before)),
+            (What::Changed, ..) => "changed".to_owned(),
+            (What::Moved, ..) => "moved".to_owned(),
+            (What::Added, ..) => "added".to_owned(),
+            (What::Removed, ..) => "removed".to_owned(),
+        };
+        write!(f, ": {how}")?;
+        if self.means.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; {}", self.means)
+    }
+}
+
+fn short(value: &Json) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}
+
+/// All that differs: settings in the order of their names, then rules.
+pub fn changes(before: &Effective, now: &Effective) -> Vec<Change> {
+    let mut found = of_settings(before, now);
+    found.extend(of_rules(&before.rules, &now.rules));
+    found
+}
+
+fn of_settings(before: &Effective, now: &Effective) -> Vec<Change> {
+    let mut found: Vec<Change> = Vec::new();
+    for (path, what, values) in differences(&before.settings, &now.settings) {
+        let change = match path.0.as_slice() {
+            [kind, name, key @ ..] if kind == "mailbox" || kind == "halo" => {
+                let prefix = [kind.clone(), name.clone()];
+                let is_in = |of: &Effective| {
+                    let from = Path(prefix.to_vec());
+                    let next = of.settings.range(from..).next();
+                    next.is_some_and(|(path, _)| path.0.starts_with(&prefix))
+                };
+                let whole = match (is_in(before), is_in(now)) {
+                    (false, _) => Some(What::Added),
+                    (_, false) => Some(What::Removed),
+                    _ => None,
+                };
+                named(kind, name, key, whole, (what, values))
+            }
+            path => Change {
+                key: Some(dotted(path)),
+                means: meaning(path),
+                ..bare(what, values)
+            },
+        };
+        // All keys of a table that came or went are one change.
+        if found.last() != Some(&change) {
+            found.push(change);
+        }
+    }
+    found
+}
+
+/// A change within a table of which there is any number, or of all of it.
+fn named(kind: &str, name: &str, key: &[String], whole: Option<What>, (what, values): (What, Values)) -> Change {
+    let (mailbox, connection) = match kind {
+        "mailbox" => (Some(MailboxName(name.to_owned())), None),
+        _ => (None, Some(ConnectionName(name.to_owned()))),
+    };
+    let change = match whole {
+        Some(What::Added) if kind == "mailbox" => Change {
+            means: "it is watched, and its first start is as backlog says",
+            ..bare(What::Added, (None, None))
+        },
+        Some(What::Removed) if kind == "mailbox" => Change {
+            means: "it is no longer watched; what was received is finished",
+            ..bare(What::Removed, (None, None))
+        },
+        Some(whole) => bare(whole, (None, None)),
+        None => Change {
+            key: Some(dotted(key)),
+            means: if kind == "mailbox" {
+                of_mailbox(key, &values)
+            } else {
+                of_connection(key)
+            },
+            ..bare(what, values)
+        },
+    };
+    Change {
+        mailbox,
+        connection,
+        ..change
+    }
+}
+
+fn bare(what: What, (before, now): Values) -> Change {
+    Change {
+        what,
+        mailbox: None,
+        connection: None,
+        rule: None,
+        key: None,
+        before,
+        now,
+        means: "",
+    }
+}
+
+fn dotted(path: &[String]) -> String {
+    path.iter().fold(String::new(), |path, key| {
+        if path.is_empty() { key.clone() } else { join(&path, key) }
+    })
+}
+
+fn meaning(path: &[String]) -> &'static str {
+    let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+    match keys.as_slice() {
+        ["state_dir"] => "at the next start",
+        ["http", "listen"] => "the old address is left and the new one listened on",
+        ["smtp", ..] => "for the letters that leave from now on",
+        _ => "",
+    }
+}
+
+fn of_mailbox(key: &[String], (_, now): &Values) -> &'static str {
+    match key.first().map_or("", String::as_str) {
+        "folder" => "its messages are read anew, as at a first start: backlog says what becomes of them",
+        "host" | "port" | "username" | "mailbox" | "path" | "type" => {
+            "it is opened anew, and its messages are compared with the journal"
+        }
+        "password" | "oauth" => "it is signed in to anew",
+        "enabled" if *now == Some(Json::Bool(false)) => "it rests",
+        "enabled" => "it is watched",
+        "settle" => "for messages that are settled from now on",
+        "backlog" => "counts at a first start, and for a mailbox that waits for it",
+        _ => "",
+    }
+}
+
+fn of_connection(key: &[String]) -> &'static str {
+    match key.first().map_or("", String::as_str) {
+        "url" | "auth_url" | "tenant" | "client_id" | "client_secret" | "scope" | "ca_file" => {
+            "it is signed in to anew"
+        }
+        _ => "",
+    }
+}
+
+/// What may be shown of a value before and now.
+type Values = (Option<Json>, Option<Json>);
+
+/// What differs between two tables, in the order of their keys.
+fn differences(before: &BTreeMap<Path, Setting>, now: &BTreeMap<Path, Setting>) -> Vec<(Path, What, Values)> {
+    let mut paths: Vec<&Path> = before.keys().chain(now.keys()).collect();
+    paths.sort();
+    paths.dedup();
+    let differs = |path: &&Path| before.get(path) != now.get(path);
+    let compare = |path: &Path| {
+        let (old, new) = (before.get(path), now.get(path));
+        let what = match (old, new) {
+            (None, _) => What::Added,
+            (_, None) => What::Removed,
+            _ => What::Changed,
+        };
+        let shown = |setting: Option<&Setting>| match setting {
+            Some(Setting::Shown(value)) => Some(value.clone()),
+            _ => None,
+        };
+        // A secret in the place of what may be shown, or the other way: neither is.
+        let is_hidden = [old, new]
+            .iter()
+            .any(|setting| matches!(setting, Some(Setting::Hidden(_))));
+        let values = if is_hidden {
+            (None, None)
+        } else {
+            (shown(old), shown(new))
+        };
+        (path.clone(), what, values)
+    };
+    paths.into_iter().filter(differs).map(compare).collect()
+}
+
+fn of_rules(before: &[EffectiveRule], now: &[EffectiveRule]) -> Vec<Change> {
+    let at = |rules: &[EffectiveRule], name: &str| rules.iter().position(|rule| rule.name == name);
+    let whole = |rule: &EffectiveRule, what, means| Change {
+        rule: Some(rule.name.clone()),
+        means,
+        ..bare(what, (None, None))
+    };
+    let gone = before.iter().filter(|rule| at(now, &rule.name).is_none());
+    let mut found: Vec<Change> = gone
+        .map(|rule| {
+            whole(
+                rule,
+                What::Removed,
+                "deferred messages that stopped in it go on with the next rule",
+            )
+        })
+        .collect();
+    let places: Vec<Option<usize>> = now.iter().map(|rule| at(before, &rule.name)).collect();
+    let stayed = longest_ascent(&places);
+    for (index, rule) in now.iter().enumerate() {
+        let Some(place) = places[index] else {
+            found.push(whole(rule, What::Added, ""));
+            continue;
+        };
+        if !stayed.contains(&index) {
+            found.push(Change {
+                rule: Some(rule.name.clone()),
+                ..bare(What::Moved, (Some((place + 1).into()), Some((index + 1).into())))
+            });
+        }
+        let parts = differences(&before[place].parts, &rule.parts);
+        found.extend(parts.into_iter().map(|(path, what, values)| Change {
+            rule: Some(rule.name.clone()),
+            means: of_rule(&path, &values),
+            key: Some(path.0.join(": ")),
+            ..bare(what, values)
+        }));
+    }
+    found
+}
+
+fn of_rule(path: &Path, (_, now): &Values) -> &'static str {
+    match path.0.first().map_or("", String::as_str) {
+        "enabled" if *now == Some(Json::Bool(false)) => "it rests",
+        "enabled" => "it runs",
+        _ => "deferred messages that stopped in it begin it anew",
+    }
+}
+
+/// The indexes of the longest run that ascends: what stayed in its order. The others have moved.
+fn longest_ascent(places: &[Option<usize>]) -> Vec<usize> {
+    let mut best: Vec<Vec<usize>> = Vec::new();
+    for (index, place) in places.iter().enumerate() {
+        let follows = |run: &&Vec<usize>| run.last().is_some_and(|last| place.is_some() && places[*last] < *place);
+        let mut run = best
+            .iter()
+            .filter(follows)
+            .max_by_key(|run| run.len())
+            .cloned()
+            .unwrap_or_default();
+        if place.is_some() {
+            run.push(index);
+        }
+        best.push(run);
+    }
+    best.into_iter().max_by_key(Vec::len).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{
+        effective::{Salt, changes},
+        load::load,
+    };
+
+    const MAIN: &str = r#"
+        state_dir = "/var/lib/halo-intake"
+        [mailbox.support]
+        host = "imap.example.com"
+        username = "support@example.com"
+        password = "hunter2"
+        settle.completed = "seen"
+        [halo.main]
+        url = "https://example.halopsa.com"
+        client_id = "intake"
+        client_secret = { credential = "halo-secret" }
+        [report]
+        to = ["ops@example.com"]
+        [[rule]]
+        name = "A"
+        when = "true"
+        action = [{ type = "stop" }]
+        [[rule]]
+        name = "B"
+        action = [{ type = "create_halo_user", client = 12 }]
+        [[rule]]
+        name = "C"
+        action = [{ type = "stop" }]
+    "#;
+
+    /// The changes from `MAIN` to what becomes of it by these replacements.
+    fn check(replaced: &[(&str, &str)], expected: &[&str]) {
+        let salt = Salt::new().unwrap();
+        let effective = |text: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("halo-intake.toml");
+            std::fs::write(&path, text).unwrap();
+            load(&path, &[]).written.effective(&salt)
+        };
+        let changed = replaced.iter().fold(MAIN.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from} is not there");
+            text.replacen(from, to, 1)
+        });
+        let found = changes(&effective(MAIN), &effective(&changed));
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, expected);
+        assert!(!serde_json::to_string(&found).unwrap().contains("hunter"));
+    }
+
+    #[test]
+    fn the_same_settings_written_otherwise_differ_in_nothing() {
+        check(&[], &[]);
+        check(&[("[report]", "# a comment\n[report]\nevery = \"15m\"")], &[]);
+    }
+
+    #[test]
+    fn each_key_shows_what_it_was_and_is_and_what_that_means() {
+        check(
+            &[
+                ("/var/lib/halo-intake", "/srv/intake"),
+                ("password =", "folder = \"Support\"\npassword ="),
+                ("\"seen\"", "{ move_to = \"Done\" }"),
+                ("client_id = \"intake\"", "client_id = \"other\""),
+            ],
+            &[
+                "connection main: client_id: \"intake\" → \"other\"; it is signed in to anew",
+                "mailbox support: folder: \"INBOX\" → \"Support\"; its messages are read anew, as at a first start: \
+                 backlog says what becomes of them",
+                "mailbox support: settle.completed: \"seen\" → {\"move_to\":\"Done\"}; for messages that are settled from now on",
+                "state_dir: \"/var/lib/halo-intake\" → \"/srv/intake\"; at the next start",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_secret_has_changed_and_shows_nothing_else() {
+        let signed = "it is signed in to anew";
+        check(
+            &[("hunter2", "hunter3")],
+            &[&format!("mailbox support: password: changed; {signed}")],
+        );
+        check(
+            &[("\"hunter2\"", "{ env = \"IMAP\" }")],
+            &[&format!("mailbox support: password: changed; {signed}")],
+        );
+        check(
+            &[("\"halo-secret\"", "\"other\"")],
+            &[&format!(
+                "connection main: client_secret: {{\"credential\":\"halo-secret\"}} → {{\"credential\":\"other\"}}; {signed}"
+            )],
+        );
+    }
+
+    #[test]
+    fn a_mailbox_that_comes_or_goes_is_one_change() {
+        let other = "[mailbox.drop]\ntype = \"maildir\"\npath = \"/var/mail/drop\"\n[report]";
+        check(
+            &[("[report]", other)],
+            &["mailbox drop: added; it is watched, and its first start is as backlog says"],
+        );
+        check(
+            &[("[mailbox.support]", "[mailbox.other]")],
+            &[
+                "mailbox other: added; it is watched, and its first start is as backlog says",
+                "mailbox support: removed; it is no longer watched; what was received is finished",
+            ],
+        );
+    }
+
+    #[test]
+    fn rules_come_go_move_and_change_in_parts() {
+        let anew = "deferred messages that stopped in it begin it anew";
+        check(
+            &[("\"true\"", "\"false\""), ("client = 12", "client = 15")],
+            &[
+                &format!("rule A: when: \"true\" → \"false\"; {anew}"),
+                &format!("rule B: step 1 (create_halo_user): client: changed; {anew}"),
+            ],
+        );
+        check(
+            &[("name = \"A\"", "name = \"D\"")],
+            &[
+                "rule A: removed; deferred messages that stopped in it go on with the next rule",
+                "rule D: added",
+            ],
+        );
+        check(
+            &[("name = \"C\"", "enabled = false\nname = \"C\"")],
+            &["rule C: enabled: added, false; it rests"],
+        );
+        let first = "[[rule]]\n        name = \"A\"\n        when = \"true\"\n        action = [{ type = \"stop\" }]\n";
+        let last = "name = \"C\"\n        action = [{ type = \"stop\" }]\n";
+        check(
+            &[(first, ""), (last, &format!("{last}{first}"))],
+            &["rule A: moved, 1 → 3"],
+        );
+    }
+}
