@@ -190,6 +190,8 @@ pub enum Watch {
 pub enum Backlog {
     Process,
     Skip,
+    /// It is told what would be done with them, and the mailbox waits.
+    Report,
 }
 
 /// In which scope a copy with the same fingerprint is a duplicate.

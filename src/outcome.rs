@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod bounce;
-mod field;
+pub(crate) mod field;
 pub mod guard;
 pub mod mail;
 pub mod report;

@@ -7,7 +7,7 @@ use crate::{
     action::Kind,
     class::Class,
     clock::Clock,
-    config::{Config, ConnectionName, HaloConfig, MailboxSource},
+    config::{Backlog, Config, ConnectionName, HaloConfig, MailboxSource},
     generation::Generation,
     halo::{
         Client, Reference, Site,
@@ -64,6 +64,15 @@ impl Check {
                 .iter()
                 .for_each(|line| say(format_args!("{line}")));
             say_findings(config, name, halo);
+        }
+        for (name, _) in config
+            .mailboxes
+            .iter()
+            .filter(|(_, mailbox)| mailbox.backlog == Some(Backlog::Report))
+        {
+            say(format_args!(
+                "mailbox {name}: at its first start it tells what would be done, and waits until backlog is \"process\" or \"skip\""
+            ));
         }
         let sign_ins = Arc::new(SignIns::new(&config.state_dir, Clock::system()));
         oauth::lines(config, &sign_ins, Clock::system().now());

@@ -43,7 +43,14 @@ pub fn mailbox(name: &str, table: &Table<'_>) -> Option<MailboxConfig> {
     let addresses = table.list("addresses", address);
     let settle = settle(table);
     let watch = table.choice("watch", &[("idle", Watch::Idle), ("poll", Watch::Poll)]);
-    let backlog = table.choice("backlog", &[("process", Backlog::Process), ("skip", Backlog::Skip)]);
+    let backlog = table.choice(
+        "backlog",
+        &[
+            ("process", Backlog::Process),
+            ("skip", Backlog::Skip),
+            ("report", Backlog::Report),
+        ],
+    );
     let deduplicate = table.choice(
         "deduplicate",
         &[

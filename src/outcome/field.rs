@@ -16,7 +16,7 @@ const MAX_ID: usize = 900;
 const KEPT_REFERENCES: usize = 20;
 
 /// One line of plain text, bounded, without control or direction characters.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let plain = plain(text);
     match plain.char_indices().nth(MAX_TEXT) {
         Some((end, _)) => format!("{}…", plain[..end].trim_end()),

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     class::Class,
     clock,
-    config::{MailboxConfig, MailboxName, MailboxSource, Watch},
+    config::{Backlog, MailboxConfig, MailboxName, MailboxSource, Watch},
     journal::{Change, JournalError, Position, Spot},
     mailbox::{
         self, Listed, Mailbox, MailboxError, Selected, Woke,
@@ -27,6 +27,7 @@ use crate::{
 
 mod backlog;
 mod doubts;
+mod first_contact;
 mod keep;
 
 use backlog::Skipping;
@@ -59,13 +60,30 @@ pub enum ReceiveError {
     Journal(#[from] JournalError),
     /// Nobody said what to do with it.
     #[error(
-        "{count} messages are there at the first start; say backlog = \"process\" or \"skip\" in [mailbox.{mailbox}]"
+        "{count} messages are there at the first start; say backlog = \"process\", \"skip\" or \"report\" in \
+         [mailbox.{mailbox}]"
     )]
     Backlog {
         /// Which mailbox.
         mailbox: MailboxName,
         /// How many messages.
         count: u32,
+    },
+    /// Operators were told what would be done with it, and nobody has said what it means.
+    #[error(
+        "{text}; say backlog = \"process\" or \"skip\" in [mailbox.{mailbox}] and reload, until then the mailbox waits"
+    )]
+    Waits {
+        /// What would be done.
+        text: String,
+        /// Which mailbox.
+        mailbox: MailboxName,
+    },
+    /// Halo is away, so nobody knows what would be done with it.
+    #[error("what would be done with the messages that are there can not be told yet: {reason}")]
+    Unasked {
+        /// What happened.
+        reason: String,
     },
     /// Everything else was received.
     #[error("{count} messages lie there and do not come; the first of them: {reason}")]
@@ -83,8 +101,8 @@ impl ReceiveError {
         match self {
             ReceiveError::Mailbox(error) => error.class(),
             ReceiveError::Journal(error) => error.class(),
-            ReceiveError::Backlog { .. } => Class::Credentials,
-            ReceiveError::Withheld { .. } => Class::Transient,
+            ReceiveError::Backlog { .. } | ReceiveError::Waits { .. } => Class::Credentials,
+            ReceiveError::Withheld { .. } | ReceiveError::Unasked { .. } => Class::Transient,
         }
     }
 }
@@ -197,6 +215,9 @@ impl Watched {
         if plan == Plan::Nothing {
             *position = before;
             return Ok(());
+        }
+        if before.is_none() && self.config.backlog == Some(Backlog::Report) && selected.exists > 0 {
+            return Err(self.first_contact(session, selected).await?);
         }
         if let Some(position) = before.filter(|position| position.validity != selected.validity) {
             self.note_changed_validity(position, selected).await;

@@ -24,6 +24,7 @@ mod crash_points;
 mod cut_off;
 mod deferral;
 mod email_to_ticket;
+mod first_contact;
 mod flood;
 mod full_disk;
 mod guards;

@@ -26,21 +26,13 @@ impl Watched {
             }
             _ => return Ok(None),
         }
-        // Kept before the first message is noted: mail that comes while this is interrupted is no backlog.
-        let name = format!("backlog {} {} {}", self.name, self.folder(), selected.validity);
-        let known = self.world.journal.kept(&name).await?;
-        if let Some(skipping) = known.and_then(|value| serde_json::from_value(value).ok()) {
+        if let Some(skipping) = self.kept_skipping(selected).await? {
             return Ok(Some(skipping));
         }
         if !is_first {
             return Ok(None);
         }
-        let skipping = Skipping {
-            below_uid: selected.uid_next,
-            before: self.world.clock.now(),
-        };
-        let value = json!(skipping);
-        self.world.journal.write(Change::Kept { name, value }).await?;
+        let skipping = self.keep_skipping(selected).await?;
         tracing::info!(
             mailbox = self.name.0,
             messages = selected.exists,
@@ -49,6 +41,30 @@ impl Watched {
             selected.exists
         );
         Ok(Some(skipping))
+    }
+
+    async fn kept_skipping(&self, selected: Selected) -> Result<Option<Skipping>, ReceiveError> {
+        let known = self.world.journal.kept(&self.skipping_name(selected)).await?;
+        Ok(known.and_then(|value| serde_json::from_value(value).ok()))
+    }
+
+    /// Keeps that what lies there now is backlog. Before the first message is noted: mail that comes while that is
+    /// interrupted is none.
+    pub(super) async fn keep_skipping(&self, selected: Selected) -> Result<Skipping, ReceiveError> {
+        if let Some(skipping) = self.kept_skipping(selected).await? {
+            return Ok(skipping);
+        }
+        let skipping = Skipping {
+            below_uid: selected.uid_next,
+            before: self.world.clock.now(),
+        };
+        let (name, value) = (self.skipping_name(selected), json!(skipping));
+        self.world.journal.write(Change::Kept { name, value }).await?;
+        Ok(skipping)
+    }
+
+    fn skipping_name(&self, selected: Selected) -> String {
+        format!("backlog {} {} {}", self.name, self.folder(), selected.validity)
     }
 }
 
