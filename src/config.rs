@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::{
     halo::Reference,
+    journal::Way,
     message::address::{AddrSpec, NameAddr},
     outcome::Outcome,
     retry::Backoff,
@@ -26,7 +27,7 @@ mod place;
 
 // from the tree to the types below, one section a file
 mod connections;
-mod endpoint;
+pub(crate) mod endpoint;
 mod mailboxes;
 mod oauth;
 mod rule_source;
@@ -77,12 +78,22 @@ pub struct Config {
     pub smtp: Option<SmtpConfig>,
     pub bounce: BounceConfig,
     pub report: ReportConfig,
+    pub canary: Option<CanaryConfig>,
     pub retry: RetryConfig,
     pub retention: RetentionConfig,
     pub http: Option<HttpConfig>,
 }
 
 impl Config {
+    /// By which ways operators hear.
+    pub fn report_ways(&self) -> Vec<Way> {
+        let by_mail = !self.report.to.is_empty() && self.smtp.is_some();
+        let mail = by_mail.then_some(Way::Mail);
+        mail.into_iter()
+            .chain(self.report.webhook.as_ref().map(|_| Way::Webhook))
+            .collect()
+    }
+
     /// The logins that sign in with OAuth, each with what it is for; mailboxes that rest are left out.
     pub fn sign_ins(&self) -> Vec<(String, &OAuthConfig)> {
         let enabled = self.mailboxes.iter().filter(|(_, mailbox)| mailbox.enabled);
@@ -311,10 +322,52 @@ pub enum WithoutReturnPath {
 /// Who hears of exceptions.
 #[derive(Debug, Clone)]
 pub struct ReportConfig {
-    /// Empty: nobody, which is a warning at load.
+    /// Empty: nobody hears by mail.
     pub to: Vec<AddrSpec>,
+    /// `None`: nobody hears by a request.
+    pub webhook: Option<WebhookConfig>,
     /// Several exceptions within this time become one digest.
     pub every: Duration,
+    /// `None`: no summary of the day.
+    pub summary: Option<SummaryTime>,
+}
+
+/// A mail of our own that shows whether mail comes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CanaryConfig {
+    /// The mailboxes that it is sent to, each with the address.
+    pub mailboxes: BTreeMap<MailboxName, AddrSpec>,
+    pub every: Duration,
+    /// One that takes longer is late; shorter than `every`.
+    pub within: Duration,
+    /// Whether it is deleted in the mailbox, whatever `settle` says of what is ignored.
+    pub delete: bool,
+}
+
+/// Where reports are posted to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookConfig {
+    /// Whoever knows such an address may post there.
+    pub url: Secret,
+    pub format: WebhookFormat,
+}
+
+/// How a report is written for its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookFormat {
+    /// All of it by names, and a text for people.
+    Json,
+    /// The text alone, for those who take nothing that they do not know.
+    Text,
+    /// An Adaptive Card, for Workflows of Microsoft Teams.
+    Teams,
+}
+
+/// When the day is summed up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryTime {
+    pub at: jiff::civil::Time,
+    pub timezone: jiff::tz::TimeZone,
 }
 
 /// How long is waited between attempts.

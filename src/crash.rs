@@ -77,6 +77,9 @@ steps! {
     // Requests of `http_request` that write.
     HttpRequest = "http.request",
 
+    // A report to a webhook.
+    Webhook = "report.webhook",
+
     // SMTP, from where the server may come to have the letter.
     Data = "smtp.data",
     Content = "smtp.content",

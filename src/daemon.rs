@@ -16,7 +16,7 @@ use crate::{
     http,
     journal::{Change, JournalError},
     pipeline::{
-        self, World,
+        self, World, canary,
         lane::Lane,
         receive::{Doubts, Watched},
         report,
@@ -69,11 +69,12 @@ pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Resu
     });
     let shared = || world.clone();
     let (of_outbox, of_report, of_retention, of_memory) = (shared(), shared(), shared(), shared());
-    let (of_expiry, of_settling) = (shared(), shared());
+    let (of_expiry, of_settling, of_canary) = (shared(), shared(), shared());
     loops.start("outbox", async move { pipeline::outbox(&of_outbox).await });
     loops.start("report", async move { report::run(&of_report).await });
     loops.start("retention", async move { trim(&of_retention).await });
     loops.start("memory", async move { memory::run(&of_memory).await });
+    loops.start("canary", async move { canary::run(&of_canary).await });
     loops.start("expiry", async move { expiry::run(&of_expiry).await });
     loops.start("settling", async move { settle::remind(&of_settling).await });
     loops.start("control", control::serve(world.clone(), crew.clone()));

@@ -22,9 +22,9 @@ pub mod sqlite;
 
 pub use change::{
     Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Receipt, Received,
-    Settled,
+    Report, Settled, Way,
 };
-pub use entry::{Attempt, Entry, Row, RowFilter, RuleCount, Totals};
+pub use entry::{Attempt, Day, Entry, Row, RowFilter, RuleCount, Totals, Waiting};
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 
 /// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.
@@ -141,6 +141,8 @@ pub struct Unsettled {
     pub entry: EntryId,
     pub place: Place,
     pub outcome: Outcome,
+    /// It is no mail of anybody else.
+    pub is_canary: bool,
 }
 
 /// A letter that is due.
@@ -169,8 +171,8 @@ pub struct DueLetter {
 pub enum Queue {
     /// Deferred messages that nothing holds back.
     Work,
-    /// Letters in the outbox.
-    Letters,
+    /// Letters in the outbox that leave by this way.
+    Letters(Way),
 }
 
 /// Where a mailbox's folder has been read to.
@@ -238,12 +240,12 @@ pub trait Journal: Send + Sync {
     fn unsettled_in(&self) -> Answer<'_, Vec<MailboxName>>;
     /// The message of this fingerprint that was handed over for this mailbox and has no outcome yet.
     fn handed<'a>(&'a self, mailbox: &'a MailboxName, fingerprint: Digest) -> Answer<'a, Option<EntryId>>;
-    /// Letters that are due; with `tried_before`, those that were not tried since that time, due or not.
-    fn letters(&self, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>>;
-    /// Whether a report waits in the outbox.
-    fn report_waits(&self) -> Answer<'_, bool>;
-    /// Notices that have not left in a report, oldest first, with their numbers.
-    fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>>;
+    /// Letters of this way that are due; with `tried_before`, those that were not tried since that time, due or not.
+    fn letters(&self, way: Way, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>>;
+    /// Whether a report waits in the outbox for this way.
+    fn report_waits(&self, way: Way) -> Answer<'_, bool>;
+    /// Notices that have not left by this way, oldest first, with their numbers.
+    fn notices(&self, way: Way) -> Answer<'_, Vec<(i64, Notice)>>;
     /// What is known of a thing that is to be created once.
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation>;
     /// The tickets that these keys were told with (`Change::Joined`), each once: those of the first key first, of one key
@@ -270,4 +272,6 @@ pub trait Journal: Send + Sync {
     /// How often each rule matched, by its name, of the rules that ever did. Counted when a message comes to its end, and
     /// kept when its row is dropped.
     fn rule_counts(&self) -> Answer<'_, BTreeMap<String, RuleCount>>;
+    /// What came and was done from the one time until before the other.
+    fn day(&self, from: Timestamp, until: Timestamp) -> Answer<'_, Day>;
 }

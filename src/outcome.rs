@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod bounce;
+pub mod canary;
 pub(crate) mod field;
 pub mod guard;
 pub mod mail;
@@ -79,6 +80,8 @@ pub enum Reason {
     Backlog,
     /// It is a report to operators that this program sent.
     OwnReport,
+    /// It is a mail that this program sent to see that mail comes.
+    Canary,
     /// Its own failures have used up `[retry].give_up_after`.
     GaveUp,
     /// Working on it passed a bound of time or memory, or panicked.
@@ -107,6 +110,7 @@ impl Reason {
             Reason::Unread(bound) => bound,
             Reason::Backlog => "backlog",
             Reason::OwnReport => "own_report",
+            Reason::Canary => "canary",
             Reason::GaveUp => "gave_up",
             Reason::Bound => "bound",
             Reason::NotTold(forbids) => forbids.word(),
@@ -128,6 +132,7 @@ impl Reason {
             Reason::NoAuthor => "no field names an author that can be used",
             Reason::Backlog => "it was there before the first start, and backlog is \"skip\"",
             Reason::OwnReport => "it is a report of our own; set [report] to to an address that no mailbox watches",
+            Reason::Canary => "this program sent it to see that mail comes",
             Reason::GaveUp => "its attempts went on for longer than [retry] give_up_after",
             Reason::Bound => "working on it took more time or memory than one message may",
             Reason::BounceLimit => "its sender was told of another message within [bounce] limit_per_sender",

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     clock,
-    journal::{Queue, Work},
+    journal::{Queue, Way, Work},
 };
 
 // The loops.
@@ -26,6 +26,7 @@ pub mod work;
 
 // What they are made of.
 pub mod attempt;
+pub mod canary;
 pub mod ending;
 mod finish;
 pub mod handed;
@@ -129,7 +130,7 @@ pub async fn outbox(world: &World) {
             }
         }
         failures = 0;
-        let wait = world.until_due(Queue::Letters, LOOK_AGAIN).await;
+        let wait = world.until_due(Queue::Letters(Way::Mail), LOOK_AGAIN).await;
         if !world.pause(&world.bells.outbox, wait).await {
             return;
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use url::{Host, Url};
+use url::Url;
 
 use crate::{
     class::Class,
@@ -13,8 +13,10 @@ use crate::{
 };
 
 mod client;
+mod receiver;
 
 pub use client::{Web, unsent};
+pub use receiver::inspect;
 
 /// The header field by which a server knows a request that is repeated.
 pub const KEY_FIELD: &str = "Idempotency-Key";
@@ -48,16 +50,6 @@ impl Request {
     /// Whether it changes something where it goes.
     pub fn writes(&self) -> bool {
         self.method != "GET"
-    }
-
-    /// Whether it stays on this machine.
-    fn is_for_here(&self) -> bool {
-        match self.url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        }
     }
 
     /// What it is, for people.
@@ -120,6 +112,12 @@ pub enum WebError {
     Closed { field: String, source: SecretError },
     #[error("the header {field} holds what can not stand in one")]
     Unusable { field: String },
+    #[error("the webhook of [report] can not be opened: {0}")]
+    Hidden(SecretError),
+    #[error(
+        "the webhook of [report] is no address that reports may be posted to; it needs https://…, without a login before the host"
+    )]
+    NoReceiver,
     #[error("no HTTPS client can be made: {reason}")]
     NoClient { reason: String },
     #[error("{request} is not reached: {reason}")]
@@ -156,6 +154,7 @@ impl WebError {
             // The server says come again: it is busy, or broken for now.
             WebError::Unexpected { http_status, .. } if is_for_now(*http_status) => Class::Transient,
             WebError::Unexpected { .. } | WebError::Unusable { .. } | WebError::TooLong { .. } => Class::Permanent,
+            WebError::Hidden(_) | WebError::NoReceiver => Class::Credentials,
             WebError::Closed { .. }
             | WebError::NoClient { .. }
             | WebError::Unreached { .. }

@@ -9,7 +9,7 @@ use halo_intake::config::load::{Draft, load};
 const SAMPLE: &str = include_str!("../config/halo-intake.toml");
 
 /// Keys behind a "#" that show an example, since without them something is unset or found elsewhere.
-const EXAMPLES: [&str; 12] = [
+const EXAMPLES: [&str; 15] = [
     "state_dir",
     "ca_file",
     "mailbox",
@@ -21,6 +21,9 @@ const EXAMPLES: [&str; 12] = [
     "oauth",
     "[mailbox.drop]",
     "[halo.main.domains]",
+    "webhook",
+    "summary",
+    "[canary]",
     "[http]",
 ];
 
@@ -172,6 +175,7 @@ fn every_key_stands_in_the_sample() {
         ("[smtp]", "[smtp]"),
         ("[bounce]", "[bounce]"),
         ("[report]", "[report]"),
+        ("[canary]", "[canary]"),
         ("[retry]", "[retry]"),
         ("[retention]", "[retention]"),
         ("[http]", "[http]"),

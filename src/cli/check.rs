@@ -20,6 +20,7 @@ use crate::{
     oauth::SignIns,
     outcome::smtp::Smtp,
     rules::{FieldSource, Step},
+    web,
 };
 
 mod choices;
@@ -83,6 +84,7 @@ impl Check {
         runtime()?.block_on(async {
             report.mailboxes(config, &sign_ins).await;
             report.smtp(config, &sign_ins).await;
+            report.webhook(config).await;
             report.halo(&generation).await
         })?;
         Ok(report.wrong)
@@ -158,6 +160,15 @@ impl Report {
         match checked {
             Ok(said) => self.good("smtp", &said),
             Err(error) => self.bad("smtp", &error.to_string(), error.class()),
+        }
+    }
+
+    /// Nothing is posted: people would read it, and what a receiver says to anything less says nothing.
+    async fn webhook(&mut self, config: &Config) {
+        let Some(webhook) = &config.report.webhook else { return };
+        match web::inspect(&webhook.url).await {
+            Ok(said) => self.good("webhook", &said),
+            Err(error) => self.bad("webhook", &error.to_string(), error.class()),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use ::config::{Value, ValueKind};
+use url::{Host, Url};
 
 use super::{
     Tls,
@@ -62,6 +63,27 @@ pub fn endpoint(table: &Table<'_>, example: &str, ports: fn(Tls) -> u16) -> Opti
 /// Whether `host` never leaves this machine.
 pub fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether it may be asked there: beyond this machine only under TLS, and never with a login in the address.
+pub fn is_allowed(server: &Url) -> bool {
+    let is_safe = server.scheme() == "https" || server.scheme() == "http" && is_here(server);
+    is_safe && server.username().is_empty() && server.password().is_none()
+}
+
+/// Whether it stays on this machine.
+pub fn is_here(server: &Url) -> bool {
+    match server.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// The address of a webhook as it was written, where reports may be posted there.
+pub fn receiver(written: &str) -> Option<Url> {
+    Url::parse(written.trim()).ok().filter(is_allowed)
 }
 
 /// The name or the address of a server, without anything around it.
@@ -232,6 +254,27 @@ mod tests {
             "a/b",
         ] {
             assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn clear_text_stays_on_this_machine_and_a_login_stays_out() {
+        let allowed = |text: &str| is_allowed(&Url::parse(text).unwrap());
+        for good in [
+            "https://hooks.example/",
+            "http://127.0.0.1:1/",
+            "http://[::1]/",
+            "http://localhost/",
+        ] {
+            assert!(allowed(good), "{good}");
+        }
+        for bad in [
+            "http://hooks.example/",
+            "ftp://127.0.0.1/",
+            "https://ann:s3cret@hooks.example/",
+            "http://localhost.example/",
+        ] {
+            assert!(!allowed(bad), "{bad}");
         }
     }
 }

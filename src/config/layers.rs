@@ -17,11 +17,11 @@ const BUILT_IN: &str = include_str!("defaults.toml");
 /// Tables of which there is any number; their defaults stand below `"*"`.
 const NAMED: [&str; 2] = ["mailbox", "halo"];
 /// Tables that are there or not; their defaults count only where they are.
-const OPTIONAL: [&str; 1] = ["smtp"];
+const OPTIONAL: [&str; 2] = ["smtp", "canary"];
 
 /// Values that may be a table but count as one value: a later layer replaces them whole, since a secret from
 /// two sources would be none. `*` stands for any key.
-const WHOLE: [&[&str]; 11] = [
+const WHOLE: [&[&str]; 12] = [
     &["mailbox", "*", "password"],
     &["mailbox", "*", "oauth", "client_secret"],
     &["mailbox", "*", "oauth", "refresh_token"],
@@ -33,6 +33,7 @@ const WHOLE: [&[&str]; 11] = [
     &["smtp", "oauth", "client_secret"],
     &["smtp", "oauth", "refresh_token"],
     &["smtp", "oauth", "service_account"],
+    &["report", "webhook"],
 ];
 
 /// One layer: a tree of values from one origin.

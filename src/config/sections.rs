@@ -37,6 +37,9 @@ pub fn read(root: &Map<String, Value>, faults: &RefCell<Vec<Fault>>) -> Sections
     });
     let bounce = section(&root, "bounce", telling::bounce);
     let report = section(&root, "report", telling::report);
+    let canary = section(&root, "canary", |table| {
+        telling::canary(table, &mailboxes, &named_mailboxes)
+    });
     let retry = section(&root, "retry", retry);
     let retention = section(&root, "retention", retention);
     let http = section(&root, "http", http);
@@ -59,6 +62,7 @@ pub fn read(root: &Map<String, Value>, faults: &RefCell<Vec<Fault>>) -> Sections
             smtp,
             bounce: bounce?,
             report: report?,
+            canary,
             retry: retry?,
             retention: retention?,
             http,
@@ -93,14 +97,31 @@ impl Sections {
                 let remedy = "set enabled = true on one of them";
                 faults.push(Fault::at("mailbox", "every mailbox rests, so nothing comes in", remedy).as_warning());
             }
-            if config.report.to.is_empty() {
-                let remedy = "add [report] with to = [\"ops@example.com\"]";
-                faults.push(Fault::at("report", "nobody hears of exceptions", remedy).as_warning());
+            faults.extend(nobody_hears(config));
+            if config.canary.is_some() && config.smtp.is_none() {
+                let problem = "a canary needs a way out and there is no [smtp]";
+                faults.push(Fault::at("canary", problem, "add an [smtp] table"));
             }
             faults.extend(reports_to_ourselves(config));
         }
         faults
     }
+}
+
+/// Nobody hears of exceptions. A summary that somebody wants and nobody gets is no oversight that may stay.
+fn nobody_hears(config: &Config) -> Option<Fault> {
+    let report = &config.report;
+    if report.summary.is_some() && config.report_ways().is_empty() {
+        let problem = "report.summary has nobody who hears it";
+        return Some(Fault::at(
+            "report.summary",
+            problem,
+            "add to with an [smtp] table, or webhook",
+        ));
+    }
+    let is_nobody = report.to.is_empty() && report.webhook.is_none();
+    let remedy = "add [report] with to = [\"ops@example.com\"]";
+    is_nobody.then(|| Fault::at("report", "nobody hears of exceptions", remedy).as_warning())
 }
 
 /// Reports that would come in again.

@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use ::config::{Map, Value, ValueKind};
 
 use super::{
-    BounceConfig, Include, MailboxConfig, MailboxSource, ReportConfig, SmtpConfig, Tls, WithoutReturnPath,
-    endpoint::endpoint,
-    fault::suggest,
+    BounceConfig, CanaryConfig, Include, MailboxConfig, MailboxName, MailboxSource, ReportConfig, SmtpConfig,
+    SummaryTime, Tls, WebhookConfig, WebhookFormat, WithoutReturnPath,
+    endpoint::{endpoint, receiver, secret},
+    fault::{Fault, suggest},
     mailboxes::address,
     oauth::{SignIn, Who},
     table::Table,
-    value::{Read, refuse, text},
+    value::{Read, line, refuse, text},
 };
-use crate::message::address::{AddrSpec, NameAddr};
+use crate::{
+    message::address::{AddrSpec, NameAddr},
+    secret::{ExposeSecret, Secret},
+};
 
 type Mailboxes = BTreeMap<String, MailboxConfig>;
 
@@ -129,9 +133,120 @@ pub fn bounce(table: &Table<'_>) -> Option<BounceConfig> {
 
 /// Who hears of exceptions.
 pub fn report(table: &Table<'_>) -> Option<ReportConfig> {
+    const FORMATS: [(&str, WebhookFormat); 3] = [
+        ("json", WebhookFormat::Json),
+        ("text", WebhookFormat::Text),
+        ("teams", WebhookFormat::Teams),
+    ];
     let to = table.list("to", address);
+    let url = table.get("webhook", webhook);
+    let format = table.choice("webhook_format", &FORMATS);
     let every = table.duration("every");
-    Some(ReportConfig { to: to?, every: every? })
+    let at = table.get("summary", time_of_day);
+    let timezone = table.get("timezone", timezone);
+    let format = format?;
+    Some(ReportConfig {
+        to: to?,
+        webhook: url.map(|url| WebhookConfig { url, format }),
+        every: every?,
+        summary: at.zip(timezone).map(|(at, timezone)| SummaryTime { at, timezone }),
+    })
+}
+
+/// Which mailboxes are tried by a mail of our own. `named`: the mailboxes that there are, the faulty ones too.
+pub fn canary(table: &Table<'_>, mailboxes: &Mailboxes, named: &[String]) -> Option<CanaryConfig> {
+    if table.value("mailboxes").is_none() {
+        table.lacks("mailboxes", "[\"NAME\"]");
+    }
+    let names = table.list("mailboxes", line);
+    if names.as_ref().is_some_and(Vec::is_empty) {
+        table.fault("mailboxes", "names no mailbox", "name one, or remove [canary]");
+    }
+    let names = names.unwrap_or_default();
+    let to = table.get("to", address);
+    let (every, within) = (table.duration("every"), table.duration("within"));
+    let delete = table.flag("delete");
+    if let (Some(every), Some(within)) = (every, within)
+        && within >= every
+    {
+        table.fault(
+            "within",
+            "is not shorter than every",
+            "a canary has to come before the next one leaves",
+        );
+    }
+    if to.is_some() && names.len() > 1 {
+        let problem = format!("is one address for {} mailboxes", names.len());
+        table.fault(
+            "to",
+            problem,
+            "leave it out, and name an address of each in addresses of its mailbox",
+        );
+    }
+    let mut sent_to = BTreeMap::new();
+    for (index, name) in names.into_iter().enumerate() {
+        let path = format!("{}[{index}]", table.path_of("mailboxes"));
+        let fault = |problem: String, remedy: String| {
+            table.report(Fault::at(path.clone(), format!("{path} {problem}"), remedy));
+        };
+        if !named.contains(&name) {
+            let remedy = suggest(&name, named.iter().map(String::as_str));
+            fault(format!("is {name:?}, which is no mailbox"), remedy);
+        }
+        let Some(mailbox) = mailboxes.get(&name) else { continue };
+        match to.clone().or_else(|| mailbox.own_addresses().into_iter().next()) {
+            Some(address) => {
+                sent_to.insert(MailboxName(name), address);
+            }
+            None => fault(
+                format!("is {name:?}, and no address of it is known"),
+                format!("add addresses to [mailbox.{name}], or to"),
+            ),
+        }
+    }
+    Some(CanaryConfig {
+        mailboxes: sent_to,
+        every: every?,
+        within: within?,
+        delete: delete?,
+    })
+}
+
+/// An address that carries a key. What is written out is looked at now, the rest when it is opened.
+fn webhook(value: &Value) -> Read<Secret> {
+    let secret = secret(value)?;
+    let is_wrong = match &secret {
+        Secret::Literal(url) => receiver(url.expose_secret()).is_none(),
+        _ => false,
+    };
+    if is_wrong {
+        let problem = "is no address that reports may be posted to";
+        return refuse(
+            problem,
+            "write \"https://…\", without a login before the host; http is for this machine alone",
+        );
+    }
+    Ok(secret)
+}
+
+fn time_of_day(value: &Value) -> Read<jiff::civil::Time> {
+    let written = text(value)?;
+    jiff::civil::Time::strptime("%H:%M", written.trim()).or_else(|_| {
+        refuse(
+            format!("is {written:?}, which is no time of day"),
+            "write hours and minutes, such as \"07:30\"",
+        )
+    })
+}
+
+fn timezone(value: &Value) -> Read<jiff::tz::TimeZone> {
+    let written = text(value)?;
+    jiff::tz::TimeZone::get(written.trim()).or_else(|_| {
+        refuse(
+            format!("is {written:?}, which is no time zone"),
+            "write its name in the IANA database, such as \"Europe/Berlin\" or \"UTC\"",
+        )
+    })
 }
 
 /// `Example Support <support@example.com>`, or the address alone.

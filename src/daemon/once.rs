@@ -94,8 +94,9 @@ impl Once {
         report::pass(world, true).await?;
         // What came up meanwhile, above all a report; nothing is tried twice.
         let letters = outbox::pass(world, Some(begun)).await?;
+        let posts = outbox::webhook::pass(world, Some(begun)).await?;
         super::trim_once(world).await?;
-        Ok(earlier.waiting.max(letters.waiting))
+        Ok(earlier.waiting.max(letters.waiting) + posts)
     }
 
     /// Each in a task of its own: what a server sends may break off this one alone.

@@ -101,6 +101,39 @@ pub struct Letter {
     pub not_after: Option<Timestamp>,
 }
 
+/// By which way operators hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    Mail,
+    /// A letter of this way is what is posted, without anybody's address.
+    Webhook,
+}
+
+impl Way {
+    /// As the journal keeps it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Way::Mail => "mail",
+            Way::Webhook => "webhook",
+        }
+    }
+}
+
+/// What leaves to operators by one way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    pub way: Way,
+    pub letter: Letter,
+    /// The notices up to and including this one leave in it; 0: none.
+    pub upto: i64,
+    /// Nobody hears by another way, so that nothing is to be told there later.
+    pub alone: bool,
+    /// Kept with it: when the last one was made, so that it is made once.
+    pub name: String,
+    pub value: Value,
+}
+
 /// At most so many letters under one key in that time; beyond it the letter is suppressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LetterLimit {
@@ -283,8 +316,8 @@ pub enum Change {
     Noticed(Notice),
     /// The same, together with what is to be known of it later: that operators were told.
     Told { notice: Notice, name: String, value: Value },
-    /// The notices up to and including `upto` leave in this digest.
-    Reported { upto: i64, letter: Letter },
+    /// A report leaves, and the notices in it.
+    Reported(Box<Report>),
     /// Messages belong to a ticket from now on.
     Joined(Joined),
     /// Of messages of one kind that make one ticket.
@@ -329,7 +362,7 @@ impl Change {
             Change::LetterDeferred { .. } => Step::LetterDeferred,
             Change::Noticed(_) => Step::Noticed,
             Change::Told { .. } => Step::Told,
-            Change::Reported { .. } => Step::Reported,
+            Change::Reported(_) => Step::Reported,
             Change::Kept { .. } => Step::Kept,
             Change::Joined(_) => Step::Joined,
             Change::Folded { .. } => Step::Folded,

@@ -109,3 +109,31 @@ pub struct Totals {
     /// By outcome's word, `"pending"` (also what is in hand) and `"deferred"` (also what waits for its bounce) too.
     pub by_state: BTreeMap<String, u64>,
 }
+
+/// What a stretch of time brought, for the summary of a day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Day {
+    /// Of each mailbox the messages that came, by what they are now: an outcome's word, `"pending"` or `"deferred"`.
+    pub came: BTreeMap<MailboxName, BTreeMap<String, u64>>,
+    /// How many of each mailbox's ignored ones were canaries.
+    pub canaries: BTreeMap<MailboxName, u64>,
+    /// Requests to Halo that those messages have cost.
+    pub calls: u64,
+    /// What was created in that time: `"user"`, `"client"`, `"ticket"`.
+    pub created: BTreeMap<String, u64>,
+    /// Bounces that the SMTP server took in that time.
+    pub bounces: u64,
+    /// Messages whose senders were not told in that time, though their rules say so.
+    pub suppressed: u64,
+    /// What has no outcome now, whenever it came.
+    pub waiting: BTreeMap<MailboxName, Waiting>,
+}
+
+/// Messages of a mailbox that have no outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    pub count: u64,
+    pub oldest: EntryId,
+    /// When the oldest one came.
+    pub since: Timestamp,
+}

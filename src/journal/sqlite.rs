@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Answer, Change, Creation, CreationKey, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError, Notice,
-    Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Totals, Unsettled, Work,
+    Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
+    Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Totals, Unsettled, Way, Work,
 };
 use crate::{
     clock::Clock,
@@ -23,6 +23,7 @@ use writer::Writer;
 mod apply;
 mod claim;
 mod column;
+mod day;
 mod end;
 mod fold;
 mod intent;
@@ -208,17 +209,20 @@ impl Journal for Sqlite {
         Box::pin(self.readers.read(move |db| read::handed(db, &mailbox, fingerprint)))
     }
 
-    fn letters(&self, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>> {
+    fn letters(&self, way: Way, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>> {
         let now = self.clock.now();
-        Box::pin(self.readers.read(move |db| read::letters(db, limit, tried_before, now)))
+        Box::pin(
+            self.readers
+                .read(move |db| read::letters(db, way, limit, tried_before, now)),
+        )
     }
 
-    fn report_waits(&self) -> Answer<'_, bool> {
-        Box::pin(self.readers.read(read::report_waits))
+    fn report_waits(&self, way: Way) -> Answer<'_, bool> {
+        Box::pin(self.readers.read(move |db| read::report_waits(db, way)))
     }
 
-    fn notices(&self) -> Answer<'_, Vec<(i64, Notice)>> {
-        Box::pin(self.readers.read(read::notices))
+    fn notices(&self, way: Way) -> Answer<'_, Vec<(i64, Notice)>> {
+        Box::pin(self.readers.read(move |db| read::notices(db, way)))
     }
 
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation> {
@@ -275,5 +279,9 @@ impl Journal for Sqlite {
 
     fn rule_counts(&self) -> Answer<'_, BTreeMap<String, RuleCount>> {
         Box::pin(self.readers.read(read::rule_counts))
+    }
+
+    fn day(&self, from: Timestamp, until: Timestamp) -> Answer<'_, Day> {
+        Box::pin(self.readers.read(move |db| day::day(db, from, until)))
     }
 }

@@ -1,10 +1,11 @@
-//! The report to operators: one digest of what they have not heard of yet. Pure: the same notices give the same
-//! octets.
+//! Reports to operators, by mail and by webhook: above all one digest of what they have not heard of yet. Pure: the same
+//! notices give the same octets.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use mail_builder::{MessageBuilder, headers::content_type::ContentType, mime::MimePart};
+use serde_json::{Map, Value};
 
 use super::field;
 use crate::{
@@ -16,8 +17,11 @@ use crate::{
 };
 
 mod paragraph;
+mod post;
+mod summary;
 
 use paragraph::paragraph;
+pub use summary::{Summary, Troubled};
 
 /// How many messages are named; an outage of a day must not make a mail that nobody can open.
 const MAX_MESSAGES: usize = 100;
@@ -36,23 +40,42 @@ const MARK_OF_A_REPORT: &str = "report";
 const FAILED: &str = "failed";
 const SUPPRESSED: &str = "bounce suppressed ";
 
-/// Everything a digest is made of.
+/// What stands in a report, whatever its way.
+pub trait Content {
+    /// What kind of report it is, in one word for programs.
+    fn kind(&self) -> &'static str;
+    /// One line: the subject of the mail.
+    fn summary(&self) -> String;
+    /// The text of the mail.
+    fn text(&self) -> String;
+    /// What programs read beside these.
+    fn data(&self) -> Map<String, Value>;
+}
+
+/// A report on its way.
 #[derive(Debug, Clone, Copy)]
-pub struct Digest<'a> {
-    /// Oldest first; at least one.
-    pub notices: &'a [Notice],
-    /// The messages they are about; one that retention has dropped is missing.
-    pub rows: &'a HashMap<EntryId, Row>,
+pub struct Sheet<'a> {
     /// `[bounce].from`; without it, `halo-intake@` this machine.
     pub from: Option<&'a NameAddr>,
     /// `[report].to`.
     pub to: &'a [AddrSpec],
     /// This machine.
     pub hostname: &'a str,
-    /// Without angle brackets; made from the number of the last notice, so that a repeat carries the same.
-    pub message_id: &'a str,
+    /// Without angle brackets; a repeat carries the same.
+    pub id: &'a str,
     /// The Date of the mail.
     pub now: Timestamp,
+}
+
+/// What operators have not heard of yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Digest<'a> {
+    /// Oldest first; at least one.
+    pub notices: &'a [Notice],
+    /// The messages they are about; one that retention has dropped is missing.
+    pub rows: &'a HashMap<EntryId, Row>,
+    /// This machine.
+    pub hostname: &'a str,
 }
 
 /// Whether a message is a report that was sent from this machine by one of `own` addresses. What becomes of it is never
@@ -78,26 +101,24 @@ struct Sorted<'a> {
     suppressed: Vec<&'a Notice>,
 }
 
-impl Digest<'_> {
+impl Sheet<'_> {
     /// The mail, with CRLF line ends and in ASCII.
-    pub fn compose(&self) -> Vec<u8> {
-        let host = field::host(self.hostname);
+    pub fn mail(&self, content: &impl Content) -> Vec<u8> {
         let ours = NameAddr {
             name: "halo-intake".to_owned(),
             address: super::ours(self.hostname),
         };
-        let sorted = Sorted::of(self.notices);
         let text = MimePart::new(
             ContentType::new("text/plain").attribute("charset", "utf-8"),
-            self.text(&sorted, host),
+            content.text(),
         );
         let mut octets = Vec::new();
         MessageBuilder::new()
             .from(field::name_addr(self.from.unwrap_or(&ours)))
             .to(field::addresses(self.to.iter().map(AddrSpec::as_str)))
-            .subject(field::text(&format!("halo-intake: {}", sorted.summary())))
+            .subject(field::text(&format!("halo-intake: {}", content.summary())))
             .date(field::date(self.now))
-            .message_id(field::own_id(self.message_id))
+            .message_id(field::own_id(self.id))
             .header(MARK, field::word(MARK_OF_A_REPORT))
             .header("Auto-Submitted", field::word("auto-generated"))
             .header("X-Auto-Response-Suppress", field::word("All"))
@@ -105,9 +126,20 @@ impl Digest<'_> {
             .serialize(&mut octets);
         octets
     }
+}
 
-    fn text(&self, sorted: &Sorted<'_>, host: &str) -> String {
-        let mut text = format!("{} on {host}:\n", sorted.summary());
+impl Content for Digest<'_> {
+    fn kind(&self) -> &'static str {
+        "digest"
+    }
+
+    fn summary(&self) -> String {
+        Sorted::of(self.notices).summary()
+    }
+
+    fn text(&self) -> String {
+        let sorted = Sorted::of(self.notices);
+        let mut text = format!("{} on {}:\n", sorted.summary(), field::host(self.hostname));
         for (topic, notices) in &sorted.faults {
             text.push_str(&self.fault(topic, notices));
         }
@@ -126,6 +158,12 @@ impl Digest<'_> {
         field::body(&text)
     }
 
+    fn data(&self) -> Map<String, Value> {
+        post::notices(self)
+    }
+}
+
+impl Digest<'_> {
     /// What is about no message as a few texts, the messages one by one.
     fn fault(&self, topic: &str, notices: &[&Notice]) -> String {
         let mut text = format!("\n{}\n", heading(&field::line(topic), notices, " times"));

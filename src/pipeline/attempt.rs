@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
-use super::{World, ending::Attempted, finish::Finished, health, story};
+use super::{World, canary, ending::Attempted, finish::Finished, health, story};
 use crate::{
     action::send_email::LONGEST,
     config::{Deduplicate, MailboxConfig},
@@ -261,6 +261,9 @@ async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Mess
     #[cfg(feature = "test-hooks")]
     trip(&reading.message.subject);
     let began = world.clock.now();
+    if canary::meet(world, work, &reading.message).await {
+        return (reading.attempted(began, 0.0).unread(Reason::Canary), from);
+    }
     if let Some(reason) = reading.ends_unread() {
         return (reading.attempted(began, 0.0).unread(reason), from);
     }

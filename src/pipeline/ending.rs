@@ -103,7 +103,7 @@ impl Attempted<'_> {
     /// A message that its rules never see.
     pub fn unread(&self, reason: Reason) -> Change {
         let outcome = match reason {
-            Reason::OwnReport => Outcome::Ignored,
+            Reason::OwnReport | Reason::Canary => Outcome::Ignored,
             _ => Outcome::Failed,
         };
         self.without_rules(outcome, reason.word().to_owned())

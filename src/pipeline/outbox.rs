@@ -11,12 +11,14 @@ use super::{
 use crate::{
     class::Class,
     generation::Generation,
-    journal::{Change, DueLetter, JournalError, LetterId},
+    journal::{Change, DueLetter, JournalError, LetterId, Way},
     outcome::{
         Reason,
         smtp::{Smtp, SmtpError},
     },
 };
+
+pub mod webhook;
 
 /// So many letters are taken up at a time.
 const BATCH: usize = 50;
@@ -42,7 +44,7 @@ pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<Left
     let _one_at_a_time = world.outbox.lock().await;
     let mut left = Left::default();
     loop {
-        let letters = world.journal.letters(BATCH, tried_before).await?;
+        let letters = world.journal.letters(Way::Mail, BATCH, tried_before).await?;
         if letters.is_empty() {
             return Ok(left);
         }
@@ -109,40 +111,110 @@ async fn send(
         }
         Some(Err(error)) => error,
         Some(Ok(smtp)) => match smtp.send(&due.letter).await {
-            Ok(_) => return taken(world, &due).await,
+            Ok(_) => return taken(world, Way::Mail, &due).await,
             Err(error) => &{ error },
         },
     };
-    if error.class() == Class::Permanent {
-        return refused(world, &due, error.to_string()).await;
+    failed(world, generation, Way::Mail, &due, &Failure::from(error)).await
+}
+
+/// Why a letter did not leave, whatever its way.
+struct Failure {
+    reason: String,
+    class: Class,
+    /// It was handed over and was perhaps taken.
+    is_unanswered: bool,
+    /// Waiting for this is waiting for a change of mind about the letter.
+    counts: bool,
+    /// Another letter may leave all the same.
+    is_of_this_letter: bool,
+    /// The server asks for so much time.
+    asks_for: Duration,
+}
+
+impl From<&SmtpError> for Failure {
+    fn from(error: &SmtpError) -> Failure {
+        Failure {
+            reason: error.to_string(),
+            class: error.class(),
+            is_unanswered: error.is_unanswered(),
+            counts: error.counts(),
+            is_of_this_letter: error.is_of_this_letter(),
+            asks_for: Duration::ZERO,
+        }
     }
-    if error.is_unanswered() && due.unanswered >= MOST_REPEATS {
-        return unanswered(world, &due, error).await;
+}
+
+async fn failed(
+    world: &World,
+    generation: &Generation,
+    way: Way,
+    due: &DueLetter,
+    failure: &Failure,
+) -> Result<Sent, JournalError> {
+    if failure.class == Class::Permanent {
+        return refused(world, way, due, failure.reason.clone()).await;
+    }
+    if failure.is_unanswered && due.unanswered >= MOST_REPEATS {
+        return unanswered(world, way, due, failure).await;
     }
     let retry = &generation.config.retry;
     let waited = retry.backoff.waited(due.waited, due.deferred, world.clock.now());
-    if error.counts() && waited >= retry.give_up_after {
-        return refused(world, &due, format!("not taken within [retry] give_up_after: {error}")).await;
+    if failure.counts && waited >= retry.give_up_after {
+        let reason = format!("not taken within [retry] give_up_after: {}", failure.reason);
+        return refused(world, way, due, reason).await;
     }
-    put_off(world, generation, &due, error, waited).await
+    put_off(world, generation, way, due, failure, waited).await
 }
 
-async fn taken(world: &World, due: &DueLetter) -> Result<Sent, JournalError> {
+async fn taken(world: &World, way: Way, due: &DueLetter) -> Result<Sent, JournalError> {
     world.journal.write(Change::LetterTaken { letter: due.id }).await?;
     let (letter, id, to) = (due.id.0, id(due), due.letter.recipients.join(", "));
-    tracing::info!(letter, id, to, "{} to {to} was taken by the SMTP server", named(due));
-    report::well(world, Thing::Smtp).await;
+    tracing::info!(
+        letter,
+        id,
+        way = way.word(),
+        to,
+        "{} to {to} was taken by the {}",
+        named(due),
+        receiver(way)
+    );
+    report::well(world, way_out(way)).await;
     if due.entry.is_none() {
-        report::well(world, Thing::Report).await;
+        report::well(world, reports_by(way)).await;
         world.bells.report.notify_one();
     }
     ring(world, due).await?;
     Ok(Sent::Done)
 }
 
-async fn refused(world: &World, due: &DueLetter, reason: String) -> Result<Sent, JournalError> {
+/// Who takes letters by this way, for people.
+fn receiver(way: Way) -> &'static str {
+    match way {
+        Way::Mail => "SMTP server",
+        Way::Webhook => "webhook's receiver",
+    }
+}
+
+/// What has trouble where no letter leaves by this way.
+fn way_out(way: Way) -> Thing {
+    match way {
+        Way::Mail => Thing::Smtp,
+        Way::Webhook => Thing::Webhook,
+    }
+}
+
+/// What has trouble where reports by this way are refused.
+pub(super) fn reports_by(way: Way) -> Thing {
+    match way {
+        Way::Mail => Thing::Report,
+        Way::Webhook => Thing::Webhook,
+    }
+}
+
+async fn refused(world: &World, way: Way, due: &DueLetter, reason: String) -> Result<Sent, JournalError> {
     let Some(entry) = due.entry else {
-        return report_refused(world, due.id, reason).await;
+        return report_refused(world, way, due.id, reason).await;
     };
     tracing::warn!(
         letter = due.id.0,
@@ -161,8 +233,9 @@ async fn refused(world: &World, due: &DueLetter, reason: String) -> Result<Sent,
 }
 
 /// It was perhaps taken, and never leaves again.
-async fn unanswered(world: &World, due: &DueLetter, error: &SmtpError) -> Result<Sent, JournalError> {
+async fn unanswered(world: &World, way: Way, due: &DueLetter, failure: &Failure) -> Result<Sent, JournalError> {
     let (letter, times) = (due.id, due.unanswered + 1);
+    let error = &failure.reason;
     let said = format!("handed over {times} times and perhaps taken, so it is not sent again: {error}");
     let reason = if due.is_of_step {
         said
@@ -178,7 +251,7 @@ async fn unanswered(world: &World, due: &DueLetter, error: &SmtpError) -> Result
     );
     if due.entry.is_none() {
         let text = format!("a report was handed over {times} times and perhaps taken: {error}");
-        report::trouble(world, Thing::Smtp, text, false, Urgency::Now).await;
+        report::trouble(world, way_out(way), text, false, Urgency::Now).await;
     }
     end(world, due, Change::LetterUnanswered { letter, reason }).await
 }
@@ -205,11 +278,16 @@ async fn end(world: &World, due: &DueLetter, change: Change) -> Result<Sent, Jou
     Ok(Sent::Done)
 }
 
-/// Nobody is told by mail that mail to operators is refused, so the log and the status line say it.
-async fn report_refused(world: &World, letter: LetterId, said: String) -> Result<Sent, JournalError> {
-    let reason = format!("the report to [report] to is refused: {said}");
+/// Nobody is told by a way that it is refused there: the log and the status line say it, and the other way, where there
+/// is one.
+async fn report_refused(world: &World, way: Way, letter: LetterId, said: String) -> Result<Sent, JournalError> {
+    let to = match way {
+        Way::Mail => "[report] to",
+        Way::Webhook => "[report] webhook",
+    };
+    let reason = format!("the report to {to} is refused: {said}");
     tracing::error!(letter = letter.0, "letter {}: {reason}", letter.0);
-    report::trouble(world, Thing::Report, reason, false, Urgency::Now).await;
+    report::trouble(world, reports_by(way), reason, false, Urgency::Now).await;
     world
         .journal
         .write(Change::LetterRefused { letter, reason: said })
@@ -220,19 +298,19 @@ async fn report_refused(world: &World, letter: LetterId, said: String) -> Result
 async fn put_off(
     world: &World,
     generation: &Generation,
+    way: Way,
     letter: &DueLetter,
-    error: &SmtpError,
+    failure: &Failure,
     waited: Duration,
 ) -> Result<Sent, JournalError> {
     let backoff = generation.config.retry.backoff;
-    let unanswered = error.is_unanswered();
-    let failures = if unanswered {
+    let failures = if failure.is_unanswered {
         STEPS_FOR_A_REPEAT * (letter.unanswered + 1)
     } else {
         letter.attempts + 1
     };
-    let due = world.clock.now() + backoff.delay(failures, fastrand::f64());
-    let (id, reason) = (letter.id, error.to_string());
+    let due = world.clock.now() + backoff.delay(failures, fastrand::f64()).max(failure.asks_for);
+    let (id, reason) = (letter.id, failure.reason.clone());
     let (entry, named) = (self::id(letter), named(letter));
     // The level of a line is fixed where it stands.
     if failures.is_power_of_two() {
@@ -244,17 +322,17 @@ async fn put_off(
         letter: id,
         due,
         reason: reason.clone(),
-        unanswered,
-        counts: error.counts(),
+        unanswered: failure.is_unanswered,
+        counts: failure.counts,
         waited,
     };
     world.journal.write(change).await?;
-    if error.is_of_this_letter() {
+    if failure.is_of_this_letter {
         return Ok(Sent::PutOff);
     }
-    let is_refused = error.class() == Class::Credentials;
+    let is_refused = failure.class == Class::Credentials;
     let urgency = if is_refused { Urgency::Now } else { Urgency::IfItLasts };
-    report::trouble(world, Thing::Smtp, reason, is_refused, urgency).await;
+    report::trouble(world, way_out(way), reason, is_refused, urgency).await;
     Ok(Sent::NoWayOut)
 }
 

@@ -12,20 +12,22 @@ use serde_json::{Value, json};
 
 use super::{
     World,
+    outbox::{reports_by, webhook},
     states::{Thing, Urgency},
 };
 use crate::{
-    journal::{Change, EntryId, JournalError, Letter, Notice, Row},
-    outcome::report::Digest,
+    generation::Generation,
+    journal::{Change, EntryId, JournalError, Letter, Notice, Queue, Report, Row, Way},
+    outcome::report::{Content, Digest, Sheet},
 };
+
+mod summary;
 
 /// Under names that begin so the journal keeps what operators know of.
 const TOLD: &str = "told ";
-/// Under this name the journal keeps when the last digest was made.
-const LAST: &str = "report last";
 /// Without any bell the loop looks so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// A digest that the SMTP server refused for good is made again after this time at the earliest: somebody has to change
+/// A digest that was refused for good is made again after this time at the earliest: somebody has to change
 /// something first.
 const AFTER_REFUSAL: Duration = Duration::from_secs(3600);
 
@@ -101,7 +103,7 @@ pub async fn well(world: &World, thing: Thing) {
 }
 
 /// The same, in other words.
-pub(super) async fn over(world: &World, thing: &Thing, text: &str) {
+pub(in crate::pipeline) async fn over(world: &World, thing: &Thing, text: &str) {
     if !world.state.well(thing, world.clock.now()) {
         return;
     }
@@ -139,34 +141,43 @@ async fn keep(world: &World, change: Change) -> bool {
     written.inspect_err(unkept).is_ok()
 }
 
-/// The loop.
+/// The loop. It posts to the webhook as well: what waits there, waits for nobody else.
 pub async fn run(world: &World) {
     loop {
         if let Err(error) = pass(world, false).await {
             tracing::error!("no report can be made: {error}");
         }
-        if !world.pause(&world.bells.report, LOOK_AGAIN).await {
+        if let Err(error) = webhook::pass(world, None).await {
+            tracing::error!("{error}");
+        }
+        let longest = world.until_due(Queue::Letters(Way::Webhook), LOOK_AGAIN).await;
+        if !world.pause(&world.bells.report, longest).await {
             return;
         }
     }
 }
 
-/// Makes a digest of what was noticed where one is due; `now`: whether due or not.
+/// Makes a digest of what was noticed where one is due; `now`: whether due or not. Each way has its own, so that
+/// neither waits for the other.
 pub async fn pass(world: &World, now: bool) -> Result<(), JournalError> {
     let generation = world.generation.load_full();
-    let report = &generation.config.report;
-    if report.to.is_empty() || generation.config.smtp.is_none() {
-        return Ok(());
+    let ways = generation.config.report_ways();
+    summary::pass(world, &generation, &ways).await?;
+    for way in &ways {
+        // What comes up while one waits leaves in the next: days without a server make no pile of them.
+        if world.journal.report_waits(*way).await? {
+            continue;
+        }
+        if now || is_due(world, *way, generation.config.report.every).await? {
+            digest(world, &generation, *way, ways.len() == 1).await?;
+        }
     }
-    // What comes up while one waits leaves in the next: days without a server make no pile of them.
-    if world.journal.report_waits().await? {
-        return Ok(());
-    }
+    Ok(())
+}
+
+async fn digest(world: &World, generation: &Generation, way: Way, alone: bool) -> Result<(), JournalError> {
     let at = world.clock.now();
-    if !now && !is_due(world, report.every, at).await? {
-        return Ok(());
-    }
-    let notices = world.journal.notices().await?;
+    let notices = world.journal.notices(way).await?;
     let Some((upto, _)) = notices.last() else { return Ok(()) };
     let upto = *upto;
     let notices: Vec<Notice> = notices.into_iter().map(|(_, notice)| notice).collect();
@@ -174,29 +185,64 @@ pub async fn pass(world: &World, now: bool) -> Result<(), JournalError> {
     let digest = Digest {
         notices: &notices,
         rows: &rows,
-        from: generation.config.bounce.from.as_ref(),
-        to: &report.to,
         hostname: &world.hostname,
-        message_id: &format!("report.{upto}.{}@{}", at.as_microsecond(), world.hostname),
+    };
+    let report = Report {
+        way,
+        letter: letter(world, generation, way, &digest, format!("report.{upto}"), at),
+        upto,
+        alone,
+        name: last(way),
+        value: json!(at),
+    };
+    leave(world, report).await
+}
+
+/// What leaves by this way; `id` is one of its own, so that a repeat carries the same.
+fn letter(
+    world: &World,
+    generation: &Generation,
+    way: Way,
+    content: &impl Content,
+    id: String,
+    at: Timestamp,
+) -> Letter {
+    let config = &generation.config;
+    let sheet = Sheet {
+        from: config.bounce.from.as_ref(),
+        to: &config.report.to,
+        hostname: &world.hostname,
+        id: &format!("{id}.{}@{}", at.as_microsecond(), world.hostname),
         now: at,
     };
-    let letter = Letter {
+    let octets = match (way, &config.report.webhook) {
+        (Way::Webhook, Some(webhook)) => sheet.post(content, webhook.format),
+        _ => sheet.mail(content),
+    };
+    Letter {
         // Whatever becomes of the report, nobody is told of that in turn.
         return_path: None,
-        recipients: report.to.iter().map(ToString::to_string).collect(),
-        octets: digest.compose().into(),
+        recipients: match way {
+            Way::Mail => config.report.to.iter().map(ToString::to_string).collect(),
+            Way::Webhook => Vec::new(),
+        },
+        octets: octets.into(),
         not_after: None,
-    };
-    world.journal.write(Change::Reported { upto, letter }).await?;
-    world
-        .journal
-        .write(Change::Kept {
-            name: LAST.to_owned(),
-            value: json!(at),
-        })
-        .await?;
+    }
+}
+
+async fn leave(world: &World, report: Report) -> Result<(), JournalError> {
+    world.journal.write(Change::Reported(Box::new(report))).await?;
     world.bells.outbox.notify_one();
     Ok(())
+}
+
+/// Under this name the journal keeps when the last digest was made.
+fn last(way: Way) -> String {
+    match way {
+        Way::Mail => "report last".to_owned(),
+        Way::Webhook => "report last webhook".to_owned(),
+    }
 }
 
 /// The messages that the notices are about.
@@ -207,15 +253,16 @@ async fn rows_of(world: &World, notices: &[Notice]) -> Result<HashMap<EntryId, R
 }
 
 /// The first digest leaves at once; the next gather for a while, and longer where the last one was refused.
-async fn is_due(world: &World, every: Duration, now: Timestamp) -> Result<bool, JournalError> {
-    let was_refused = world.state.is_well(&Thing::Report) == Some(false);
+async fn is_due(world: &World, way: Way, every: Duration) -> Result<bool, JournalError> {
+    let was_refused = world.state.is_well(&reports_by(way)) == Some(false);
     let every = if was_refused { every.max(AFTER_REFUSAL) } else { every };
     let last: Option<Timestamp> = world
         .journal
-        .kept(LAST)
+        .kept(&last(way))
         .await?
         .and_then(|value| serde_json::from_value(value).ok());
-    Ok(last.is_none_or(|last| Duration::try_from(now.duration_since(last)).unwrap_or_default() >= every))
+    let since = |last| Duration::try_from(world.clock.now().duration_since(last)).unwrap_or_default();
+    Ok(last.is_none_or(|last| since(last) >= every))
 }
 
 #[cfg(test)]

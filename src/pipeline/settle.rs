@@ -143,8 +143,13 @@ impl Settler {
     /// there still; it comes last.
     fn batches(&self, unsettled: Vec<Unsettled>) -> Vec<Batch> {
         let mut batches: Vec<Batch> = Vec::new();
+        let canary = self.world.generation.load().config.canary.clone();
+        let deletes = canary.is_some_and(|canary| canary.delete);
         for one in unsettled {
-            let how = self.config.settle.get(&one.outcome).unwrap_or(&Settle::Keep);
+            let how = match one.is_canary && deletes {
+                true => &Settle::Delete,
+                false => self.config.settle.get(&one.outcome).unwrap_or(&Settle::Keep),
+            };
             let known = batches
                 .iter_mut()
                 .find(|batch| batch.how == *how && batch.folder == one.place.folder);

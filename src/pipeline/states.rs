@@ -16,6 +16,11 @@ use crate::{clock::moment, config::MailboxName};
 /// What mends itself within this time is nobody's business.
 const LASTS: SignedDuration = SignedDuration::from_mins(15);
 
+/// So long it is known what was in trouble: for the summary of a day, which may be late.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(49);
+/// And so many troubles at most.
+const MOST_SPANS: usize = 1000;
+
 /// When operators hear of a trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
@@ -36,6 +41,15 @@ pub struct Trouble {
     pub is_unavailable: bool,
     /// When it was met last.
     last: Timestamp,
+}
+
+/// From when until when something was wrong with a thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    pub thing: Thing,
+    pub since: Timestamp,
+    /// `None`: it still is.
+    pub until: Option<Timestamp>,
 }
 
 /// How far the reading of a mailbox is.
@@ -77,6 +91,8 @@ struct Known {
     troubles: BTreeMap<Thing, Trouble>,
     /// Since when the others are known to be well.
     well: BTreeMap<Thing, Timestamp>,
+    /// Troubles that are over, in this order.
+    over: Vec<Span>,
     /// What operators have heard of and not heard the end of, by this process or an earlier one.
     told: BTreeSet<Thing>,
     /// The mailboxes that were reached and are being read.
@@ -94,12 +110,28 @@ impl Default for Known {
         Known {
             troubles: BTreeMap::new(),
             well: BTreeMap::new(),
+            over: Vec::new(),
             told: BTreeSet::new(),
             reading: BTreeMap::new(),
             checked: BTreeMap::new(),
             turned: Instant::now(),
             is_ready: false,
         }
+    }
+}
+
+impl Known {
+    fn remember(&mut self, thing: &Thing, since: Timestamp, until: Timestamp) {
+        self.over
+            .retain(|span| span.until.is_some_and(|over| until.duration_since(over) < REMEMBERED));
+        if self.over.len() == MOST_SPANS {
+            self.over.remove(0);
+        }
+        self.over.push(Span {
+            thing: thing.clone(),
+            since,
+            until: Some(until),
+        });
     }
 }
 
@@ -111,7 +143,11 @@ impl States {
     /// The thing is well. Says whether operators heard of its trouble and are to hear of the end.
     pub fn well(&self, thing: &Thing, now: Timestamp) -> bool {
         let mut known = self.known();
-        let had_trouble = known.troubles.remove(thing).is_some();
+        let trouble = known.troubles.remove(thing);
+        let had_trouble = trouble.is_some();
+        if let Some(trouble) = trouble {
+            known.remember(thing, trouble.since, now);
+        }
         if known.well.insert(thing.clone(), now).is_none() || had_trouble {
             self.changed.notify_one();
         }
@@ -248,6 +284,19 @@ impl States {
             .collect()
     }
 
+    /// What was wrong in that time, and what still is, in order.
+    pub fn spans(&self, from: Timestamp, until: Timestamp) -> Vec<Span> {
+        let known = self.known();
+        let ongoing = known.troubles.iter().map(|(thing, trouble)| Span {
+            thing: thing.clone(),
+            since: trouble.since,
+            until: None,
+        });
+        let all = known.over.iter().cloned().chain(ongoing);
+        all.filter(|span| span.since < until && span.until.is_none_or(|over| over > from))
+            .collect()
+    }
+
     /// The daemon is ready; says whether that is news.
     pub fn becomes_ready(&self) -> bool {
         !std::mem::replace(&mut self.known().is_ready, true)
@@ -367,5 +416,23 @@ mod tests {
         assert!(!states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0)));
         assert!(states.well(&mailbox(), at(1)));
         assert!(states.troubles().is_empty());
+    }
+
+    #[test]
+    fn what_was_in_trouble_is_known_for_a_while() {
+        let states = States::default();
+        let spans = |from, until| {
+            let spans = states.spans(at(from), at(until)).into_iter();
+            spans.map(|span| (span.since, span.until)).collect::<Vec<_>>()
+        };
+        states.trouble(&mailbox(), "it".to_owned(), true, Urgency::IfItLasts, at(1));
+        states.well(&mailbox(), at(3));
+        states.well(&mailbox(), at(4));
+        states.trouble(&mailbox(), "it".to_owned(), true, Urgency::IfItLasts, at(9));
+        assert_eq!(spans(0, 60), [(at(1), Some(at(3))), (at(9), None)]);
+        assert_eq!(spans(3, 60), [(at(9), None)]);
+        assert_eq!(spans(0, 9), [(at(1), Some(at(3)))]);
+        states.well(&mailbox(), at(60 * 60));
+        assert_eq!(spans(0, 9000), [(at(9), Some(at(60 * 60)))]);
     }
 }

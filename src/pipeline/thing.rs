@@ -29,6 +29,10 @@ pub enum Thing {
     Smtp,
     /// Reports to operators are refused for good.
     Report,
+    /// The receiver of the webhook does not take reports.
+    Webhook,
+    /// Mail to a mailbox does not come, or not in time.
+    Canary(MailboxName),
     /// A new configuration that was not taken.
     Configuration,
     /// The address of health, metrics and the page.
@@ -54,6 +58,8 @@ impl Thing {
             | Thing::Settling(_)
             | Thing::Smtp
             | Thing::Report
+            | Thing::Webhook
+            | Thing::Canary(_)
             | Thing::Configuration
             | Thing::Http => None,
         }
@@ -98,6 +104,8 @@ impl Thing {
             Thing::Missing(..) => "it is there; the messages that waited are taken up",
             Thing::Smtp => "the SMTP server takes letters again",
             Thing::Report => "reports are taken again",
+            Thing::Webhook => "the webhook takes reports again",
+            Thing::Canary(_) => "the canary comes in time again",
             Thing::Configuration => "a new configuration was taken",
             Thing::Http => "health, metrics and the page are served",
         }
@@ -114,6 +122,8 @@ impl fmt::Display for Thing {
             Thing::Missing(name, named) => write!(f, "connection {name}, {named}"),
             Thing::Smtp => f.write_str("smtp"),
             Thing::Report => f.write_str("report"),
+            Thing::Webhook => f.write_str("webhook"),
+            Thing::Canary(name) => write!(f, "canary {name}"),
             Thing::Configuration => f.write_str("configuration"),
             Thing::Http => f.write_str("http"),
         }

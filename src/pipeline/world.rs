@@ -7,10 +7,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::states::States;
+use super::{canary::Canaries, states::States};
 use crate::{
     clock::{self, Clock},
     config::{MailboxName, effective::Salt},
@@ -20,6 +21,7 @@ use crate::{
     journal::{Journal, Queue},
     mailbox::Turns,
     oauth::SignIns,
+    web::Web,
 };
 
 /// Something that is overdue finds no free place just now, so it is not asked for all the time.
@@ -41,6 +43,8 @@ pub struct World {
     pub turns: Turns,
     /// Performs what steps ask.
     pub live: Live,
+    /// Posts reports.
+    pub web: Web,
     /// Of this machine.
     pub hostname: String,
     /// What wakes the loops.
@@ -49,6 +53,10 @@ pub struct World {
     pub state: States,
     /// Of this process, for what of a configuration is not to be seen.
     pub salt: Salt,
+    /// How our own mail fares that shows whether mail comes.
+    pub canary: Canaries,
+    /// Since when that is known.
+    pub began: Timestamp,
     /// Whoever sends letters: two who took up the same one would send it twice.
     pub outbox: tokio::sync::Mutex<()>,
     /// Cancelled when the daemon stops.
@@ -87,6 +95,7 @@ impl World {
         generation: Generation,
         hostname: String,
     ) -> Result<World, String> {
+        let began = clock.now();
         let halos = Arc::new(Registry::counted_by(journal.clone()));
         halos.update(&generation.config)?;
         let sign_ins = SignIns::new(&generation.config.state_dir, clock.clone());
@@ -97,6 +106,7 @@ impl World {
         };
         Ok(World {
             live,
+            web: Web::default(),
             sign_ins: Arc::new(sign_ins),
             journal,
             clock,
@@ -107,6 +117,8 @@ impl World {
             bells,
             state: States::default(),
             salt: Salt::new().map_err(|_| "the system gives no random numbers".to_owned())?,
+            canary: Canaries::default(),
+            began,
             outbox: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),

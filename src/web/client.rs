@@ -12,9 +12,11 @@ use reqwest::{
     redirect::Policy,
 };
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::{Held, KEY_FIELD, Reply, Request, WebError};
 use crate::{
+    config::endpoint::is_here,
     crash::{self, Step},
     foreign::{cut, root_of},
     halo::{
@@ -33,7 +35,7 @@ const LONGEST_ANSWER: usize = 1024 * 1024;
 /// So much of it the trace shows with the request.
 const SHOWN: usize = 2000;
 /// So much of it stands in a reason.
-const SAID: usize = 200;
+pub(super) const SAID: usize = 200;
 /// Stands where an answer repeats a secret that it was sent.
 const HIDDEN: &str = "(secret)";
 
@@ -52,7 +54,7 @@ impl Web {
         let fields = Fields::of(request)?;
         let method = Method::from_bytes(request.method.as_bytes()).expect("the table of steps names the methods");
         let builder = self
-            .agent(request.is_for_here())?
+            .agent(&request.url)?
             .request(method, request.url.clone())
             .headers(fields.map)
             .body(request.body.clone());
@@ -76,7 +78,8 @@ impl Web {
         answered
     }
 
-    fn agent(&self, is_here: bool) -> Result<&Client, WebError> {
+    pub(super) fn agent(&self, server: &Url) -> Result<&Client, WebError> {
+        let is_here = is_here(server);
         let made = if is_here { &self.here } else { &self.away };
         if let Some(agent) = made.get() {
             return Ok(agent);
@@ -166,7 +169,7 @@ impl Fields {
 }
 
 async fn exchange(builder: RequestBuilder, request: &Request, secrets: &[SecretString]) -> Result<Reply, WebError> {
-    let response = builder.send().await.map_err(|error| lost(request, &error))?;
+    let response = builder.send().await.map_err(|error| lost(request.describe(), &error))?;
     let (status, retry_after) = (response.status().as_u16(), wait_of(response.headers()));
     let headers = shown(response.headers(), secrets);
     let text = without(secrets, read(response, request).await?);
@@ -186,8 +189,8 @@ async fn exchange(builder: RequestBuilder, request: &Request, secrets: &[SecretS
     })
 }
 
-fn lost(request: &Request, error: &reqwest::Error) -> WebError {
-    let request = request.describe();
+/// Why there is no answer to `request`.
+pub(super) fn lost(request: String, error: &reqwest::Error) -> WebError {
     let reason = if error.is_timeout() {
         "it takes too long".to_owned()
     } else {
@@ -202,7 +205,11 @@ fn lost(request: &Request, error: &reqwest::Error) -> WebError {
 
 async fn read(mut response: Response, request: &Request) -> Result<String, WebError> {
     let mut octets = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(request, &error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| lost(request.describe(), &error))?
+    {
         if octets.len() + chunk.len() > LONGEST_ANSWER {
             return Err(WebError::TooLong {
                 request: request.describe(),
@@ -226,7 +233,7 @@ fn shown(headers: &HeaderMap, secrets: &[SecretString]) -> Map<String, Value> {
 }
 
 /// A server may repeat what it was sent: a whole secret, or what stands behind its scheme (`Bearer …`).
-fn without(secrets: &[SecretString], text: String) -> String {
+pub(super) fn without(secrets: &[SecretString], text: String) -> String {
     secrets.iter().fold(text, |text, secret| {
         let whole = secret.expose_secret().trim();
         let token = whole.rsplit(' ').next().unwrap_or_default();

@@ -18,6 +18,7 @@ use servers::{authorization, dovecot, hostile_imap, proxy};
 
 mod beside_an_mta;
 mod bulk;
+mod canary;
 mod commands;
 mod connections;
 mod crash_points;
@@ -48,6 +49,7 @@ mod probing;
 mod recipes;
 mod reloading;
 mod replaying;
+mod reporting;
 mod requests;
 mod resumed;
 mod secrets;

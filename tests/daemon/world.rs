@@ -274,6 +274,11 @@ longest = "1s"
         database.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
+    /// Whether the journal keeps something under this name.
+    pub fn kept(&self, name: &str) -> bool {
+        self.number(&format!("SELECT count(*) FROM kept WHERE name = '{name}'")) > 0
+    }
+
     pub fn state_dir(&self) -> PathBuf {
         self.folder.join("state")
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use halo_intake::{
     config::MailboxName,
-    journal::{Change, Claim, EntryId, Place, Queue, Receipt, Received},
+    journal::{Change, Claim, EntryId, Place, Queue, Receipt, Received, Way},
     outcome::Outcome,
 };
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ async fn a_deferred_message_resumes_where_it_stopped_once_it_is_due() {
     );
     assert!(world.claim(10).await.is_empty());
     assert_eq!(world.journal.next_due(Queue::Work).await.unwrap(), Some(future()));
-    assert_eq!(world.journal.next_due(Queue::Letters).await.unwrap(), None);
+    assert_eq!(world.journal.next_due(Queue::Letters(Way::Mail)).await.unwrap(), None);
 
     let world = world.restarted();
     let work = world
@@ -239,7 +239,7 @@ async fn a_message_that_waits_for_its_bounce_holds_back_nobody() {
     let same_thread = world.receive_new(mail_of(3, "bob", "printer")).await;
     world.end(first, bounced("ann@customer.example", 1)).await;
     assert_eq!(world.claimed(10).await, [same_author, same_thread]);
-    let letter = world.journal.letters(1, None).await.unwrap()[0].id;
+    let letter = world.journal.letters(Way::Mail, 1, None).await.unwrap()[0].id;
     world.done(Change::LetterTaken { letter }).await;
     assert!(world.claimed(10).await.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use halo_intake::{
-    journal::{Change, EntryId, Notice, Queue, Receipt, Received, Settled, Spot},
+    journal::{Change, EntryId, Notice, Queue, Receipt, Received, Settled, Spot, Way},
     outcome::Outcome,
 };
 use serde_json::json;
@@ -56,7 +56,7 @@ async fn an_end_is_kept_whole() {
             (2, "failed", &json!({ "steps": [] }))
         ]
     );
-    assert_eq!(world.journal.notices().await.unwrap(), [(1, notice)]);
+    assert_eq!(world.journal.notices(Way::Mail).await.unwrap(), [(1, notice)]);
     assert!(world.claim(10).await.is_empty());
     world.check_totals().await;
 }
@@ -114,7 +114,7 @@ async fn settling_is_repeated_until_it_is_done() {
 
     let world = world.restarted();
     assert_eq!(unsettled(&world).await, [entry, other]);
-    for queue in [Queue::Work, Queue::Letters] {
+    for queue in [Queue::Work, Queue::Letters(Way::Mail)] {
         let due = world.journal.next_due(queue).await.unwrap();
         assert_eq!(due, None, "what is to be settled wakes nobody but its settler");
     }
@@ -210,7 +210,7 @@ async fn what_is_deferred_or_waits_for_its_bounce_is_due_at_once() {
 
     let bouncing = world.in_hand(mail(2)).await;
     world.end(bouncing, bounced("ann@customer.example", 5)).await;
-    let letter = world.journal.letters(1, None).await.unwrap()[0].id;
+    let letter = world.journal.letters(Way::Mail, 1, None).await.unwrap()[0].id;
     world
         .done(Change::LetterDeferred {
             letter,
@@ -221,9 +221,9 @@ async fn what_is_deferred_or_waits_for_its_bounce_is_due_at_once() {
             waited: std::time::Duration::ZERO,
         })
         .await;
-    assert!(world.journal.letters(1, None).await.unwrap().is_empty());
+    assert!(world.journal.letters(Way::Mail, 1, None).await.unwrap().is_empty());
     world.done(Change::Reopened { entry: bouncing.entry }).await;
-    assert_eq!(world.journal.letters(1, None).await.unwrap().len(), 1);
+    assert_eq!(world.journal.letters(Way::Mail, 1, None).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn a_sender_is_not_bounced_twice_when_the_message_runs_again() {
     let world = world();
     let claim = world.in_hand(mail(1)).await;
     world.end(claim, bounced("ann@customer.example", 5)).await;
-    let letter = world.journal.letters(1, None).await.unwrap()[0].id;
+    let letter = world.journal.letters(Way::Mail, 1, None).await.unwrap()[0].id;
     world.done(Change::LetterTaken { letter }).await;
     world.done(Change::Reopened { entry: claim.entry }).await;
     let claim = world.claim(1).await[0].claim;
@@ -255,7 +255,7 @@ async fn a_sender_is_not_bounced_twice_when_the_message_runs_again() {
     assert!(
         world
             .journal
-            .letters(10, Some(jiff::Timestamp::MAX))
+            .letters(Way::Mail, 10, Some(jiff::Timestamp::MAX))
             .await
             .unwrap()
             .is_empty()

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says by it what must be so")]
 
 mod claims;
+mod day;
 mod effects;
 mod endings;
 mod folding;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use halo_intake::{
-    journal::{Change, Claim, EntryId, LetterId, Receipt, Received},
+    journal::{Change, Claim, EntryId, LetterId, Receipt, Received, Way},
     outcome::Outcome,
 };
 
@@ -215,7 +215,7 @@ impl Run {
         let letters = self
             .world
             .journal
-            .letters(1000, Some(jiff::Timestamp::MAX))
+            .letters(Way::Mail, 1000, Some(jiff::Timestamp::MAX))
             .await
             .unwrap();
         letters

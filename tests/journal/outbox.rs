@@ -4,18 +4,34 @@ use std::time::Duration;
 
 use halo_intake::{
     config::Rate,
-    journal::{Change, Ended, LetterId, LetterLimit, Notice, Queue, Receipt},
+    journal::{Change, Ended, LetterId, LetterLimit, Notice, Queue, Receipt, Report, Way},
 };
 
 use crate::world::{World, at, bounced, future, letter, mail, past, support, world};
 
 const ANN: &str = "ann@customer.example";
 
+/// A report that leaves by this way, with the notices up to this one.
+fn report(way: Way, upto: i64, alone: bool) -> Change {
+    Change::Reported(Box::new(Report {
+        way,
+        letter: letter("ops@example.com"),
+        upto,
+        alone,
+        name: "report last".into(),
+        value: serde_json::json!(upto),
+    }))
+}
+
 /// A message that waits for its bounce, and the letter.
 async fn bouncing(world: &World, n: u32) -> (halo_intake::journal::EntryId, LetterId) {
     let claim = world.in_hand(mail(n)).await;
     assert!(matches!(world.end(claim, bounced(ANN, 9)).await, Receipt::Done));
-    let letters = world.journal.letters(10, Some(jiff::Timestamp::MAX)).await.unwrap();
+    let letters = world
+        .journal
+        .letters(Way::Mail, 10, Some(jiff::Timestamp::MAX))
+        .await
+        .unwrap();
     (
         claim.entry,
         letters
@@ -38,7 +54,7 @@ async fn a_message_is_bounced_when_the_server_has_taken_the_letter() {
     assert!(world.claim(10).await.is_empty());
 
     let world = world.restarted();
-    let due = world.journal.letters(10, None).await.unwrap().remove(0);
+    let due = world.journal.letters(Way::Mail, 10, None).await.unwrap().remove(0);
     assert_eq!((due.id, due.entry, due.attempts), (id, Some(entry), 0));
     assert_eq!(due.letter, letter(ANN));
     world.done(Change::LetterTaken { letter: id }).await;
@@ -78,7 +94,7 @@ async fn a_letter_leaves_once_whoever_says_so_twice() {
     assert!(
         world
             .journal
-            .letters(10, Some(jiff::Timestamp::MAX))
+            .letters(Way::Mail, 10, Some(jiff::Timestamp::MAX))
             .await
             .unwrap()
             .is_empty()
@@ -100,13 +116,16 @@ async fn a_letter_that_can_not_leave_now_leaves_later() {
             waited: Duration::from_secs(7),
         })
         .await;
-    assert!(world.journal.letters(10, None).await.unwrap().is_empty());
-    assert_eq!(world.journal.next_due(Queue::Letters).await.unwrap(), Some(future()));
+    assert!(world.journal.letters(Way::Mail, 10, None).await.unwrap().is_empty());
+    assert_eq!(
+        world.journal.next_due(Queue::Letters(Way::Mail)).await.unwrap(),
+        Some(future())
+    );
     assert_eq!(world.journal.next_due(Queue::Work).await.unwrap(), None);
     assert_eq!(world.entry(entry).await.letters[0].3, "451 4.3.0");
     let again = world
         .journal
-        .letters(10, Some(jiff::Timestamp::MAX))
+        .letters(Way::Mail, 10, Some(jiff::Timestamp::MAX))
         .await
         .unwrap()
         .remove(0);
@@ -133,7 +152,7 @@ async fn a_refused_bounce_leaves_the_message_failed_and_operators_hear_of_it() {
         world.shown(entry).await,
         ("failed".into(), "550 5.1.1 no such user; no such client".into())
     );
-    let notices = world.journal.notices().await.unwrap();
+    let notices = world.journal.notices(Way::Mail).await.unwrap();
     let notice = &notices[0].1;
     assert_eq!((notice.topic.as_str(), notice.entry), ("failed", Some(entry)));
     assert_eq!(notice.text, "550 5.1.1 no such user; no such client");
@@ -148,7 +167,7 @@ async fn a_letter_whose_time_is_over_comes_first_and_ends_as_a_suppressed_bounce
     let mut late = bounced(ANN, 9);
     late.bounce.as_mut().unwrap().0.not_after = Some(past());
     assert!(matches!(world.end(claim, late).await, Receipt::Done));
-    let letters = world.journal.letters(10, None).await.unwrap();
+    let letters = world.journal.letters(Way::Mail, 10, None).await.unwrap();
     assert_eq!(letters[0].letter.not_after, Some(past()));
     assert_eq!((letters[0].entry, letters[1].id), (Some(claim.entry), other));
 
@@ -161,7 +180,7 @@ async fn a_letter_whose_time_is_over_comes_first_and_ends_as_a_suppressed_bounce
     let shown = world.shown(claim.entry).await;
     assert_eq!(shown, ("failed".into(), "too_old; no such client".into()));
     assert_eq!(world.topics().await, [format!("bounce suppressed {ANN}")]);
-    assert_eq!(world.journal.letters(10, None).await.unwrap().len(), 1);
+    assert_eq!(world.journal.letters(Way::Mail, 10, None).await.unwrap().len(), 1);
     world.check_totals().await;
 }
 
@@ -179,7 +198,10 @@ async fn a_letter_that_was_perhaps_taken_is_never_followed_by_another() {
             waited: Duration::ZERO,
         })
         .await;
-    assert_eq!(world.journal.letters(10, None).await.unwrap()[0].unanswered, 1);
+    assert_eq!(
+        world.journal.letters(Way::Mail, 10, None).await.unwrap()[0].unanswered,
+        1
+    );
     world
         .done(Change::LetterUnanswered {
             letter: id,
@@ -196,7 +218,7 @@ async fn a_letter_that_was_perhaps_taken_is_never_followed_by_another() {
     let receipt = world.end(claim, bounced(ANN, 9)).await;
     assert!(matches!(receipt, Receipt::Suppressed(_)), "{receipt:?}");
     assert_eq!(world.shown(entry).await, failed("bounce_unanswered: no such client"));
-    assert!(world.journal.letters(10, None).await.unwrap().is_empty());
+    assert!(world.journal.letters(Way::Mail, 10, None).await.unwrap().is_empty());
 
     let claim = world.in_hand(mail(2)).await;
     let receipt = world.end(claim, bounced(ANN, 1)).await;
@@ -214,13 +236,9 @@ async fn the_notices_of_a_report_that_was_perhaps_taken_have_left_with_it() {
         at: at(1),
     };
     world.done(Change::Noticed(notice)).await;
-    let upto = world.journal.notices().await.unwrap()[0].0;
-    let report = Change::Reported {
-        upto,
-        letter: letter("ops@example.com"),
-    };
-    world.done(report).await;
-    let id = world.journal.letters(10, None).await.unwrap()[0].id;
+    let upto = world.journal.notices(Way::Mail).await.unwrap()[0].0;
+    world.done(report(Way::Mail, upto, true)).await;
+    let id = world.journal.letters(Way::Mail, 10, None).await.unwrap()[0].id;
     world
         .done(Change::LetterUnanswered {
             letter: id,
@@ -259,7 +277,7 @@ async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
     assert_eq!(
         world
             .journal
-            .letters(10, Some(jiff::Timestamp::MAX))
+            .letters(Way::Mail, 10, Some(jiff::Timestamp::MAX))
             .await
             .unwrap()
             .len(),
@@ -324,16 +342,11 @@ async fn notices_leave_in_one_report_and_come_again_when_it_is_refused() {
     for n in 1..=3 {
         world.done(Change::Noticed(notice(n))).await;
     }
-    let upto = world.journal.notices().await.unwrap()[1].0;
-    world
-        .done(Change::Reported {
-            upto,
-            letter: letter("ops@example.com"),
-        })
-        .await;
+    let upto = world.journal.notices(Way::Mail).await.unwrap()[1].0;
+    world.done(report(Way::Mail, upto, true)).await;
     assert_eq!(world.topics().await, ["connection 3"]);
-    assert!(world.journal.report_waits().await.unwrap());
-    let due = world.journal.letters(10, None).await.unwrap().remove(0);
+    assert!(world.journal.report_waits(Way::Mail).await.unwrap());
+    let due = world.journal.letters(Way::Mail, 10, None).await.unwrap().remove(0);
     assert_eq!((due.entry, due.letter), (None, letter("ops@example.com")));
 
     world
@@ -343,16 +356,11 @@ async fn notices_leave_in_one_report_and_come_again_when_it_is_refused() {
         })
         .await;
     assert_eq!(world.topics().await, ["connection 1", "connection 2", "connection 3"]);
-    world
-        .done(Change::Reported {
-            upto: upto + 1,
-            letter: letter("ops@example.com"),
-        })
-        .await;
-    let due = world.journal.letters(10, None).await.unwrap().remove(0);
+    world.done(report(Way::Mail, upto + 1, true)).await;
+    let due = world.journal.letters(Way::Mail, 10, None).await.unwrap().remove(0);
     world.done(Change::LetterTaken { letter: due.id }).await;
     assert!(world.topics().await.is_empty());
-    assert!(!world.journal.report_waits().await.unwrap());
+    assert!(!world.journal.report_waits(Way::Mail).await.unwrap());
 }
 
 #[tokio::test]
@@ -371,5 +379,54 @@ async fn a_kept_value_outlives_the_process() {
     assert_eq!(
         world.journal.kept("pace main").await.unwrap(),
         Some(serde_json::json!({ "granted": 2 }))
+    );
+}
+
+#[tokio::test]
+async fn each_way_has_its_own_reports_and_what_was_told_by_the_only_one_is_told() {
+    let world = world();
+    let notice = |n: i64| Notice {
+        entry: None,
+        topic: format!("connection {n}"),
+        text: "it rests".into(),
+        at: at(n),
+    };
+    let waiting = async |way| {
+        let notices = world.journal.notices(way).await.unwrap();
+        notices.into_iter().map(|(number, _)| number).collect::<Vec<_>>()
+    };
+    for n in 1..=3 {
+        world.done(Change::Noticed(notice(n))).await;
+    }
+    world.done(report(Way::Mail, 1, true)).await;
+    world.done(report(Way::Webhook, 2, false)).await;
+    assert_eq!(
+        (waiting(Way::Mail).await, waiting(Way::Webhook).await),
+        (vec![2, 3], vec![3])
+    );
+
+    let due = world.journal.letters(Way::Webhook, 10, None).await.unwrap().remove(0);
+    assert!(
+        world
+            .journal
+            .next_due(Queue::Letters(Way::Webhook))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let refused = Change::LetterRefused {
+        letter: due.id,
+        reason: "404".into(),
+    };
+    world.done(refused).await;
+    assert_eq!(
+        (waiting(Way::Mail).await, waiting(Way::Webhook).await),
+        (vec![2, 3], vec![2, 3])
+    );
+    assert!(!world.journal.report_waits(Way::Webhook).await.unwrap());
+    assert!(world.journal.report_waits(Way::Mail).await.unwrap());
+    assert_eq!(
+        world.journal.kept("report last").await.unwrap(),
+        Some(serde_json::json!(2))
     );
 }

@@ -1,7 +1,7 @@
 //! What retention drops and what it leaves.
 
 use halo_intake::{
-    journal::{Change, Notice, Receipt, Settled},
+    journal::{Change, Notice, Receipt, Settled, Way},
     outcome::Outcome,
 };
 use jiff::Timestamp;
@@ -76,7 +76,7 @@ async fn rows_go_only_when_the_message_is_in_no_mailbox_and_totals_never() {
             "{entry} has not ended"
         );
     }
-    assert_eq!(world.journal.letters(10, None).await.unwrap().len(), 1);
+    assert_eq!(world.journal.letters(Way::Mail, 10, None).await.unwrap().len(), 1);
     assert!(world.journal.entry(moved.entry).await.unwrap().is_none());
     assert_eq!(world.totals(&support()).await, before);
 }

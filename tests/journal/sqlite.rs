@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use halo_intake::{
     clock::Clock,
-    journal::{Change, Journal, JournalError, Received, RowFilter, sqlite::Sqlite},
+    journal::{Change, Journal, JournalError, Received, RowFilter, Way, sqlite::Sqlite},
     outcome::Outcome,
 };
 use tempfile::TempDir;
@@ -122,7 +122,12 @@ async fn a_journal_of_the_first_version_keeps_its_letters() {
         look(folder.path()),
         "it was made by an older version; start the daemon once to bring it up to date",
     );
-    let due = own(folder.path()).unwrap().letters(10, None).await.unwrap().remove(0);
+    let due = own(folder.path())
+        .unwrap()
+        .letters(Way::Mail, 10, None)
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(
         (due.letter.octets.as_ref(), due.letter.not_after),
         (&b"To: ops\r\n"[..], None)

@@ -8,7 +8,7 @@ use halo_intake::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     journal::{
         Change, Claim, CreationKey, Ended, Entry, EntryId, Intent, Journal, Letter, LetterLimit, Place, Receipt,
-        Received, RowFilter, Spot, Totals, Work, sqlite::Sqlite,
+        Received, RowFilter, Spot, Totals, Way, Work, sqlite::Sqlite,
     },
     outcome::Outcome,
 };
@@ -244,7 +244,7 @@ impl World {
 
     pub async fn topics(&self) -> Vec<String> {
         self.journal
-            .notices()
+            .notices(Way::Mail)
             .await
             .unwrap()
             .into_iter()

@@ -80,6 +80,11 @@ impl Postfix {
         server
     }
 
+    /// Where it takes mail.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Takes a message into its queue; lines end with CRLF and none is a dot alone.
     pub fn submit(&self, from: &str, to: &str, message: &str) {
         let mut session = self.greeted().expect("postfix greets");

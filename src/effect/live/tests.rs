@@ -152,5 +152,12 @@ async fn of_several_that_were_there_before_nobody_is_told() {
         .set(|switches| switches.duplicate_users = Duplicates::Reject);
     let found = world.ensured(&live, world.claim("one").await).await;
     assert_eq!((found.existed, found.record.id), (true, first));
-    assert!(world.journal.notices().await.unwrap().is_empty());
+    assert!(
+        world
+            .journal
+            .notices(crate::journal::Way::Mail)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }

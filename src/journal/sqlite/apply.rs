@@ -98,7 +98,10 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             outbox::notice(hand, notice)?;
             Ok(Receipt::Done)
         }
-        Change::Reported { upto, letter } => outbox::reported(hand, *upto, letter, &packed.letter),
+        Change::Reported(report) => {
+            outbox::reported(hand, report, &packed.letter)?;
+            keep(hand, &report.name, &report.value)
+        }
         Change::Told { notice, name, value } => {
             outbox::notice(hand, notice)?;
             keep(hand, name, value)

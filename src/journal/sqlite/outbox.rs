@@ -11,7 +11,7 @@ use super::{
     writer::{Fault, Hand},
 };
 use crate::{
-    journal::{Claim, EntryId, Letter, LetterId, LetterLimit, Notice, Post, Receipt},
+    journal::{Claim, EntryId, Letter, LetterId, LetterLimit, Notice, Post, Receipt, Report, Way},
     outcome::{Outcome, Reason},
 };
 
@@ -141,9 +141,11 @@ pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result
         Of::Bounce(entry) => failed(hand, entry, "failed", reason)?,
         Of::Step(entry) => not_left(hand, entry, &left.recipients, reason)?,
         Of::Report => {
-            hand.db
-                .prepare_cached("UPDATE notice SET report = NULL WHERE report = ?1")?
-                .execute([letter])?;
+            for column in [Way::Mail, Way::Webhook].map(left_in) {
+                hand.db
+                    .prepare_cached(&format!("UPDATE notice SET {column} = NULL WHERE {column} = ?1"))?
+                    .execute([letter])?;
+            }
         }
     }
     Ok(Receipt::Done)
@@ -311,11 +313,29 @@ pub(super) fn notice(hand: &Hand<'_>, notice: &Notice) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
-/// A digest leaves with all notices up to `upto`.
-pub(super) fn reported(hand: &Hand<'_>, upto: i64, letter: &Letter, octets: &[u8]) -> Result<Receipt, Fault> {
-    let letter = put(hand, None, letter, octets, None)?;
+/// A report leaves by its way, with its notices.
+pub(super) fn reported(hand: &Hand<'_>, report: &Report, octets: &[u8]) -> rusqlite::Result<()> {
+    let letter = put(hand, None, &report.letter, octets, None)?;
     hand.db
-        .prepare_cached("UPDATE notice SET report = ?2 WHERE report IS NULL AND id <= ?1")?
-        .execute(params![upto, letter])?;
-    Ok(Receipt::Done)
+        .prepare_cached("UPDATE letter SET way = ?2 WHERE id = ?1")?
+        .execute(params![letter, report.way.word()])?;
+    for way in [Way::Mail, Way::Webhook] {
+        if way == report.way || report.alone {
+            let column = left_in(way);
+            hand.db
+                .prepare_cached(&format!(
+                    "UPDATE notice SET {column} = ?2 WHERE {column} IS NULL AND id <= ?1"
+                ))?
+                .execute(params![report.upto, letter])?;
+        }
+    }
+    Ok(())
+}
+
+/// The column of a notice that says in which letter it left by that way.
+pub(super) fn left_in(way: Way) -> &'static str {
+    match way {
+        Way::Mail => "report",
+        Way::Webhook => "webhook",
+    }
 }

@@ -48,7 +48,7 @@ fn size(change: &Change) -> usize {
     match change {
         Change::Received(received) => received.octets.len(),
         Change::Ended { ended, .. } => ended.bounce.as_ref().map_or(0, |(letter, _)| letter.octets.len()),
-        Change::Reported { letter, .. } => letter.octets.len(),
+        Change::Reported(report) => report.letter.octets.len(),
         Change::Posted { post, .. } => post.letter.octets.len(),
         _ => 0,
     }
@@ -70,7 +70,7 @@ fn packed(mut change: Change) -> Packed {
                 letter = pack_letter(bounce);
             }
         }
-        Change::Reported { letter: report, .. } => letter = pack_letter(report),
+        Change::Reported(report) => letter = pack_letter(&mut report.letter),
         Change::Posted { post, .. } => letter = pack_letter(&mut post.letter),
         _ => {}
     }

@@ -10,13 +10,14 @@ use serde_json::Value;
 use super::{
     column::{At, Json, Span, SpotColumns, spot},
     order::FREE,
+    outbox::left_in,
     pack,
 };
 use crate::{
     config::MailboxName,
     journal::{
         Creation, CreationKey, Digest, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, RuleCount, Spot,
-        Totals, Unsettled,
+        Totals, Unsettled, Way,
     },
     outcome::Outcome,
 };
@@ -63,7 +64,10 @@ pub(super) fn next_due(db: &Connection, queue: Queue) -> rusqlite::Result<Option
         Queue::Work => format!(
             "SELECT e.due FROM entry AS e WHERE e.ready = 1 AND e.state = 'deferred' AND {FREE} ORDER BY e.due, e.id LIMIT 1"
         ),
-        Queue::Letters => "SELECT due FROM letter WHERE state = 'waiting' ORDER BY due LIMIT 1".to_owned(),
+        Queue::Letters(way) => format!(
+            "SELECT due FROM letter WHERE state = 'waiting' AND way = '{}' ORDER BY due LIMIT 1",
+            way.word()
+        ),
     };
     let due = db.prepare_cached(&sql)?.query_row([], |row| row.get::<_, At>(0));
     due.optional().map(|due| due.map(|at| at.0))
@@ -90,7 +94,7 @@ pub(super) fn unsettled(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Unsettled>> {
     db.prepare_cached(
-        "SELECT id, folder, kind, validity, name, outcome FROM entry
+        "SELECT id, folder, kind, validity, name, outcome, outcome = 'ignored' AND reason = 'canary' FROM entry
          WHERE mailbox = ?1 AND settle_due IS NOT NULL AND settle_due <= ?2 ORDER BY settle_due, id LIMIT ?3",
     )?
     .query_map(params![mailbox.0, At(now), count(limit)], |row| {
@@ -103,6 +107,7 @@ pub(super) fn unsettled(
             entry: row.get(0)?,
             place,
             outcome: outcome(row, 5)?,
+            is_canary: row.get(6)?,
         })
     })?
     .collect()
@@ -139,6 +144,7 @@ const LARGEST_BATCH: usize = 8 * 1024 * 1024;
 /// Letters that are to leave now. Those whose time is over come first: to end them needs no server.
 pub(super) fn letters(
     db: &Connection,
+    way: Way,
     limit: usize,
     tried_before: Option<Timestamp>,
     now: Timestamp,
@@ -150,9 +156,9 @@ pub(super) fn letters(
     let mut query = db.prepare_cached(&format!(
         "SELECT id, entry, return_path, recipients, octets, attempts, waited, tried, counts, not_after,
             unanswered, mark IS NOT NULL
-         FROM letter WHERE state = 'waiting' AND {which} ORDER BY coalesce(not_after < ?3, 0) DESC, due, id LIMIT ?2",
+         FROM letter WHERE state = 'waiting' AND way = ?4 AND {which} ORDER BY coalesce(not_after < ?3, 0) DESC, due, id LIMIT ?2",
     ))?;
-    let mut rows = query.query(params![At(time), count(limit), At(now)])?;
+    let mut rows = query.query(params![At(time), count(limit), At(now), way.word()])?;
     let (mut due, mut octets) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let letter = letter(row)?;
@@ -184,25 +190,28 @@ fn letter(row: &rusqlite::Row<'_>) -> rusqlite::Result<DueLetter> {
     })
 }
 
-/// Whether a letter about no message is to leave.
-pub(super) fn report_waits(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM letter WHERE state = 'waiting' AND entry IS NULL)")?
-        .query_row([], |row| row.get(0))
+/// Whether a letter about no message is to leave by this way.
+pub(super) fn report_waits(db: &Connection, way: Way) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM letter WHERE state = 'waiting' AND entry IS NULL AND way = ?1)")?
+        .query_row([way.word()], |row| row.get(0))
 }
 
-/// What operators have not been told yet.
-pub(super) fn notices(db: &Connection) -> rusqlite::Result<Vec<(i64, Notice)>> {
-    db.prepare_cached("SELECT id, entry, topic, text, at FROM notice WHERE report IS NULL ORDER BY id")?
-        .query_map([], |row| {
-            let notice = Notice {
-                entry: row.get(1)?,
-                topic: row.get(2)?,
-                text: row.get(3)?,
-                at: row.get::<_, At>(4)?.0,
-            };
-            Ok((row.get(0)?, notice))
-        })?
-        .collect()
+/// What operators have not been told yet by this way.
+pub(super) fn notices(db: &Connection, way: Way) -> rusqlite::Result<Vec<(i64, Notice)>> {
+    let column = left_in(way);
+    db.prepare_cached(&format!(
+        "SELECT id, entry, topic, text, at FROM notice WHERE {column} IS NULL ORDER BY id"
+    ))?
+    .query_map([], |row| {
+        let notice = Notice {
+            entry: row.get(1)?,
+            topic: row.get(2)?,
+            text: row.get(3)?,
+            at: row.get::<_, At>(4)?.0,
+        };
+        Ok((row.get(0)?, notice))
+    })?
+    .collect()
 }
 
 /// What is known of a thing that is to be created once.

@@ -33,7 +33,7 @@ pub(super) fn paragraph(label: &str, text: &str) -> String {
 }
 
 /// The text on one line, with what it quotes shortened first.
-fn bounded(text: &str) -> String {
+pub(super) fn bounded(text: &str) -> String {
     let text = shorten_quoted(&field::plain(text));
     let length = text.chars().count();
     if length <= MAX_TEXT {

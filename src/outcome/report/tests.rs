@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::MailboxName;
+use crate::config::{MailboxName, WebhookFormat};
 
 const HEADER: &str = "\
 From: \"halo-intake\" <halo-intake@mx.msp.example>\r\n\
@@ -39,18 +39,24 @@ fn row(id: i64, from: &str, subject: &str) -> (EntryId, Row) {
     (row.id, row)
 }
 
+fn sheet(to: &[AddrSpec]) -> Sheet<'_> {
+    Sheet {
+        from: None,
+        to,
+        hostname: "mx.msp.example",
+        id: "report.7@mx.msp.example",
+        now: "2026-11-23T10:00:00Z".parse().unwrap(),
+    }
+}
+
 fn compose(notices: &[Notice], rows: &[(EntryId, Row)]) -> String {
     let to = ["ops@msp.example", "lead@msp.example"].map(|text| AddrSpec::parse(text).unwrap());
     let digest = Digest {
         notices,
         rows: &rows.iter().cloned().collect(),
-        from: None,
-        to: &to,
         hostname: "mx.msp.example",
-        message_id: "report.7@mx.msp.example",
-        now: "2026-11-23T10:00:00Z".parse().unwrap(),
     };
-    let octets = digest.compose();
+    let octets = sheet(&to).mail(&digest);
     assert!(octets.is_ascii());
     assert!(
         octets
@@ -313,4 +319,35 @@ fn nothing_from_a_message_can_look_like_another_line() {
         1,
         "{plain}"
     );
+}
+
+#[test]
+fn a_flood_of_failures_makes_a_small_report_by_either_way() {
+    let notices: Vec<Notice> = (1..=10_000)
+        .map(|id| match id % 2 {
+            0 => notice(Some(id), "failed", &"gave_up: Halo says no. ".repeat(40), "08:00:00"),
+            _ => {
+                let topic = format!("bounce suppressed h{id}@stranger.example");
+                notice(Some(id), &topic, "no_return_path: its sender is not told", "08:00:00")
+            }
+        })
+        .collect();
+    let rows = (1..=10_000).map(|id| row(id, "ann@stranger.example", &"A long subject ".repeat(40)));
+    let digest = Digest {
+        notices: &notices,
+        rows: &rows.collect(),
+        hostname: "mx.msp.example",
+    };
+    let (mail, names) = (sheet(&[]).mail(&digest), sheet(&[]).post(&digest, WebhookFormat::Json));
+    assert!(mail.len() < 200_000, "{} octets of mail", mail.len());
+    assert!(names.len() < 60_000, "{} octets of JSON", names.len());
+    let names: Value = serde_json::from_slice(&names).unwrap();
+    assert_eq!(names["summary"], "10000 messages failed, 5000 of them not bounced");
+    assert_eq!(
+        (names["notices"].as_array().unwrap().len(), &names["left_off"]),
+        (50, &9950.into())
+    );
+    // Microsoft Teams takes no more than 28 KB.
+    let card = sheet(&[]).post(&digest, WebhookFormat::Teams);
+    assert!(card.len() < 28_000, "{} octets of a card", card.len());
 }

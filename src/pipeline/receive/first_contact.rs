@@ -66,7 +66,10 @@ impl Watched {
         self.world.state.reaches(&self.name, newest.len());
         let generation = self.world.generation.load_full();
         // One for all of them: a user whom the first message would make is there for the second.
-        let simulated = Simulated::new(Lookups::Online(self.world.halos.clone()));
+        let simulated = Simulated::new(
+            Lookups::Online(self.world.halos.clone()),
+            Some(self.world.journal.clone()),
+        );
         let mut found = Found::default();
         let mut rest = newest.as_slice();
         while !rest.is_empty() {

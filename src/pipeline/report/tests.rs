@@ -23,7 +23,7 @@ fn world(folder: &Path, sink: &SmtpSink) -> World {
 }
 
 async fn waiting(world: &World) -> usize {
-    world.journal.letters(10, None).await.unwrap().len()
+    world.journal.letters(Way::Mail, 10, None).await.unwrap().len()
 }
 
 #[tokio::test]
@@ -56,4 +56,31 @@ async fn a_report_that_is_refused_is_a_trouble_and_is_not_made_again_at_once() {
     let mail = String::from_utf8(sink.mails().remove(0).octets).unwrap();
     assert!(mail.contains("it is down"), "{mail}");
     assert!(world.state.troubles().is_empty());
+}
+
+/// Ten thousand notices cost a moment, and become one report that can be read.
+#[tokio::test]
+async fn a_flood_of_failures_becomes_one_small_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = SmtpSink::start().await.unwrap();
+    let world = world(folder.path(), &sink);
+    let noticed = (1..=10_000).map(|id| {
+        world.journal.write(Change::Noticed(Notice {
+            entry: Some(EntryId(id)),
+            topic: "failed".to_owned(),
+            text: "gave_up: Halo answers 503".to_owned(),
+            at: world.clock.now(),
+        }))
+    });
+    for written in futures_util::future::join_all(noticed).await {
+        written.unwrap();
+    }
+    let began = std::time::Instant::now();
+    pass(&world, false).await.unwrap();
+    println!("a report of 10,000 notices in {} ms", began.elapsed().as_millis());
+    outbox::pass(&world, None).await.unwrap();
+    let mails = sink.mails();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].octets.len() < 50_000, "{} octets", mails[0].octets.len());
+    assert!(world.journal.notices(Way::Mail).await.unwrap().is_empty());
 }

@@ -90,7 +90,11 @@ async fn a_message_that_makes_the_program_panic_is_set_aside_and_the_others_go_o
     }
     assert!(entry(&world, broken).await.row.reason.starts_with("bound: "));
     assert_eq!(entry(&world, sound).await.row.outcome, "completed");
-    assert_eq!(world.journal.notices().await.unwrap().len(), 1, "operators hear of it");
+    assert_eq!(
+        world.journal.notices(crate::journal::Way::Mail).await.unwrap().len(),
+        1,
+        "operators hear of it"
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{Compiler, field::describe, find};
 use crate::{
     action::{Kind, Row, http_request},
-    config::{ActionSource, fault::Fault},
+    config::{ActionSource, endpoint::is_allowed, fault::Fault},
     rules::{Entry, FieldSource},
     secret::Source,
 };
@@ -41,7 +41,7 @@ impl Compiler<'_> {
                 "names no server before its first expression",
                 "begin with \"https://HOST/\"; no message chooses whom we ask",
             ),
-            Some(server) if !http_request::is_allowed(&server) => (
+            Some(server) if !is_allowed(&server) => (
                 "is not for a server under TLS",
                 "begin with \"https://HOST/\", without a login; http is for this machine alone",
             ),

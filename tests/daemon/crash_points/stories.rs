@@ -205,6 +205,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         Step::UploadPicture | Step::Joined => from_email(),
         Step::Folded => folded(),
         Step::HttpRequest => asked_elsewhere(),
+        Step::Webhook => reported_elsewhere(),
         Step::Posted => mailed(),
 
         Step::ImapMove | Step::ImapCreate | Step::ImapSubscribe => Story::imap(),
@@ -486,6 +487,31 @@ fn mailed() -> Story {
     Story {
         check: Box::new(check),
         ..Story::one(World::new(rules), "ann@desk.example")
+    }
+}
+
+/// A bounce that is refused is reported to a webhook as well: once, or twice as the same.
+fn reported_elsewhere() -> Story {
+    let hook = Hook::start(Vec::new());
+    let story = Story::maildir().with_eve("failed", false);
+    let refusal = ("unwanted.example".to_owned(), "550 5.1.1 unknown".to_owned());
+    story.world.sink.switch(|switches| switches.rcpt = Some(refusal));
+    story
+        .world
+        .more(&format!("[report]\nwebhook = \"{}/in\"\n", hook.url()));
+    let check =
+        move |_: &World| {
+            let asked = hook.asked();
+            assert!((1..=2).contains(&asked.len()), "{asked:?}");
+            assert!(
+                asked.iter().all(|one| (one.field("idempotency-key"), &one.body)
+                    == (asked[0].field("idempotency-key"), &asked[0].body)),
+                "{asked:?}"
+            );
+        };
+    Story {
+        check: Box::new(check),
+        ..story
     }
 }
 

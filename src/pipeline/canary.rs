@@ -1,0 +1,358 @@
+//! The canary's way: sent through `[smtp]`, met again where the mailbox shows it, late or lost if it is not. What was
+//! sent and not met is kept in the journal, so that a restart knows its own mail, and nothing that was met twice.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    JOURNAL_AGAIN, World, report,
+    states::{Thing, Urgency},
+};
+use crate::{
+    clock,
+    config::{CanaryConfig, MailboxName},
+    generation::Generation,
+    journal::{Change, EntryId, JournalError, Letter, Work},
+    message::{Message, address::AddrSpec},
+    outcome::{
+        Outcome, Reason, canary,
+        smtp::{Smtp, SmtpError},
+    },
+};
+
+/// Without anything to do the loop looks so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// One that could not be sent is followed by the next after this time, or earlier.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Mail that comes later than this is nobody's any more: servers give up after five days (RFC 5321, 4.5.4.1).
+const LATEST: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// And no more than so many are waited for.
+const MOST: usize = 1000;
+
+/// So many attempts at a message are looked at.
+const ATTEMPTS: usize = 100;
+
+/// How the canaries of all mailboxes fare.
+#[derive(Debug, Default)]
+pub struct Canaries {
+    flights: Mutex<BTreeMap<MailboxName, Flight>>,
+    /// Whoever changes what the journal knows of them.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// How the canary of a mailbox fares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flight {
+    pub last_sent: Option<Timestamp>,
+    /// When one was met last.
+    pub last_seen: Option<Timestamp>,
+    /// How long that one took.
+    pub round_trip: Option<Duration>,
+    /// The newest one of this process, while it is waited for.
+    waited_for: Option<Timestamp>,
+    /// When the next one leaves.
+    next: Option<Timestamp>,
+}
+
+impl Canaries {
+    fn flights(&self) -> MutexGuard<'_, BTreeMap<MailboxName, Flight>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of every mailbox that one was sent to.
+    pub fn all(&self) -> BTreeMap<MailboxName, Flight> {
+        self.flights().clone()
+    }
+
+    fn of(&self, mailbox: &MailboxName) -> Flight {
+        self.flights().get(mailbox).copied().unwrap_or_default()
+    }
+
+    fn change(&self, mailbox: &MailboxName, change: impl FnOnce(&mut Flight)) {
+        change(self.flights().entry(mailbox.clone()).or_default());
+    }
+}
+
+/// What the journal knows of a mailbox's canaries.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Known {
+    /// Those that were sent and did not come, or came and have no outcome yet; oldest first.
+    out: Vec<Out>,
+    last_sent: Option<Timestamp>,
+    last_seen: Option<Timestamp>,
+    round_trip_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Out {
+    mark: String,
+    sent: Timestamp,
+    /// The message that it came as: no other one is it.
+    met: Option<EntryId>,
+}
+
+impl Known {
+    async fn of(world: &World, mailbox: &MailboxName) -> Result<Known, JournalError> {
+        let kept = world.journal.kept(&name(mailbox)).await?;
+        Ok(kept
+            .and_then(|value| serde_json::from_value(value).ok())
+            .unwrap_or_default())
+    }
+
+    async fn keep(&self, world: &World, mailbox: &MailboxName) -> Result<(), JournalError> {
+        let (name, value) = (name(mailbox), json!(self));
+        world.journal.write(Change::Kept { name, value }).await.map(drop)
+    }
+
+    /// Forgets those that came and have their outcome, and those that nobody waits for any more.
+    async fn forget(&mut self, world: &World, now: Timestamp) -> Result<(), JournalError> {
+        let met = self.out.iter().filter_map(|out| out.met).collect();
+        let rows = world.journal.rows_of(met).await?.into_iter();
+        let open: BTreeSet<EntryId> = rows
+            .filter(|row| Outcome::of_word(&row.outcome).is_none())
+            .map(|row| row.id)
+            .collect();
+        let is_open = |out: &Out| match out.met {
+            Some(entry) => open.contains(&entry),
+            None => now.duration_since(out.sent) < LATEST,
+        };
+        self.out.retain(is_open);
+        let beyond = self.out.len().saturating_sub(MOST);
+        self.out.drain(..beyond);
+        Ok(())
+    }
+}
+
+/// Under this name the journal keeps it.
+fn name(mailbox: &MailboxName) -> String {
+    format!("canary {mailbox}")
+}
+
+/// The loop.
+pub async fn run(world: &World) {
+    let mut mended = world.bells.mended.subscribe();
+    loop {
+        mended.mark_unchanged();
+        let wait = turn(world).await.unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            AGAIN
+        });
+        tokio::select! {
+            () = clock::sleep(wait) => {}
+            Ok(()) = mended.changed() => {}
+            () = world.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Does what is due; says how long until there is something to do again.
+async fn turn(world: &World) -> Result<Duration, JournalError> {
+    let generation = world.generation.load_full();
+    let wanted = generation.config.canary.as_ref();
+    let mailboxes = wanted.into_iter().flat_map(|canary| &canary.mailboxes);
+    let is_watched = |name: &MailboxName| {
+        generation
+            .config
+            .mailboxes
+            .get(name)
+            .is_some_and(|mailbox| mailbox.enabled)
+    };
+    let mailboxes: BTreeMap<_, _> = mailboxes.filter(|(name, _)| is_watched(name)).collect();
+    for (thing, _) in world.state.troubles() {
+        if let Thing::Canary(mailbox) = &thing
+            && !mailboxes.contains_key(mailbox)
+        {
+            world.canary.flights().remove(mailbox);
+            report::over(world, &thing, "no canary is sent there any more").await;
+        }
+    }
+    let Some(canary) = wanted else { return Ok(LOOK_AGAIN) };
+    let mut next = world.clock.now() + LOOK_AGAIN;
+    for (mailbox, to) in mailboxes {
+        next = next.min(look_after(world, &generation, canary, mailbox, to).await?);
+    }
+    Ok(Duration::try_from(next.duration_since(world.clock.now())).unwrap_or_default())
+}
+
+/// Misses the one that is late, and sends the next one; says when there is something to do again.
+async fn look_after(
+    world: &World,
+    generation: &Generation,
+    canary: &CanaryConfig,
+    mailbox: &MailboxName,
+    to: &AddrSpec,
+) -> Result<Timestamp, JournalError> {
+    if world.canary.of(mailbox).next.is_none() {
+        recall(world, canary, mailbox).await?;
+    }
+    let now = world.clock.now();
+    let flight = world.canary.of(mailbox);
+    if let Some(sent) = flight.waited_for.filter(|sent| now >= *sent + canary.within) {
+        world.canary.change(mailbox, |flight| flight.waited_for = None);
+        let reason = format!(
+            "the mail that was sent to {to} at {} did not come within {:#}; look at its way there, and at junk and quarantine",
+            sent.strftime("%H:%M:%S UTC"),
+            SignedDuration::try_from(canary.within).unwrap_or_default()
+        );
+        tracing::warn!(mailbox = mailbox.0, "{reason}");
+        report::trouble(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::Now).await;
+    }
+    if flight.next.is_none_or(|next| now >= next) {
+        send(world, generation, canary, mailbox, to).await?;
+    }
+    let flight = world.canary.of(mailbox);
+    let late = flight.waited_for.map(|sent| sent + canary.within);
+    let next = flight.next.unwrap_or(now);
+    Ok(late.map_or(next, |late| late.min(next)))
+}
+
+/// A restart sends no more than a process that goes on.
+async fn recall(world: &World, canary: &CanaryConfig, mailbox: &MailboxName) -> Result<(), JournalError> {
+    let known = Known::of(world, mailbox).await?;
+    world.canary.change(mailbox, |flight| {
+        flight.last_sent = known.last_sent;
+        flight.last_seen = known.last_seen;
+        flight.round_trip = known.round_trip_ms.map(Duration::from_millis);
+        flight.next = known.last_sent.map(|sent| sent + canary.every);
+    });
+    Ok(())
+}
+
+async fn send(
+    world: &World,
+    generation: &Generation,
+    canary: &CanaryConfig,
+    mailbox: &MailboxName,
+    to: &AddrSpec,
+) -> Result<(), JournalError> {
+    let (now, mark) = (world.clock.now(), mark());
+    {
+        let _turn = world.canary.turn.lock().await;
+        let mut known = Known::of(world, mailbox).await?;
+        known.forget(world, now).await?;
+        known.last_sent = Some(now);
+        known.out.push(Out {
+            mark: mark.clone(),
+            sent: now,
+            met: None,
+        });
+        known.keep(world, mailbox).await?;
+    }
+    // Before it leaves: it may be there before the SMTP server says that it has it.
+    world.canary.change(mailbox, |flight| {
+        flight.last_sent = Some(now);
+        flight.waited_for = Some(now);
+        flight.next = Some(now + canary.every);
+    });
+    let composed = canary::Canary {
+        from: generation.config.bounce.from.as_ref(),
+        to,
+        hostname: &world.hostname,
+        mark: &mark,
+        now,
+    };
+    let letter = Letter {
+        return_path: None,
+        recipients: vec![to.to_string()],
+        octets: composed.compose().into(),
+        not_after: None,
+    };
+    let Err(error) = hand_over(world, generation, &letter).await else {
+        tracing::debug!(mailbox = mailbox.0, "a canary was sent");
+        return Ok(());
+    };
+    let reason = format!("the mail to {to} did not leave: {error}");
+    tracing::warn!(mailbox = mailbox.0, "{reason}");
+    let next = world.clock.now() + canary.every.min(AGAIN);
+    world.canary.change(mailbox, |flight| {
+        flight.next = Some(next);
+        if !error.is_unanswered() {
+            flight.waited_for = None;
+        }
+    });
+    report::trouble(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::IfItLasts).await;
+    Ok(())
+}
+
+async fn hand_over(world: &World, generation: &Generation, letter: &Letter) -> Result<(), SmtpError> {
+    let smtp = generation.config.smtp.as_ref();
+    let smtp = smtp.expect("a configuration with a canary has an [smtp]");
+    let smtp = Smtp::new(smtp, &world.sign_ins)?.named(&world.hostname);
+    let sent = smtp.send(letter).await;
+    smtp.close().await;
+    sent.map(drop)
+}
+
+/// Nobody guesses it.
+fn mark() -> String {
+    let mut octets = [0; 16];
+    SystemRandom::new()
+        .fill(&mut octets)
+        .expect("the system gives random octets");
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Whether the message is a canary of ours that is met for the first time; if it is, that is noted. Of two that are
+/// alike the second is a message like any other, and so is one of another mailbox.
+pub(super) async fn meet(world: &World, work: &Work, message: &Message) -> bool {
+    let Some(mark) = canary::mark_of(message) else {
+        return false;
+    };
+    loop {
+        match recognise(world, work, mark).await {
+            Ok(is_it) => return is_it,
+            Err(error) => {
+                // Its rules shall not see it because the journal can not be asked just now.
+                tracing::error!(message_id = work.claim.entry.0, "{error}");
+                tokio::time::sleep(JOURNAL_AGAIN).await;
+            }
+        }
+    }
+}
+
+async fn recognise(world: &World, work: &Work, mark: &str) -> Result<bool, JournalError> {
+    let (mailbox, entry) = (&work.place.mailbox, work.claim.entry);
+    let _turn = world.canary.turn.lock().await;
+    let mut known = Known::of(world, mailbox).await?;
+    let Some(out) = known.out.iter_mut().find(|out| out.mark == mark) else {
+        // One that runs again stays what it was.
+        let before = world.journal.last_attempts(entry, ATTEMPTS).await?;
+        return Ok(before.iter().any(|(_, reason)| reason == Reason::Canary.word()));
+    };
+    if let Some(met) = out.met {
+        return Ok(met == entry);
+    }
+    out.met = Some(entry);
+    let (sent, now) = (out.sent, world.clock.now());
+    let took = Duration::try_from(now.duration_since(sent)).unwrap_or_default();
+    known.last_seen = Some(now);
+    known.round_trip_ms = u64::try_from(took.as_millis()).ok();
+    known.keep(world, mailbox).await?;
+    world.canary.change(mailbox, |flight| {
+        flight.last_seen = Some(now);
+        flight.round_trip = Some(took);
+        if flight.waited_for == Some(sent) {
+            flight.waited_for = None;
+        }
+    });
+    let within = world
+        .generation
+        .load()
+        .config
+        .canary
+        .as_ref()
+        .map(|canary| canary.within);
+    // One that comes late shows that mail comes, but not that all is well.
+    if within.is_none_or(|within| took <= within) {
+        report::well(world, Thing::Canary(mailbox.clone())).await;
+    }
+    Ok(true)
+}
