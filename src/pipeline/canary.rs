@@ -32,6 +32,8 @@ use crate::{
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 /// One that could not be sent is followed by the next after this time, or earlier.
 const AGAIN: Duration = Duration::from_secs(60);
+/// A mailbox that can not be read is looked at again after this time.
+const READABLE_AGAIN: Duration = Duration::from_secs(2);
 /// Mail that comes later than this is nobody's any more: servers give up after five days (RFC 5321, 4.5.4.1).
 const LATEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// And no more than so many are waited for.
@@ -141,8 +143,13 @@ pub async fn run(world: &World) {
     let mut mended = world.bells.mended.subscribe();
     loop {
         mended.mark_unchanged();
-        let wait = turn(world).await.unwrap_or_else(|error| {
-            tracing::error!("{error}");
+        let turned = tokio::select! {
+            turned = turn(world) => turned,
+            // One that is leaving is not waited for: the next process sends its own.
+            () = world.stop.cancelled() => return,
+        };
+        let wait = turned.unwrap_or_else(|error| {
+            tracing::error!("no canary is sent: {error}");
             AGAIN
         });
         tokio::select! {
@@ -166,7 +173,7 @@ async fn turn(world: &World) -> Result<Duration, JournalError> {
             .is_some_and(|mailbox| mailbox.enabled)
     };
     let mailboxes: BTreeMap<_, _> = mailboxes.filter(|(name, _)| is_watched(name)).collect();
-    for (thing, _) in world.state.troubles() {
+    for thing in world.state.troubled_before(Timestamp::MAX) {
         if let Thing::Canary(mailbox) = &thing
             && !mailboxes.contains_key(mailbox)
         {
@@ -202,8 +209,11 @@ async fn look_after(
             sent.strftime("%H:%M:%S UTC"),
             SignedDuration::try_from(canary.within).unwrap_or_default()
         );
-        tracing::warn!(mailbox = mailbox.0, "{reason}");
-        report::trouble(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::Now).await;
+        report::trouble_again(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::Now).await;
+    }
+    // Before its first look nobody knows what lies there, and while it can not be read that is what operators hear of.
+    if world.state.is_well(&Thing::Mailbox(mailbox.clone())) != Some(true) {
+        return Ok(now + READABLE_AGAIN);
     }
     if flight.next.is_none_or(|next| now >= next) {
         send(world, generation, canary, mailbox, to).await?;
@@ -234,18 +244,15 @@ async fn send(
     to: &AddrSpec,
 ) -> Result<(), JournalError> {
     let (now, mark) = (world.clock.now(), mark());
-    {
-        let _turn = world.canary.turn.lock().await;
-        let mut known = Known::of(world, mailbox).await?;
-        known.forget(world, now).await?;
+    change(world, mailbox, |known| {
         known.last_sent = Some(now);
         known.out.push(Out {
             mark: mark.clone(),
             sent: now,
             met: None,
         });
-        known.keep(world, mailbox).await?;
-    }
+    })
+    .await?;
     // Before it leaves: it may be there before the SMTP server says that it has it.
     world.canary.change(mailbox, |flight| {
         flight.last_sent = Some(now);
@@ -266,20 +273,27 @@ async fn send(
         not_after: None,
     };
     let Err(error) = hand_over(world, generation, &letter).await else {
-        tracing::debug!(mailbox = mailbox.0, "a canary was sent");
+        tracing::debug!(mailbox = mailbox.0, "a canary was sent to {to}");
         return Ok(());
     };
     let reason = format!("the mail to {to} did not leave: {error}");
-    tracing::warn!(mailbox = mailbox.0, "{reason}");
     let next = world.clock.now() + canary.every.min(AGAIN);
-    world.canary.change(mailbox, |flight| {
-        flight.next = Some(next);
-        if !error.is_unanswered() {
-            flight.waited_for = None;
-        }
-    });
-    report::trouble(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::IfItLasts).await;
+    world.canary.change(mailbox, |flight| flight.next = Some(next));
+    if !error.is_unanswered() {
+        world.canary.change(mailbox, |flight| flight.waited_for = None);
+        change(world, mailbox, |known| known.out.retain(|out| out.mark != mark)).await?;
+    }
+    report::trouble_again(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::IfItLasts).await;
     Ok(())
+}
+
+/// Changes what the journal knows of a mailbox's canaries, and leaves out what need not be known any more.
+async fn change(world: &World, mailbox: &MailboxName, change: impl FnOnce(&mut Known)) -> Result<(), JournalError> {
+    let _turn = world.canary.turn.lock().await;
+    let mut known = Known::of(world, mailbox).await?;
+    known.forget(world, world.clock.now()).await?;
+    change(&mut known);
+    known.keep(world, mailbox).await
 }
 
 async fn hand_over(world: &World, generation: &Generation, letter: &Letter) -> Result<(), SmtpError> {
@@ -311,7 +325,10 @@ pub(super) async fn meet(world: &World, work: &Work, message: &Message) -> bool 
             Ok(is_it) => return is_it,
             Err(error) => {
                 // Its rules shall not see it because the journal can not be asked just now.
-                tracing::error!(message_id = work.claim.entry.0, "{error}");
+                tracing::error!(
+                    id = work.claim.entry.0,
+                    "whether it is a canary is not known yet: {error}"
+                );
                 tokio::time::sleep(JOURNAL_AGAIN).await;
             }
         }

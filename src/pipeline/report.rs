@@ -148,7 +148,7 @@ pub async fn run(world: &World) {
             tracing::error!("no report can be made: {error}");
         }
         if let Err(error) = webhook::pass(world, None).await {
-            tracing::error!("{error}");
+            tracing::error!("no report can be posted: {error}");
         }
         let longest = world.until_due(Queue::Letters(Way::Webhook), LOOK_AGAIN).await;
         if !world.pause(&world.bells.report, longest).await {

@@ -68,7 +68,7 @@ impl Thing {
     /// The mailbox that it is of, where it is of one.
     pub fn mailbox(&self) -> Option<&MailboxName> {
         match self {
-            Thing::Mailbox(name) | Thing::Settling(name) => Some(name),
+            Thing::Mailbox(name) | Thing::Settling(name) | Thing::Canary(name) => Some(name),
             _ => None,
         }
     }

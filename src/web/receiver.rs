@@ -10,7 +10,7 @@ use super::{
     client::{SAID, lost, without},
 };
 use crate::{
-    config::endpoint::receiver,
+    config::endpoint::{is_here, receiver},
     crash::{self, Step},
     foreign::cut,
     halo::http::wait_of,
@@ -19,6 +19,8 @@ use crate::{
 
 /// So much is read of an answer that is no yes.
 const READ: usize = 4096;
+/// Where one of these names a proxy, names need not be known here.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 /// A part of an address that is shorter is no key.
 const SHORTEST_KEY: usize = 8;
 
@@ -89,6 +91,9 @@ fn keys(url: &Url) -> Vec<SecretString> {
 pub async fn inspect(webhook: &Secret) -> Result<String, WebError> {
     let url = opened(webhook)?;
     let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+    if !is_here(&url) && PROXIES.iter().any(|name| std::env::var_os(name).is_some()) {
+        return Ok(format!("{host} is asked through a proxy; nothing was posted"));
+    }
     let name = host.trim_matches(['[', ']']);
     let found = tokio::net::lookup_host((name, port.unwrap_or(443))).await;
     found.map(drop).map_err(|error| WebError::Unreached {

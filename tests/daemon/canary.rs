@@ -157,3 +157,19 @@ fn a_canary_is_settled_as_what_is_ignored_where_it_is_not_to_be_deleted() {
     world.wait_until("settling", |world| world.folder("Ignored").len() == 1);
     assert_eq!(daemon.stop().0, 0);
 }
+
+#[test]
+fn a_canary_that_can_not_leave_is_tried_again_and_told_where_that_lasts() {
+    let world = World::new(USERS);
+    world.more(CANARY);
+    world.sink.switch(|switches| switches.down = true);
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("the mail to support@desk.example did not leave: ");
+    world.time_goes_on_until(61, "the notice", |world| world.kept("told canary support"));
+    world.sink.switch(|switches| switches.down = false);
+    world.later(world.ahead() + 61);
+    world.wait_until("a canary", |world| !sent(world).is_empty());
+    world.deliver(sent(&world).last().unwrap());
+    world.wait_until("its end", |world| !world.kept("told canary support"));
+    assert_eq!(daemon.stop().0, 0);
+}

@@ -176,6 +176,27 @@ fn a_dead_mail_server_holds_up_no_report_by_webhook() {
 }
 
 #[test]
+fn reports_by_either_way_gather_for_as_long() {
+    let hook = Hook::start(Vec::new());
+    let world = world(&hook, "");
+    failure(&world, "A question");
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the first reports", |world| {
+        hook.asked().len() == 1 && world.told().len() == 1
+    });
+    failure(&world, "Another");
+    failure(&world, "A third one");
+    world.wait_until("the failures", |world| world.count_where("outcome = 'failed'") == 3);
+    assert_eq!((hook.asked().len(), world.told().len()), (1, 1));
+    world.later(901);
+    world.wait_until("the next reports", |world| {
+        hook.asked().len() == 2 && world.told().len() == 2
+    });
+    assert_eq!(hook.asked()[1].json()["notices"].as_array().unwrap().len(), 2);
+    assert_eq!(daemon.stop().0, 0);
+}
+
+#[test]
 fn a_webhook_that_is_taken_out_leaves_nothing_behind() {
     let hook = Hook::start(vec![Said::Nothing]);
     let world = world(&hook, "to = []");

@@ -351,3 +351,61 @@ fn a_flood_of_failures_makes_a_small_report_by_either_way() {
     let card = sheet(&[]).post(&digest, WebhookFormat::Teams);
     assert!(card.len() < 28_000, "{} octets of a card", card.len());
 }
+
+/// The keys of all objects, but those that are somebody's names.
+fn keys(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            found.insert(key.clone());
+            keys(value, found);
+        }),
+        Value::Array(list) => list.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_name_that_is_posted_stands_in_the_manual() {
+    const MANUAL: &str = include_str!("../../../docs/reports.md");
+    let digest = Digest {
+        notices: &[notice(Some(17), "failed", "gave_up", "08:00:00")],
+        rows: &[row(17, "ann@customer.example", "A question")].into(),
+        hostname: "mx.msp.example",
+    };
+    let at = "2026-11-23T10:00:00Z".parse().unwrap();
+    let support = MailboxName("support".into());
+    let day = crate::journal::Day {
+        came: [(support.clone(), [("completed".to_owned(), 1)].into())].into(),
+        created: [("user".to_owned(), 1)].into(),
+        ..Default::default()
+    };
+    let troubled = Troubled {
+        thing: "smtp".to_owned(),
+        since: at,
+        until: None,
+    };
+    let summary = Summary {
+        from: at,
+        until: at,
+        timezone: &jiff::tz::TimeZone::UTC,
+        day: &day,
+        watched: &[],
+        canaries: &BTreeMap::new(),
+        troubles: &[troubled],
+        troubles_since: None,
+        rules: None,
+        hostname: "mx.msp.example",
+    };
+    let bodies = [
+        sheet(&[]).post(&digest, WebhookFormat::Json),
+        sheet(&[]).post(&summary, WebhookFormat::Json),
+    ];
+    let mut found = std::collections::BTreeSet::new();
+    for body in bodies {
+        keys(&serde_json::from_slice(&body).unwrap(), &mut found);
+    }
+    assert!(found.len() > 20, "{found:?}");
+    let stands = |key: &String| MANUAL.contains(&format!("`{key}`"));
+    let missing: Vec<_> = found.iter().filter(|key| !stands(key) && **key != support.0).collect();
+    assert!(missing.is_empty(), "docs/reports.md does not tell of {missing:?}");
+}

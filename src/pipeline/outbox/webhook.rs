@@ -52,10 +52,10 @@ async fn abandoned(world: &World) -> Result<(), JournalError> {
     let why = "[report] has no webhook any more";
     for due in world.journal.letters(Way::Webhook, BATCH, Some(Timestamp::MAX)).await? {
         let (letter, reason) = (due.id, why.to_owned());
-        tracing::warn!(letter = letter.0, "a report is not posted: {why}");
+        tracing::warn!(letter = letter.0, "letter {} is not posted: {why}", letter.0);
         world.journal.write(Change::LetterRefused { letter, reason }).await?;
     }
-    if world.state.is_well(&Thing::Webhook) == Some(false) {
+    if world.state.troubled_before(Timestamp::MAX).contains(&Thing::Webhook) {
         report::over(world, &Thing::Webhook, why).await;
     }
     Ok(())
