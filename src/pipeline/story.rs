@@ -43,7 +43,7 @@ fn tell_rule(work: &Work, rule: &RuleTrace) {
         return debug!(id, mailbox, rule = name, "message {id}: rule {name} does not match");
     }
     rule.steps.iter().for_each(|step| tell_step(work, name, step));
-    debug!(id, mailbox, rule = name, "message {id}: rule {name} {}", rule.end);
+    debug!(id, mailbox, rule = name, "message {id}: rule {name}: {}", rule.end);
 }
 
 fn tell_step(work: &Work, rule: &str, step: &StepTrace) {

@@ -49,10 +49,10 @@ fn text(record: &Record, colours: bool) -> String {
         (false, level) => format!("{level:>5}"),
         (true, level) => format!("\x1b[{}m{level:>5}\x1b[0m", colour(level)),
     };
-    let mut line = format!("{} {level} {}", record.time, plain(&record.message));
+    let mut line = format!("{:.3} {level} {}", record.time, plain(&record.message));
     for (name, value) in &record.fields {
         match value {
-            Value::String(text) if record.message.contains(text.as_str()) => {}
+            Value::String(text) if says(&record.message, text) => {}
             Value::String(text) if is_bare(text) => line += &format!(" {name}={text}"),
             Value::String(text) => line += &format!(" {name}={:?}", plain(text)),
             other => line += &format!(" {name}={other}"),
@@ -60,6 +60,15 @@ fn text(record: &Record, colours: bool) -> String {
     }
     line.push('\n');
     line
+}
+
+/// Whether the sentence has this text, and not as a part of a word.
+fn says(sentence: &str, text: &str) -> bool {
+    let goes_on = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    sentence.match_indices(text).any(|(at, found)| {
+        let (before, after) = (&sentence[..at], &sentence[at + found.len()..]);
+        !goes_on(before.chars().next_back()) && !goes_on(after.chars().next())
+    })
 }
 
 /// Whether it needs no quotation marks to be told from what stands beside it.
@@ -79,7 +88,7 @@ fn colour(level: Level) -> u8 {
 
 fn json(record: &Record) -> String {
     let mut line = Map::new();
-    line.insert("timestamp".to_owned(), record.time.to_string().into());
+    line.insert("timestamp".to_owned(), format!("{:.6}", record.time).into());
     line.insert("level".to_owned(), record.level.as_str().into());
     line.insert("message".to_owned(), record.message.as_str().into());
     let fields = record.fields.iter();
@@ -111,10 +120,11 @@ mod tests {
             ("id", json!(17)),
             ("mailbox", json!("support")),
             ("outcome", json!("completed")),
+            ("rule", json!("mess")),
         ];
         assert_eq!(
             text(&record("message 17: completed", fields), false),
-            "1970-01-01T00:00:00Z  INFO message 17: completed id=17 mailbox=support\n"
+            "1970-01-01T00:00:00.000Z  INFO message 17: completed id=17 mailbox=support rule=mess\n"
         );
     }
 
