@@ -126,6 +126,11 @@ impl Verdict {
         }
     }
 
+    /// Nobody can read it any more.
+    pub fn without_octets() -> Verdict {
+        Verdict::not_yet("not read", "its octets are no longer kept".to_owned())
+    }
+
     fn of(end: End, reading: &Reading<'_>, now: Timestamp, trace: &Trace) -> Verdict {
         match end {
             End::Untold { what } => Verdict::not_yet(UNTOLD, format!("it depends on {what}; try --online")),

@@ -17,6 +17,8 @@ use crate::{
     pipeline::{World, outbox, report, work::Crew},
 };
 
+mod dry;
+
 /// Runs messages again from their stored octets
 #[derive(Debug, clap::Args)]
 pub struct Retry {
@@ -26,9 +28,12 @@ pub struct Retry {
     ids: Vec<i64>,
     #[command(flatten)]
     selection: Selection,
-    /// Lists them, and runs none
+    /// Says what would become of each, and runs none; Halo answers as it did when they ran
     #[arg(long)]
     dry_run: bool,
+    /// With --dry-run: reads Halo as it is now; still writes nothing
+    #[arg(long, requires = "dry_run")]
+    online: bool,
     /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -47,7 +52,7 @@ impl Retry {
         let reader = Sqlite::open(&state_dir, Clock::system(), false)?;
         let chosen = self.chosen(&reader).await?;
         if self.dry_run {
-            log::print(&chosen, self.format)?;
+            dry::print(generation, chosen, self.online, self.format).await?;
             return Ok(Status::Done);
         }
         let ids: Vec<EntryId> = chosen.iter().map(|row| row.id).collect();

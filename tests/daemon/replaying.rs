@@ -455,3 +455,24 @@ name = "Tickets"
     let known = world.json(&["explain", "--online", "two.eml"]);
     assert_eq!(ends(&known), ["Answers"], "{known:#?}");
 }
+
+#[test]
+fn retry_says_beforehand_what_would_become_of_a_message() {
+    let world = World::new(&RULES.replace("  default_client = \"Unknown senders\"\n", ""));
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    world.once();
+    assert_eq!(world.only().0, "failed");
+    let would_be = |options: &[&str]| {
+        let line = world.json(&[&["retry", "1", "--dry-run"], options].concat()).remove(0);
+        (text(&line, "outcome").to_owned(), text(&line, "would_be").to_owned())
+    };
+    assert_eq!(would_be(&[]), ("failed".to_owned(), "failed".to_owned()));
+    // Somebody makes the user by hand: that Halo says now, not then.
+    let ann = json!({ "name": "Ann Lee", "emailaddress": "ann@stranger.example", "site_id": 28 });
+    world.sandbox.add_user(ann);
+    assert_eq!(would_be(&[]).1, "failed");
+    assert_eq!(would_be(&["--online"]).1, "completed");
+    let ran = world.run(&["retry", "1", "--dry-run", "--online"]);
+    assert!(ran.stdout.contains("failed → completed"), "{}", ran.stdout);
+    assert_eq!(world.only().0, "failed", "it was run");
+}
