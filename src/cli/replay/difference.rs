@@ -1,7 +1,5 @@
 //! What differs between the two ways of a message, and the rule or step that made the difference. Pure.
 
-use serde_json::Value;
-
 use super::requests;
 use crate::{
     cli::{
@@ -233,7 +231,84 @@ pub fn since_it_ran(recorded: &str, reason: &str, present: &Verdict) -> Option<S
     differs.then(|| format!("was {recorded}, present says {}", present.outcome))
 }
 
-/// A value as a difference shows it.
-pub fn shown(value: &Value) -> String {
-    short(value)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(text: &str, truth: bool, parts: Vec<Evaluated>) -> Evaluated {
+        let values = if parts.is_empty() {
+            vec![(text.to_owned(), truth.into())]
+        } else {
+            Vec::new()
+        };
+        Evaluated {
+            text: text.to_owned(),
+            truth,
+            values,
+            parts,
+            asked: true,
+        }
+    }
+
+    #[test]
+    fn the_part_that_decides_is_named_with_what_it_read() {
+        let unasked = Evaluated {
+            asked: false,
+            ..part("c", false, Vec::new())
+        };
+        for (condition, expected) in [
+            (part("a", true, Vec::new()), "a is true (a = true)"),
+            (
+                part(
+                    "a and b and c",
+                    false,
+                    vec![
+                        part("a", true, Vec::new()),
+                        part("b", false, Vec::new()),
+                        unasked.clone(),
+                    ],
+                ),
+                "b is false (b = false)",
+            ),
+            (
+                part("a or c", true, vec![part("a", true, Vec::new()), unasked]),
+                "a is true (a = true)",
+            ),
+            (
+                part("not a", false, vec![part("a", true, Vec::new())]),
+                "not a is false (a = true)",
+            ),
+            (
+                part(
+                    "a or b",
+                    false,
+                    vec![part("a", false, Vec::new()), part("b", false, Vec::new())],
+                ),
+                "a or b is false (a = false, b = false)",
+            ),
+        ] {
+            assert_eq!(in_words(&condition), expected);
+        }
+    }
+
+    #[test]
+    fn the_record_is_held_against_the_present_where_it_is_an_end() {
+        let present = |outcome: &str| Verdict {
+            outcome: outcome.to_owned(),
+            reason: String::new(),
+            rule: String::new(),
+            told: Vec::new(),
+            settle: String::new(),
+            bounce: None,
+        };
+        let said = |recorded, reason, now| since_it_ran(recorded, reason, &present(now));
+        assert_eq!(said("completed", "", "completed"), None);
+        assert_eq!(
+            said("completed", "", "failed").as_deref(),
+            Some("was completed, present says failed")
+        );
+        assert_eq!(said("deferred", "", "completed"), None);
+        assert_eq!(said("failed", "bounce_limit: the step bounce says so", "bounced"), None);
+        assert_eq!(said("completed", "", "can not be told"), None);
+    }
 }

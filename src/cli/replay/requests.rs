@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::difference::shown;
 use crate::{
+    cli::print::short,
     effect::{Effect, EffectTrace, simulated::INVENTED},
     run::trace::Trace,
 };
@@ -108,7 +108,7 @@ fn leaves(value: &Value, name: String, found: &mut BTreeMap<String, String>) {
             found.insert(name, "(new)".to_owned());
         }
         other => {
-            found.insert(name, shown(other));
+            found.insert(name, short(other));
         }
     }
 }
@@ -120,7 +120,16 @@ fn content(asked: &Value) -> Map<String, Value> {
         match (name.as_str(), value) {
             ("connection", name) => drop(content.insert("halo".to_owned(), name.clone())),
             // Below `ask` the kind, below that what is made or changed, of a ticket's its fields.
-            ("ask", Value::Object(kinds)) => kinds.values().for_each(|kind| unwrap(kind, &mut content)),
+            ("ask", Value::Object(kinds)) => kinds.iter().for_each(|(kind, asked)| {
+                unwrap(asked, &mut content);
+                let field = match kind.as_str() {
+                    "ensure_user" => "full_name",
+                    "ensure_client" => "client_name",
+                    _ => return,
+                };
+                let name = content.remove("name").unwrap_or_default();
+                content.insert(field.to_owned(), name);
+            }),
             (_, wrapped) => unwrap(wrapped, &mut content),
         }
     }
@@ -141,7 +150,6 @@ fn unwrap(value: &Value, content: &mut Map<String, Value>) {
 /// The names of a step's fields, where ours are others.
 fn named(name: &str, field: &str) -> String {
     let field = match field {
-        "name" if name.is_empty() => "full_name",
         "emailaddress" => "email_address",
         "client_id" => "client",
         "site_id" => "site",
@@ -151,5 +159,63 @@ fn named(name: &str, field: &str) -> String {
         field.to_owned()
     } else {
         format!("{name}.{field}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(before: Value, after: Value, expected: &[&str]) {
+        let trace = |asked: Value| EffectTrace {
+            connection: None,
+            effect: "what is asked".to_owned(),
+            asked,
+            calls: Vec::new(),
+            from: None,
+            answer: Value::Null,
+            refused: None,
+            unanswered: false,
+            found: None,
+        };
+        let mut found = Vec::new();
+        fields("step", &trace(before), &trace(after), &mut found);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_field_is_called_as_in_the_step_and_an_invented_id_is_new() {
+        let user = |name: &str, client: i64| {
+            json!({ "connection": "main", "ask": { "ensure_user": { "user": {
+                "name": name, "emailaddress": "ann@stranger.example", "client_id": client } } } })
+        };
+        check(user("Ann", 12), user("Ann", 15), &["step.client 12 → 15"]);
+        check(
+            user("Ann", 12),
+            user("Dr Ann", INVENTED + 3),
+            &["step.client 12 → (new)", "step.full_name \"Ann\" → \"Dr Ann\""],
+        );
+        check(user("Ann", INVENTED + 1), user("Ann", INVENTED + 2), &[]);
+    }
+
+    #[test]
+    fn marks_say_nothing_and_wrappers_are_left_out() {
+        let ticket = |marker: &str, summary: &str, body: &str| {
+            json!({ "connection": "main", "ask": { "create_ticket": { "ticket": {
+                "marker": marker, "fields": { "summary": summary, "team": "" }, "mail": { "body": { "plain": body } } } } } })
+        };
+        check(ticket("a", "Printer", "x"), ticket("b", "Printer", "x"), &[]);
+        check(
+            ticket("a", "Printer", "x"),
+            ticket("a", "Fax", ""),
+            &[
+                "step.mail.body.plain \"x\" → nothing",
+                "step.summary \"Printer\" → \"Fax\"",
+            ],
+        );
+        let change = |ticket: i64| json!({ "connection": "main", "ask": { "change_ticket": { "ticket": ticket, "fields": {} } } });
+        check(change(1), change(2), &["step.ticket 1 → 2"]);
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn rows_of(db: &Connection, entries: &[EntryId]) -> rusqlite::Result<
     rows.filter_map(rusqlite::Result::transpose).collect()
 }
 
-/// In the order of their last attempts; what was never taken in hand comes when it was received.
+/// Each once, in the order of their last attempts; what was never taken in hand comes when it was received.
 pub(super) fn as_they_ran(db: &Connection, mut entries: Vec<EntryId>) -> rusqlite::Result<Vec<EntryId>> {
     let mut began = db.prepare_cached(
         "SELECT coalesce((SELECT max(began) FROM attempt WHERE entry = id), received) FROM entry WHERE id = ?1",
@@ -53,6 +53,7 @@ pub(super) fn as_they_ran(db: &Connection, mut entries: Vec<EntryId>) -> rusqlit
         ran.push((at, entry));
     }
     ran.sort_unstable();
+    ran.dedup();
     Ok(ran.into_iter().map(|(_, entry)| entry).collect())
 }
 
