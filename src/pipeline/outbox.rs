@@ -170,15 +170,10 @@ async fn failed(
 async fn taken(world: &World, way: Way, due: &DueLetter) -> Result<Sent, JournalError> {
     world.journal.write(Change::LetterTaken { letter: due.id }).await?;
     let (letter, id, to) = (due.id.0, id(due), due.letter.recipients.join(", "));
-    tracing::info!(
-        letter,
-        id,
-        way = way.word(),
-        to,
-        "{} to {to} was taken by the {}",
-        named(due),
-        receiver(way)
-    );
+    match way {
+        Way::Mail => tracing::info!(letter, id, to, "{} to {to} was taken by the SMTP server", named(due)),
+        Way::Webhook => tracing::info!(letter, "{} was taken by the webhook", named(due)),
+    }
     report::well(world, way_out(way)).await;
     if due.entry.is_none() {
         report::well(world, reports_by(way)).await;
@@ -186,14 +181,6 @@ async fn taken(world: &World, way: Way, due: &DueLetter) -> Result<Sent, Journal
     }
     ring(world, due).await?;
     Ok(Sent::Done)
-}
-
-/// Who takes letters by this way, for people.
-fn receiver(way: Way) -> &'static str {
-    match way {
-        Way::Mail => "SMTP server",
-        Way::Webhook => "webhook's receiver",
-    }
 }
 
 /// What has trouble where no letter leaves by this way.
@@ -281,11 +268,11 @@ async fn end(world: &World, due: &DueLetter, change: Change) -> Result<Sent, Jou
 /// Nobody is told by a way that it is refused there: the log and the status line say it, and the other way, where there
 /// is one.
 async fn report_refused(world: &World, way: Way, letter: LetterId, said: String) -> Result<Sent, JournalError> {
-    let to = match way {
+    let receiver = match way {
         Way::Mail => "[report] to",
         Way::Webhook => "[report] webhook",
     };
-    let reason = format!("the report to {to} is refused: {said}");
+    let reason = format!("the report to {receiver} is refused: {said}");
     tracing::error!(letter = letter.0, "letter {}: {reason}", letter.0);
     report::trouble(world, reports_by(way), reason, false, Urgency::Now).await;
     world
