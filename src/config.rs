@@ -28,6 +28,7 @@ mod place;
 // from the tree to the types below, one section a file
 mod connections;
 pub(crate) mod endpoint;
+pub(crate) mod http;
 mod mailboxes;
 mod oauth;
 mod rule_source;
@@ -389,6 +390,10 @@ pub struct RetentionConfig {
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
     pub listen: std::net::SocketAddr,
+    /// What people sign in with; `None`: whoever reaches it may read, and nobody may write.
+    pub token: Option<Secret>,
+    /// Names by which it is reached, beside localhost and addresses; in lower case.
+    pub hosts: Vec<String>,
 }
 
 /// A `[[rule]]` as it was written, every value still text; `path` finds its place again (`rule[3]`).

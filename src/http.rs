@@ -2,27 +2,58 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
-use tokio::{net::TcpListener, sync::watch};
+use axum::{Router, middleware};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 
 use crate::{
     clock,
+    config::HttpConfig,
     pipeline::{
         World, report,
         states::{Thing, Urgency},
     },
 };
+use access::Access;
+
+mod access;
+mod guard;
+mod page;
+mod server;
 
 /// An address that could not be listened on is tried again after this time.
 const BIND_AGAIN: Duration = Duration::from_secs(30);
+/// So many look into the journal for the page at a time: of its readers half are always free for the daemon.
+const LOOKS: usize = 2;
+/// So many messages as they came leave at a time; each is in memory until it has left.
+const DOWNLOADS: usize = 3;
+
+/// What all answers share; a clone is another handle on the same.
+#[derive(Clone)]
+struct Site(Arc<Shared>);
+
+struct Shared {
+    world: Arc<World>,
+    access: Access,
+    looks: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
+}
 
 /// Serves until the stop, at the address of the current configuration.
 pub async fn serve(world: Arc<World>) {
+    let site = Site(Arc::new(Shared {
+        world: world.clone(),
+        access: Access::default(),
+        looks: Arc::new(Semaphore::new(LOOKS)),
+        downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+    }));
     let mut reloads = world.bells.mended.subscribe();
     loop {
         let listen = wanted(&world);
         tokio::select! {
-            () = serve_at(&world, listen) => {}
+            () = serve_at(&site, listen) => {}
             () = becomes_another(&world, listen, &mut reloads) => {}
             () = world.stop.cancelled() => return,
         }
@@ -42,7 +73,8 @@ async fn becomes_another(world: &World, listen: Option<SocketAddr>, reloads: &mu
     }
 }
 
-async fn serve_at(world: &Arc<World>, listen: Option<SocketAddr>) {
+async fn serve_at(site: &Site, listen: Option<SocketAddr>) {
+    let world = &site.0.world;
     let Some(listen) = listen else {
         return std::future::pending().await;
     };
@@ -50,10 +82,10 @@ async fn serve_at(world: &Arc<World>, listen: Option<SocketAddr>) {
         match TcpListener::bind(listen).await {
             Ok(listener) => {
                 report::well(world, Thing::Http).await;
-                tracing::info!(%listen, "health, metrics and the page are served on http://{listen}");
-                if let Err(error) = axum::serve(listener, router(world)).await {
-                    tracing::error!(%listen, "serving on {listen} broke off and begins again: {error}");
-                }
+                // Port 0 takes any free one.
+                let listen = listener.local_addr().unwrap_or(listen);
+                tracing::info!(%listen, "health, metrics and the page are served on http://{listen}/");
+                server::serve(listener, router(site)).await;
             }
             Err(error) => {
                 let reason = format!(
@@ -66,6 +98,23 @@ async fn serve_at(world: &Arc<World>, listen: Option<SocketAddr>) {
     }
 }
 
-fn router(_world: &Arc<World>) -> Router {
+/// Who may ask is looked at before anything is read: the name that is asked for, then the token.
+fn router(site: &Site) -> Router {
+    let for_readers = Router::new()
+        .merge(page::routes())
+        .layer(middleware::from_fn_with_state(site.clone(), page::for_readers));
     Router::new()
+        .merge(for_readers)
+        .merge(page::open_routes())
+        .fallback(page::not_found)
+        .method_not_allowed_fallback(page::not_allowed)
+        .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
+        .with_state(site.clone())
+}
+
+impl Site {
+    /// `[http]` as it is now; none where it was taken away a moment ago.
+    fn config(&self) -> Option<HttpConfig> {
+        self.0.world.generation.load().config.http.clone()
+    }
 }

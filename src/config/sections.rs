@@ -1,18 +1,19 @@
 //! The whole tree: every section read, and what only shows when they are seen beside each other.
 
-use std::{cell::RefCell, collections::BTreeMap, net::SocketAddr};
+use std::{cell::RefCell, collections::BTreeMap};
 
 use ::config::{Map, Value, ValueKind};
 
 use super::{
-    Config, ConnectionName, HttpConfig, MailboxName, RetentionConfig, RetryConfig,
+    Config, ConnectionName, MailboxName, RetentionConfig, RetryConfig,
     connections::connection,
     fault::Fault,
+    http::http,
     layers::built_in_table,
     mailboxes::{beside_each_other, mailbox},
     table::Table,
     telling,
-    value::{Read, refuse, show, text},
+    value::show,
 };
 use crate::retry::Backoff;
 
@@ -243,33 +244,6 @@ fn retention(table: &Table<'_>) -> Option<RetentionConfig> {
         octets: octets?,
         rows: rows?,
     })
-}
-
-fn http(table: &Table<'_>) -> Option<HttpConfig> {
-    let listen = table.need("listen", "\"127.0.0.1:9745\"", listen)?;
-    let problem = "[http] is read and checked, but this version serves nothing there";
-    let remedy = "see halo-intake log, and the status line of systemctl status";
-    table.report(Fault::at(table.path_of("listen"), problem, remedy).as_warning());
-    if !listen.ip().is_loopback() {
-        let problem = format!(
-            "{} is {listen}, which other machines can reach",
-            table.path_of("listen")
-        );
-        let remedy = "listen on 127.0.0.1, or put a proxy that signs people in before it";
-        table.report(Fault::at(table.path_of("listen"), problem, remedy).as_warning());
-    }
-    Some(HttpConfig { listen })
-}
-
-fn listen(value: &Value) -> Read<SocketAddr> {
-    let written = text(value)?;
-    match written.parse() {
-        Ok(address) => Ok(address),
-        Err(_) => refuse(
-            format!("is {written:?}, which is no address to listen on"),
-            "write an IP address and a port, such as \"127.0.0.1:9745\" or \"[::1]:9745\"",
-        ),
-    }
 }
 
 fn written(table: &Table<'_>, key: &str) -> String {

@@ -3,6 +3,8 @@
 // A story that can not go on shall say so and end; only code that serves mail never unwraps.
 #![allow(clippy::unwrap_used)]
 
+mod asking;
+mod browser;
 mod gate;
 mod hook;
 mod mail;
@@ -45,6 +47,8 @@ mod once;
 mod order;
 mod outage;
 mod paced;
+mod page;
+mod page_in_a_browser;
 mod probing;
 mod recipes;
 mod reloading;

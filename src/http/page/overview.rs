@@ -1,0 +1,268 @@
+//! The first page: what needs somebody, the mailboxes, the connections, and what became of all messages.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Extension,
+    extract::{RawQuery, State},
+};
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::{
+    Answer, Site,
+    log::{Columns, listed},
+    query::{self, Query},
+    sheet::{Sheet, Tab},
+    words,
+};
+use crate::{
+    config::{MailboxConfig, MailboxName, MailboxSource},
+    generation::Generation,
+    http::access::Caller,
+    journal::{Row, RowFilter, Totals},
+    outcome::Outcome,
+    pipeline::states::{Checked, Reading, States, Thing, Trouble},
+};
+
+/// Of so many mailboxes each has its line; of more those that need somebody stand before the others.
+const MOST_MAILBOXES: usize = 200;
+/// So many failed messages of the last day are shown.
+const MOST_FAILED: usize = 5;
+/// The browser asks again after so many seconds, where a person wants it to.
+const AGAIN: u32 = 10;
+const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+/// All that the page tells.
+struct Overview {
+    now: Timestamp,
+    generation: Arc<Generation>,
+    troubles: Vec<(Thing, Trouble)>,
+    totals: BTreeMap<MailboxName, Totals>,
+    failed: Vec<Row>,
+}
+
+/// `GET /`; with `?again=on` the browser asks for it again and again.
+pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::of(query.as_deref());
+    let world = &site.0.world;
+    let now = world.clock.now();
+    let (totals, failed) = site
+        .look(move |journal| async move {
+            let filter = RowFilter {
+                outcome: Some(Outcome::Failed.word().to_owned()),
+                since: now.checked_sub(DAY).ok(),
+                limit: Some(MOST_FAILED + 1),
+                ..RowFilter::default()
+            };
+            Ok((journal.totals().await?, journal.rows(filter).await?))
+        })
+        .await?;
+    let overview = Overview {
+        now,
+        generation: world.generation.load_full(),
+        troubles: world.state.troubles(),
+        totals,
+        failed,
+    };
+    let again = (query.text("again") == "on").then_some(AGAIN);
+    let sheet = Sheet {
+        again,
+        ..Sheet::new("Overview", Tab::Overview, &caller)
+    };
+    Ok(sheet.around(&overview.content(&world.state, query.text("all") == "on", again.is_some())))
+}
+
+impl Overview {
+    fn content(&self, state: &States, all: bool, again: bool) -> Markup {
+        html! {
+            h1 { "Overview" }
+            (self.needs_somebody())
+            (self.mailboxes(state, all))
+            (self.connections(state))
+            p .faint {
+                "Configuration " code { (self.generation.digest) } " of " code { (self.generation.path.display()) } ". "
+                @if again { a href="/" { "Stop renewing this page" } }
+                @else { a href="/?again=on" { "Renew this page every " (AGAIN) " s" } }
+            }
+        }
+    }
+
+    /// What stands on top.
+    fn needs_somebody(&self) -> Markup {
+        html! {
+            section aria-labelledby="needs" {
+                h2 #needs { "Needs somebody" }
+                @if self.troubles.is_empty() && self.failed.is_empty() {
+                    p .good { "Nothing does." }
+                }
+                @for (thing, trouble) in &self.troubles {
+                    div .card.trouble {
+                        strong { (words::line(&thing.to_string())) }
+                        " since " (words::time(trouble.since, self.now))
+                        p { (words::line(&trouble.reason)) }
+                    }
+                }
+                @if !self.failed.is_empty() {
+                    h3 { "Failed in the last 24 hours" }
+                    (listed(&self.failed[..self.failed.len().min(MOST_FAILED)], self.now, Columns::Short))
+                    @if self.failed.len() > MOST_FAILED {
+                        p { a href="/log?outcome=failed&since=24h" { "All that failed in the last 24 hours" } }
+                    }
+                }
+            }
+        }
+    }
+
+    fn mailboxes(&self, state: &States, all: bool) -> Markup {
+        let mut mailboxes: Vec<_> = self.generation.config.mailboxes.iter().collect();
+        mailboxes.sort_by_key(|(name, _)| (self.troubles_of(name).is_empty(), *name));
+        let shown = if all {
+            mailboxes.len()
+        } else {
+            mailboxes.len().min(MOST_MAILBOXES)
+        };
+        let gone = self
+            .totals
+            .keys()
+            .filter(|name| !self.generation.config.mailboxes.contains_key(name));
+        html! {
+            section aria-labelledby="mailboxes" {
+                h2 #mailboxes { "Mailboxes" }
+                @for (name, config) in &mailboxes[..shown] {
+                    (self.mailbox(name, Some(config), state))
+                }
+                @if shown < mailboxes.len() {
+                    p { "… and " (mailboxes.len() - shown) " more that are well: " a href="/?all=on" { "show all" } }
+                }
+                @for name in gone {
+                    (self.mailbox(name, None, state))
+                }
+            }
+        }
+    }
+
+    fn troubles_of(&self, name: &MailboxName) -> Vec<&(Thing, Trouble)> {
+        let of = |thing: &Thing| matches!(thing, Thing::Mailbox(of) | Thing::Settling(of) if of == name);
+        self.troubles.iter().filter(|(thing, _)| of(thing)).collect()
+    }
+
+    fn mailbox(&self, name: &MailboxName, config: Option<&MailboxConfig>, state: &States) -> Markup {
+        let totals = self.totals.get(name).cloned().unwrap_or_default();
+        html! {
+            article .card.mailbox {
+                h3 { (words::line(&name.0)) }
+                p { (self.state_of(name, config, state)) }
+                @if let Some(config) = config {
+                    p .faint { (source(config)) }
+                }
+                (counts(name, &totals))
+            }
+        }
+    }
+
+    /// How it is, and when it was looked at.
+    fn state_of(&self, name: &MailboxName, config: Option<&MailboxConfig>, state: &States) -> Markup {
+        let Some(config) = config else {
+            return html! { span .chip { "no longer configured" } };
+        };
+        if !config.enabled {
+            return html! { span .chip { "rests" } " by enabled = false" };
+        }
+        let troubles = self.troubles_of(name);
+        let reading = state.reading(name);
+        html! {
+            @if let Some((_, trouble)) = troubles.first() {
+                span .chip.bad { "trouble" } " since " (words::time(trouble.since, self.now))
+            } @else if let Some(reading) = reading.filter(|reading| reading.of > 0) {
+                span .chip.open { "reading" } " " (progress(&reading))
+            } @else if state.is_well(&Thing::Mailbox(name.clone())) == Some(true) {
+                span .chip.good { "watched" }
+            } @else {
+                span .chip.open { "not reached yet" }
+            }
+            (self.checked(state.checked(name)))
+        }
+    }
+
+    fn checked(&self, checked: Option<Checked>) -> Markup {
+        let last = checked.and_then(|checked| checked.last);
+        html! {
+            @if let Some(last) = last { ", checked " (words::time(last, self.now)) }
+        }
+    }
+
+    fn connections(&self, state: &States) -> Markup {
+        let config = &self.generation.config;
+        html! {
+            section aria-labelledby="connections" {
+                h2 #connections { "Connections" }
+                @for (name, halo) in &config.halo {
+                    @let of_it = self.troubles.iter().filter(|(thing, _)| thing.connection() == Some(name)).count();
+                    div .card {
+                        h3 { "Halo " (name.0) }
+                        p { (self.chip(of_it, state.is_well(&Thing::Connection(name.clone())))) " " code { (halo.url) } }
+                        p .faint { "Up to " (halo.rate) " requests" }
+                    }
+                }
+                @if let Some(smtp) = &config.smtp {
+                    @let of_it = self.troubles.iter().filter(|(thing, _)| matches!(thing, Thing::Smtp | Thing::Report)).count();
+                    div .card {
+                        h3 { "SMTP" }
+                        p { (self.chip(of_it, state.is_well(&Thing::Smtp))) " " code { (smtp.host) ":" (smtp.port) } }
+                    }
+                }
+            }
+        }
+    }
+
+    fn chip(&self, troubles: usize, is_well: Option<bool>) -> Markup {
+        html! {
+            @if troubles > 0 { span .chip.bad { (words::count(troubles as u64, "trouble")) } }
+            @else if is_well == Some(true) { span .chip.good { "well" } }
+            @else { span .chip { "not used yet" } }
+        }
+    }
+}
+
+fn progress(reading: &Reading) -> Markup {
+    html! { (reading.done) " of " (reading.of) " " progress max=(reading.of) value=(reading.done) {} }
+}
+
+fn source(config: &MailboxConfig) -> String {
+    match &config.source {
+        MailboxSource::Imap(imap) => format!("{} on {}", imap.username, imap.host),
+        MailboxSource::Maildir { path } => path.display().to_string(),
+    }
+}
+
+/// The accounting identity: what was seen is what has come of it. Each number leads to its messages.
+fn counts(name: &MailboxName, totals: &Totals) -> Markup {
+    let words = Outcome::ALL
+        .iter()
+        .map(|outcome| outcome.word())
+        .chain(["pending", "deferred"]);
+    let counts: Vec<(&str, u64)> = words
+        .map(|word| (word, totals.by_state.get(word).copied().unwrap_or(0)))
+        .collect();
+    let sum: u64 = counts.iter().map(|(_, count)| count).sum();
+    html! {
+        p .sum {
+            a href=(query::path("/log", &[("mailbox", &name.0)])) { (totals.seen) " seen" }
+            @for (place, (word, count)) in counts.iter().enumerate() {
+                span .part {
+                    @if place == 0 { "= " } @else { "+ " }
+                    @if *count == 0 { span .faint { "0 " (word) } }
+                    @else {
+                        a .(words::tone(word)) href=(query::path("/log", &[("mailbox", &name.0), ("outcome", word)])) {
+                            (count) " " (word)
+                        }
+                    }
+                }
+            }
+            @if sum != totals.seen {
+                strong .bad { "These are " (sum) ": a fault of the program, please report it." }
+            }
+        }
+    }
+}

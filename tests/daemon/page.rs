@@ -1,0 +1,370 @@
+//! The page for people: who may ask, what is answered, and that a message runs again.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    asking::{Answered, get, get_with, post, send, served_at},
+    running::Daemon,
+    world::World,
+};
+
+const TOKEN: &str = "a token of the story that is long";
+
+/// A mail whose subject says so fails, one about news is left alone, and of all others a user is made.
+pub const RULES: &str = r#"
+[[rule]]
+name = "Orders need a site of their client"
+when = "not email.automatic and email.subject is containing(pat='order')"
+
+  [[rule.action]]
+  type = "create_halo_user"
+  client = 12
+  site = 24
+
+[[rule]]
+name = "Unknown senders become users"
+when = "not email.automatic and email.subject is not containing(pat='news')"
+
+  [[rule.action]]
+  type = "find_halo_user_and_client"
+  default_client = "Unknown senders"
+  store_as = "sender"
+
+  [[rule.action]]
+  type = "create_halo_user"
+  when = "not custom.sender.user"
+  client = "{{ custom.sender.client.id }}"
+  site = "{{ custom.sender.site.id }}"
+  store_as = "created"
+"#;
+
+/// A world that serves its page; with a token, where there is one.
+pub fn world(token: Option<&str>) -> World {
+    let mut world = World::new(RULES);
+    let token = token.map_or(String::new(), |token| format!("token = {token:?}\n"));
+    world.settings = format!("[http]\nlisten = \"127.0.0.1:0\"\nhosts = [\"intake.example.com\"]\n{token}");
+    world
+}
+
+/// The cookie of a session.
+fn sign_in(address: SocketAddr) -> String {
+    let form = format!("token={}&next=/log", TOKEN.replace(' ', "+"));
+    let answered = post(address, "/sign-in", "", &form);
+    assert_eq!(
+        (answered.status, answered.field("location")),
+        (303, Some("/log")),
+        "{answered:?}"
+    );
+    let cookie = answered.field("set-cookie").unwrap();
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"),
+        "{cookie}"
+    );
+    format!("Cookie: {}\r\n", cookie.split(';').next().unwrap())
+}
+
+/// The proof that the forms of a page bear.
+fn proof(answered: &Answered) -> String {
+    let (_, rest) = answered.body.split_once("name=\"proof\" value=\"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn what_became_of_the_mail_from_jane_is_one_search_away() {
+    let world = world(None);
+    world.mail("Jane Roe <jane@stranger.example>", "The printer is on fire");
+    world.mail("Joe <joe@stranger.example>", "My order");
+    world.mail("News <news@stranger.example>", "Our news");
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    world.wait_until("all have ended", |world| world.count_where("state = 'ended'") == 3);
+
+    let found = get(address, "/log?from=jane&since=1h");
+    assert_eq!(found.status, 200, "{found:?}");
+    assert!(
+        found.body.contains("The printer is on fire") && found.body.contains("completed"),
+        "{}",
+        found.body
+    );
+    assert!(!found.body.contains("joe@stranger.example"), "{}", found.body);
+    let id = world
+        .log()
+        .iter()
+        .find(|row| row["from"] == "jane@stranger.example")
+        .unwrap()["id"]
+        .clone();
+    assert!(
+        found.body.contains(&format!("href=\"/message/{id}\"")),
+        "{}",
+        found.body
+    );
+
+    let message = get(address, &format!("/message/{id}"));
+    for part in [
+        "The text of this mail.",
+        "Unknown senders become users",
+        "email.subject is not containing",
+        "create_halo_user",
+        "POST /Users",
+        "201 Created",
+        "To let it run again from here, [http] needs a token",
+    ] {
+        assert!(message.body.contains(part), "{part:?} is not in {}", message.body);
+    }
+    let failed = get(address, "/log?outcome=failed");
+    assert!(
+        failed.body.contains("My order") && failed.body.contains("site of client 13"),
+        "{}",
+        failed.body
+    );
+
+    let overview = get(address, "/");
+    for part in [
+        "3 seen",
+        "1 completed",
+        "1 failed",
+        "1 ignored",
+        "Failed in the last 24 hours",
+        "watched",
+    ] {
+        assert!(overview.body.contains(part), "{part:?} is not in {}", overview.body);
+    }
+    let rules = get(address, "/rules");
+    assert!(
+        rules.body.contains("1. Orders need a site of their client"),
+        "{}",
+        rules.body
+    );
+    assert_eq!(rules.body.matches("matched 1 message,").count(), 2, "{}", rules.body);
+}
+
+#[test]
+fn the_log_goes_on_where_a_page_of_it_stopped() {
+    let world = world(None);
+    let subjects: Vec<String> = (0..120).map(|number| format!("Our news {number:03}")).collect();
+    world.mail_all(
+        subjects
+            .iter()
+            .map(|subject| ("News <news@stranger.example>", subject.as_str())),
+    );
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    world.wait_until("all have ended", |world| world.count_where("state = 'ended'") == 120);
+
+    let (mut path, mut seen) = ("/log?outcome=ignored".to_owned(), Vec::new());
+    loop {
+        let page = get(address, &path).body;
+        seen.extend(page.split("Our news ").skip(1).map(|rest| rest[..3].to_owned()));
+        let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else {
+            break;
+        };
+        path = rest.split('"').next().unwrap().replace("&amp;", "&");
+        assert!(path.contains("outcome=ignored"), "{path}");
+    }
+    seen.sort();
+    let expected: Vec<String> = (0..120).map(|number| format!("{number:03}")).collect();
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn only_names_of_ours_are_answered_and_each_answer_says_what_a_browser_may() {
+    let world = world(None);
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    let of_host = |host: &str| send(address, &format!("GET / HTTP/1.1\r\nConnection: close\r\n{host}\r\n")).status;
+    let port = address.port();
+    for host in ["127.0.0.1", "localhost", "[::1]", "intake.example.com"] {
+        assert_eq!(of_host(&format!("Host: {host}:{port}\r\n")), 200, "{host}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example", ""] {
+        assert_eq!(of_host(&format!("Host: {host}\r\n")), 403, "{host}");
+    }
+    assert_eq!(of_host(""), 403);
+    let absolute = "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert_eq!(send(address, absolute).status, 403);
+
+    for (path, status) in [
+        ("/", 200),
+        ("/log", 200),
+        ("/log?since=soon&grep=%3Cscript%3E", 200),
+        ("/rules", 200),
+        ("/page.css", 200),
+        ("/message/1", 404),
+        ("/message/x%00y", 404),
+        ("/message/1/html", 404),
+        ("/message/1/raw", 404),
+        ("/../etc/passwd", 404),
+        ("/nothing", 404),
+        ("/sign-in", 404),
+    ] {
+        let answered = get(address, path);
+        assert_eq!(answered.status, status, "{path}");
+        let policy = answered.field("content-security-policy").unwrap_or_default();
+        assert!(
+            policy.starts_with("default-src 'none'") && !policy.contains("script"),
+            "{path}: {policy}"
+        );
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+            ("cross-origin-opener-policy", "same-origin"),
+        ] {
+            assert_eq!(answered.field(name), Some(value), "{path}");
+        }
+        assert!(!answered.body.contains("<script"), "{path}: {}", answered.body);
+    }
+    for method in ["PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT", "x"] {
+        let request = format!("{method} /log HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let status = send(address, &request).status;
+        assert!([405, 400].contains(&status), "{method}: {status}");
+    }
+    assert_eq!(post(address, "/log", "", "").status, 405);
+    assert_eq!(get(address, "/message/1/retry").status, 405);
+    let head = send(
+        address,
+        "HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+}
+
+#[test]
+fn with_a_token_everybody_signs_in_and_without_it_nobody_writes() {
+    let world = world(Some(TOKEN));
+    world.mail("Jane Roe <jane@stranger.example>", "Secret words");
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    world.wait_until("it has ended", |world| world.count_where("state = 'ended'") == 1);
+
+    for path in ["/", "/log", "/rules", "/message/1", "/message/1/html", "/message/1/raw"] {
+        let answered = get(address, path);
+        assert_eq!(answered.status, 401, "{path}");
+        assert!(
+            answered.body.contains("action=\"/sign-in\"") && !answered.body.contains("Jane"),
+            "{}",
+            answered.body
+        );
+    }
+    assert_eq!(post(address, "/message/1/retry", "", "").status, 401);
+    assert_eq!(post(address, "/sign-in", "", "token=wrong").status, 403);
+    let elsewhere = post(address, "/sign-in", "Origin: http://evil.example\r\n", "token=wrong");
+    assert_eq!(elsewhere.status, 403);
+
+    let cookie = sign_in(address);
+    let page = get_with(address, "/message/1", &cookie);
+    assert!(page.status == 200 && page.body.contains("Secret words"), "{page:?}");
+    assert_eq!(get_with(address, "/", "Cookie: halo-intake=0123\r\n").status, 401);
+    // By a form of another session, of another site, or without a proof nothing is done.
+    let proof = proof(&page);
+    let good = format!("proof={proof}");
+    for (fields, form) in [
+        (cookie.clone(), ""),
+        (cookie.clone(), "proof=0123"),
+        (format!("{cookie}Sec-Fetch-Site: cross-site\r\n"), good.as_str()),
+        (format!("{cookie}Origin: http://evil.example\r\n"), good.as_str()),
+    ] {
+        let answered = post(address, "/message/1/retry", &fields, form);
+        assert_eq!(answered.status, 403, "{fields} {form}: {answered:?}");
+    }
+    assert_eq!(world.log()[0]["attempts"], 1);
+
+    let out = post(address, "/sign-out", &cookie, &good);
+    assert!(out.field("set-cookie").unwrap().contains("Max-Age=0"), "{out:?}");
+    assert_eq!(get_with(address, "/", &cookie).status, 401);
+    // A session is over after a working day.
+    let cookie = sign_in(address);
+    assert_eq!(get_with(address, "/", &cookie).status, 200);
+    world.later(13 * 3600);
+    assert_eq!(get_with(address, "/", &cookie).status, 401);
+}
+
+#[test]
+fn a_message_runs_again_by_its_form_and_by_a_program_with_the_token() {
+    let world = world(Some(TOKEN));
+    world.mail("Joe <joe@stranger.example>", "My order");
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    let ended = |attempts: u64| {
+        move |world: &World| world.count_where(&format!("state = 'ended' AND attempts = {attempts}")) == 1
+    };
+    world.wait_until("it has failed", ended(1));
+
+    let cookie = sign_in(address);
+    let page = get_with(address, "/message/1", &cookie);
+    let fields = format!("{cookie}Origin: http://{address}\r\nSec-Fetch-Site: same-origin\r\n");
+    let answered = post(address, "/message/1/retry", &fields, &format!("proof={}", proof(&page)));
+    assert_eq!(
+        (answered.status, answered.field("location")),
+        (303, Some("/message/1?again=1")),
+        "{answered:?}"
+    );
+    world.wait_until("it ran again", ended(2));
+
+    let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
+    let answered = post(address, "/message/1/retry", &bearer, "");
+    assert_eq!(
+        (answered.status, answered.body.as_str()),
+        (200, "{\"ids\":[1]}"),
+        "{answered:?}"
+    );
+    world.wait_until("and again", ended(3));
+    assert_eq!(post(address, "/message/7/retry", &bearer, "").status, 404);
+    let statuses: Vec<u16> = (0..12)
+        .map(|_| post(address, "/message/1/retry", "Authorization: Bearer wrong\r\n", "").status)
+        .collect();
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+}
+
+#[test]
+fn without_a_token_a_form_changes_nothing() {
+    let world = world(None);
+    world.mail("Joe <joe@stranger.example>", "My order");
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    world.wait_until("it has failed", |world| world.count_where("state = 'ended'") == 1);
+    let answered = post(address, "/message/1/retry", "", "proof=");
+    assert_eq!(answered.status, 403, "{answered:?}");
+    assert!(answered.body.contains("add token to [http]"), "{}", answered.body);
+    assert_eq!(world.log()[0]["attempts"], 1);
+}
+
+#[test]
+fn slow_and_greedy_clients_hold_nothing_up() {
+    let world = world(None);
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    // A header without end, a form without end, and many who say nothing at all.
+    let long = format!(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n",
+        "x".repeat(200_000)
+    );
+    assert!([400, 431, 0].contains(&send(address, &long).status));
+    let form = "x".repeat(100_000);
+    assert_eq!(post(address, "/sign-out", "", &form).status, 413);
+    let silent: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for mut stream in &silent {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
+    }
+    let began = Instant::now();
+    assert_eq!(get(address, "/").status, 200);
+    world.mail("Jane Roe <jane@stranger.example>", "Still taken");
+    world.wait_until("the mail", |world| world.count_where("state = 'ended'") == 1);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    // Each of them is sent away.
+    for mut stream in silent {
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut rest = Vec::new();
+        let closed = stream.read_to_end(&mut rest);
+        assert!(
+            closed.is_ok() && began.elapsed() < Duration::from_secs(30),
+            "{closed:?}"
+        );
+    }
+    // And a client that asks once more on the same connection is served as before.
+    let twice = "GET /log HTTP/1.1\r\nHost: localhost\r\n\r\nGET /rules HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    assert!(send(address, twice).body.contains("HTTP/1.1 200 OK"));
+}
