@@ -81,6 +81,12 @@ impl Browser {
 
     /// Asks the browser, and gives its answer.
     pub fn call(&mut self, method: &str, params: &Value) -> Value {
+        let said = self.ask(method, params);
+        assert!(said["error"].is_null(), "{method}: {said}");
+        said["result"].clone()
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.last += 1;
         let mut question = json!({ "id": self.last, "method": method, "params": params });
         if !self.tab.is_empty() {
@@ -93,8 +99,7 @@ impl Browser {
         loop {
             let said = self.hear(deadline, method);
             if said["id"] == self.last {
-                assert!(said["error"].is_null(), "{method}: {said}");
-                return said["result"].clone();
+                return said;
             }
             self.events.push_back(said);
         }
@@ -141,10 +146,11 @@ impl Browser {
         value.as_str().map_or_else(|| value.to_string(), str::to_owned)
     }
 
-    /// Waits until an expression of the page holds.
+    /// Waits until an expression of the page holds. While one page goes and the next comes there is nothing to ask.
     pub fn wait_for(&mut self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while self.value(expression) != json!(true) {
+        let asked = json!({ "expression": expression, "returnByValue": true });
+        while self.ask("Runtime.evaluate", &asked)["result"]["result"]["value"] != json!(true) {
             assert!(
                 Instant::now() < deadline,
                 "{expression} did not come: {}",

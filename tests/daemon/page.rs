@@ -368,3 +368,115 @@ fn slow_and_greedy_clients_hold_nothing_up() {
     let twice = "GET /log HTTP/1.1\r\nHost: localhost\r\n\r\nGET /rules HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     assert!(send(address, twice).body.contains("HTTP/1.1 200 OK"));
 }
+
+#[test]
+fn whatever_a_mail_is_made_of_its_page_is_plain_and_bounded() {
+    let world = world(None);
+    let begin = "Return-Path: <jane@stranger.example>\nTo: support@desk.example\nMIME-Version: 1.0\n";
+    let many: String = (0..1_000)
+        .map(|number| format!(" person{number}@acme.example,\n"))
+        .collect();
+    let long = "The same line again and again, and once more.\n".repeat(400_000);
+    let mails = [
+        format!(
+            "{begin}From: jane@stranger.example\nSubject: =?utf-7?Q?+ADw-script+AD4-alert(1)?=\n\
+             Content-Type: text/html; charset=utf-7\n\n+ADw-script+AD4-alert(1)+ADw-/script+AD4-<p>seven\n"
+        ),
+        format!(
+            "{begin}From: =?utf-8?Q?Ja=E2=80=AEne=00=1B[31m?= <jane@stranger.example>\n\
+             Subject: =?utf-8?B?4oCuZ25wLmV4ZQAbWzMxbQg=?= \u{2066}x\nContent-Type: text/plain; charset=utf-8\n\n\
+             bell\u{7} escape\u{1b}[2J back\u{8}\u{8} turned\u{202e}round\n"
+        ),
+        format!("{begin}From: jane@stranger.example\nCc:\n{many} last@acme.example\nSubject: Many\n\nTo all of you.\n"),
+        format!("{begin}From: jane@stranger.example\nSubject: Long\n\n{long}"),
+        // What looks like a picture to whoever guesses is none.
+        format!(
+            "{begin}From: jane@stranger.example\nSubject: Guess\nContent-Type: image/gif\n\nGIF89a<script>alert(1)</script>\n"
+        ),
+    ];
+    mails.iter().for_each(|mail| world.deliver(mail));
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    world.wait_until("all have ended", |world| world.count_where("state = 'ended'") == 5);
+
+    let rows = world.log();
+    let of = |subject: &str| rows.iter().find(|row| row["subject"] == subject).unwrap()["id"].clone();
+    for row in &rows {
+        let id = &row["id"];
+        for path in [
+            format!("/message/{id}"),
+            format!("/message/{id}/html"),
+            "/log".to_owned(),
+        ] {
+            let body = get(address, &path).body;
+            assert!(body.len() < 300_000, "{path}: {} octets", body.len());
+            assert!(
+                !body.contains("<script"),
+                "{path}: {body}"
+            );
+            let odd = |c: char| {
+                (c.is_control() && c != '\n' && c != '\t')
+                    || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            };
+            assert!(!body.contains(odd), "{path}: {body:?}");
+        }
+    }
+    let many = get(address, &format!("/message/{}", of("Many"))).body;
+    assert!(
+        many.contains("person0@acme.example") && many.contains("… and 981 more"),
+        "{many}"
+    );
+    let long = get(address, &format!("/message/{}", of("Long"))).body;
+    assert!(
+        long.contains("The text is cut here") && long.contains("/raw\""),
+        "{long}"
+    );
+
+    let raw = get(address, &format!("/message/{}/raw", of("Long")));
+    assert!(raw.body.len() > 18_000_000, "{}", raw.body.len());
+    for (name, value) in [
+        ("content-type", "application/octet-stream"),
+        ("x-content-type-options", "nosniff"),
+        (
+            "content-disposition",
+            &format!("attachment; filename=\"message-{}.eml\"", of("Long")),
+        ),
+    ] {
+        assert_eq!(raw.field(name), Some(value), "{}", raw.head);
+    }
+}
+
+#[test]
+fn those_who_take_a_message_slowly_leave_room_for_others() {
+    let world = world(None);
+    let long = "The same line again and again, and once more.\n".repeat(200_000);
+    world.deliver(&format!(
+        "Return-Path: <j@s.example>\nFrom: j@s.example\nSubject: Long\n\n{long}"
+    ));
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    world.wait_until("it has ended", |world| world.count_where("state = 'ended'") == 1);
+    let slow: Vec<TcpStream> = (0..3)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream
+                .write_all(format!("GET /message/1/raw HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes())
+                .unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            stream.read_exact(&mut [0; 15]).unwrap();
+            stream
+        })
+        .collect();
+    let refused = get(address, "/message/1/raw");
+    assert_eq!(
+        (refused.status, refused.field("retry-after")),
+        (503, Some("60")),
+        "{}",
+        refused.body
+    );
+    assert_eq!(get(address, "/message/1").status, 200);
+    drop(slow);
+    world.wait_until("there is a place again", |_| {
+        get(address, "/message/1/raw").status == 200
+    });
+}
