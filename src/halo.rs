@@ -31,6 +31,7 @@ pub(crate) mod http;
 mod listing;
 mod lookups;
 mod mailboxes;
+mod meter;
 mod pace;
 mod places;
 pub mod probe;

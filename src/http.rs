@@ -20,6 +20,8 @@ use access::Access;
 
 mod access;
 mod guard;
+mod health;
+mod metrics;
 mod page;
 mod server;
 
@@ -100,12 +102,15 @@ async fn serve_at(site: &Site, listen: Option<SocketAddr>) {
 
 /// Who may ask is looked at before anything is read: the name that is asked for, then the token.
 fn router(site: &Site) -> Router {
+    let world = &site.0.world;
     let for_readers = Router::new()
         .merge(page::routes())
+        .merge(metrics::routes(world))
         .layer(middleware::from_fn_with_state(site.clone(), page::for_readers));
     Router::new()
         .merge(for_readers)
         .merge(page::open_routes())
+        .merge(health::routes(world))
         .fallback(page::not_found)
         .method_not_allowed_fallback(page::not_allowed)
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))

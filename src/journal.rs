@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use prometheus_client::metrics::histogram::Histogram;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub use change::{
     Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Receipt, Received,
     Report, Settled, Way,
 };
-pub use entry::{Attempt, Day, Entry, Row, RowFilter, RuleCount, Totals, Waiting};
+pub use entry::{Attempt, Day, Entry, Row, RowFilter, RuleCount, Survey, Totals, Waiting};
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 
 /// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.
@@ -267,6 +268,10 @@ pub trait Journal: Send + Sync {
     fn intents(&self, entry: EntryId) -> Answer<'_, Vec<Intent>>;
     /// One message in full.
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>>;
+    /// How much there is of everything, all of one moment, for whoever watches from outside.
+    fn survey(&self) -> Answer<'_, Survey>;
+    /// How long the commits of this process took; `None` where it makes none.
+    fn commit_times(&self) -> Option<Histogram>;
     /// The accounting identity of each mailbox.
     fn totals(&self) -> Answer<'_, BTreeMap<MailboxName, Totals>>;
     /// How often each rule matched, by its name, of the rules that ever did. Counted when a message comes to its end, and

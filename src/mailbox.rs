@@ -1,5 +1,7 @@
 //! What we need of a mailbox, and the two kinds: IMAP and Maildir.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -212,6 +214,14 @@ pub trait Mailbox: Send {
     fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke>;
     /// Does `how` to the messages at `spots`, in one go. Says for each, in their order, what came of it.
     fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, Vec<Settling>>;
+}
+
+/// How often a mailbox is looked at, however quiet it is: an IMAP server is heard from within ten minutes.
+pub fn check_interval(config: &MailboxConfig) -> Duration {
+    match config.source {
+        MailboxSource::Imap(_) => config.poll_interval.min(imap::LONGEST_WAIT),
+        MailboxSource::Maildir { .. } => config.poll_interval,
+    }
 }
 
 /// Connects and signs in when it is its turn; for a Maildir, looks at its folders. `name` is for the log.

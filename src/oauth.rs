@@ -13,7 +13,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::{
     class::Class,
     clock::{Clock, moment},
-    config::{Grant, OAuthConfig},
+    config::{Grant, MailboxName, OAuthConfig},
     secret::SecretString,
 };
 
@@ -142,6 +142,19 @@ impl SignIns {
         self.places().clear();
     }
 
+    /// Of each login the token that is used: whose it is, how old it is and how long it lives. One that is being fetched
+    /// is left out.
+    pub fn token_times(&self) -> Vec<(Option<MailboxName>, Duration, Duration)> {
+        let places = self.places();
+        let times = places.iter().filter_map(|(config, place)| {
+            let held = place.try_lock().ok()?;
+            let token = held.token.as_ref()?;
+            let age = moment().saturating_duration_since(token.fetched);
+            Some((config.mailbox.clone(), age, token.life))
+        });
+        times.collect()
+    }
+
     /// What is kept of a sign-in, for people; nothing where nobody signed in yet.
     pub fn kept(&self, config: &OAuthConfig) -> Result<Option<Kept>, OAuthError> {
         kept::load(&self.state_dir, config)
@@ -223,7 +236,7 @@ async fn renew(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{MailboxName, Provider};
+    use crate::config::Provider;
 
     pub(super) fn config(provider: Provider, grant: Grant) -> OAuthConfig {
         OAuthConfig {

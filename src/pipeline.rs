@@ -9,7 +9,10 @@
 //! Each loop has a *pass* that does all there is to do now, and a *loop* that makes a pass whenever a bell rings
 //! or something falls due. `run` runs the loops, `run --once` the passes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc;
 
@@ -32,6 +35,7 @@ mod finish;
 pub mod handed;
 pub mod health;
 pub mod lane;
+mod measure;
 pub mod report;
 pub mod states;
 mod story;
@@ -88,19 +92,21 @@ async fn through(world: &Arc<World>, in_hand: InHand) {
 
     // Read, put into its context, taken through its rules: the only stage that writes to Halo, each time with its
     // intent on disk before and the answer after it.
+    let began = Instant::now();
     let finished = attempt::guarded(world, &work, octets, message).await;
 
-    end(world, &work, finished).await;
+    end(world, &work, began, finished).await;
     drop(held);
 }
 
 /// An attempt is over: the message has its outcome, or comes again.
-async fn end(world: &World, work: &Work, finished: Finished) {
+async fn end(world: &World, work: &Work, began: Instant, finished: Finished) {
     // Outcome, bounce, trace and notices in one commit.
     let Some(receipt) = finish::keep(world, work, &finished.change).await else {
         return;
     };
     finish::log_end(work, &finished, &receipt);
+    measure::attempt(world, work, began, &finished.change, &receipt);
 
     // Last: who settles, tells and reports finds all of it in the journal, after a restart as well.
     finish::ring(world, work, &finished.change, &receipt);

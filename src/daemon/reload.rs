@@ -52,6 +52,7 @@ pub(super) async fn swap(world: &World, generation: Generation) {
     );
     let config = generation.digest.clone();
     world.generation.store(Arc::new(generation));
+    world.state.loads(world.clock.now());
     log(&found, &before.digest, &config);
     report::well(world, Thing::Configuration).await;
     world.halos.try_again();

@@ -3,11 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
-use serde_json::json;
 
 use crate::{
     config::MailboxName,
-    journal::Change,
     pipeline::{
         World,
         states::{Reading, States, Thing},
@@ -20,8 +18,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(20);
 /// A journal that has not taken a change after so long feeds no watchdog.
 const JOURNAL_PATIENCE: Duration = Duration::from_secs(10);
-/// The loop that takes up work makes a turn four times as often.
-const TURN_PATIENCE: Duration = Duration::from_secs(60);
 /// How far a mailbox is that holds fewer messages is over before anybody reads it.
 const WORTH_A_WORD: usize = 1000;
 /// A status line names so many troubles, and so much of each.
@@ -131,12 +127,7 @@ fn grouped(number: usize) -> String {
 /// Progress is that the journal takes changes and the loop that takes up work turns. A Halo or a mailbox that is
 /// down is no reason to be started again.
 async fn is_alive(world: &World) -> bool {
-    let change = Change::Kept {
-        name: "alive".to_owned(),
-        value: json!(world.clock.now()),
-    };
-    let written = tokio::time::timeout(JOURNAL_PATIENCE, world.journal.write(change)).await;
-    matches!(written, Ok(Ok(_))) && world.state.since_turn() < TURN_PATIENCE
+    world.takes_a_change(JOURNAL_PATIENCE).await.is_ok() && world.state.is_turning()
 }
 
 #[cfg(test)]

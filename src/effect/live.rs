@@ -178,7 +178,10 @@ impl Turn<'_> {
         let mut wait = FIRST_WAIT;
         for _ in 1..TRIES_AT_ONCE {
             match ask().await {
-                Err(HaloError::NoAnswer { .. }) => tokio::time::sleep(wait).await,
+                Err(HaloError::NoAnswer { .. }) => {
+                    tokio::time::sleep(wait).await;
+                    self.halo.note_retry();
+                }
                 answered => return answered.map_err(|error| self.step_error(error)),
             }
             wait *= 2;
@@ -216,6 +219,9 @@ impl Turn<'_> {
             Ok(created) => {
                 let record = self.look_again(new, created.record, open_since).await;
                 let existed = created.existed;
+                if !existed {
+                    self.halo.note_created(&key.kind);
+                }
                 let ensured = Ensured { record, existed };
                 self.writing.answered(value(&ensured), Some(key.clone())).await?;
                 Ok(ensured)
@@ -278,6 +284,9 @@ impl Turn<'_> {
                 record,
                 existed: refused,
             };
+            if !refused {
+                self.halo.note_created(&key.kind);
+            }
             self.writing.answered(value(&ensured), Some(key)).await?;
             return Ok(ensured);
         }

@@ -264,6 +264,7 @@ impl Api {
             match self.exchange(&token, request, calls).await {
                 Ok(answer) if answer.http_status == 401 && !repeats.token => {
                     repeats.token = true;
+                    self.http.pace.meter.note_retry();
                     self.tokens.discard(&token).await;
                 }
                 Ok(answer) if answer.http_status == 429 => {
@@ -275,7 +276,10 @@ impl Api {
                     self.http.pace.flows();
                     return Ok(answer);
                 }
-                Err(Lost::Dropped(_)) if !request.is_write() && !repeats.dropped => repeats.dropped = true,
+                Err(Lost::Dropped(_)) if !request.is_write() && !repeats.dropped => {
+                    repeats.dropped = true;
+                    self.http.pace.meter.note_retry();
+                }
                 Err(lost) => return Err(self.no_answer(request, lost)),
             }
         }
@@ -320,6 +324,7 @@ impl Api {
     ) -> Result<(), HaloError> {
         repeats.held += 1;
         if held <= self.patience && repeats.held < WAITED_OUT {
+            self.http.pace.meter.note_retry();
             return Ok(());
         }
         Err(HaloError::TooMany {

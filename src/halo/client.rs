@@ -24,6 +24,7 @@ use super::{
     http::Http,
     listing::{self, CLIENTS, Route, SITES, USERS},
     lookups::Lookups,
+    meter::Meter,
     pace::Pace,
     places::{Places, of_client},
     token::{self, Tokens},
@@ -34,6 +35,7 @@ use super::{
 pub use super::{
     call::{Call, Calls},
     error::HaloError,
+    pace::Used,
     times::Times,
 };
 use crate::{
@@ -81,7 +83,8 @@ impl Halo {
 
     /// The same with other lifetimes and waits.
     pub fn connect_with(name: ConnectionName, config: &HaloConfig, times: Times) -> std::result::Result<Halo, String> {
-        let pace = Pace::new(config.rate, times.hold, times.patience, None);
+        let meter = Meter::new(name.clone(), Arc::default());
+        let pace = Pace::new(config.rate, (times.hold, times.patience), None, meter);
         Halo::sharing(name, config, times, (Arc::new(pace), Arc::new(Lookups::new())))
     }
 
@@ -289,6 +292,30 @@ impl Halo {
     /// were not.
     pub async fn settle_pace(&self) -> std::result::Result<(), JournalError> {
         self.api.http.pace.settle().await
+    }
+
+    /// How much of its pace is used now, and how many requests wait for a slot.
+    pub fn pace_used(&self) -> (Used, usize) {
+        self.api.http.pace.used()
+    }
+
+    /// How old the newest token is, and how long it lives; nothing before the first sign-in.
+    pub fn token_times(&self) -> Option<(Duration, Duration)> {
+        self.api.tokens.times()
+    }
+
+    /// A request is sent again at once.
+    pub fn note_retry(&self) {
+        self.meter().note_retry();
+    }
+
+    /// Something of this kind was created.
+    pub fn note_created(&self, kind: &str) {
+        self.meter().note_created(kind);
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.api.http.pace.meter
     }
 
     /// Gives the memory back of what is out of date.

@@ -86,8 +86,10 @@ impl Http {
         let (at, began) = (Timestamp::now(), Instant::now());
         let answer = self.send(request).await;
         drop(slot);
-        passage.ends(answer.is_ok(), began.elapsed());
-        let call = noted(label, at, began.elapsed(), &answer);
+        let took = began.elapsed();
+        passage.ends(answer.is_ok(), took);
+        self.pace.meter.note(&label, took, &answer);
+        let call = noted(label, at, took, &answer);
         trace!(
             method = call.method,
             path = call.path,

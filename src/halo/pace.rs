@@ -4,7 +4,10 @@
 //! that a process that is killed forgets nothing that it sent.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,10 +20,13 @@ use crate::{
     retry::Backoff,
 };
 
+use super::{meter::Meter, waits::Waits};
+
 mod ledger;
 mod window;
 
 pub(super) use ledger::Ledger;
+pub use window::Used;
 use window::{Grant, Window};
 
 /// Lets requests out, first come, first served.
@@ -35,6 +41,9 @@ pub(super) struct Pace {
     ledger: Option<Ledger>,
     /// Whatever an earlier process used without having told of it, it used before this.
     begun: Instant,
+    /// Those who stand in line.
+    waiting: AtomicUsize,
+    pub meter: Meter,
 }
 
 /// What the first in line works with.
@@ -60,7 +69,7 @@ pub(super) enum NoSlot {
 pub(super) struct Slot<'a>(&'a Pace);
 
 impl Pace {
-    pub(super) fn new(rate: Rate, hold: Backoff, patience: Duration, ledger: Option<Ledger>) -> Pace {
+    pub(super) fn new(rate: Rate, (hold, patience): (Backoff, Duration), ledger: Option<Ledger>, meter: Meter) -> Pace {
         Pace {
             window: Mutex::new(Window::new(rate, hold)),
             line: tokio::sync::Mutex::default(),
@@ -68,6 +77,8 @@ impl Pace {
             patience,
             ledger,
             begun: clock::moment(),
+            waiting: AtomicUsize::new(0),
+            meter,
         }
     }
 
@@ -80,6 +91,7 @@ impl Pace {
     /// Waits until the next request may leave.
     pub(super) async fn slot(&self) -> Result<Slot<'_>, NoSlot> {
         self.refuse_a_long_hold()?;
+        let _waits = Waits::among(&self.waiting);
         let mut line = self.line.lock().await;
         self.recall(&mut line).await?;
         loop {
@@ -159,6 +171,12 @@ impl Pace {
     /// How long one slot takes to come back.
     pub(super) fn spacing(&self) -> Duration {
         self.window().spacing()
+    }
+
+    /// How much of the window is used now, and how many wait for a slot.
+    pub(super) fn used(&self) -> (Used, usize) {
+        let used = self.window().used(clock::moment());
+        (used, self.waiting.load(Ordering::Relaxed))
     }
 
     /// Halo answered something else than 429.

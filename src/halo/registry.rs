@@ -12,11 +12,13 @@ use super::{
     client::{Halo, Times},
     findings,
     lookups::Lookups,
+    meter::Meter,
     pace::{Ledger, Pace},
 };
 use crate::{
     config::{Config, ConnectionName, HaloConfig, Rate},
     journal::Journal,
+    metrics::Meters,
 };
 
 /// All connections.
@@ -27,6 +29,8 @@ pub struct Registry {
     paces: Mutex<BTreeMap<ConnectionName, Arc<Pace>>>,
     /// Where slots are kept before they are used.
     journal: Option<Arc<dyn Journal>>,
+    /// What is counted as it happens, here and elsewhere.
+    pub meters: Arc<Meters>,
 }
 
 #[derive(Debug, Clone)]
@@ -115,7 +119,8 @@ impl Registry {
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
         let pace = paces.entry(name.clone()).or_insert_with(|| {
             let ledger = self.journal.clone().map(|journal| Ledger::new(journal, name));
-            Arc::new(Pace::new(wanted.rate, times.hold, times.patience, ledger))
+            let meter = Meter::new(name.clone(), self.meters.clone());
+            Arc::new(Pace::new(wanted.rate, (times.hold, times.patience), ledger, meter))
         });
         pace.clone()
     }

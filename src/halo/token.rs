@@ -37,6 +37,8 @@ pub(super) struct Tokens {
     refresh_early: Duration,
     found: Mutex<Option<Url>>,
     kept: Shelf<(), Token>,
+    /// When the newest was fetched, and how long it lives.
+    newest: Mutex<Option<(Instant, Duration)>>,
 }
 
 /// A bearer token; `fetched` tells it from the ones before and after it.
@@ -60,6 +62,7 @@ impl Tokens {
             refresh_early: times.refresh_early,
             found: Mutex::new(None),
             kept: Shelf::new(1),
+            newest: Mutex::new(None),
         }
     }
 
@@ -67,6 +70,12 @@ impl Tokens {
     /// for a while: some servers lock an account that asks too often.
     pub(super) async fn token(&self, http: &Http, calls: &Calls) -> Result<Token, HaloError> {
         self.kept.find(&(), Freshness::Cached, || self.fetch(http, calls)).await
+    }
+
+    /// How old the newest token is, and how long it lives.
+    pub(super) fn times(&self) -> Option<(Duration, Duration)> {
+        let newest = *self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.map(|(fetched, life)| (fetched.elapsed(), life))
     }
 
     /// Refused credentials are sent again by the next who needs a token.
@@ -87,7 +96,10 @@ impl Tokens {
 
     async fn fetch(&self, http: &Http, calls: &Calls) -> Brought<Token> {
         match self.sign_in(http, calls).await {
-            Ok((token, life)) => (Ok(token), usable_for(life, self.refresh_early)),
+            Ok((token, life)) => {
+                *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((token.fetched, life));
+                (Ok(token), usable_for(life, self.refresh_early))
+            }
             // It stands where it stood.
             Err((error @ (HaloError::TooMany { .. } | HaloError::Uncounted { .. }), keep)) => (Err(error), keep),
             Err((error, keep)) => {

@@ -137,3 +137,24 @@ pub struct Waiting {
     /// When the oldest one came.
     pub since: Timestamp,
 }
+
+/// How much there is of everything at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// The accounting identity of each mailbox.
+    pub totals: BTreeMap<MailboxName, Totals>,
+    /// How often each rule matched, of those that ever did.
+    pub rules: BTreeMap<String, RuleCount>,
+    /// Messages that are held; retention has dropped the others.
+    pub rows: u64,
+    /// When the oldest message without an outcome was received, of the mailboxes that have one.
+    pub oldest_open: BTreeMap<MailboxName, Timestamp>,
+    /// How many messages wait for being settled, of the mailboxes that have some.
+    pub unsettled: BTreeMap<MailboxName, u64>,
+    /// Letters that wait.
+    pub letters: u64,
+    /// When the oldest of them was written.
+    pub oldest_letter: Option<Timestamp>,
+    /// Of the journal's files on disk.
+    pub octets: u64,
+}

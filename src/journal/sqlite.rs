@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, fs::File, io::ErrorKind, path::Path};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use prometheus_client::metrics::histogram::Histogram;
 use serde_json::Value;
 
 use super::{
     Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
-    Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Totals, Unsettled, Way, Work,
+    Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work,
 };
 use crate::{
     clock::Clock,
@@ -38,6 +39,7 @@ mod readers;
 mod receive;
 mod rows;
 mod schema;
+mod survey;
 mod trim;
 mod writer;
 
@@ -271,6 +273,15 @@ impl Journal for Sqlite {
 
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>> {
         Box::pin(self.readers.read(move |db| listing::entry(db, entry)))
+    }
+
+    fn survey(&self) -> Answer<'_, Survey> {
+        let path = self.readers.path();
+        Box::pin(self.readers.read(move |db| survey::survey(db, &path)))
+    }
+
+    fn commit_times(&self) -> Option<Histogram> {
+        self.writer.as_ref().map(Writer::commit_times)
     }
 
     fn totals(&self) -> Answer<'_, BTreeMap<MailboxName, Totals>> {

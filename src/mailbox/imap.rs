@@ -35,6 +35,7 @@ pub(crate) mod octets;
 pub(super) use inspect::{folders, greeted, inspect};
 
 use completion::Completion;
+pub(super) use idle::LONGEST as LONGEST_WAIT;
 use names::{Names, quote};
 use wire::Wire;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    World, report,
+    World, measure, report,
     states::{Thing, Urgency},
 };
 use crate::{
@@ -169,6 +169,8 @@ async fn failed(
 
 async fn taken(world: &World, way: Way, due: &DueLetter) -> Result<Sent, JournalError> {
     world.journal.write(Change::LetterTaken { letter: due.id }).await?;
+    measure::letter(world, "taken");
+    measure::bounced(world, due).await?;
     let (letter, id, to) = (due.id.0, id(due), due.letter.recipients.join(", "));
     match way {
         Way::Mail => tracing::info!(letter, id, to, "{} to {to} was taken by the SMTP server", named(due)),
@@ -216,7 +218,7 @@ async fn refused(world: &World, way: Way, due: &DueLetter, reason: String) -> Re
         format!("{}: {reason}", Reason::BounceRefused.word())
     };
     let letter = due.id;
-    end(world, due, Change::LetterRefused { letter, reason }).await
+    end(world, due, "refused", Change::LetterRefused { letter, reason }).await
 }
 
 /// It was perhaps taken, and never leaves again.
@@ -240,7 +242,7 @@ async fn unanswered(world: &World, way: Way, due: &DueLetter, failure: &Failure)
         let text = format!("a report was handed over {times} times and perhaps taken: {error}");
         report::trouble(world, way_out(way), text, false, Urgency::Now).await;
     }
-    end(world, due, Change::LetterUnanswered { letter, reason }).await
+    end(world, due, "unanswered", Change::LetterUnanswered { letter, reason }).await
 }
 
 /// Nobody is told so late any more.
@@ -254,12 +256,14 @@ async fn outdated(world: &World, due: &DueLetter) -> Result<Sent, JournalError> 
         "{} is not sent any more: {reason}",
         named(due)
     );
-    end(world, due, Change::LetterOutdated { letter, reason }).await
+    end(world, due, "outdated", Change::LetterOutdated { letter, reason }).await
 }
 
 /// The letter is out of the outbox without having been taken.
-async fn end(world: &World, due: &DueLetter, change: Change) -> Result<Sent, JournalError> {
+async fn end(world: &World, due: &DueLetter, result: &str, change: Change) -> Result<Sent, JournalError> {
     world.journal.write(change).await?;
+    measure::letter(world, result);
+    measure::bounced(world, due).await?;
     world.bells.report.notify_one();
     ring(world, due).await?;
     Ok(Sent::Done)
@@ -279,6 +283,7 @@ async fn report_refused(world: &World, way: Way, letter: LetterId, said: String)
         .journal
         .write(Change::LetterRefused { letter, reason: said })
         .await?;
+    measure::letter(world, "refused");
     Ok(Sent::Done)
 }
 

@@ -20,6 +20,8 @@ const LASTS: SignedDuration = SignedDuration::from_mins(15);
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(49);
 /// And so many troubles at most.
 const MOST_SPANS: usize = 1000;
+/// The loop that takes up work makes a turn four times as often.
+const TURN_PATIENCE: Duration = Duration::from_secs(60);
 
 /// When operators hear of a trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +74,6 @@ pub struct Checked {
 
 impl Checked {
     /// So long it has not answered, since the watch began where it never did.
-    #[allow(dead_code, reason = "for health and the page")]
     pub fn silent_for(&self) -> Duration {
         moment().saturating_duration_since(self.since)
     }
@@ -99,6 +100,8 @@ struct Known {
     reading: BTreeMap<MailboxName, Reading>,
     /// Those that are watched.
     checked: BTreeMap<MailboxName, Checked>,
+    /// When a configuration was taken last.
+    loaded: Option<Timestamp>,
     /// When the loop that takes up work made its last turn.
     turned: Instant,
     /// Whether systemd knows that the daemon is ready.
@@ -114,6 +117,7 @@ impl Default for Known {
             told: BTreeSet::new(),
             reading: BTreeMap::new(),
             checked: BTreeMap::new(),
+            loaded: None,
             turned: Instant::now(),
             is_ready: false,
         }
@@ -252,7 +256,6 @@ impl States {
     }
 
     /// When it did so last; `None`: it is not watched.
-    #[allow(dead_code, reason = "for health and the page")]
     pub fn checked(&self, mailbox: &MailboxName) -> Option<Checked> {
         self.known().checked.get(mailbox).copied()
     }
@@ -307,9 +310,24 @@ impl States {
         self.known().is_ready
     }
 
+    /// A configuration was taken.
+    pub fn loads(&self, now: Timestamp) {
+        self.known().loaded = Some(now);
+    }
+
+    /// When one was taken last.
+    pub fn loaded(&self) -> Option<Timestamp> {
+        self.known().loaded
+    }
+
     /// The loop that takes up work made a turn.
     pub fn turned(&self) {
         self.known().turned = Instant::now();
+    }
+
+    /// Whether that was lately.
+    pub fn is_turning(&self) -> bool {
+        self.since_turn() < TURN_PATIENCE
     }
 
     /// How long ago that was.

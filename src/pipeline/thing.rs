@@ -40,6 +40,46 @@ pub enum Thing {
 }
 
 impl Thing {
+    /// The words of `kind`.
+    pub const KINDS: [&str; 11] = [
+        "mailbox",
+        "settling",
+        "connection",
+        "permission",
+        "missing",
+        "smtp",
+        "report",
+        "webhook",
+        "canary",
+        "configuration",
+        "http",
+    ];
+
+    /// What kind of thing it is, without its name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Thing::Mailbox(_) => "mailbox",
+            Thing::Settling(_) => "settling",
+            Thing::Connection(_) => "connection",
+            Thing::Permission(..) => "permission",
+            Thing::Missing(..) => "missing",
+            Thing::Smtp => "smtp",
+            Thing::Report => "report",
+            Thing::Webhook => "webhook",
+            Thing::Canary(_) => "canary",
+            Thing::Configuration => "configuration",
+            Thing::Http => "http",
+        }
+    }
+
+    /// Where it is: the mailbox or the connection, without what operators alone are told.
+    pub fn place(&self) -> String {
+        match self.connection() {
+            Some(connection) => format!("connection {connection}"),
+            None => self.to_string(),
+        }
+    }
+
     /// The part of a connection that is at fault.
     pub fn at_fault(connection: &ConnectionName, fault: &Fault) -> Thing {
         let connection = connection.clone();

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -179,7 +179,10 @@ impl Crew {
                     };
                     through(&crew.world, in_hand).await;
                 }
-                Ok(None) => end(&crew.world, &work, without_octets(&crew.world, &work)).await,
+                Ok(None) => {
+                    let began = Instant::now();
+                    end(&crew.world, &work, began, without_octets(&crew.world, &work)).await;
+                }
                 Err(error) => {
                     let (id, mailbox) = (work.claim.entry.0, &work.place.mailbox.0);
                     tracing::error!(id, mailbox, "message {id} can not be loaded: {error}");

@@ -8,6 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +19,9 @@ use crate::{
     effect::live::Live,
     generation::Generation,
     halo::registry::Registry,
-    journal::{Journal, Queue},
+    journal::{Change, Journal, Queue},
     mailbox::Turns,
+    metrics::Meters,
     oauth::SignIns,
     web::Web,
 };
@@ -104,6 +106,8 @@ impl World {
             outbox: live.posted.clone(),
             ..Bells::default()
         };
+        let state = States::default();
+        state.loads(clock.now());
         Ok(World {
             live,
             web: Web::default(),
@@ -115,7 +119,7 @@ impl World {
             turns: Turns::default(),
             hostname,
             bells,
-            state: States::default(),
+            state,
             salt: Salt::new().map_err(|_| "the system gives no random numbers".to_owned())?,
             canary: Canaries::default(),
             began,
@@ -123,6 +127,23 @@ impl World {
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),
         })
+    }
+
+    /// What is counted as it happens.
+    pub fn meters(&self) -> &Meters {
+        &self.halos.meters
+    }
+
+    /// Whether the journal takes a change within this time; otherwise why not.
+    pub async fn takes_a_change(&self, patience: Duration) -> Result<(), String> {
+        let change = Change::Kept {
+            name: "alive".to_owned(),
+            value: json!(self.clock.now()),
+        };
+        match tokio::time::timeout(patience, self.journal.write(change)).await {
+            Ok(written) => written.map(drop).map_err(|error| error.to_string()),
+            Err(_) => Err(format!("the journal has taken no change for {} s", patience.as_secs())),
+        }
     }
 
     /// How long until something of this queue falls due, at most `longest`.

@@ -41,6 +41,7 @@ mod killed;
 mod logging;
 mod mails;
 mod many_mailboxes;
+mod measuring;
 mod oauth;
 mod on_error;
 mod once;

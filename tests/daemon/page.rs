@@ -410,10 +410,7 @@ fn whatever_a_mail_is_made_of_its_page_is_plain_and_bounded() {
         ] {
             let body = get(address, &path).body;
             assert!(body.len() < 300_000, "{path}: {} octets", body.len());
-            assert!(
-                !body.contains("<script"),
-                "{path}: {body}"
-            );
+            assert!(!body.contains("<script"), "{path}: {body}");
             let odd = |c: char| {
                 (c.is_control() && c != '\n' && c != '\t')
                     || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -98,6 +98,11 @@ impl Daemon {
         (status.code().unwrap_or(-1), began.elapsed())
     }
 
+    /// Whether it runs no more.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end, however it comes.
     pub fn died(mut self) -> ExitStatus {
         self.child.wait().unwrap()

@@ -15,4 +15,5 @@ mod outbox;
 mod receiving;
 mod retention;
 mod sqlite;
+mod survey;
 mod world;

@@ -7,6 +7,7 @@ use crate::{
     action::StepError,
     effect::{Answer, NewMail},
     journal::{Change, Receipt},
+    metrics::Metric,
 };
 
 impl Writing<'_> {
@@ -25,7 +26,11 @@ impl Writing<'_> {
             .await
             .map_err(later)?
         {
-            Receipt::Suppressed(reason) => Err(StepError::Failed { reason }),
+            Receipt::Suppressed(reason) => {
+                let meters = &self.live.halos.meters;
+                meters.add(Metric::Letters, &["suppressed"], 1);
+                Err(StepError::Failed { reason })
+            }
             Receipt::Stale => Err(self.taken_over()),
             _ => {
                 self.live.posted.notify_one();

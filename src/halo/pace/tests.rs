@@ -26,7 +26,8 @@ fn pace(count: u32, journal: &Arc<dyn Journal>) -> Pace {
         longest: 60 * SECOND,
     };
     let ledger = Ledger::new(journal.clone(), &ConnectionName("main".into()));
-    Pace::new(rate, hold, SECOND, Some(ledger))
+    let meter = Meter::new(ConnectionName("main".into()), Arc::default());
+    Pace::new(rate, (hold, SECOND), Some(ledger), meter)
 }
 
 /// How many requests may leave without waiting; they do.

@@ -47,6 +47,18 @@ pub(super) enum Grant {
     Held(Duration),
 }
 
+/// How much of the window is used.
+#[derive(Debug, Clone, Copy)]
+pub struct Used {
+    /// What may leave within `per`.
+    pub slots: usize,
+    pub per: Duration,
+    /// What counts towards it now.
+    pub used: usize,
+    /// Nothing leaves for so long; zero: it flows.
+    pub held: Duration,
+}
+
 impl Window {
     pub(super) fn new(rate: Rate, backoff: Backoff) -> Window {
         Window {
@@ -176,6 +188,16 @@ impl Window {
         if let Some(until) = kept.held_until {
             let left = Duration::from_millis(u64::try_from(until - now.as_millisecond()).unwrap_or(0));
             self.held_until = Some(here + left.min(LONGEST_HOLD));
+        }
+    }
+
+    pub(super) fn used(&mut self, now: Instant) -> Used {
+        self.forget_the_old(now);
+        Used {
+            slots: self.most(),
+            per: self.rate.per,
+            used: self.in_flight + self.ended.len(),
+            held: self.held(now).unwrap_or_default(),
         }
     }
 

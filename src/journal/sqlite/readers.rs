@@ -31,6 +31,11 @@ impl Readers {
         }
     }
 
+    /// Where the database lies.
+    pub(super) fn path(&self) -> Arc<PathBuf> {
+        self.path.clone()
+    }
+
     /// Reads what the last commit left, or a later one.
     pub(super) async fn read<T, F>(&self, look: F) -> Result<T, JournalError>
     where

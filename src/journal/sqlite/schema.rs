@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_rule_count.sql"),
     include_str!("migrations/0013_listing.sql"),
     include_str!("migrations/0014_way.sql"),
+    include_str!("migrations/0015_survey.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".

@@ -8,9 +8,11 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use jiff::Timestamp;
+use prometheus_client::metrics::histogram::Histogram;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,6 +20,7 @@ use crate::{
     clock::Clock,
     crash::{self, Step},
     journal::JournalError,
+    metrics::{self, Metric},
 };
 
 /// No commit holds more jobs than this, nor begins another one beyond so many octets: a commit stays well below
@@ -112,6 +115,7 @@ pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
+    times: Histogram,
 }
 
 impl Writer {
@@ -121,12 +125,13 @@ impl Writer {
         F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
-        let commits = Arc::new(AtomicU64::new(0));
+        let (commits, times) = (Arc::new(AtomicU64::new(0)), metrics::histogram(Metric::JournalCommits));
         let pen = Pen {
             db,
             clock,
             turn: Cell::new(false),
             commits: commits.clone(),
+            times: times.clone(),
         };
         let (job, mut answered) = job(0, first);
         pen.commit(vec![job]);
@@ -140,6 +145,7 @@ impl Writer {
             jobs: Some(jobs),
             thread: Some(thread),
             commits,
+            times,
         })
     }
 
@@ -160,6 +166,11 @@ impl Writer {
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
+
+    /// How long each took.
+    pub(super) fn commit_times(&self) -> Histogram {
+        self.times.clone()
+    }
 }
 
 impl Drop for Writer {
@@ -177,6 +188,7 @@ struct Pen {
     clock: Clock,
     turn: Cell<bool>,
     commits: Arc<AtomicU64>,
+    times: Histogram,
 }
 
 impl Pen {
@@ -207,6 +219,7 @@ impl Pen {
     }
 
     fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), JournalError> {
+        let began = Instant::now();
         self.run("BEGIN IMMEDIATE")?;
         for job in jobs {
             self.run("SAVEPOINT job")?;
@@ -226,6 +239,7 @@ impl Pen {
         }
         crash::across(Step::Committed, || self.run("COMMIT"))?;
         self.commits.fetch_add(1, Ordering::Relaxed);
+        self.times.observe(began.elapsed().as_secs_f64());
         Ok(())
     }
 
@@ -257,6 +271,7 @@ mod tests {
             clock: Clock::system(),
             turn: Cell::new(false),
             commits: Arc::default(),
+            times: metrics::histogram(Metric::JournalCommits),
         }
     }
 

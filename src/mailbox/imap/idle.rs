@@ -16,7 +16,7 @@ use super::{
 use crate::mailbox::{MailboxError, Woke};
 
 /// RFC 2177 allows 29 minutes; routers forget a silent connection sooner.
-const LONGEST: Duration = Duration::from_secs(10 * 60);
+pub(in crate::mailbox) const LONGEST: Duration = Duration::from_secs(10 * 60);
 /// How long the answer to DONE may take at most: it needs no work of the server. Whoever is silent for longer is gone,
 /// and with the default `poll_interval` that is noticed well within two minutes.
 const ANSWER: Duration = Duration::from_secs(30);

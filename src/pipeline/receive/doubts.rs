@@ -206,7 +206,7 @@ impl Watched {
         };
         let receipt = self.world.journal.write(Change::Received(Box::new(received))).await?;
         if let Receipt::New(entry, _) = receipt {
-            self.ended_at_once(entry, "", &Some(end)).await?;
+            self.ended_at_once(entry, "", now, &Some(end)).await?;
         }
         self.doubts.known().doubts.remove(&listed.spot);
         self.keep_doubts().await?;

@@ -4,6 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -16,7 +17,7 @@ use crate::{
     outcome::{Outcome, Reason},
     pipeline::{
         lane::{Held, kib},
-        log_reception,
+        log_reception, measure,
         work::{self, InHand},
     },
 };
@@ -191,7 +192,10 @@ impl Watched {
     async fn hand_over(&self, kept: Kept) -> Result<(), ReceiveError> {
         let bells = &self.world.bells;
         match kept.receipt? {
-            Receipt::New(entry, _) if kept.end.is_some() => self.ended_at_once(entry, &kept.from, &kept.end).await?,
+            Receipt::New(entry, _) if kept.end.is_some() => {
+                self.ended_at_once(entry, &kept.from, kept.internal_date, &kept.end)
+                    .await?;
+            }
             Receipt::New(_, Some(claim)) => {
                 let work = Work::first(claim, kept.place, kept.internal_date, self.world.clock.now());
                 let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
@@ -213,6 +217,7 @@ impl Watched {
             Receipt::Duplicate { entry, of } => {
                 let reason = format!("a copy of message {of}");
                 log_reception(entry, &self.name, &kept.from, ("duplicate", &reason));
+                self.measure(entry, Outcome::Duplicate.word(), kept.internal_date);
                 bells.settle(&self.name).notify_one();
             }
             Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),
@@ -221,15 +226,22 @@ impl Watched {
         Ok(())
     }
 
+    fn measure(&self, entry: EntryId, outcome: &str, internal_date: Timestamp) {
+        let now = self.world.clock.now();
+        measure::outcome(&self.world, entry, outcome, (internal_date, now));
+    }
+
     /// What ends with its reception: a skipped backlog is left where it lies, what is too large is reported.
     pub(super) async fn ended_at_once(
         &self,
         entry: EntryId,
         from: &str,
+        internal_date: Timestamp,
         end: &Option<(Outcome, String)>,
     ) -> Result<(), ReceiveError> {
         let Some((outcome, reason)) = end else { return Ok(()) };
         log_reception(entry, &self.name, from, (outcome.word(), reason));
+        self.measure(entry, outcome.word(), internal_date);
         if *outcome == Outcome::Ignored {
             self.world
                 .journal
@@ -256,7 +268,7 @@ fn header_of(octets: &[u8]) -> &[u8] {
 struct Kept {
     receipt: Result<Receipt, JournalError>,
     place: Place,
-    internal_date: jiff::Timestamp,
+    internal_date: Timestamp,
     octets: Bytes,
     /// The author's address.
     from: String,

@@ -1,0 +1,71 @@
+//! `/metrics`: what the meters have counted, and what is read for the scrape, from one look at the journal.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, prometheus_text, text},
+    registry::Registry,
+};
+
+use crate::{metrics, pipeline::World};
+
+mod process;
+mod read;
+
+use read::Read;
+
+/// With exemplars.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is served here.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(world: &Arc<World>) -> Router<S> {
+    Router::new().route("/metrics", get(serve)).with_state(world.clone())
+}
+
+async fn serve(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
+    let is_open = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| accept.as_bytes().windows(11).any(|part| part == b"openmetrics"));
+    let survey = world.journal.survey().await;
+    let survey = survey.inspect_err(|error| tracing::error!("{error}")).ok();
+    // Thousands of mailboxes are a megabyte of text: no other task shall wait for it.
+    let written = tokio::task::spawn_blocking(move || text_of(Read { world, survey }, is_open)).await;
+    match written {
+        Ok(Ok(text)) => {
+            let format = if is_open {
+                OPEN_METRICS
+            } else {
+                prometheus_text::CONTENT_TYPE
+            };
+            ([(header::CONTENT_TYPE, format)], text).into_response()
+        }
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn text_of(read: Read, is_open: bool) -> Result<String, fmt::Error> {
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    registry.register_collector(Box::new(read));
+    if is_open {
+        text::encode(&mut text, &registry)?;
+    } else {
+        prometheus_text::encode(&mut text, &registry)?;
+    }
+    Ok(text)
+}
+
+impl Collector for Read {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let meters = self.world.meters();
+        metrics::encode(&mut encoder, meters, |metric, samples| self.write(metric, samples))
+    }
+}
