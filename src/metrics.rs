@@ -197,3 +197,67 @@ impl Samples<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::{collector::Collector, encoding::text, registry::Registry};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Counted(Meters);
+
+    impl Collector for Counted {
+        fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+            encode(&mut encoder, &self.0, |metric, mut samples| match metric {
+                Metric::MessagesSeen => samples.one(&["support"], 3),
+                Metric::Build => samples.one(&["1.2.3"], 1),
+                _ => samples.counted(),
+            })
+        }
+    }
+
+    /// The lines of this metric.
+    fn lines(meters: Meters, start: &str) -> Vec<String> {
+        let (mut registry, mut text) = (Registry::default(), String::new());
+        registry.register_collector(Box::new(Counted(meters)));
+        text::encode(&mut text, &registry).unwrap();
+        let of = text.lines().filter(|line| line.starts_with(start));
+        of.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_counter_is_known_before_the_first() {
+        let meters = Meters::default();
+        meters.add(Metric::Letters, &["refused"], 0);
+        assert_eq!(
+            lines(meters, "halo_intake_letters"),
+            ["halo_intake_letters_total{result=\"refused\"} 0"]
+        );
+    }
+
+    #[test]
+    fn an_observation_names_its_message_and_a_name_can_not_break_out_of_its_label() {
+        let meters = Meters::default();
+        meters.observe(
+            Metric::Attempts,
+            &["a\"b\nc"],
+            Duration::from_secs(400),
+            Some(EntryId(17)),
+        );
+        let lines = lines(meters, "halo_intake_attempt");
+        let last =
+            "halo_intake_attempt_duration_seconds_bucket{le=\"+Inf\",result=\"a\\\"b\\nc\"} 1 # {id=\"17\"} 400.0";
+        assert_eq!(lines.last().unwrap(), last);
+    }
+
+    #[test]
+    fn what_is_read_is_written_with_unit_and_suffix() {
+        let of = |start| lines(Meters::default(), start);
+        assert_eq!(
+            of("halo_intake_messages_seen"),
+            ["halo_intake_messages_seen_total{mailbox=\"support\"} 3.0"]
+        );
+        assert_eq!(of("halo_intake_build"), ["halo_intake_build_info{version=\"1.2.3\"} 1"]);
+    }
+}

@@ -357,3 +357,29 @@ fn a_mailbox_that_is_silent_for_three_intervals_makes_health_red_until_it_answer
     assert_eq!(health(port, 200), "ok\n");
     assert_eq!(daemon.stop().0, 0);
 }
+
+#[test]
+fn a_journal_that_takes_no_change_makes_health_red_and_the_end_of_a_client_secret_is_told() {
+    let mut world = World::new(USERS);
+    let port = served(&mut world);
+    world.more(
+        "[mailbox.cloud]\ntype = \"imap\"\nhost = \"127.0.0.1\"\nport = 1\nusername = \"cloud@desk.example\"\n\
+         [mailbox.cloud.oauth]\nprovider = \"other\"\ntoken_url = \"http://127.0.0.1:1/token\"\nclient_id = \"intake\"\n\
+         client_secret = \"s3cr3t\"\nclient_secret_expires = \"2030-05-31\"\n",
+    );
+    let daemon = Daemon::start(&world, &[]);
+    assert!(health(port, 200).starts_with("ok\n"));
+    // Midnight after that day.
+    let end = "2030-06-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
+    let told = Scrape::now(port)
+        .value("halo_intake_client_secret_expiry_timestamp_seconds{kind=\"mailbox\",mailbox=\"cloud\"}");
+    assert_eq!(told, f64::from(i32::try_from(end).unwrap()));
+    let database = rusqlite::Connection::open(world.state_dir().join("journal.db")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let said = health(port, 503);
+    assert!(said.starts_with("the journal has taken no change for 4 s\n"), "{said}");
+    assert_eq!(Scrape::now(port).value("halo_intake_journal_readable"), 1.0);
+    database.execute_batch("ROLLBACK").unwrap();
+    assert!(health(port, 200).starts_with("ok\n"));
+    assert_eq!(daemon.stop().0, 0);
+}

@@ -89,11 +89,18 @@ impl Read {
         }
         let Some(survey) = &self.survey else { return Ok(()) };
         match metric {
-            Metric::MessagesSeen => {
-                let mut totals = survey.totals.iter();
-                totals.try_for_each(|(mailbox, totals)| samples.one(&[&mailbox.0], totals.seen))
-            }
-            Metric::Messages => messages(survey, &mut samples),
+            Metric::MessagesSeen => self.of_each(survey, |mailbox| {
+                let seen = survey.totals.get(mailbox).map_or(0, |totals| totals.seen);
+                samples.one(&[&mailbox.0], seen)
+            }),
+            Metric::Messages => self.of_each(survey, |mailbox| {
+                let totals = survey.totals.get(mailbox);
+                let mut words = words();
+                words.try_for_each(|word| {
+                    let count = totals.and_then(|totals| totals.by_state.get(word));
+                    samples.one(&[&mailbox.0, word], count.copied().unwrap_or(0))
+                })
+            }),
             Metric::RuleMatches => {
                 let mut rules = survey.rules.iter();
                 rules.try_for_each(|(rule, count)| samples.one(&[rule], count.matched))
@@ -220,19 +227,12 @@ fn whose(mailbox: Option<&MailboxName>) -> [&str; 2] {
     mailbox.map_or(["smtp", ""], |mailbox| ["mailbox", &mailbox.0])
 }
 
-/// All outcomes of each mailbox, also those that no message has.
-fn messages(survey: &Survey, samples: &mut Samples<'_>) -> fmt::Result {
-    let words = Outcome::ALL
+/// What may have become of a message.
+fn words() -> impl Iterator<Item = &'static str> {
+    Outcome::ALL
         .map(Outcome::word)
         .into_iter()
-        .chain(["pending", "deferred"]);
-    for (mailbox, totals) in &survey.totals {
-        for word in words.clone() {
-            let count = totals.by_state.get(word).copied().unwrap_or(0);
-            samples.one(&[&mailbox.0, word], count)?;
-        }
-    }
-    Ok(())
+        .chain(["pending", "deferred"])
 }
 
 fn token(
