@@ -48,9 +48,9 @@ fn says_what_would_be_done_and_waits(world: &World) {
     let line = daemon.says("are there at the first start");
     for part in [
         "3 would be completed",
-        "1 would be ignored",
-        "1 would be bounced",
-        "1 would be failed (1 no_author)",
+        "1 ignored",
+        "1 bounced",
+        "1 failed (1 no_author)",
         "2 users would be created",
         "say backlog = \"process\" or \"skip\" in [mailbox.support] and reload",
     ] {

@@ -31,6 +31,8 @@ use crate::{
 const LOOKED_AT: usize = 500;
 /// So many are fetched at a time, so that the server is not kept waiting while Halo is asked.
 const BATCH: usize = 25;
+/// In the place of an outcome.
+const UNTOLD: &str = "can not be told";
 /// So many reasons are named of each outcome.
 const REASONS: usize = 3;
 
@@ -184,7 +186,7 @@ fn concluded(end: End, reading: &Reading<'_>, trace: &Trace, now: Timestamp) -> 
             ..
         } => return Err(ReceiveError::Unasked { reason }),
         End::Deferred { reason, .. } | End::Held { reason, .. } => Err(("deferred", reason)),
-        End::Untold { what } => Err(("can not be told", what)),
+        End::Untold { what } => Err((UNTOLD, what)),
         end => Ok(reading.attempted(now, 0.0).change(end, trace)),
     })
 }
@@ -227,9 +229,9 @@ fn made(trace: &Trace) -> BTreeMap<&'static str, usize> {
     let mut made = BTreeMap::new();
     for call in calls.filter(|call| is_creation(call)) {
         let what = match call.path.split('?').next() {
-            Some("/Users") => "users",
-            Some("/Client") => "clients",
-            Some("/Tickets") => "tickets",
+            Some("/Users") => "user",
+            Some("/Client") => "client",
+            Some("/Tickets") => "ticket",
             _ => continue,
         };
         *made.entry(what).or_default() += 1;
@@ -255,18 +257,14 @@ struct Found {
 impl Found {
     fn add(&mut self, told: Told) {
         self.looked_at += 1;
-        let made: Vec<String> = told
-            .made
-            .iter()
-            .map(|(what, count)| format!("{count} {what}"))
-            .collect();
+        let made = counted(&told.made);
         let columns = [
             told.date.to_string(),
             line(&told.from),
             line(&told.subject),
             told.outcome.clone(),
             line(&told.reason),
-            made.join(", "),
+            made,
         ];
         self.lines.push(format!("{}\n", columns.join("\t")));
         let reasons = self.outcomes.entry(told.outcome).or_default();
@@ -278,34 +276,35 @@ impl Found {
 
     /// `1,200 messages are there at the first start; of the newest 500, 480 would be completed, …`
     fn summary(&self, there: usize) -> String {
-        let words = Outcome::ALL
-            .map(Outcome::word)
-            .into_iter()
-            .chain(["deferred", "can not be told"]);
+        let words = Outcome::ALL.map(Outcome::word).into_iter().chain(["deferred", UNTOLD]);
         let of = |word: &str| Some((word.to_owned(), self.outcomes.get(word)?));
-        let parts: Vec<String> = words
-            .filter_map(of)
-            .map(|(word, reasons)| {
-                let count: usize = reasons.values().sum();
-                let verb = if word == "can not be told" { "" } else { "would be " };
-                format!("{count} {verb}{word}{}", named(reasons))
-            })
-            .collect();
+        let mut verb = "would be ";
+        let mut part = |(word, reasons): (String, &BTreeMap<String, usize>)| {
+            let verb = if word == UNTOLD { "" } else { std::mem::take(&mut verb) };
+            let count: usize = reasons.values().sum();
+            format!("{count} {verb}{word}{}", named(reasons))
+        };
+        let parts: Vec<String> = words.filter_map(of).map(&mut part).collect();
         let mut text = format!("{there} messages are there at the first start; ");
         if there > self.looked_at {
             text += &format!("of the newest {}, ", self.looked_at);
         }
         text += &parts.join(", ");
-        let made: Vec<String> = self
-            .made
-            .iter()
-            .map(|(what, count)| format!("{count} {what}"))
-            .collect();
+        let made = counted(&self.made);
         if !made.is_empty() {
-            text += &format!("; {} would be created", made.join(", "));
+            text += &format!("; {made} would be created");
         }
         text
     }
+}
+
+/// `1 user, 2 clients`
+fn counted(made: &BTreeMap<&'static str, usize>) -> String {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let parts = made
+        .iter()
+        .map(|(what, count)| format!("{count} {what}{}", plural(*count)));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// The most frequent reasons in brackets, where there are any.
@@ -334,7 +333,7 @@ mod tests {
         Told {
             outcome: outcome.to_owned(),
             reason: reason.to_owned(),
-            made: Some(("users", users))
+            made: Some(("user", users))
                 .filter(|(_, count)| *count > 0)
                 .into_iter()
                 .collect(),
@@ -355,8 +354,8 @@ mod tests {
         ] {
             found.add(told(outcome, reason, users));
         }
-        let rest = "2 would be completed, 1 would be failed (1 no_author), 1 can not be told (1 GET https://desk.example/); \
-                    1 users would be created";
+        let rest = "2 would be completed, 1 failed (1 no_author), 1 can not be told (1 GET https://desk.example/); \
+                    1 user would be created";
         let begin = "messages are there at the first start;";
         assert_eq!(found.summary(4), format!("4 {begin} {rest}"));
         assert_eq!(found.summary(50_000), format!("50000 {begin} of the newest 4, {rest}"));
@@ -366,7 +365,7 @@ mod tests {
     fn a_line_of_the_list_is_one_line_whatever_a_mail_holds() {
         let mut found = Found::default();
         found.add(told("completed", "", 1));
-        let expected = "1970-01-01T00:00:00Z\tann@customer.example\ta b c [2J\tcompleted\t\t1 users\n";
+        let expected = "1970-01-01T00:00:00Z\tann@customer.example\ta b c [2J\tcompleted\t\t1 user\n";
         assert_eq!(found.lines, [expected]);
     }
 }
