@@ -70,9 +70,7 @@ pub enum ReceiveError {
         count: u32,
     },
     /// Operators were told what would be done with it, and nobody has said what it means.
-    #[error(
-        "{text}; say backlog = \"process\" or \"skip\" in [mailbox.{mailbox}] and reload, until then the mailbox waits"
-    )]
+    #[error("waits until backlog is \"process\" or \"skip\" in [mailbox.{mailbox}], and a reload: {text}")]
     Waits {
         /// What would be done.
         text: String,

@@ -52,7 +52,7 @@ fn says_what_would_be_done_and_waits(world: &World) {
         "1 bounced",
         "1 failed (1 no_author)",
         "2 users would be created",
-        "say backlog = \"process\" or \"skip\" in [mailbox.support] and reload",
+        "waits until backlog is \"process\" or \"skip\" in [mailbox.support], and a reload: 6 messages",
     ] {
         assert!(line.contains(part), "{part} is not in {line}");
     }
