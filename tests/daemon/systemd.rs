@@ -121,3 +121,12 @@ fn a_journal_that_takes_no_changes_feeds_no_watchdog() {
     database.execute_batch("ROLLBACK").unwrap();
     manager.waits_for("WATCHDOG=1");
 }
+
+#[test]
+fn a_mailbox_that_waits_for_a_word_says_so_in_the_status_line() {
+    let world = World::new(USERS);
+    world.more("[mailbox.support]\nbacklog = \"report\"\n");
+    world.mail("Ann <ann@stranger.example>", "Was there before");
+    let mut manager = Manager::start(&world);
+    manager.waits_for("mailbox support: waits until backlog is \"process\" or \"skip\"");
+}
