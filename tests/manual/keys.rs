@@ -11,7 +11,7 @@ const HEAD: &str = "\
 
 This page is made from [the sample](../config/halo-intake.toml) (`UPDATE=1 cargo test --test manual`), which loads as it stands. Kinds of values and how parts come together are in
 [configuration.md](configuration.md), the keys of `oauth` in [its part on OAuth 2](configuration.md#signing-in-with-oauth-2), the keys of steps in [reference.md](reference.md). Where the
-third column says *example* there is no default: the key is needed, or without it the thing is off.
+third column says *example* it shows no default: the key is needed, or without it the thing, or the whole table, is off.
 ";
 
 #[test]
