@@ -99,7 +99,6 @@ impl Selection {
             since: self.since.as_deref().map(|text| since(text, now)).transpose()?,
             grep: self.grep.clone(),
             limit,
-            ..RowFilter::default()
         })
     }
 }

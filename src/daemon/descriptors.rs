@@ -2,8 +2,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The journal, Halo, SMTP, the control socket, what the runtime has, files that are being read.
-const BESIDES: u64 = 128;
+/// The journal, Halo, SMTP, the control socket, what the runtime has, files that are being read, and those who look at
+/// the page.
+const BESIDES: u64 = 192;
 /// A mailbox waits on one connection, and settles on another for a while.
 const OF_A_MAILBOX: u64 = 2;
 
@@ -44,6 +45,6 @@ mod tests {
     #[test]
     fn a_few_mailboxes_need_no_more_than_every_process_has_and_thousands_do() {
         assert!(wanted(400) < 1024);
-        assert_eq!(wanted(2_000), 4_128);
+        assert_eq!(wanted(2_000), 4_192);
     }
 }

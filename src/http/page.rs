@@ -7,6 +7,7 @@ use std::future::Future;
 use axum::{
     Extension, Router,
     extract::{Request, State},
+    http::Method,
     middleware::Next,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -75,14 +76,19 @@ pub async fn for_readers(
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(refused) => refuse(refused, request.uri()),
+        Err(refused) => refuse(&refused, &request),
     }
 }
 
-fn refuse(refused: Refused, uri: &axum::http::Uri) -> Response {
+fn refuse(refused: &Refused, request: &Request) -> Response {
+    // Whoever sent a form comes back to no form.
+    let path = request
+        .uri()
+        .path_and_query()
+        .filter(|_| request.method() != Method::POST);
     match refused {
-        Refused::SignIn | Refused::Wrong => sign_in::asked_for(uri.path_and_query().map_or("/", |path| path.as_str())),
-        other => Refusal::of_token(&other).into_response(),
+        Refused::SignIn | Refused::Wrong => sign_in::asked_for(path.map_or("/", |path| path.as_str())),
+        other => Refusal::of_token(other).into_response(),
     }
 }
 

@@ -15,8 +15,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// So many connections at a time; who comes then waits until one of them ends.
-const PLACES: usize = 100;
+/// So many connections at a time; who comes then waits until one of them ends. `daemon::descriptors` has room for them.
+const PLACES: usize = 64;
 /// A header that is not there after this time does not come. The next request of a connection has so long, too.
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
 /// A longer header is none of a browser's.

@@ -19,7 +19,7 @@ pub struct Answered {
 
 /// Where a daemon serves, once it says so.
 pub fn served_at(daemon: &Daemon) -> SocketAddr {
-    let line = daemon.says("serves health, metrics and the page at http://");
+    let line = daemon.says("the page are served on http://");
     let (_, rest) = line.split_once("http://").unwrap();
     rest.split('/').next().unwrap().parse().unwrap()
 }

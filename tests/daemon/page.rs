@@ -477,3 +477,35 @@ fn those_who_take_a_message_slowly_leave_room_for_others() {
         get(address, "/message/1/raw").status == 200
     });
 }
+
+#[test]
+fn what_waits_and_why_stands_on_the_first_page() {
+    let world = world(None);
+    world.more("[halo.main]\nurl = \"http://127.0.0.1:1\"\n[smtp]\nport = 1\n");
+    world.mail("Jane Roe <jane@stranger.example>", "The printer is on fire");
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    world.wait_until("the outage is told", |_| {
+        let page = get(address, "/").body;
+        [
+            "connection main",
+            "can not be reached",
+            "1 deferred",
+            "The oldest without an outcome",
+            "1 letter in the outbox",
+        ]
+        .iter()
+        .all(|part| page.contains(part))
+    });
+    let page = get(address, "/").body;
+    let place = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part} is not in {page}"));
+    assert!(
+        place("connection main") < place("Mailboxes") && place("smtp") < place("Mailboxes"),
+        "{page}"
+    );
+    let message = get(address, "/message/1").body;
+    assert!(
+        message.contains("It comes again") && message.contains("deferred"),
+        "{message}"
+    );
+}

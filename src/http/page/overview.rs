@@ -1,6 +1,6 @@
 //! The first page: what needs somebody, the mailboxes, the connections, and what became of all messages.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Extension,
@@ -20,7 +20,7 @@ use crate::{
     config::{MailboxConfig, MailboxName, MailboxSource},
     generation::Generation,
     http::access::Caller,
-    journal::{Row, RowFilter, Totals},
+    journal::{Row, RowFilter, Survey, Totals},
     outcome::Outcome,
     pipeline::states::{Checked, Reading, States, Thing, Trouble},
 };
@@ -38,7 +38,7 @@ struct Overview {
     now: Timestamp,
     generation: Arc<Generation>,
     troubles: Vec<(Thing, Trouble)>,
-    totals: BTreeMap<MailboxName, Totals>,
+    survey: Survey,
     failed: Vec<Row>,
 }
 
@@ -47,7 +47,7 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
     let query = Query::of(query.as_deref());
     let world = &site.0.world;
     let now = world.clock.now();
-    let (totals, failed) = site
+    let (survey, failed) = site
         .look(move |journal| async move {
             let filter = RowFilter {
                 outcome: Some(Outcome::Failed.word().to_owned()),
@@ -55,14 +55,14 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
                 limit: Some(MOST_FAILED + 1),
                 ..RowFilter::default()
             };
-            Ok((journal.totals().await?, journal.rows(filter).await?))
+            Ok((journal.survey().await?, journal.rows(filter).await?))
         })
         .await?;
     let overview = Overview {
         now,
         generation: world.generation.load_full(),
         troubles: world.state.troubles(),
-        totals,
+        survey,
         failed,
     };
     let again = (query.text("again") == "on").then_some(AGAIN);
@@ -79,7 +79,7 @@ impl Overview {
             h1 { "Overview" }
             (self.needs_somebody())
             (self.mailboxes(state, all))
-            (self.connections(state))
+            (self.connections())
             p .faint {
                 "Configuration " code { (self.generation.digest) } " of " code { (self.generation.path.display()) } ". "
                 @if again { a href="/" { "Stop renewing this page" } }
@@ -123,6 +123,7 @@ impl Overview {
             mailboxes.len().min(MOST_MAILBOXES)
         };
         let gone = self
+            .survey
             .totals
             .keys()
             .filter(|name| !self.generation.config.mailboxes.contains_key(name));
@@ -148,15 +149,18 @@ impl Overview {
     }
 
     fn mailbox(&self, name: &MailboxName, config: Option<&MailboxConfig>, state: &States) -> Markup {
-        let totals = self.totals.get(name).cloned().unwrap_or_default();
+        let totals = self.survey.totals.get(name).cloned().unwrap_or_default();
         html! {
-            article .card.mailbox {
-                h3 { (words::line(&name.0)) }
-                p { (self.state_of(name, config, state)) }
-                @if let Some(config) = config {
-                    p .faint { (source(config)) }
+            article .card {
+                div .line {
+                    h3 { (words::line(&name.0)) }
+                    span { (self.state_of(name, config, state)) }
+                    @if let Some(config) = config { span .faint { (source(config)) } }
                 }
                 (counts(name, &totals))
+                @if let Some(oldest) = self.survey.oldest_open.get(name) {
+                    p { "The oldest without an outcome was received " (words::time(*oldest, self.now)) }
+                }
             }
         }
     }
@@ -192,36 +196,55 @@ impl Overview {
         }
     }
 
-    fn connections(&self, state: &States) -> Markup {
+    fn connections(&self) -> Markup {
         let config = &self.generation.config;
         html! {
             section aria-labelledby="connections" {
                 h2 #connections { "Connections" }
                 @for (name, halo) in &config.halo {
-                    @let of_it = self.troubles.iter().filter(|(thing, _)| thing.connection() == Some(name)).count();
-                    div .card {
+                    @let of_it = self.count(|thing| thing.connection() == Some(name));
+                    div .card.line {
                         h3 { "Halo " (name.0) }
-                        p { (self.chip(of_it, state.is_well(&Thing::Connection(name.clone())))) " " code { (halo.url) } }
-                        p .faint { "Up to " (halo.rate) " requests" }
+                        (chip(of_it))
+                        code { (halo.url) }
+                        span .faint { "up to " (halo.rate) " requests" }
                     }
                 }
                 @if let Some(smtp) = &config.smtp {
-                    @let of_it = self.troubles.iter().filter(|(thing, _)| matches!(thing, Thing::Smtp | Thing::Report)).count();
-                    div .card {
+                    div .card.line {
                         h3 { "SMTP" }
-                        p { (self.chip(of_it, state.is_well(&Thing::Smtp))) " " code { (smtp.host) ":" (smtp.port) } }
+                        (chip(self.count(|thing| matches!(thing, Thing::Smtp | Thing::Report))))
+                        code { (smtp.host) ":" (smtp.port) }
+                        (self.letters())
                     }
                 }
             }
         }
     }
 
-    fn chip(&self, troubles: usize, is_well: Option<bool>) -> Markup {
+    fn letters(&self) -> Markup {
         html! {
-            @if troubles > 0 { span .chip.bad { (words::count(troubles as u64, "trouble")) } }
-            @else if is_well == Some(true) { span .chip.good { "well" } }
-            @else { span .chip { "not used yet" } }
+            @match self.survey.oldest_letter {
+                None => { span .faint { "no letter waits" } }
+                Some(oldest) => {
+                    span .open { (words::count(self.survey.letters, "letter")) " in the outbox" }
+                    span { "the oldest of " (words::time(oldest, self.now)) }
+                }
+            }
         }
+    }
+
+    /// How many troubles there are of such things.
+    fn count(&self, of: impl Fn(&Thing) -> bool) -> usize {
+        self.troubles.iter().filter(|(thing, _)| of(thing)).count()
+    }
+}
+
+/// A connection that nothing is wrong with is said to be so, also where nobody has used it yet.
+fn chip(troubles: usize) -> Markup {
+    html! {
+        @if troubles == 0 { span .chip.good { "no trouble" } }
+        @else { span .chip.bad { "trouble" } }
     }
 }
 
@@ -242,8 +265,10 @@ fn counts(name: &MailboxName, totals: &Totals) -> Markup {
         .iter()
         .map(|outcome| outcome.word())
         .chain(["pending", "deferred"]);
+    let of = |word| totals.by_state.get(word).copied().unwrap_or(0);
     let counts: Vec<(&str, u64)> = words
-        .map(|word| (word, totals.by_state.get(word).copied().unwrap_or(0)))
+        .map(|word| (word, of(word)))
+        .filter(|(_, count)| *count > 0)
         .collect();
     let sum: u64 = counts.iter().map(|(_, count)| count).sum();
     html! {
@@ -252,11 +277,8 @@ fn counts(name: &MailboxName, totals: &Totals) -> Markup {
             @for (place, (word, count)) in counts.iter().enumerate() {
                 span .part {
                     @if place == 0 { "= " } @else { "+ " }
-                    @if *count == 0 { span .faint { "0 " (word) } }
-                    @else {
-                        a .(words::tone(word)) href=(query::path("/log", &[("mailbox", &name.0), ("outcome", word)])) {
-                            (count) " " (word)
-                        }
+                    a .(words::tone(word)) href=(query::path("/log", &[("mailbox", &name.0), ("outcome", word)])) {
+                        (count) " " (word)
                     }
                 }
             }

@@ -100,7 +100,7 @@ fn one_rule(rule: &RuleTrace, left: &mut usize) -> Markup {
 fn part(evaluated: &Evaluated) -> Markup {
     html! {
         li {
-            span .truth.(if evaluated.truth { "good" } else { "bad" }) { (evaluated.truth) } " "
+            (truth(evaluated)) " "
             code { (words::line(&evaluated.text)) }
             @for (name, value) in &evaluated.values {
                 span .read { " " code { (name) } " = " bdi { (words::value(value)) } }
@@ -108,6 +108,16 @@ fn part(evaluated: &Evaluated) -> Markup {
             @if !evaluated.parts.is_empty() { ul { @for inner in &evaluated.parts { (part(inner)) } } }
         }
     }
+}
+
+/// Of a part that was not reached nobody knows: those before it had decided.
+fn truth(evaluated: &Evaluated) -> Markup {
+    let (tone, word) = match (evaluated.asked, evaluated.truth) {
+        (false, _) => ("faint", "not asked"),
+        (_, true) => ("good", "true"),
+        (_, false) => ("open", "false"),
+    };
+    html! { span .truth.(tone) { (word) } }
 }
 
 fn step(step: &StepTrace) -> Markup {
