@@ -3,7 +3,10 @@
 use halo_intake::sandbox::{Fault, Mishap};
 use serde_json::{Value, json};
 
-use crate::world::{Ran, World};
+use crate::{
+    hook::{Hook, Said},
+    world::{Ran, World},
+};
 
 const RULES: &str = r#"
 [[rule]]
@@ -475,4 +478,80 @@ fn retry_says_beforehand_what_would_become_of_a_message() {
     let ran = world.run(&["retry", "1", "--dry-run", "--online"]);
     assert!(ran.stdout.contains("failed → completed"), "{}", ran.stdout);
     assert_eq!(world.only().0, "failed", "it was run");
+}
+
+#[test]
+fn a_server_of_others_says_what_it_said_and_is_not_asked_again() {
+    let said = Said::Answer(
+        200,
+        "Content-Type: application/json\r\n",
+        r#"{"class":"gold"}"#.to_owned(),
+    );
+    let hook = Hook::start(vec![said]);
+    let rules = r#"
+[[rule]]
+name = "hook"
+  [[rule.action]]
+  type = "http_request"
+  method = "GET"
+  url = "@HOOK@/who"
+  store_as = "who"
+
+  [[rule.action]]
+  type = "bounce"
+  when = "custom.who.json.class == 'none'"
+  message = "We do not know you."
+"#;
+    let world = World::new(&rules.replace("@HOOK@", &hook.url()));
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    world.once();
+    let new = against(&world, "'none'", "'gold'");
+    let (lines, summary) = replay(&world, new, &[]);
+    assert_eq!(counts(&summary), [0, 1, 0, 0], "{lines:#?}");
+    assert_eq!(
+        (text(&lines[0], "present"), text(&lines[0], "new")),
+        ("completed", "bounced")
+    );
+    let why = text(&lines[0], "why");
+    assert_eq!(
+        why,
+        "rule \"hook\", step 2 bounce: it runs now: custom.who.json.class == 'gold' is true (custom.who.json.class = \"gold\")"
+    );
+    let new = against(&world, "/who\"", "/whom\"");
+    let (lines, summary) = replay(&world, new, &["--online"]);
+    assert_eq!(counts(&summary), [0, 0, 1, 0], "{lines:#?}");
+    assert_eq!(hook.asked().len(), 1, "a replay asked it");
+}
+
+#[test]
+fn messages_of_one_kind_stay_in_their_ticket() {
+    let rules = r#"
+[[rule]]
+name = "alerts"
+  [[rule.action]]
+  type = "create_halo_ticket_from_email"
+  default_client = "Acme Ltd"
+  fold_by = "{{ email.from.domain }}"
+  fold_within = "8h"
+"#;
+    let world = World::new(rules);
+    let before = world.sandbox.tickets().len();
+    for subject in ["Disk full", "Disk still full", "Disk on fire"] {
+        world.mail("monitor@alerts.example", subject);
+        world.time_goes_on_until(60, "the end", |world| world.run(&["run", "--once"]).status == 0);
+    }
+    assert_eq!(world.sandbox.tickets().len(), before + 1);
+    let (lines, summary) = replay(&world, "halo-intake.toml", &["--all"]);
+    assert_eq!(
+        (counts(&summary), &summary["otherwise_than_recorded"]),
+        ([3, 0, 0, 0], &json!(0)),
+        "{lines:#?}"
+    );
+    // Of another kind each is the first, and what it would ask then nobody asked.
+    let new = against(&world, "{{ email.from.domain }}", "{{ email.subject }}");
+    let (lines, summary) = replay(&world, new, &[]);
+    assert_eq!(counts(&summary), [1, 0, 2, 0], "{lines:#?}");
+    let (lines, summary) = replay(&world, new, &["--online"]);
+    assert_eq!(counts(&summary), [1, 2, 0, 0], "{lines:#?}");
+    assert!(text(&lines[0], "why").contains("create the ticket"), "{lines:#?}");
 }
