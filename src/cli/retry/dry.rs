@@ -43,8 +43,10 @@ pub async fn print(generation: Generation, chosen: Vec<Row>, online: bool, forma
     };
     let unknown = Lookups::Assumed(Assume::Unknown);
     let mut dry = Dry::new(generation.clone(), unknown, Some(journal.clone()));
+    let ids = chosen.into_iter().map(|row| row.id).collect();
+    let as_they_ran = journal.rows_of(journal.as_they_ran(ids).await?).await?;
     let mut lines = Vec::new();
-    for row in chosen {
+    for row in as_they_ran {
         let Some(entry) = journal.entry(row.id).await? else {
             continue;
         };
