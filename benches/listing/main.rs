@@ -35,6 +35,7 @@ const QUESTIONS: &[&str] = &[
     "log --outcome bounced --mailbox quiet",
     "log --outcome failed --since 2h",
     "log --since 2h",
+    "log --since 200d --until 199d",
     "log --grep printer",
     "log --grep jane.doe --since 30d",
     "log --grep #FIRST#",

@@ -89,7 +89,8 @@ impl Conditions {
             values: Vec::new(),
         };
         if let Some(mailbox) = &filter.mailbox {
-            all.add("mailbox = ?", mailbox.0.clone());
+            // As its indexes name it.
+            all.add("mailbox || '' = ?", mailbox.0.clone());
         }
         if let Some(outcome) = &filter.outcome {
             all.add("word = ?", outcome.clone());
@@ -183,6 +184,16 @@ mod tests {
             walk(&filter)
         ));
         assert!(steps.len() == 1 && steps[0].contains(index), "{steps:#?}");
+    }
+
+    #[test]
+    fn no_other_statement_walks_a_mailbox() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = schema::open_writer(&folder.path().join("journal.db")).unwrap();
+        let sql =
+            "EXPLAIN QUERY PLAN SELECT min(id) FROM entry WHERE kind = 'uid' AND digest IN (1, 2) AND mailbox = 3";
+        let step: String = db.query_row(sql, [], |row| row.get("detail")).unwrap();
+        assert!(step.contains("entry_digest "), "{step}");
     }
 
     #[test]
