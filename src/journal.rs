@@ -140,7 +140,10 @@ pub struct LetterId(pub i64);
 #[derive(Debug, Clone)]
 pub struct Unsettled {
     pub entry: EntryId,
+    /// Where it lies now.
     pub place: Place,
+    /// It was moved there by an earlier outcome, and was not received from there.
+    pub was_moved: bool,
     pub outcome: Outcome,
     /// It is no mail of anybody else.
     pub is_canary: bool,

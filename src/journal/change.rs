@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Claim, EntryId, Folding, LetterId, Place, Standing};
+use super::{Claim, EntryId, Folding, LetterId, Place, Spot, Standing};
 use crate::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     crash::Step,
@@ -209,6 +209,9 @@ pub struct Settled {
     pub how: String,
     /// It still lies where it lay: its row is kept for good, so that it is known there.
     pub stays: bool,
+    /// The folder that it was moved to and where it lies there, as far as the server tells. Should it run again, it is
+    /// settled from there.
+    pub lies: Option<(String, Spot)>,
 }
 
 impl Settled {
@@ -217,6 +220,7 @@ impl Settled {
         Settled {
             how: how.into(),
             stays: true,
+            lies: None,
         }
     }
 
@@ -225,6 +229,15 @@ impl Settled {
         Settled {
             how: how.into(),
             stays: false,
+            lies: None,
+        }
+    }
+
+    /// The same, lying there now.
+    pub fn lying(self, folder: &str, spot: Spot) -> Settled {
+        Settled {
+            lies: Some((folder.to_owned(), spot)),
+            ..self
         }
     }
 }

@@ -79,6 +79,8 @@ pub struct Imap {
     selected: Option<Opened>,
     /// Destinations that are known to exist, as the server names them.
     destinations: BTreeSet<String>,
+    /// Where the last settling put messages: by their UIDs here, UIDVALIDITY and UID there.
+    landed: BTreeMap<u32, (u32, u32)>,
 }
 
 /// What we keep of a SELECT.
@@ -153,6 +155,7 @@ impl Imap {
             names,
             selected: None,
             destinations: BTreeSet::new(),
+            landed: BTreeMap::new(),
         })
     }
 

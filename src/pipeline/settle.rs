@@ -46,6 +46,33 @@ pub enum SettleError {
     Journal(#[from] JournalError),
 }
 
+impl Batch {
+    /// They lie where they were moved to, and stay there.
+    fn still_there(&self, how: &str) -> Vec<Settling> {
+        let there = |one: &Unsettled| Settled::leaving(how).lying(&self.folder, one.place.spot.clone());
+        self.messages.iter().map(|one| Settling::Done(there(one))).collect()
+    }
+}
+
+/// A message that lies where it was moved to earlier. What changes nothing of that leaves it there; nobody knows what
+/// else lies in that folder, so it is looked for by its UID alone.
+fn after_a_move(one: &Unsettled, how: &Settle, came: Settling) -> Settling {
+    let (Place { folder, spot, .. }, true) = (&one.place, one.was_moved) else {
+        return came;
+    };
+    match came {
+        Settling::Elsewhere => Settling::Done(Settled::leaving(format!("gone: {folder} was numbered anew"))),
+        Settling::Done(settled) if settled.stays => {
+            Settling::Done(Settled::leaving(settled.how).lying(folder, spot.clone()))
+        }
+        // The server told where it put it the first time, so it would now.
+        Settling::Done(settled) if settled.lies.is_none() && matches!(how, Settle::MoveTo(_)) => {
+            Settling::Done(Settled::leaving(format!("gone: it was not in {folder} any more")))
+        }
+        other => other,
+    }
+}
+
 /// Rings at each mailbox where something has waited for its time and that has come; a bell that was lost is so heard
 /// as well. One look for all of them: thousands of mailboxes mostly have nothing to settle.
 pub async fn remind(world: &World) {
@@ -82,6 +109,8 @@ struct Session {
 /// Messages of one folder that are settled in the same way.
 struct Batch {
     folder: String,
+    /// An earlier outcome moved them there.
+    were_moved: bool,
     how: Settle,
     messages: Vec<Unsettled>,
 }
@@ -150,13 +179,14 @@ impl Settler {
                 true => &Settle::Delete,
                 false => self.config.settle.get(&one.outcome).unwrap_or(&Settle::Keep),
             };
-            let known = batches
-                .iter_mut()
-                .find(|batch| batch.how == *how && batch.folder == one.place.folder);
+            let known = batches.iter_mut().find(|batch| {
+                batch.how == *how && batch.folder == one.place.folder && batch.were_moved == one.was_moved
+            });
             match known {
                 Some(batch) => batch.messages.push(one),
                 None => batches.push(Batch {
                     folder: one.place.folder.clone(),
+                    were_moved: one.was_moved,
                     how: how.clone(),
                     messages: vec![one],
                 }),
@@ -184,7 +214,9 @@ impl Settler {
 
     async fn settle(&self, session: &mut Option<Session>, batch: &Batch) -> Result<(), SettleError> {
         let was_folder = self.was_folder(&batch.folder);
-        let came = if batch.how == Settle::Keep {
+        let came = if batch.were_moved && batch.how == Settle::MoveTo(batch.folder.clone()) {
+            batch.still_there(&format!("moved to {}", batch.folder))
+        } else if batch.how == Settle::Keep {
             vec![Settling::Done(Settled::staying("kept")); batch.messages.len()]
         } else {
             let spots: Vec<Spot> = batch.messages.iter().map(|one| one.place.spot.clone()).collect();
@@ -197,6 +229,9 @@ impl Settler {
                 Err(error @ MailboxError::Refused { .. }) => {
                     return self.refused(&batch.messages, &error.to_string()).await;
                 }
+                Err(error @ MailboxError::Folder { .. }) if batch.were_moved => {
+                    batch.still_there(&format!("left alone: {error}"))
+                }
                 Err(error @ MailboxError::Folder { .. }) if was_folder.is_some() => {
                     return self.refused(&batch.messages, &error.to_string()).await;
                 }
@@ -206,7 +241,7 @@ impl Settler {
         let (mut done, mut elsewhere) = (Vec::new(), Vec::new());
         let mut refused: BTreeMap<String, Vec<Unsettled>> = BTreeMap::new();
         for (one, came) in batch.messages.iter().zip(came) {
-            match came {
+            match after_a_move(one, &batch.how, came) {
                 Settling::Done(settled) => done.push((one.entry, settled)),
                 Settling::Refused(reason) => refused.entry(reason).or_default().push(one.clone()),
                 Settling::Elsewhere => elsewhere.push(one.clone()),

@@ -261,3 +261,36 @@ async fn a_sender_is_not_bounced_twice_when_the_message_runs_again() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn a_message_that_runs_again_is_settled_from_where_it_was_moved_to() {
+    let world = world();
+    let claim = world.in_hand(mail(1)).await;
+    world.end(claim, ended(Outcome::Failed, "for now")).await;
+    let (entry, there) = (claim.entry, Spot::Uid { validity: 9, uid: 4 });
+    let moved = Settled::leaving("moved to Failed").lying("Failed", there.clone());
+    world.done(Change::Settled { entry, settled: moved }).await;
+    world.done(Change::Reopened { entry }).await;
+    let claim = world.claim(1).await[0].claim;
+    world.end(claim, ended(Outcome::Completed, "")).await;
+
+    let one = world.journal.unsettled(&support(), 10).await.unwrap().remove(0);
+    assert_eq!(
+        (one.place.folder.as_str(), one.place.spot, one.was_moved),
+        ("Failed", there, true)
+    );
+    assert_eq!(
+        world.entry(entry).await.place,
+        mail(1).place,
+        "it is known where it was received"
+    );
+    assert!(matches!(world.receive(mail(1)).await, Receipt::Known(known) if known == entry));
+
+    let settled = Settled::leaving("gone");
+    world.done(Change::Settled { entry, settled }).await;
+    world.done(Change::Reopened { entry }).await;
+    let claim = world.claim(1).await[0].claim;
+    world.end(claim, ended(Outcome::Completed, "")).await;
+    let one = world.journal.unsettled(&support(), 10).await.unwrap().remove(0);
+    assert_eq!((one.place, one.was_moved), (mail(1).place, false));
+}

@@ -30,7 +30,7 @@ async fn settle_two(server: &Dovecot, how: &Settle, done: Settled) {
     let listed = list(mailbox.as_mut()).await;
     for _ in 0..2 {
         let came = in_time(mailbox.settle(&spots(&listed[..2]), how)).await.unwrap();
-        assert_eq!(came, vec![Settling::Done(done.clone()); 2]);
+        assert_eq!(shown(came), vec![Settling::Done(done.clone()); 2]);
     }
 }
 
@@ -304,7 +304,7 @@ async fn a_copy_that_was_not_made_is_never_expunged() {
     let spots = [1, 2, 3].map(|uid| Spot::Uid { validity: 7, uid });
     let came = in_time(imap.settle(&spots, &move_to("Done"))).await.unwrap();
     let done = Settling::Done(Settled::leaving("moved to Done (copied and expunged)"));
-    assert_eq!(came, vec![done; 3]);
+    assert_eq!(shown(came), vec![done; 3]);
     drop(imap);
     script.join();
 }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, named_params, params};
 
 use super::{
     claim,
-    column::{At, Json, Span, fold},
+    column::{At, Json, Span, SpotColumns, fold},
     order,
     outbox::{self, Told},
     read::count,
@@ -286,13 +286,24 @@ fn notices(hand: &Hand<'_>, notices: &[Notice]) -> rusqlite::Result<()> {
 
 /// The mailbox shows what the journal says.
 pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, settled: &Settled) -> Result<Receipt, Fault> {
+    let lies = settled.lies.as_ref();
+    let lies = lies.map(|(folder, spot)| (folder, SpotColumns::of(spot)));
     let changed = hand
         .db
         .prepare_cached(
-            "UPDATE entry SET settled = ?2, how = ?3, gone = ?4, settle_due = NULL, settle_reason = NULL
+            "UPDATE entry SET settled = ?2, how = ?3, gone = ?4, settle_due = NULL, settle_reason = NULL,
+                lies_folder = ?5, lies_validity = ?6, lies_name = ?7
              WHERE id = ?1 AND state = 'ended'",
         )?
-        .execute(params![entry, At(hand.now), settled.how, !settled.stays])?;
+        .execute(params![
+            entry,
+            At(hand.now),
+            settled.how,
+            !settled.stays,
+            lies.as_ref().map(|(folder, _)| folder),
+            lies.as_ref().map(|(_, spot)| spot.validity),
+            lies.as_ref().map(|(_, spot)| &spot.name),
+        ])?;
     Ok(done_or_stale(changed))
 }
 

@@ -94,7 +94,9 @@ pub(super) fn unsettled(
     now: Timestamp,
 ) -> rusqlite::Result<Vec<Unsettled>> {
     db.prepare_cached(
-        "SELECT id, folder, kind, validity, name, outcome, outcome = 'ignored' AND reason = 'canary' FROM entry
+        "SELECT id, coalesce(lies_folder, folder), kind, coalesce(lies_validity, validity), coalesce(lies_name, name),
+             outcome, lies_folder IS NOT NULL, outcome = 'ignored' AND reason = 'canary'
+         FROM entry
          WHERE mailbox = ?1 AND settle_due IS NOT NULL AND settle_due <= ?2 ORDER BY settle_due, id LIMIT ?3",
     )?
     .query_map(params![mailbox.0, At(now), count(limit)], |row| {
@@ -106,8 +108,9 @@ pub(super) fn unsettled(
         Ok(Unsettled {
             entry: row.get(0)?,
             place,
+            was_moved: row.get(6)?,
             outcome: outcome(row, 5)?,
-            is_canary: row.get(6)?,
+            is_canary: row.get(7)?,
         })
     })?
     .collect()

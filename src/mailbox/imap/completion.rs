@@ -1,6 +1,6 @@
 //! How a command ended: OK, NO or BAD, with the response code and the server's words.
 
-use imap_proto::{Outcome, ResponseCode, Status};
+use imap_proto::{Outcome, ResponseCode, Status, rfc4315::UidSetMember};
 
 use crate::mailbox::MailboxError;
 
@@ -13,8 +13,47 @@ pub(super) struct Completion {
     pub(super) code: String,
     /// The server's text, with the response code in brackets.
     pub(super) text: String,
+    /// Where it put messages, as far as the server tells.
+    pub(super) landed: Vec<Landed>,
     /// The command's name without its arguments.
     verb: String,
+}
+
+/// A message that was put into another folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Landed {
+    /// Its UID where it lay.
+    pub(super) from: u32,
+    /// UIDVALIDITY and UID where it lies now.
+    pub(super) at: (u32, u32),
+}
+
+/// What a COPYUID tells (RFC 4315, 3): the UIDs of both sets stand in one order.
+pub(super) fn landed(outcome: &Outcome<'_>) -> Vec<Landed> {
+    let Some(ResponseCode::CopyUid(validity, from, to)) = &outcome.code else {
+        return Vec::new();
+    };
+    let (from, to) = (uids(from), uids(to));
+    if from.len() != to.len() {
+        return Vec::new();
+    }
+    let pairs = from.into_iter().zip(to);
+    pairs
+        .map(|(from, uid)| Landed {
+            from,
+            at: (*validity, uid),
+        })
+        .collect()
+}
+
+fn uids(set: &[UidSetMember]) -> Vec<u32> {
+    /// No command of ours names more; the server's word is not believed beyond it.
+    const MOST: usize = 10_000;
+    let ranges = set.iter().map(|member| match member {
+        UidSetMember::Uid(uid) => *uid..=*uid,
+        UidSetMember::UidRange(range) => *range.start().min(range.end())..=*range.start().max(range.end()),
+    });
+    ranges.flatten().take(MOST).collect()
 }
 
 impl Completion {
@@ -69,6 +108,7 @@ impl Completion {
             status,
             code,
             text,
+            landed: landed(outcome),
             verb,
         }
     }
@@ -111,6 +151,24 @@ mod tests {
         };
         let completion = Completion::of(&status, &outcome, "UID MOVE".to_owned());
         assert_eq!((completion.code.as_str(), completion.text.as_str()), (code, text));
+    }
+
+    #[test]
+    fn where_messages_were_put_is_told_in_one_order() {
+        let check = |code: &str, expected: &[(u32, u32)]| {
+            let line = format!("H1 OK [COPYUID {code}] done\r\n");
+            let (_, response) = Response::parse(line.as_bytes()).unwrap();
+            let Response::Done { outcome, .. } = response else {
+                panic!("not a tagged answer: {line}")
+            };
+            let landed = landed(&outcome);
+            assert!(landed.iter().all(|landed| landed.at.0 == 7), "{landed:?}");
+            let pairs: Vec<_> = landed.iter().map(|landed| (landed.from, landed.at.1)).collect();
+            assert_eq!(pairs, expected, "{code}");
+        };
+        check("7 3 12", &[(3, 12)]);
+        check("7 3:4,9 12:14", &[(3, 12), (4, 13), (9, 14)]);
+        check("7 3:4 12", &[]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use imap_proto::{AttributeValue, Response};
 
 use super::{
     Imap,
-    completion::Completion,
+    completion::{Completion, landed},
     fetch::is_gone,
     names::quote,
     uid_of,
@@ -66,6 +66,7 @@ impl Imap {
             _ => None,
         };
         let uids: Vec<u32> = spots.iter().filter_map(of_now).collect();
+        self.landed.clear();
         let (done, refused) = if uids.is_empty() || *how == Settle::Keep {
             (Settled::staying("kept"), Refusals::new())
         } else if opened.read_only {
@@ -77,10 +78,18 @@ impl Imap {
             None => Settling::Elsewhere,
             Some(uid) => match refused.get(&uid) {
                 Some(reason) => Settling::Refused(reason.clone()),
-                None => Settling::Done(done.clone()),
+                None => Settling::Done(self.with_its_place(uid, how, done.clone())),
             },
         };
         Ok(spots.iter().map(came).collect())
+    }
+
+    /// Where it lies now, where the server tells that.
+    fn with_its_place(&self, uid: u32, how: &Settle, done: Settled) -> Settled {
+        match (how, self.landed.get(&uid)) {
+            (Settle::MoveTo(folder), Some(&(validity, uid))) => done.lying(folder, Spot::Uid { validity, uid }),
+            _ => done,
+        }
     }
 
     async fn settle_uids(&mut self, uids: &[u32], how: &Settle) -> Result<(Settled, Refusals), MailboxError> {
@@ -311,7 +320,17 @@ impl Imap {
             Verb::Subscribe => ("SUBSCRIBE", Step::ImapSubscribe),
         };
         let command = format!("{word} {arguments}");
-        crash::around(step, self.wire.ask(&command, |_| {})).await
+        let mut told = Vec::new();
+        // RFC 6851, 4.3: for MOVE it comes before the EXPUNGEs, untagged.
+        let note = |response: &Response<'_>| {
+            if let Response::Data { outcome, .. } = response {
+                told.extend(landed(outcome));
+            }
+        };
+        let answer = crash::around(step, self.wire.ask(&command, note)).await?;
+        let all = told.iter().chain(&answer.landed);
+        self.landed.extend(all.map(|landed| (landed.from, landed.at)));
+        Ok(answer)
     }
 }
 

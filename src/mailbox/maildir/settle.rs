@@ -2,7 +2,7 @@
 //! message is copied, and the original goes once the copy is on disk.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
     fs::{self, File, FileTimes, Permissions},
     io,
@@ -23,18 +23,18 @@ use crate::{
 
 /// Does `how` to the messages at these spots. A file that can not be touched holds up no other.
 pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
-    let cur = root.join("cur");
     let came = match how {
         Settle::Keep => vec![Settling::Done(Settled::staying("kept")); spots.len()],
         Settle::Seen => {
-            let seen = Settled::staying("marked seen");
-            each(Step::MaildirMark, root, spots, &seen, |path| {
-                fs::rename(path, cur.join(with_flags(path, Some('S'))))
+            let seen = |_: &str| Settled::staying("marked seen");
+            each(Step::MaildirMark, root, spots, seen, |path| {
+                let folder = path.ancestors().nth(2).unwrap_or(root);
+                fs::rename(path, folder.join("cur").join(with_flags(path, Some('S'))))
             })
         }
         Settle::Delete => {
-            let deleted = Settled::leaving("deleted");
-            each(Step::MaildirDelete, root, spots, &deleted, |path| fs::remove_file(path))
+            let deleted = |_: &str| Settled::leaving("deleted");
+            each(Step::MaildirDelete, root, spots, deleted, |path| fs::remove_file(path))
         }
         Settle::MoveTo(folder) => {
             let there = destination(root, folder);
@@ -42,8 +42,11 @@ pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Se
                 let refused = rights::file_error(&there, rights::CHANGE, &error).to_string();
                 return Ok(vec![Settling::Refused(refused); spots.len()]);
             }
-            let moved = Settled::leaving(format!("moved to {folder}"));
-            let came = each(Step::MaildirMove, root, spots, &moved, |path| carry(root, path, &there));
+            let moved = |name: &str| {
+                let name = format!("{folder}/{name}");
+                Settled::leaving(format!("moved to {folder}")).lying(folder, Spot::File { name })
+            };
+            let came = each(Step::MaildirMove, root, spots, moved, |path| carry(root, path, &there));
             sync(&there.join("cur"))?;
             came
         }
@@ -54,22 +57,35 @@ pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Se
     Ok(came)
 }
 
-/// One that is gone counts as done.
+/// One that is gone counts as done. Before the name of one that was moved earlier stands the folder that it was moved to.
 fn each(
     step: Step,
     root: &Path,
     spots: &[Spot],
-    done: &Settled,
+    done: impl Fn(&str) -> Settled,
     act: impl Fn(&Path) -> io::Result<()>,
 ) -> Vec<Settling> {
-    let mut places = Places::new(root);
+    let mut places: BTreeMap<PathBuf, Places> = BTreeMap::new();
     let act = |path: &Path| crash::across(step, || act(path));
     let settle = |spot: &Spot| {
         let Spot::File { name } = spot else {
             return Settling::Elsewhere;
         };
+        let (folder, name) = name.rsplit_once('/').unwrap_or(("", name));
+        let there = if folder.is_empty() {
+            root.to_owned()
+        } else {
+            destination(root, folder)
+        };
+        if !folder.is_empty() && !there.join("cur").is_dir() {
+            return Settling::Done(Settled::leaving(format!("gone: there is no {folder} any more")));
+        }
+        let places = places.entry(there.clone()).or_insert_with(|| Places::new(&there));
         match places.visit(name, rights::CHANGE, act) {
-            Ok(_) => Settling::Done(done.clone()),
+            Ok(None) if !folder.is_empty() => {
+                Settling::Done(Settled::leaving(format!("gone: it was not in {folder} any more")))
+            }
+            Ok(_) => Settling::Done(done(name)),
             Err(error) => Settling::Refused(error.to_string()),
         }
     };
