@@ -28,6 +28,7 @@ pub mod sandbox;
 pub mod show;
 pub mod signin;
 pub mod status;
+mod when;
 
 pub use status::Status;
 

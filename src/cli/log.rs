@@ -1,18 +1,22 @@
 //! `log`: what became of messages, newest first.
 
+use std::fmt::Write;
+
 use comfy_table::{Cell, Table};
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::Timestamp;
 
 use super::{
     Common, Ended, Failure, Format, Status,
-    print::{self, Screen},
-    runtime,
+    print::{self, Paging, Screen},
+    runtime, when,
 };
 use crate::{
     clock::Clock,
     config::MailboxName,
     journal::{EntryId, Journal, Row, RowFilter, sqlite::Sqlite},
 };
+
+mod follow;
 
 /// On a screen with fewer columns mailbox, calls and rule are left out.
 const NARROW: u16 = 100;
@@ -25,9 +29,14 @@ pub struct Log {
     /// How many rows at most, or all
     #[arg(long, default_value = "100", value_name = "N|all")]
     limit: String,
+    /// Goes on: shows messages that come, and what becomes of those that are shown, oldest first
+    #[arg(long)]
+    follow: bool,
     /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 /// Which messages are meant
@@ -42,9 +51,13 @@ pub struct Selection {
     /// Only with this outcome, or still without one (pending, deferred)
     #[arg(long, value_parser = ["completed", "stopped", "bounced", "failed", "duplicate", "ignored", "pending", "deferred"])]
     outcome: Option<String>,
-    /// Only since then: a time (2026-11-23, 2026-11-23T09:00Z) or how long ago (2h, 7d)
+    /// Only since then: how long ago (2h, 7d), a day (today, 2026-11-23), a time (09:10, 2026-11-23T09:10); in UTC, or with
+    /// an offset or a time zone behind it (09:10+01:00, "yesterday 09:10 Europe/Berlin")
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
+    /// Only from before then, said the same way
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
     /// Only with this text in author, subject, rule, reason or Message-ID
     #[arg(long, value_name = "TEXT")]
     grep: Option<String>,
@@ -56,14 +69,37 @@ impl Log {
         let generation = common.generation()?;
         common.begin_logging("warn")?;
         let clock = Clock::system();
-        let filter = self.selection.filter(clock.now(), limit(&self.limit)?)?;
+        let limit = limit(&self.limit)?;
+        let filter = self.selection.filter(clock.now(), limit)?;
         let journal = Sqlite::open(&generation.config.state_dir, clock, false)?;
-        print(&runtime()?.block_on(journal.rows(filter))?, self.format)?;
-        Ok(Status::Done)
+        if self.follow {
+            return runtime()?.block_on(follow::follow(&journal, filter, self.format));
+        }
+        // One more than is shown tells whether there are more.
+        let more = RowFilter {
+            limit: limit.map(|limit| limit.saturating_add(1)),
+            ..filter.clone()
+        };
+        let mut rows = runtime()?.block_on(journal.rows(more))?;
+        let all = rows.len();
+        rows.truncate(limit.unwrap_or(all));
+        let screen = Screen::of_stdout();
+        if rows.is_empty() && screen.width.is_some() {
+            eprintln!("{}", nothing(&filter));
+            return Ok(Status::Done);
+        }
+        let pager = self.paging.begin();
+        let printed = print(&rows, self.format);
+        drop(pager);
+        if all > rows.len() && screen.width.is_some() {
+            let shown = rows.len();
+            eprintln!("these are the newest {shown}; --limit shows more, or all");
+        }
+        printed.map(|()| Status::Done)
     }
 }
 
-/// A number of messages, or none where all are meant.
+/// A number of messages; none where all are meant.
 pub fn limit(text: &str) -> Result<Option<usize>, Failure> {
     if text == "all" {
         return Ok(None);
@@ -79,48 +115,56 @@ pub async fn named(journal: &dyn Journal, ids: &[i64]) -> Result<Vec<Row>, Failu
     let ids: Vec<EntryId> = ids.iter().copied().map(EntryId).collect();
     let known = journal.rows_of(ids.clone()).await?;
     match ids.iter().find(|id| !known.iter().any(|row| row.id == **id)) {
-        Some(id) => Err(Failure::new(
-            Status::Usage,
-            format!("there is no message {id}; halo-intake log lists them"),
-        )),
+        Some(id) => Err(Failure::new(Status::Usage, unknown(*id))),
         None => Ok(known),
     }
+}
+
+/// What is said of an id that no message has.
+pub fn unknown(id: EntryId) -> String {
+    format!("there is no message {id}; halo-intake log lists them")
+}
+
+/// Repeats what was asked: whoever sees nothing wants to know whether it was what was meant.
+fn nothing(filter: &RowFilter) -> String {
+    let mut text = "no message".to_owned();
+    let time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    for (word, said) in [
+        ("in mailbox", filter.mailbox.as_ref().map(|name| name.0.clone())),
+        ("from", filter.from.as_ref().map(|from| format!("{from:?}"))),
+        ("with outcome", filter.outcome.clone()),
+        ("with the text", filter.grep.as_ref().map(|grep| format!("{grep:?}"))),
+        ("since", filter.since.map(time)),
+        ("before", filter.until.map(time)),
+    ] {
+        if let Some(said) = said {
+            let _ = write!(text, " {word} {}", print::plain(&said));
+        }
+    }
+    text
 }
 
 impl Selection {
     /// What the journal is asked for.
     pub fn filter(&self, now: Timestamp, limit: Option<usize>) -> Result<RowFilter, Failure> {
+        let moment = |key: &str, text: &Option<String>| match text {
+            None => Ok(None),
+            Some(text) => when::moment(text, now).map(Some).ok_or_else(|| {
+                let text = format!("{key} {text:?} names no time; it is said as one of {}", when::FORMS);
+                Failure::new(Status::Usage, text)
+            }),
+        };
         Ok(RowFilter {
             mailbox: self.mailbox.clone().map(MailboxName),
             from: self.from.clone(),
             outcome: self.outcome.clone(),
-            until: None,
+            since: moment("--since", &self.since)?,
+            until: moment("--until", &self.until)?,
             before: None,
-            since: self.since.as_deref().map(|text| since(text, now)).transpose()?,
             grep: self.grep.clone(),
             limit,
         })
     }
-}
-
-/// A time, or how long ago.
-fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    if let Ok(at) = text.parse() {
-        return Ok(at);
-    }
-    // A listing shows times in UTC, so a time without an offset is one.
-    let civil = text.parse::<DateTime>().ok();
-    if let Some(at) = civil.and_then(|civil| TimeZone::UTC.to_timestamp(civil).ok()) {
-        return Ok(at);
-    }
-    crate::config::unit::parse_duration(text)
-        .ok()
-        .and_then(|ago| now.checked_sub(ago).ok())
-        .ok_or_else(|| {
-            let text =
-                format!("--since {text:?} is neither a time (2026-11-23, 2026-11-23T09:00Z) nor a duration (2h, 7d)");
-            Failure::new(Status::Usage, text)
-        })
 }
 
 /// The listing; `retry` and `demo` show the same.
@@ -205,18 +249,19 @@ mod tests {
     }
 
     #[test]
-    fn since_is_a_time_a_date_or_how_long_ago() {
-        let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
-        for (text, expected) in [
-            ("2026-11-22T10:00+01:00", Some("2026-11-22T09:00:00Z")),
-            ("2026-11-22T10:00", Some("2026-11-22T10:00:00Z")),
-            ("2026-11-22", Some("2026-11-22T00:00:00Z")),
-            ("2h", Some("2026-11-23T07:00:00Z")),
-            ("yesterday", None),
-        ] {
-            let found = since(text, now).ok().map(|at| at.to_string());
-            assert_eq!(found.as_deref(), expected, "{text}");
-        }
+    fn who_finds_nothing_reads_what_was_asked() {
+        assert_eq!(nothing(&RowFilter::default()), "no message");
+        let filter = RowFilter {
+            mailbox: Some(MailboxName("support".into())),
+            from: Some("jane".into()),
+            outcome: Some("failed".into()),
+            since: Some(Timestamp::UNIX_EPOCH),
+            ..RowFilter::default()
+        };
+        assert_eq!(
+            nothing(&filter),
+            "no message in mailbox support from \"jane\" with outcome failed since 1970-01-01 00:00:00 UTC"
+        );
     }
 
     #[test]

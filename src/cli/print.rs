@@ -11,9 +11,11 @@ use serde_json::Value;
 
 use super::{Failure, Format};
 
+mod pager;
 mod progress;
 mod trace;
 
+pub use pager::Paging;
 pub use progress::{LogLines, counter, progress, took};
 pub use trace::{print_trace, print_value};
 
@@ -21,6 +23,7 @@ pub use trace::{print_trace, print_value};
 const LONGEST_VALUE: usize = 400;
 
 /// Where a listing is shown: a terminal, or a file or program that reads it.
+#[derive(Debug, Clone, Copy)]
 pub struct Screen {
     /// Columns of the terminal; `None`: it is none, and nothing is cut.
     pub width: Option<u16>,
@@ -31,6 +34,9 @@ pub struct Screen {
 impl Screen {
     /// Standard output. `NO_COLOR` is respected.
     pub fn of_stdout() -> Screen {
+        if let Some(terminal) = pager::terminal() {
+            return terminal;
+        }
         let is_terminal = std::io::stdout().is_terminal();
         Screen {
             width: is_terminal.then(|| Table::new().width()).flatten(),
@@ -115,6 +121,15 @@ pub fn outcome(word: &str) -> String {
     match colour(word).filter(|_| Screen::of_stdout().colours) {
         Some((_, code)) => format!("\x1b[{code}m{word}\x1b[0m"),
         None => word.to_owned(),
+    }
+}
+
+/// A word over what follows, on standard output.
+pub fn heading(text: &str) -> String {
+    if Screen::of_stdout().colours {
+        format!("\x1b[1m{text}\x1b[0m")
+    } else {
+        text.to_owned()
     }
 }
 

@@ -1,6 +1,10 @@
 //! `retry`: messages run again from their stored octets, as they came.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::mpsc;
 
@@ -13,18 +17,22 @@ use crate::{
     clock::Clock,
     daemon::{PATIENCE, control, memory},
     generation::Generation,
-    journal::{EntryId, Journal, Row, sqlite::Sqlite},
+    journal::{EntryId, Journal, JournalError, Row, sqlite::Sqlite},
     pipeline::{World, outbox, report, work::Crew},
 };
 
 mod dry;
+
+/// So long it is waited for what the daemon makes of them.
+const WAIT: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Runs messages again from their stored octets
 #[derive(Debug, clap::Args)]
 pub struct Retry {
     /// The IDs of the messages, as log lists them
     #[arg(value_name = "ID", required_unless_present = "outcome")]
-    #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "grep"])]
+    #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "until", "grep"])]
     ids: Vec<i64>,
     #[command(flatten)]
     selection: Selection,
@@ -39,6 +47,16 @@ pub struct Retry {
     format: Format,
 }
 
+/// What became of those that were asked for.
+struct Again {
+    /// Those that ran again, or still do.
+    rows: Vec<Row>,
+    /// The others, with why.
+    not: Vec<String>,
+    /// Whether one of those never can.
+    is_broken: bool,
+}
+
 impl Retry {
     /// Has a running daemon do it, else does it here.
     pub fn perform(&self, common: &Common) -> Ended {
@@ -48,43 +66,109 @@ impl Retry {
     }
 
     async fn retry(&self, generation: Generation) -> Ended {
-        let state_dir = generation.config.state_dir.clone();
-        let reader = Sqlite::open(&state_dir, Clock::system(), false)?;
-        let chosen = self.chosen(&reader).await?;
+        let journal = Sqlite::open(&generation.config.state_dir, Clock::system(), false)?;
+        let chosen = self.chosen(&journal).await?;
         if self.dry_run {
             dry::print(generation, chosen, self.online, self.format).await?;
             return Ok(Status::Done);
         }
-        let ids: Vec<EntryId> = chosen.iter().map(|row| row.id).collect();
-        let handed_over = control::retry(&state_dir, ids.clone()).await;
-        let handed_over = handed_over.map_err(|error| Failure::new(Status::TryAgain, error.to_string()))?;
-        if let Some(reopened) = handed_over {
-            let again = reader.rows_of(reopened.ids.clone()).await?;
-            log::print(&again, self.format)?;
-            return said(&chosen, &reopened.ids, Status::Done);
+        let again = again(generation, &journal, &chosen).await?;
+        log::print(&again.rows, self.format)?;
+        again.not.iter().for_each(|reason| eprintln!("{reason}"));
+        if self.format == Format::Table {
+            eprintln!("{}", summary(&again.rows));
         }
-        drop(reader);
-        let (again, status) = run_here(generation, ids).await?;
-        log::print(&again, self.format)?;
-        said(&chosen, &again.iter().map(|row| row.id).collect::<Vec<_>>(), status)
+        Ok(if again.rows.iter().any(|row| row.outcome == "deferred") {
+            Status::TryAgain
+        } else if again.is_broken {
+            Status::Broken
+        } else {
+            Status::Done
+        })
     }
 
-    /// Those that were named, or that match what was said of them.
+    /// Those that were named, each once, or that match what was said of them.
     async fn chosen(&self, journal: &Sqlite) -> Result<Vec<Row>, Failure> {
         if self.ids.is_empty() {
-            return Ok(journal
-                .rows(self.selection.filter(Clock::system().now(), None)?)
-                .await?);
+            let filter = self.selection.filter(Clock::system().now(), None)?;
+            return Ok(journal.rows(filter).await?);
         }
-        log::named(journal, &self.ids).await
+        let mut ids = Vec::new();
+        for id in &self.ids {
+            if !ids.contains(id) {
+                ids.push(*id);
+            }
+        }
+        log::named(journal, &ids).await
     }
 }
 
-/// Runs them in this process, with whatever else is due just now.
-async fn run_here(generation: Generation, ids: Vec<EntryId>) -> Result<(Vec<Row>, Status), Failure> {
-    let clock = Clock::system();
-    let journal: Arc<dyn Journal> = Arc::new(Sqlite::open(&generation.config.state_dir, clock.clone(), true)?);
-    let world = World::new(journal.clone(), clock, generation, hostname());
+/// By the daemon, else here.
+async fn again(generation: Generation, journal: &Sqlite, chosen: &[Row]) -> Result<Again, Failure> {
+    let state_dir = generation.config.state_dir.clone();
+    let ids: Vec<EntryId> = chosen.iter().map(|row| row.id).collect();
+    let until = Instant::now() + PATIENCE;
+    let (reopened, rows) = loop {
+        let handed_over = control::retry(&state_dir, ids.clone()).await;
+        let handed_over = handed_over.map_err(|error| Failure::new(Status::TryAgain, error.to_string()))?;
+        if let Some(reopened) = handed_over {
+            let rows = ended(journal, chosen, &reopened.ids).await?;
+            break (reopened.ids, rows);
+        }
+        match Sqlite::open(&state_dir, Clock::system(), true) {
+            Ok(own) => {
+                let reopened = run_here(generation, own, ids).await?;
+                let rows = journal.rows_of(reopened.clone()).await?;
+                break (reopened, rows);
+            }
+            // Another one does the same just now, or a daemon starts or stops.
+            Err(JournalError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let rest = chosen.iter().filter(|row| !reopened.contains(&row.id));
+    let (mut not, mut is_broken) = (Vec::new(), false);
+    for row in rest {
+        let now = journal.rows_of(vec![row.id]).await?.pop();
+        is_broken |= now.as_ref().is_none_or(|now| now.outcome != "pending");
+        not.push(why_not(row.id, now));
+    }
+    Ok(Again { rows, not, is_broken })
+}
+
+/// What became of them, once all have ended or were put off again; after a while what is known until then.
+async fn ended(journal: &Sqlite, before: &[Row], ids: &[EntryId]) -> Result<Vec<Row>, Failure> {
+    let until = Instant::now() + WAIT;
+    let before: BTreeMap<EntryId, &Row> = before.iter().map(|row| (row.id, row)).collect();
+    loop {
+        let rows = journal.rows_of(ids.to_vec()).await?;
+        let mut is_over = true;
+        for row in &rows {
+            is_over = is_over && has_had_its_turn(journal, before[&row.id], row).await?;
+        }
+        if is_over || Instant::now() > until {
+            return Ok(rows);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Whether a message has run since, and its bounce, where there is one, has been tried.
+async fn has_had_its_turn(journal: &Sqlite, before: &Row, now: &Row) -> Result<bool, Failure> {
+    if now.outcome != "deferred" {
+        return Ok(now.outcome != "pending");
+    }
+    if now.attempts == before.attempts {
+        return Ok(false);
+    }
+    let letters = journal.entry(now.id).await?.map(|entry| entry.letters);
+    let untried = |(_, _, state, reason): &(_, _, String, String)| state == "waiting" && reason.is_empty();
+    Ok(!letters.iter().flatten().any(untried))
+}
+
+/// Runs them in this process, with whatever else is due just now; gives those that ran again.
+async fn run_here(generation: Generation, own: Sqlite, ids: Vec<EntryId>) -> Result<Vec<EntryId>, Failure> {
+    let world = World::new(Arc::new(own), Clock::system(), generation, hostname());
     let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
     memory::recall(&world).await?;
     let reopened = control::reopen(&world, ids).await?;
@@ -95,21 +179,30 @@ async fn run_here(generation: Generation, ids: Vec<EntryId>) -> Result<(Vec<Row>
     memory::keep(&world).await;
     report::pass(&world, false).await?;
     outbox::pass(&world, None).await?;
-    let again = journal.rows_of(reopened.ids).await?;
-    let comes_again = again.iter().any(|row| row.outcome == "deferred");
-    Ok((again, if comes_again { Status::TryAgain } else { Status::Done }))
+    Ok(reopened.ids)
 }
 
-/// Names those that do not run again.
-fn said(chosen: &[Row], reopened: &[EntryId], status: Status) -> Ended {
-    let mut status = status;
-    for row in chosen.iter().filter(|row| !reopened.contains(&row.id)) {
-        if row.outcome == "pending" {
-            eprintln!("message {} is pending: its turn comes, or it has it now", row.id);
-        } else {
-            eprintln!("message {} can not run again: its octets are no longer kept", row.id);
-            status = Status::Broken;
-        }
+fn why_not(id: EntryId, now: Option<Row>) -> String {
+    match now {
+        Some(row) if row.outcome == "pending" => format!("message {id} is pending: its turn comes, or it has it now"),
+        Some(_) => format!("message {id} can not run again: its octets are no longer kept ([retention] octets)"),
+        None => format!("message {id} is no longer in the journal ([retention] rows)"),
     }
-    Ok(status)
+}
+
+/// How many ran, and to which outcomes.
+fn summary(rows: &[Row]) -> String {
+    let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        *outcomes.entry(&row.outcome).or_default() += 1;
+    }
+    let outcomes: Vec<String> = outcomes
+        .iter()
+        .map(|(outcome, count)| format!("{count} {outcome}"))
+        .collect();
+    match rows.len() {
+        0 => "no message ran again".to_owned(),
+        1 => format!("1 message ran again: {}", outcomes.join(", ")),
+        many => format!("{many} messages ran again: {}", outcomes.join(", ")),
+    }
 }

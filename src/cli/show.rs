@@ -1,4 +1,4 @@
-//! `show`: one message in full.
+//! `show`: messages in full.
 
 use std::io::Write;
 
@@ -6,7 +6,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Common, Ended, Failure, Format, Status, print, runtime};
+use super::{
+    Common, Ended, Failure, Format, Status, log,
+    print::{self, Paging},
+    runtime,
+};
 use crate::{
     clock::Clock,
     generation::Generation,
@@ -16,45 +20,64 @@ use crate::{
     run::trace::Trace,
 };
 
-/// Shows one message in full
+/// Shows one message in full, or several
 #[derive(Debug, clap::Args)]
 pub struct Show {
-    /// The ID of the message, as log lists it
-    id: i64,
+    /// The IDs of the messages, as log lists them
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<i64>,
     /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
     /// Writes the message as it came, and nothing else
     #[arg(long, conflicts_with = "format")]
     raw: bool,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 impl Show {
-    /// Shows.
+    /// Shows each that is there, and says of the others that they are not.
     pub fn perform(&self, common: &Common) -> Ended {
         let generation = common.generation()?;
         common.begin_logging("warn")?;
+        if let ([_, _, ..], true) = (&self.ids[..], self.raw) {
+            return Err(Failure::new(Status::Usage, "--raw writes one message; name one ID"));
+        }
         let journal = Sqlite::open(&generation.config.state_dir, Clock::system(), false)?;
-        let id = EntryId(self.id);
-        let (entry, octets) =
-            runtime()?.block_on(async { Ok::<_, Failure>((journal.entry(id).await?, journal.octets(id).await?)) })?;
-        let entry = entry.ok_or_else(|| {
-            Failure::new(
-                Status::Usage,
-                format!("there is no message {id}; halo-intake log lists them"),
-            )
-        })?;
-        if self.raw {
-            let octets = octets.ok_or_else(|| Failure::new(Status::Unavailable, "its octets are no longer kept"))?;
-            std::io::stdout().lock().write_all(&octets)?;
-            return Ok(Status::Done);
+        let (runtime, mut unknown, mut pager) = (runtime()?, Vec::new(), None);
+        for (number, id) in self.ids.iter().copied().map(EntryId).enumerate() {
+            let read = async { Ok::<_, Failure>((journal.entry(id).await?, journal.octets(id).await?)) };
+            let (Some(entry), octets) = runtime.block_on(read)? else {
+                unknown.push(log::unknown(id));
+                continue;
+            };
+            if self.raw {
+                return raw(octets.as_ref());
+            }
+            if self.format == Format::Json {
+                print::json_line(&as_json(&entry, octets.as_ref(), &generation))?;
+                continue;
+            }
+            pager.get_or_insert_with(|| self.paging.begin());
+            if number > 0 {
+                writeln!(std::io::stdout(), "\n")?;
+            }
+            print_entry(&entry, octets.as_ref(), &generation)?;
         }
-        match self.format {
-            Format::Json => print::json_line(&as_json(&entry, octets.as_ref(), &generation))?,
-            Format::Table => print_entry(&entry, octets.as_ref(), &generation)?,
+        drop(pager);
+        if unknown.is_empty() {
+            Ok(Status::Done)
+        } else {
+            Err(Failure::new(Status::Usage, unknown.join("\n")))
         }
-        Ok(Status::Done)
     }
+}
+
+fn raw(octets: Option<&Bytes>) -> Ended {
+    let octets = octets.ok_or_else(|| Failure::new(Status::Unavailable, "its octets are no longer kept"))?;
+    std::io::stdout().lock().write_all(octets)?;
+    Ok(Status::Done)
 }
 
 fn as_json(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Value {
@@ -127,11 +150,11 @@ fn print_entry(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -
     if let Some(octets) = octets {
         let message = Message::read(octets);
         line(&mut out, "cut", &message.cut.join(", "))?;
-        writeln!(out, "\nheader")?;
+        writeln!(out, "\n{}", print::heading("header"))?;
         for field in &message.header_fields {
             writeln!(out, "  {}: {}", print::plain(&field.name), print::plain(&field.value))?;
         }
-        writeln!(out, "\ncontext")?;
+        writeln!(out, "\n{}", print::heading("context"))?;
         print::print_value(&mut out, "email", &context(entry, octets, &message, generation))?;
     }
     for (attempt, trace) in entry.attempts.iter().zip(&traces) {
@@ -142,7 +165,7 @@ fn print_entry(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -
 
 fn print_summary(out: &mut impl Write, entry: &Entry) -> std::io::Result<()> {
     let row = &entry.row;
-    writeln!(out, "message {}", row.id)?;
+    writeln!(out, "{}", print::heading(&format!("message {}", row.id)))?;
     line(out, "outcome", &print::outcome(&row.outcome))?;
     line(out, "reason", &print::plain(&row.reason))?;
     line(out, "rule", &print::plain(&row.rule))?;
@@ -190,12 +213,8 @@ fn settled(entry: &Entry) -> String {
 fn print_attempt(out: &mut impl Write, attempt: &Attempt, trace: &Option<Trace>) -> std::io::Result<()> {
     let took = attempt.ended.duration_since(attempt.began);
     let result = print::outcome(&attempt.result);
-    writeln!(
-        out,
-        "\nattempt {} at {}, {took:#}: {result}",
-        attempt.number,
-        utc(attempt.began)
-    )?;
+    let began = format!("attempt {} at {}, {took:#}", attempt.number, utc(attempt.began));
+    writeln!(out, "\n{}: {result}", print::heading(&began))?;
     line(out, "reason", &print::plain(&attempt.reason))?;
     let Some(kept) = trace else { return Ok(()) };
     let count = u64::try_from(kept.counted()).unwrap_or(u64::MAX);

@@ -117,6 +117,18 @@ impl Talk {
         }
     }
 
+    /// Waits until this was said, whatever else was.
+    pub fn hears(&mut self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.text.contains(text) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.said.recv_timeout(left) {
+                Ok(octets) => self.text.push_str(&String::from_utf8_lossy(&octets)),
+                Err(error) => panic!("{text:?} was not said ({error}): {}", self.text),
+            }
+        }
+    }
+
     /// Whether the terminal shows what is typed.
     pub fn shows(&self) -> bool {
         let Some(terminal) = &self.terminal else {

@@ -1,0 +1,157 @@
+//! `log` and `show` as people and programs read them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    running::USERS,
+    talk::Talk,
+    world::{World, repository},
+};
+
+fn three() -> World {
+    let world = World::new(USERS);
+    for (name, subject) in [("ann", "First"), ("bob", "Second"), ("jane", "Third")] {
+        world.mail(&format!("{name}@stranger.example"), subject);
+        world.once();
+    }
+    world
+}
+
+/// What a command says on a terminal.
+fn on_terminal(world: &World, arguments: &[&str], pager: &str) -> String {
+    let mut command = world.command(arguments);
+    command
+        .env("HALO_INTAKE_PAGER", pager)
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm");
+    let mut talk = Talk::on_terminal(command);
+    assert_eq!(talk.ends(), 0, "{}", talk.text);
+    talk.text.clone()
+}
+
+#[test]
+fn a_terminal_is_read_page_by_page_and_nothing_else_is() {
+    let world = three();
+    let pager = "sed 's/^/page: /'";
+    for arguments in [&["log"][..], &["show", "1"]] {
+        let said = on_terminal(&world, arguments, pager);
+        assert!(said.lines().all(|line| line.starts_with("page: ")), "{said}");
+        assert!(said.contains("\u{1b}["), "colours are kept: {said}");
+        let said = on_terminal(&world, &[arguments, &["--no-pager"]].concat(), pager);
+        assert!(!said.contains("page: "), "{said}");
+        let piped = world
+            .command(arguments)
+            .env("HALO_INTAKE_PAGER", pager)
+            .output()
+            .unwrap();
+        let piped = String::from_utf8(piped.stdout).unwrap();
+        assert!(!piped.contains("page: ") && !piped.contains('\u{1b}'), "{piped}");
+    }
+    assert!(!on_terminal(&world, &["log"], "").contains("page: "));
+}
+
+#[test]
+fn a_terminal_says_what_was_left_off_and_what_was_not_found() {
+    let world = three();
+    let said = on_terminal(&world, &["log", "--limit", "2"], "");
+    assert!(
+        said.contains("these are the newest 2; --limit shows more, or all"),
+        "{said}"
+    );
+    assert!(!on_terminal(&world, &["log", "--limit", "3"], "").contains("newest"));
+    let said = on_terminal(&world, &["log", "--from", "nobody", "--since", "2026-01-01"], "");
+    assert!(
+        said.contains("no message from \"nobody\" since 2026-01-01 00:00:00 UTC"),
+        "{said}"
+    );
+    let piped = world.run(&["log", "--from", "nobody"]);
+    assert_eq!((piped.status, piped.stderr.as_str()), (0, ""), "{piped:?}");
+}
+
+#[test]
+fn log_is_asked_for_a_time_between_two() {
+    let world = three();
+    let subjects = |arguments: &[&str]| -> Vec<String> {
+        let rows = world.json(&[&["log"], arguments].concat());
+        rows.iter()
+            .map(|row| row["subject"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let times: Vec<String> = world
+        .log()
+        .iter()
+        .map(|row| row["time"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(subjects(&["--since", &times[1]]), ["Third", "Second"]);
+    assert_eq!(subjects(&["--until", &times[1]]), ["First"]);
+    assert_eq!(subjects(&["--since", &times[1], "--until", &times[2]]), ["Second"]);
+    assert_eq!(
+        subjects(&["--since", "today"]).len() + subjects(&["--until", "today"]).len(),
+        3
+    );
+    let wrong = world.run(&["log", "--until", "next week"]);
+    assert!(
+        wrong.status == 2 && wrong.stderr.contains("--until \"next week\" names no time"),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn show_takes_several_and_names_those_that_are_not_there() {
+    let world = three();
+    let ran = world.run(&["show", "3", "99", "1", "98"]);
+    assert_eq!(ran.status, 2);
+    assert_eq!(
+        ran.stderr,
+        "there is no message 99; halo-intake log lists them\nthere is no message 98; halo-intake log lists them\n"
+    );
+    let shown: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("message ")).collect();
+    assert_eq!(shown, ["message 3", "message 1"]);
+    assert_eq!(world.json(&["show", "1", "2"]).len(), 2);
+    assert_eq!(world.run(&["show", "1", "2", "--raw"]).status, 2);
+}
+
+#[test]
+fn log_follows_what_comes() {
+    let world = three();
+    let command = world.command(&["log", "--follow"]);
+    let mut talk = Talk::by_pipes(command);
+    talk.hears("First");
+    talk.hears("Third");
+    world.mail("eve@stranger.example", "Fourth");
+    world.once();
+    talk.hears("Fourth");
+}
+
+/// The names in the first column of the table under this heading of docs/journal.md.
+fn documented(heading: &str) -> BTreeSet<String> {
+    let page = std::fs::read_to_string(repository("docs/journal.md")).unwrap();
+    let table = page
+        .split_once(&format!("\n{heading}\n"))
+        .unwrap_or_else(|| panic!("no {heading}"))
+        .1;
+    let rows = table
+        .lines()
+        .skip_while(|line| !line.starts_with("| `"))
+        .take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect()
+}
+
+fn check(heading: &str, object: &Value) {
+    let names: BTreeSet<String> = object.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, documented(heading), "{heading}");
+}
+
+#[test]
+fn the_names_of_the_json_are_those_of_the_page() {
+    let world = three();
+    check("### JSON of `log`", &world.json(&["log"])[0]);
+    check("### JSON of `log`", &world.json(&["retry", "1"])[0]);
+    let shown = world.json(&["show", "1"]).remove(0);
+    let both: BTreeSet<String> = &documented("### JSON of `log`") | &documented("### JSON of `show`");
+    let names: BTreeSet<String> = shown.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, both);
+    check("### An attempt", &shown["attempts_made"][0]);
+}
