@@ -28,7 +28,6 @@ pub mod sandbox;
 pub mod show;
 pub mod signin;
 pub mod status;
-mod when;
 
 pub use status::Status;
 

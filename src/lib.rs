@@ -37,6 +37,7 @@ pub mod metrics;
 pub mod retry;
 pub mod secret;
 mod tls;
+mod when;
 
 // Files and environment become a configuration that cannot hold a wrong value.
 pub mod config;

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use super::{
     Common, Ended, Failure, Format, Status,
     print::{self, Paging, Screen},
-    runtime, when,
+    runtime,
 };
 use crate::{
     clock::Clock,
     config::MailboxName,
     journal::{EntryId, Journal, Row, RowFilter, sqlite::Sqlite},
+    when,
 };
 
 mod follow;

@@ -31,7 +31,6 @@ mod rules;
 mod sheet;
 mod sign_in;
 mod trace;
-mod when;
 mod words;
 
 /// A page waits so long for its turn to look into the journal.

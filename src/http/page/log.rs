@@ -11,13 +11,14 @@ use super::{
     Answer, Site,
     query::{self, Query},
     sheet::{Sheet, Tab},
-    when, words,
+    words,
 };
 use crate::{
     config::MailboxName,
     http::access::Caller,
     journal::{EntryId, Row, RowFilter},
     outcome::Outcome,
+    when,
 };
 
 /// Rows of a page.
@@ -73,9 +74,12 @@ fn filter(query: &Query, now: Timestamp) -> (RowFilter, Vec<String>) {
     };
     let mut time = |name: &str| {
         let written = text(name)?;
-        let at = when::parse(&written, now);
+        let at = when::moment(&written, now);
         if at.is_none() {
-            faults.push(format!("{written:?} is no time; write one such as {}.", when::EXAMPLES));
+            faults.push(format!(
+                "{written:?} names no time; it is said as one of {}.",
+                when::FORMS
+            ));
         }
         at
     };
@@ -111,7 +115,7 @@ fn search(query: &Query, mailboxes: &[String]) -> Markup {
                 label for="mailbox" { "Mailbox" }
                 (choice(query, "mailbox", mailboxes.iter().map(String::as_str)))
             }
-            (text(query, "since", "Since (UTC)", "09:10, 2h or 2026-11-23"))
+            (text(query, "since", "Since (UTC)", "09:10, 2h, today"))
             (text(query, "until", "Until (UTC)", "09:20"))
             p .go { button { "Search" } " " a href="/log" { "Clear" } }
         }
@@ -224,7 +228,7 @@ mod tests {
         let (_, faults) = filter(&Query::of(Some("since=soon&until=<b>")), now());
         assert_eq!(faults.len(), 2, "{faults:?}");
         assert!(
-            faults[0].starts_with("\"soon\" is no time; write one such as 09:10"),
+            faults[0].starts_with("\"soon\" names no time; it is said as one of 2h"),
             "{faults:?}"
         );
     }

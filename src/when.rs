@@ -1,4 +1,4 @@
-//! A moment, as somebody names it on the command line.
+//! A moment, as somebody names it to a command or in a search.
 
 use jiff::{
     Timestamp, ToSpan,
