@@ -111,6 +111,7 @@ fn full() -> World {
 
 fn signed_in(browser: &mut Browser, address: SocketAddr) {
     browser.open(&format!("http://{address}/log"));
+    browser.wait_for("document.activeElement.id === 'token'");
     browser.write(TOKEN);
     browser.press("Enter");
     browser.arrives();

@@ -105,8 +105,8 @@ fn search(query: &Query, mailboxes: &[String]) -> Markup {
     html! {
         h1 { "Log" }
         form .search.card method="get" action="/log" role="search" {
-            (text(query, "grep", "Text", "in author, subject, rule, reason or Message-ID"))
-            (text(query, "from", "From", "a part of the address"))
+            (text(query, "grep", "Text", "subject, rule, reason …"))
+            (text(query, "from", "From", "part of the address"))
             p {
                 label for="outcome" { "Outcome" }
                 (choice(query, "outcome", words))

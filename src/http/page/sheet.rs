@@ -53,6 +53,9 @@ impl<'a> Sheet<'a> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
+                    // With no-referrer, which every answer says, a browser would hide from us where our own forms come
+                    // from; to others this says as little.
+                    meta name="referrer" content="same-origin";
                     @if let Some(seconds) = self.again {
                         meta http-equiv="refresh" content=(seconds);
                     }
