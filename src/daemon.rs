@@ -191,7 +191,8 @@ impl Mailboxes {
             self.leaving.insert(name, running.tasks);
         }
         let mailboxes = &generation.config.mailboxes;
-        descriptors::make_room(mailboxes.values().filter(|config| config.enabled).count());
+        let watched = mailboxes.values().filter(|config| config.enabled).count();
+        descriptors::make_room(watched, generation.config.http.is_some());
         for (name, config) in mailboxes {
             if config.enabled && !self.running.contains_key(name) {
                 self.running.insert(name.clone(), self.start(name, config));

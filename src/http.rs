@@ -25,6 +25,8 @@ mod metrics;
 mod page;
 mod server;
 
+pub use server::MOST_CONNECTIONS;
+
 /// An address that could not be listened on is tried again after this time.
 const BIND_AGAIN: Duration = Duration::from_secs(30);
 /// So many look into the journal for the page at a time: of its readers half are always free for the daemon.

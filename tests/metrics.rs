@@ -42,7 +42,7 @@ fn tables() -> String {
             "Messages",
             &["halo_intake_message", "halo_intake_attempt", "halo_intake_rule"][..],
         ),
-        ("Mailboxes", &["halo_intake_mailbox_"]),
+        ("Mailboxes", &["halo_intake_mailbox_", "halo_intake_canary_"]),
         ("Halo", &["halo_intake_halo_"]),
         (
             "Sign-ins of mail servers",

@@ -46,14 +46,20 @@ impl Dry {
         }
     }
 
-    /// Takes the message through the rules.
-    pub async fn take<'a>(&'a self, work: &'a Work, octets: &'a [u8], now: Timestamp) -> Taken<'a> {
+    /// Takes the message through the rules; with `unread` it is known to end without them.
+    pub async fn take<'a>(
+        &'a self,
+        work: &'a Work,
+        octets: &'a [u8],
+        now: Timestamp,
+        unread: Option<Reason>,
+    ) -> Taken<'a> {
         let reading = Reading::of(work, octets, &self.generation, &self.hostname);
         if !self.generation.config.mailboxes.contains_key(&work.place.mailbox) {
             let reason = format!("there is no mailbox {}", work.place.mailbox);
             return Taken::without_rules(reading, Verdict::not_yet("not read", reason));
         }
-        if let Some(reason) = ends_unread(&reading) {
+        if let Some(reason) = unread.or_else(|| ends_unread(&reading)) {
             let verdict = Verdict::of_change(reading.attempted(now, 0.0).unread(reason), &reading);
             return Taken::without_rules(reading, verdict);
         }
@@ -158,7 +164,9 @@ impl Verdict {
         let bounce = ended.bounce.iter();
         let mut told: Vec<String> = bounce.flat_map(|(letter, _)| letter.recipients.clone()).collect();
         if ended.outcome == Outcome::Failed {
-            told.extend(config.report.to.iter().map(ToString::to_string));
+            let report = &config.report;
+            told.extend(report.to.iter().map(ToString::to_string));
+            told.extend(report.webhook.iter().map(|_| "the webhook of [report]".to_owned()));
         }
         let mailbox = config.mailboxes.get(&reading.work.place.mailbox);
         let settle = match mailbox.and_then(|mailbox| mailbox.settle.get(&ended.outcome)) {
@@ -225,7 +233,14 @@ impl Stored {
     /// Takes it through the rules of `dry`, answered by `lookups`.
     pub async fn through<'a>(&'a self, dry: &'a mut Dry, lookups: Lookups, octets: &'a [u8]) -> Taken<'a> {
         dry.turn(lookups, self.now, self.hostname.as_deref());
-        dry.take(&self.work, octets, self.now).await
+        dry.take(&self.work, octets, self.now, self.is_canary().then_some(Reason::Canary))
+            .await
+    }
+
+    /// Whether it is mail of our own, which the journal alone knows: no rule ever sees it.
+    fn is_canary(&self) -> bool {
+        let row = &self.entry.row;
+        row.outcome == Outcome::Ignored.word() && row.reason == Reason::Canary.word()
     }
 }
 

@@ -12,7 +12,8 @@ use serde_json::json;
 use super::{
     Common, Ended, Failure, Format, Status,
     dry::{Dry, Taken},
-    print, runtime,
+    print::{self, Paging},
+    runtime,
 };
 use crate::{
     clock::Clock,
@@ -43,6 +44,8 @@ pub struct Explain {
     /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,6 +60,7 @@ impl Explain {
         let generation = Arc::new(common.generation()?);
         common.begin_logging("error")?;
         let mailbox = super::process::mailbox(self.mailbox.as_deref(), &generation.config)?;
+        let _pager = self.paging.begin();
         runtime()?.block_on(async {
             let lookups = self.lookups(&generation)?;
             // One world for all of them: the second message of a sender finds the user that the first would make.
@@ -67,7 +71,7 @@ impl Explain {
                     Ok(octets) => {
                         let work = imagined(&mailbox);
                         dry.turn(lookups(), work.received, None);
-                        self.say(file, &dry.take(&work, &octets, work.received).await)?;
+                        self.say(file, &dry.take(&work, &octets, work.received, None).await)?;
                     }
                     Err(error) => {
                         eprintln!("{}: {error}", file.display());

@@ -10,7 +10,7 @@ use super::{
     Common, Ended, Failure, Format, Status,
     dry::{Dry, Stored, Taken},
     log::{self, Selection},
-    print::{self, Screen},
+    print::{self, Paging, Screen},
     runtime,
 };
 use crate::{
@@ -35,7 +35,7 @@ use difference::{Difference, since_it_ran};
 pub struct Replay {
     /// The IDs of the messages, as log lists them; without them all that match
     #[arg(value_name = "ID")]
-    #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "grep", "limit"])]
+    #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "until", "grep", "limit"])]
     ids: Vec<i64>,
     /// The new configuration
     #[arg(long, value_name = "NEW.toml")]
@@ -54,6 +54,8 @@ pub struct Replay {
     /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 impl Replay {
@@ -82,6 +84,7 @@ impl Replay {
                 bar.inc(1);
             }
             bar.finish_and_clear();
+            let _pager = self.paging.begin();
             report.end()?;
             Ok(Status::Done)
         })

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// So many connections at a time; who comes then waits until one of them ends. `daemon::descriptors` has room for them.
-const PLACES: usize = 64;
+pub const MOST_CONNECTIONS: u32 = 64;
 /// A header that is not there after this time does not come. The next request of a connection has so long, too.
 const HEADER_WITHIN: Duration = Duration::from_secs(10);
 /// A longer header is none of a browser's.
@@ -34,7 +34,7 @@ pub struct Peer(pub SocketAddr);
 
 /// Serves without end; when it is dropped, the connections end, too.
 pub async fn serve(listener: TcpListener, router: Router) {
-    let places = Arc::new(Semaphore::new(PLACES));
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
     let mut open = JoinSet::new();
     loop {
         let Ok(place) = places.clone().acquire_owned().await else {

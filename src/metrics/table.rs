@@ -169,6 +169,12 @@ table! {
     CheckInterval = "halo_intake_mailbox_check_interval_seconds", Gauge, Seconds, ["mailbox"],
         "How often the mailbox is checked: poll_interval, ten minutes at most",
         "What the age of the last check is compared with";
+    CanaryTime = "halo_intake_canary_last_success_timestamp_seconds", Gauge, Seconds, ["mailbox"],
+        "When a canary of this process was met in the mailbox last, since 1970; not there before the first",
+        "Mail that does not come is seen even where the server answers";
+    CanaryRoundTrip = "halo_intake_canary_round_trip_seconds", Gauge, Seconds, ["mailbox"],
+        "How long that canary took from leaving to being met",
+        "A growing one tells of queues before anything is lost";
     MailboxConnected = "halo_intake_mailbox_connected", Gauge, Things, ["mailbox"],
         "1 while the mailbox is reached, 0 otherwise",
         "Which mailbox it is";

@@ -4,7 +4,9 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::{
+    measuring::get,
     running::{Daemon, USERS},
+    servers::child::free_port,
     servers::postfix::{Delivery, Postfix},
     world::{Inbox, World},
 };
@@ -149,13 +151,32 @@ fn a_canary_is_known_by_the_next_process_and_stays_one_when_it_runs_again() {
 #[test]
 fn a_canary_is_settled_as_what_is_ignored_where_it_is_not_to_be_deleted() {
     let world = World::new(USERS);
+    let port = free_port();
     world.more(&format!(
-        "{CANARY}delete = false\n[mailbox.support]\nsettle.ignored = {{ move_to = \"Ignored\" }}\n"
+        "{CANARY}delete = false\n[mailbox.support]\nsettle.ignored = {{ move_to = \"Ignored\" }}\n[http]\nlisten = \"127.0.0.1:{port}\"\n"
     ));
     let daemon = flying(&world, &[]);
     world.deliver(&sent(&world)[0]);
     world.wait_until("settling", |world| world.folder("Ignored").len() == 1);
+    let (_, metrics) = get(port, "/metrics", "text/plain").expect("the daemon serves metrics");
+    for name in ["last_success_timestamp_seconds", "round_trip_seconds"] {
+        assert!(
+            metrics.contains(&format!("halo_intake_canary_{name}{{mailbox=\"support\"}} ")),
+            "{metrics}"
+        );
+    }
     assert_eq!(daemon.stop().0, 0);
+
+    // No rule has seen it, so none is asked about it afterwards.
+    let config = world.configure();
+    let lines = world.json(&["replay", "--against", config.to_str().unwrap()]);
+    assert_eq!(lines.last().unwrap()["summary"]["same"], 1, "{lines:?}");
+    let would = world.json(&["retry", "1", "--dry-run"]);
+    assert_eq!(
+        (&would[0]["would_be"], &would[0]["would_be_reason"]),
+        (&"ignored".into(), &"canary".into()),
+        "{would:?}"
+    );
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn served(world: &mut World) -> u16 {
 }
 
 /// An answer: status and body; `None` where nobody listens, or the process ends in its midst.
-fn get(port: u16, path: &str, accept: &str) -> Option<(u16, String)> {
+pub fn get(port: u16, path: &str, accept: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     let request =

@@ -55,6 +55,7 @@ impl Read {
             | M::JournalCommits
             | M::JournalRows
             | M::JournalSize => self.journal(metric, samples),
+            M::CanaryTime | M::CanaryRoundTrip => self.canaries(metric, samples),
             M::CheckAge
             | M::CheckInterval
             | M::MailboxConnected
@@ -154,6 +155,23 @@ impl Read {
                 (Metric::FirstReadingMessages, Some(reading)) => samples.one(&labels, reading.of as u64)?,
                 (Metric::FirstReadingDone, Some(reading)) => samples.one(&labels, reading.done as u64)?,
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn canaries(&self, metric: Metric, mut samples: Samples<'_>) -> fmt::Result {
+        for (mailbox, flight) in self.world.canary.all() {
+            let Some((seen, took)) = flight.last_seen.zip(flight.round_trip) else {
+                continue;
+            };
+            let labels = [mailbox.0.as_str()];
+            match metric {
+                Metric::CanaryTime => {
+                    let since_1970 = Duration::try_from(seen.as_duration()).unwrap_or_default();
+                    samples.time(&labels, since_1970)?;
+                }
+                _ => samples.time(&labels, took)?,
             }
         }
         Ok(())
