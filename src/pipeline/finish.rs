@@ -31,18 +31,22 @@ impl Finished {
 }
 
 /// Writes a change until it is on disk: the message stays in hand as long. Trace and letter are shared by the copies.
-/// `None` at a stop.
+/// `None` at a stop. A disk that stays full is told of less and less often.
 pub(super) async fn keep(world: &World, work: &Work, change: &Change) -> Option<Receipt> {
+    let mut failures = 0_u32;
     loop {
         match world.journal.write(change.clone()).await {
             Ok(receipt) => return Some(receipt),
             Err(error) => {
                 let (id, mailbox) = (work.claim.entry.0, &work.place.mailbox.0);
-                tracing::error!(
-                    id,
-                    mailbox,
-                    "what became of message {id} is written again in a second: {error}"
-                );
+                failures += 1;
+                if failures.is_power_of_two() {
+                    tracing::error!(
+                        id,
+                        mailbox,
+                        "what became of message {id} is written again each second: {error}"
+                    );
+                }
                 tokio::select! {
                     () = tokio::time::sleep(JOURNAL_AGAIN) => {}
                     () = world.stop.cancelled() => return None,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The state of this story lies on a small file system of its own, which only root can make.
-const SIZE: usize = 8 << 20;
+const SIZE: usize = 12 << 20;
 const LARGE: usize = 1_500_000;
 
 struct SmallDisk(PathBuf);
