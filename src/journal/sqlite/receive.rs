@@ -107,6 +107,14 @@ fn known(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryI
         .optional()
 }
 
+/// The index is named since SQLite would rather walk all messages of the folder.
+pub(super) const MOVED: &str =
+    "UPDATE entry SET validity = ?1, name = ?2, settle_due = iif(settle_due > ?8, ?8, settle_due) WHERE id = (
+        SELECT min(id) FROM entry INDEXED BY entry_digest
+        WHERE kind = 'uid' AND digest IN (?3, ?7) AND size = ?4 AND mailbox = ?5 AND folder = ?6
+            AND validity <> ?1 AND gone = 0)
+     RETURNING id";
+
 /// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
 /// message that was moved away or deleted is not that one: it does not lie there any more. What waited to be settled
 /// until it was found need not wait longer.
@@ -115,13 +123,7 @@ fn moved(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryI
         return Ok(None);
     };
     hand.db
-        .prepare_cached(
-            "UPDATE entry SET validity = ?1, name = ?2, settle_due = iif(settle_due > ?8, ?8, settle_due) WHERE id = (
-                SELECT min(id) FROM entry
-                WHERE kind = 'uid' AND digest IN (?3, ?7) AND size = ?4 AND mailbox = ?5 AND folder = ?6
-                    AND validity <> ?1 AND gone = 0)
-             RETURNING id",
-        )?
+        .prepare_cached(MOVED)?
         .query_row(
             params![
                 validity,
