@@ -145,6 +145,8 @@ pub struct Unsettled {
     /// It was moved there by an earlier outcome, and was not received from there.
     pub was_moved: bool,
     pub outcome: Outcome,
+    /// How many attempts it had at this end; should it run again, the next end has more.
+    pub attempts: u32,
     /// It is no mail of anybody else.
     pub is_canary: bool,
 }

@@ -168,7 +168,12 @@ async fn write(journal: &Sqlite, n: usize, messages: usize) {
     let ended = Box::new(ended(n, claim, is_stored));
     journal.write(Change::Ended { claim, ended }).await.unwrap();
     let (entry, settled) = (claim.entry, Settled::leaving("moved to Processed"));
-    journal.write(Change::Settled { entry, settled }).await.unwrap();
+    let settled = Change::Settled {
+        entry,
+        attempts: 1,
+        settled,
+    };
+    journal.write(settled).await.unwrap();
 }
 
 fn received(n: usize, is_stored: bool) -> Received {

@@ -292,8 +292,13 @@ pub enum Change {
     Released { claim: Claim },
     /// An attempt came to an outcome.
     Ended { claim: Claim, ended: Box<Ended> },
-    /// The mailbox shows what the journal says.
-    Settled { entry: EntryId, settled: Settled },
+    /// The mailbox shows the end that came after so many attempts. `Stale` where the message runs again, or has another
+    /// end by now: that is still to be settled, from where the message lies since, which is kept.
+    Settled {
+        entry: EntryId,
+        attempts: u32,
+        settled: Settled,
+    },
     /// Settling failed for now; comes again at `due`.
     SettleDeferred {
         entry: EntryId,

@@ -242,7 +242,7 @@ impl Settler {
         let mut refused: BTreeMap<String, Vec<Unsettled>> = BTreeMap::new();
         for (one, came) in batch.messages.iter().zip(came) {
             match after_a_move(one, &batch.how, came) {
-                Settling::Done(settled) => done.push((one.entry, settled)),
+                Settling::Done(settled) => done.push((one, settled)),
                 Settling::Refused(reason) => refused.entry(reason).or_default().push(one.clone()),
                 Settling::Elsewhere => elsewhere.push(one.clone()),
             }
@@ -261,16 +261,18 @@ impl Settler {
         Ok(())
     }
 
-    async fn keep(&self, done: Vec<(EntryId, Settled)>) -> Result<(), JournalError> {
+    async fn keep(&self, done: Vec<(&Unsettled, Settled)>) -> Result<(), JournalError> {
         let journal = &self.world.journal;
-        let tell = |(entry, settled): &(EntryId, Settled)| {
-            let (id, mailbox, how) = (entry.0, &self.name.0, &settled.how);
+        let changes = done.into_iter().map(|(one, settled)| {
+            let (entry, attempts, how) = (one.entry, one.attempts, &settled.how);
+            let (id, mailbox) = (entry.0, &self.name.0);
             tracing::debug!(id, mailbox, "message {id} is settled: {how}");
-        };
-        let changes = done
-            .into_iter()
-            .inspect(tell)
-            .map(|(entry, settled)| journal.write(Change::Settled { entry, settled }));
+            journal.write(Change::Settled {
+                entry,
+                attempts,
+                settled,
+            })
+        });
         for written in futures_util::future::join_all(changes).await {
             written?;
         }
@@ -294,7 +296,7 @@ impl Settler {
         let those: Vec<Unsettled> = those.iter().filter(is_elsewhere).cloned().collect();
         if unknown.is_empty() {
             let gone = Settled::leaving("gone: the folder was numbered anew, and it is not there");
-            let gone = those.iter().map(|one| (one.entry, gone.clone())).collect();
+            let gone = those.iter().map(|one| (one, gone.clone())).collect();
             return Ok(self.keep(gone).await?);
         }
         let reason = "its folder was numbered anew; its messages are compared first";

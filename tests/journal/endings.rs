@@ -119,12 +119,7 @@ async fn settling_is_repeated_until_it_is_done() {
         assert_eq!(due, None, "what is to be settled wakes nobody but its settler");
     }
     for entry in [entry, other] {
-        world
-            .done(Change::Settled {
-                entry,
-                settled: Settled::staying("kept"),
-            })
-            .await;
+        world.settled(entry, Settled::staying("kept")).await;
         assert_eq!(world.entry(entry).await.settled.unwrap().1, "kept");
     }
     assert!(unsettled(&world).await.is_empty());
@@ -147,6 +142,7 @@ async fn only_what_has_ended_in_a_mailbox_is_settled() {
     assert!(unsettled(&world).await.is_empty());
     let settled = Change::Settled {
         entry: pending,
+        attempts: 0,
         settled: Settled::staying("kept"),
     };
     assert!(matches!(world.write(settled).await, Receipt::Stale));
@@ -161,12 +157,7 @@ async fn a_message_that_runs_again_has_none_of_its_old_answers() {
     world.intended(claim, "b", past(), None).await;
     world.end(claim, ended(Outcome::Failed, "for now")).await;
     let entry = claim.entry;
-    world
-        .done(Change::Settled {
-            entry,
-            settled: Settled::leaving("moved to Failed"),
-        })
-        .await;
+    world.settled(entry, Settled::leaving("moved to Failed")).await;
 
     world.done(Change::Reopened { entry }).await;
     assert_eq!(world.shown(entry).await, ("pending".into(), String::new()));
@@ -269,7 +260,7 @@ async fn a_message_that_runs_again_is_settled_from_where_it_was_moved_to() {
     world.end(claim, ended(Outcome::Failed, "for now")).await;
     let (entry, there) = (claim.entry, Spot::Uid { validity: 9, uid: 4 });
     let moved = Settled::leaving("moved to Failed").lying("Failed", there.clone());
-    world.done(Change::Settled { entry, settled: moved }).await;
+    world.settled(entry, moved).await;
     world.done(Change::Reopened { entry }).await;
     let claim = world.claim(1).await[0].claim;
     world.end(claim, ended(Outcome::Completed, "")).await;
@@ -286,11 +277,48 @@ async fn a_message_that_runs_again_is_settled_from_where_it_was_moved_to() {
     );
     assert!(matches!(world.receive(mail(1)).await, Receipt::Known(known) if known == entry));
 
-    let settled = Settled::leaving("gone");
-    world.done(Change::Settled { entry, settled }).await;
+    world.settled(entry, Settled::leaving("gone")).await;
     world.done(Change::Reopened { entry }).await;
     let claim = world.claim(1).await[0].claim;
     world.end(claim, ended(Outcome::Completed, "")).await;
     let one = world.journal.unsettled(&support(), 10).await.unwrap().remove(0);
     assert_eq!((one.place, one.was_moved), (mail(1).place, false));
+}
+
+/// Settling takes a while, and takes nothing in hand: the message may run again meanwhile, and even end.
+#[tokio::test]
+async fn a_message_that_runs_again_while_it_is_settled_is_settled_anew_from_where_it_was_moved_to() {
+    for has_ended in [false, true] {
+        let world = world();
+        let entry = world.with_outcome(mail(1), Outcome::Failed).await;
+        let old = world.journal.unsettled(&support(), 10).await.unwrap().remove(0);
+        world.done(Change::Reopened { entry }).await;
+        let claim = world.claim(1).await[0].claim;
+        let end = async || {
+            let ended = world.end(claim, ended(Outcome::Completed, "")).await;
+            assert!(matches!(ended, Receipt::Done));
+        };
+        if has_ended {
+            end().await;
+        }
+        let there = Spot::Uid { validity: 9, uid: 4 };
+        let late = Change::Settled {
+            entry,
+            attempts: old.attempts,
+            settled: Settled::leaving("moved to Failed").lying("Failed", there.clone()),
+        };
+        assert!(matches!(world.write(late).await, Receipt::Stale));
+        assert_eq!(world.entry(entry).await.settled, None);
+        if !has_ended {
+            end().await;
+        }
+
+        let one = world.journal.unsettled(&support(), 10).await.unwrap().remove(0);
+        assert_eq!(
+            (one.outcome, one.place.folder.as_str(), one.place.spot, one.was_moved),
+            (Outcome::Completed, "Failed", there, true)
+        );
+        world.settled(entry, Settled::leaving("moved to Processed")).await;
+        assert!(unsettled(&world).await.is_empty());
+    }
 }

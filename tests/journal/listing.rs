@@ -284,6 +284,7 @@ async fn a_message_that_is_not_there_is_no_entry() {
     assert!(world.journal.octets(EntryId(1)).await.unwrap().is_none());
     let settled = Change::Settled {
         entry: EntryId(1),
+        attempts: 0,
         settled: Settled::staying("kept"),
     };
     assert!(matches!(

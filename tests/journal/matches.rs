@@ -96,14 +96,13 @@ async fn counts_outlive_the_messages_that_were_counted() {
     let world = world();
     let claim = world.in_hand(mail(1)).await;
     world.end(claim, matched(&["Everyone"])).await;
-    let (entry, settled) = (claim.entry, Settled::leaving("moved"));
-    world.done(Change::Settled { entry, settled }).await;
+    world.settled(claim.entry, Settled::leaving("moved")).await;
     world
         .done(Change::Trimmed {
             octets_before: future(),
             rows_before: future(),
         })
         .await;
-    assert!(world.journal.entry(entry).await.unwrap().is_none(), "its row is gone");
+    assert!(world.journal.entry(claim.entry).await.unwrap().is_none(), "its row is gone");
     check(&world, &[("Everyone", 1)]).await;
 }

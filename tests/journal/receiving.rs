@@ -143,7 +143,7 @@ async fn a_message_that_was_kept_is_found_again_and_one_that_was_moved_away_is_n
     ] {
         let entry = world.with_outcome(mail(n), Outcome::Failed).await;
         let (found, how) = (settled.stays, settled.how.clone());
-        world.done(Change::Settled { entry, settled }).await;
+        world.settled(entry, settled).await;
         let receipt = world.receive(renumbered(n, 8, n)).await;
         assert_eq!(
             matches!(receipt, Receipt::Moved(moved) if moved == entry),

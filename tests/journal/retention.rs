@@ -49,21 +49,11 @@ async fn rows_go_only_when_the_message_is_in_no_mailbox_and_totals_never() {
     world.end(bouncing, bounced("ann@customer.example", 1)).await;
     let unsettled = world.with_outcome(mail(4), Outcome::Completed).await;
     let kept = world.with_outcome(mail(5), Outcome::Completed).await;
-    world
-        .done(Change::Settled {
-            entry: kept,
-            settled: Settled::staying("kept"),
-        })
-        .await;
+    world.settled(kept, Settled::staying("kept")).await;
     let moved = world.in_hand(mail(6)).await;
     world.intended(moved, "a", past(), None).await;
     world.end(moved, ended(Outcome::Completed, "")).await;
-    world
-        .done(Change::Settled {
-            entry: moved.entry,
-            settled: Settled::leaving("moved to Processed"),
-        })
-        .await;
+    world.settled(moved.entry, Settled::leaving("moved to Processed")).await;
 
     let before = world.totals(&support()).await;
     trim(&world, future(), future()).await;
@@ -105,12 +95,7 @@ fn notice(topic: &str, at: Timestamp) -> Change {
 async fn an_id_is_never_given_twice() {
     let world = world();
     let entry = world.with_outcome(mail(1), Outcome::Completed).await;
-    world
-        .done(Change::Settled {
-            entry,
-            settled: Settled::leaving("deleted"),
-        })
-        .await;
+    world.settled(entry, Settled::leaving("deleted")).await;
     trim(&world, future(), future()).await;
     assert!(world.journal.entry(entry).await.unwrap().is_none());
     assert!(world.receive_new(mail(2)).await > entry);
@@ -121,12 +106,7 @@ async fn many_go_in_one_trim() {
     let world = world();
     for n in 1..=450 {
         let entry = world.with_outcome(mail(n), Outcome::Ignored).await;
-        world
-            .done(Change::Settled {
-                entry,
-                settled: Settled::leaving("gone"),
-            })
-            .await;
+        world.settled(entry, Settled::leaving("gone")).await;
     }
     trim(&world, future(), future()).await;
     assert!(world.journal.rows(Default::default()).await.unwrap().is_empty());

@@ -74,8 +74,7 @@ async fn what_is_not_settled_is_counted_and_what_was_dropped_is_no_row_any_more(
     let moved = world.with_outcome(mail(1), Outcome::Completed).await;
     world.with_outcome(mail(2), Outcome::Completed).await;
     assert_eq!(survey(&world).await.unsettled, [(support(), 2)].into());
-    let settled = Settled::leaving("moved");
-    world.done(Change::Settled { entry: moved, settled }).await;
+    world.settled(moved, Settled::leaving("moved")).await;
     let trimmed = Change::Trimmed {
         octets_before: past(),
         rows_before: future(),

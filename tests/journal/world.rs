@@ -8,7 +8,7 @@ use halo_intake::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     journal::{
         Change, Claim, CreationKey, Ended, Entry, EntryId, Intent, Journal, Letter, LetterLimit, Place, Receipt,
-        Received, RowFilter, Spot, Totals, Way, Work, sqlite::Sqlite,
+        Received, RowFilter, Settled, Spot, Totals, Way, Work, sqlite::Sqlite,
     },
     outcome::Outcome,
 };
@@ -250,6 +250,17 @@ impl World {
             .into_iter()
             .map(|(_, notice)| notice.topic)
             .collect()
+    }
+
+    /// The mailbox shows its present end.
+    pub async fn settled(&self, entry: EntryId, settled: Settled) {
+        let attempts = self.entry(entry).await.row.attempts;
+        let change = Change::Settled {
+            entry,
+            attempts,
+            settled,
+        };
+        self.done(change).await;
     }
 
     pub async fn intended(&self, claim: Claim, step: &str, begun: Timestamp, key: Option<CreationKey>) -> Receipt {

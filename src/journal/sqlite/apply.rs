@@ -70,7 +70,11 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             };
             end::ended(hand, *claim, ended, &account, &packed.letter)
         }
-        Change::Settled { entry, settled } => end::settled(hand, *entry, settled),
+        Change::Settled {
+            entry,
+            attempts,
+            settled,
+        } => end::settled(hand, *entry, *attempts, settled),
         Change::SettleDeferred { entry, due, reason } => end::settle_deferred(hand, *entry, *due, reason),
         Change::Posted { claim, post } => outbox::posted(hand, *claim, post, &packed.letter),
         Change::LetterTaken { letter } => outbox::taken(hand, *letter),

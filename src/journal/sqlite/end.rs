@@ -284,26 +284,36 @@ fn notices(hand: &Hand<'_>, notices: &[Notice]) -> rusqlite::Result<()> {
     notices.iter().try_for_each(|notice| outbox::notice(hand, notice))
 }
 
-/// The mailbox shows what the journal says.
-pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, settled: &Settled) -> Result<Receipt, Fault> {
+/// The mailbox shows the end that came after so many attempts. If the message runs again meanwhile, it was moved all
+/// the same, and its next end is settled from there.
+pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, attempts: u32, settled: &Settled) -> Result<Receipt, Fault> {
     let lies = settled.lies.as_ref();
     let lies = lies.map(|(folder, spot)| (folder, SpotColumns::of(spot)));
+    let folder = lies.as_ref().map(|(folder, _)| folder);
+    let validity = lies.as_ref().map(|(_, spot)| spot.validity);
+    let name = lies.as_ref().map(|(_, spot)| &spot.name);
     let changed = hand
         .db
         .prepare_cached(
-            "UPDATE entry SET settled = ?2, how = ?3, gone = ?4, settle_due = NULL, settle_reason = NULL,
-                lies_folder = ?5, lies_validity = ?6, lies_name = ?7
-             WHERE id = ?1 AND state = 'ended'",
+            "UPDATE entry SET lies_folder = ?2, lies_validity = ?3, lies_name = ?4,
+                settled = ?5, how = ?6, gone = ?7, settle_due = NULL, settle_reason = NULL
+             WHERE id = ?1 AND state = 'ended' AND attempts = ?8",
         )?
         .execute(params![
             entry,
+            folder,
+            validity,
+            name,
             At(hand.now),
             settled.how,
             !settled.stays,
-            lies.as_ref().map(|(folder, _)| folder),
-            lies.as_ref().map(|(_, spot)| spot.validity),
-            lies.as_ref().map(|(_, spot)| &spot.name),
+            attempts,
         ])?;
+    if changed == 0 {
+        hand.db
+            .prepare_cached("UPDATE entry SET lies_folder = ?2, lies_validity = ?3, lies_name = ?4 WHERE id = ?1")?
+            .execute(params![entry, folder, validity, name])?;
+    }
     Ok(done_or_stale(changed))
 }
 

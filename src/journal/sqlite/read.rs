@@ -95,7 +95,7 @@ pub(super) fn unsettled(
 ) -> rusqlite::Result<Vec<Unsettled>> {
     db.prepare_cached(
         "SELECT id, coalesce(lies_folder, folder), kind, coalesce(lies_validity, validity), coalesce(lies_name, name),
-             outcome, lies_folder IS NOT NULL, outcome = 'ignored' AND reason = 'canary'
+             outcome, lies_folder IS NOT NULL, outcome = 'ignored' AND reason = 'canary', attempts
          FROM entry
          WHERE mailbox = ?1 AND settle_due IS NOT NULL AND settle_due <= ?2 ORDER BY settle_due, id LIMIT ?3",
     )?
@@ -111,6 +111,7 @@ pub(super) fn unsettled(
             was_moved: row.get(6)?,
             outcome: outcome(row, 5)?,
             is_canary: row.get(7)?,
+            attempts: row.get(8)?,
         })
     })?
     .collect()

@@ -247,6 +247,7 @@ impl Watched {
                 .journal
                 .write(Change::Settled {
                     entry,
+                    attempts: 0,
                     settled: Settled::staying("left alone"),
                 })
                 .await?;
