@@ -70,8 +70,10 @@ pub struct Withheld {
 /// What came of settling one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settling {
-    /// The mailbox shows its outcome; a message that was gone already counts as well.
+    /// The mailbox shows its outcome.
     Done(Settled),
+    /// It lies there no longer, as far as that is told. A server without UIDPLUS says of such a one that it is done.
+    Gone,
     /// The server or the disk says no to this one; why.
     Refused(String),
     /// It is known under another UIDVALIDITY than that of now; the folder's messages are to be compared first.
@@ -147,9 +149,12 @@ pub enum MailboxError {
     /// The password's source.
     #[error("the secret of {login} can not be opened: {reason}")]
     Secret { login: String, reason: String },
-    /// It is missing, or this login may not use it.
+    /// This login may not use it.
     #[error("folder {folder:?} can not be used: {reason}")]
     Folder { folder: String, reason: String },
+    /// It is missing.
+    #[error("folder {folder:?} can not be used: {reason}")]
+    NoFolder { folder: String, reason: String },
     /// The server answered NO or BAD.
     #[error("the server answers {command} with {status}: {reason}")]
     Refused {
@@ -188,6 +193,7 @@ impl MailboxError {
             | MailboxError::NotConnected { .. }
             | MailboxError::Secret { .. }
             | MailboxError::Folder { .. }
+            | MailboxError::NoFolder { .. }
             | MailboxError::Denied { .. } => Class::Credentials,
             _ => Class::Transient,
         }
@@ -212,7 +218,8 @@ pub trait Mailbox: Send {
     ) -> Answer<'a, Vec<Withheld>>;
     /// Waits for news: IDLE where `idle` and the server can, else until the deadline.
     fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke>;
-    /// Does `how` to the messages at `spots`, in one go. Says for each, in their order, what came of it.
+    /// Does `how` to the messages at `spots`, in one go. Says for each, in their order, what came of it. To keep them is to
+    /// look whether they are there.
     fn settle<'a>(&'a mut self, spots: &'a [Spot], how: &'a Settle) -> Answer<'a, Vec<Settling>>;
 }
 

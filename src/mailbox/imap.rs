@@ -79,8 +79,10 @@ pub struct Imap {
     selected: Option<Opened>,
     /// Destinations that are known to exist, as the server names them.
     destinations: BTreeSet<String>,
-    /// Where the last settling put messages: by their UIDs here, UIDVALIDITY and UID there.
-    landed: BTreeMap<u32, (u32, u32)>,
+    /// Where the last settling put messages: by their UIDs here, UIDVALIDITY and UID there, as far as the server told.
+    landed: BTreeMap<u32, Option<(u32, u32)>>,
+    /// It moved messages and did not tell where to.
+    untold: bool,
 }
 
 /// What we keep of a SELECT.
@@ -156,6 +158,7 @@ impl Imap {
             selected: None,
             destinations: BTreeSet::new(),
             landed: BTreeMap::new(),
+            untold: false,
         })
     }
 
@@ -168,7 +171,7 @@ impl Imap {
         let mut opened = Opened::default();
         let answer = self.wire.ask(&command, |response| opened.note(response)).await?;
         if answer.status != "OK" {
-            return Err(self.folder_error(answer));
+            return Err(self.folder_error(answer).await?);
         }
         opened.read_only = answer.code == "READ-ONLY";
         self.wire.take_news();
@@ -218,15 +221,21 @@ impl Imap {
         Ok(uid_next)
     }
 
-    fn folder_error(&self, answer: Completion) -> MailboxError {
+    async fn folder_error(&mut self, answer: Completion) -> Result<MailboxError, MailboxError> {
         if answer.is_passing() || answer.code == "SERVERBUG" {
-            answer.refused()
-        } else {
-            MailboxError::Folder {
-                folder: self.folder.clone(),
-                reason: answer.text,
-            }
+            return Ok(answer.refused());
         }
+        let (folder, reason) = (self.folder.clone(), answer.text);
+        // Without the right to see it, it is not listed either (RFC 4314, 4).
+        let is_missing = match answer.code.as_str() {
+            "NONEXISTENT" => true,
+            "NOPERM" => false,
+            _ => self.find_folder(&self.names.to_server(&folder)).await?.is_none(),
+        };
+        Ok(match is_missing {
+            true => MailboxError::NoFolder { folder, reason },
+            false => MailboxError::Folder { folder, reason },
+        })
     }
 
     async fn list_uids(&mut self, from: u32, to: u32) -> Result<Vec<Listed>, MailboxError> {

@@ -2,7 +2,7 @@
 //! it has been done. It has a connection of its own, so that a slow fetch holds nothing up.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -35,6 +35,10 @@ const AGAIN: Backoff = Backoff {
     longest: Duration::from_secs(120),
 };
 
+mod batch;
+
+use batch::Batch;
+
 /// Why settling did not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SettleError {
@@ -46,30 +50,12 @@ pub enum SettleError {
     Journal(#[from] JournalError),
 }
 
-impl Batch {
-    /// They lie where they were moved to, and stay there.
-    fn still_there(&self, how: &str) -> Vec<Settling> {
-        let there = |one: &Unsettled| Settled::leaving(how).lying(&self.folder, one.place.spot.clone());
-        self.messages.iter().map(|one| Settling::Done(there(one))).collect()
-    }
-}
-
-/// A message that lies where it was moved to earlier. What changes nothing of that leaves it there; nobody knows what
-/// else lies in that folder, so it is looked for by its UID alone.
-fn after_a_move(one: &Unsettled, how: &Settle, came: Settling) -> Settling {
-    let (Place { folder, spot, .. }, true) = (&one.place, one.was_moved) else {
-        return came;
-    };
-    match came {
-        Settling::Elsewhere => Settling::Done(Settled::leaving(format!("gone: {folder} was numbered anew"))),
-        Settling::Done(settled) if settled.stays => {
-            Settling::Done(Settled::leaving(settled.how).lying(folder, spot.clone()))
-        }
-        // The server told where it put it the first time, so it would now.
-        Settling::Done(settled) if settled.lies.is_none() && matches!(how, Settle::MoveTo(_)) => {
-            Settling::Done(Settled::leaving(format!("gone: it was not in {folder} any more")))
-        }
-        other => other,
+/// The server says no, and goes on: to the command, or to a folder that is not the one that is watched.
+fn is_refusal(error: &MailboxError, is_other_folder: bool) -> bool {
+    match error {
+        MailboxError::Refused { .. } => true,
+        MailboxError::Folder { .. } | MailboxError::NoFolder { .. } => is_other_folder,
+        _ => false,
     }
 }
 
@@ -106,26 +92,25 @@ struct Session {
     mailbox: Box<dyn Mailbox>,
 }
 
-/// Messages of one folder that are settled in the same way.
-struct Batch {
-    folder: String,
-    /// An earlier outcome moved them there.
-    were_moved: bool,
-    how: Settle,
-    messages: Vec<Unsettled>,
+/// What lasts from one pass to the next.
+#[derive(Default)]
+struct Course {
+    session: Option<Session>,
+    /// What was refused and waits.
+    refused: HashSet<EntryId>,
 }
 
 impl Settler {
     /// The loop.
     pub async fn run(&self) {
         let bell = self.world.bells.settle(&self.name);
-        let (mut session, mut failures) = (None, 0);
+        let (mut course, mut failures) = (Course::default(), 0);
         loop {
-            match Box::pin(self.pass(&mut session)).await {
+            match Box::pin(self.pass(&mut course)).await {
                 Ok(()) => failures = 0,
                 Err(error) => {
                     failures += 1;
-                    session = None;
+                    course.session = None;
                     self.note_trouble(&error).await;
                     tokio::select! {
                         () = clock::sleep(AGAIN.delay(failures, fastrand::f64())) => continue,
@@ -135,8 +120,8 @@ impl Settler {
             }
             tokio::select! {
                 () = bell.notified() => {}
-                () = tokio::time::sleep(KEEP_OPEN), if session.is_some() => {
-                    session = None;
+                () = tokio::time::sleep(KEEP_OPEN), if course.session.is_some() => {
+                    course.session = None;
                     continue;
                 }
                 () = self.stop.cancelled() => return,
@@ -150,20 +135,20 @@ impl Settler {
 
     /// The pass of `run --once`.
     pub async fn once(&self) {
-        if let Err(error) = self.pass(&mut None).await {
+        if let Err(error) = self.pass(&mut Course::default()).await {
             self.note_trouble(&error).await;
         }
     }
 
     /// Settles everything that has ended.
-    async fn pass(&self, session: &mut Option<Session>) -> Result<(), SettleError> {
+    async fn pass(&self, course: &mut Course) -> Result<(), SettleError> {
         loop {
             let unsettled = self.world.journal.unsettled(&self.name, BATCH).await?;
             if unsettled.is_empty() {
                 return Ok(());
             }
             for batch in self.batches(unsettled) {
-                self.settle(session, &batch).await?;
+                self.settle(course, &batch).await?;
             }
         }
     }
@@ -212,57 +197,59 @@ impl Settler {
         }
     }
 
-    async fn settle(&self, session: &mut Option<Session>, batch: &Batch) -> Result<(), SettleError> {
+    async fn settle(&self, course: &mut Course, batch: &Batch) -> Result<(), SettleError> {
         let was_folder = self.was_folder(&batch.folder);
-        let came = if batch.were_moved && batch.how == Settle::MoveTo(batch.folder.clone()) {
-            batch.still_there(&format!("moved to {}", batch.folder))
-        } else if batch.how == Settle::Keep {
+        let came = if batch.how == Settle::Keep {
             vec![Settling::Done(Settled::staying("kept")); batch.messages.len()]
         } else {
             let spots: Vec<Spot> = batch.messages.iter().map(|one| one.place.spot.clone()).collect();
+            let how = if batch.is_in_place() { &Settle::Keep } else { &batch.how };
             let settled = async {
-                let open = self.open(session, &batch.folder, was_folder.as_ref()).await?;
-                open.mailbox.settle(&spots, &batch.how).await
+                let open = self
+                    .open(&mut course.session, &batch.folder, was_folder.as_ref())
+                    .await?;
+                open.mailbox.settle(&spots, how).await
             };
             match settled.await {
                 Ok(came) => came,
-                Err(error @ MailboxError::Refused { .. }) => {
-                    return self.refused(&batch.messages, &error.to_string()).await;
+                Err(error @ MailboxError::NoFolder { .. }) if batch.were_moved => {
+                    return Ok(self.keep(course, batch.left_alone(&error)).await?);
                 }
-                Err(error @ MailboxError::Folder { .. }) if batch.were_moved => {
-                    batch.still_there(&format!("left alone: {error}"))
-                }
-                Err(error @ MailboxError::Folder { .. }) if was_folder.is_some() => {
-                    return self.refused(&batch.messages, &error.to_string()).await;
+                Err(error) if is_refusal(&error, was_folder.is_some()) => {
+                    return self.refused(course, &batch.messages, &error.to_string()).await;
                 }
                 Err(error) => return Err(error.into()),
             }
         };
+        let is_done = |came: &Settling| matches!(came, Settling::Done(_));
+        let is_news = batch.how != Settle::Keep && !batch.is_in_place() && came.iter().any(is_done);
         let (mut done, mut elsewhere) = (Vec::new(), Vec::new());
         let mut refused: BTreeMap<String, Vec<Unsettled>> = BTreeMap::new();
         for (one, came) in batch.messages.iter().zip(came) {
-            match after_a_move(one, &batch.how, came) {
+            match batch.worded(one, came) {
                 Settling::Done(settled) => done.push((one, settled)),
                 Settling::Refused(reason) => refused.entry(reason).or_default().push(one.clone()),
-                Settling::Elsewhere => elsewhere.push(one.clone()),
+                Settling::Elsewhere | Settling::Gone => elsewhere.push(one.clone()),
             }
         }
-        let is_news = batch.how != Settle::Keep && !done.is_empty() && refused.is_empty();
         for (reason, those) in refused {
-            self.refused(&those, &reason).await?;
+            self.refused(course, &those, &reason).await?;
         }
-        self.keep(done).await?;
-        if let (Some(session), false) = (session, elsewhere.is_empty()) {
-            self.elsewhere(session, &elsewhere).await?;
+        self.keep(course, done).await?;
+        if !elsewhere.is_empty() {
+            self.elsewhere(course, &elsewhere).await?;
         }
-        if is_news {
+        if is_news && course.refused.is_empty() {
             report::well(&self.world, self.thing()).await;
         }
         Ok(())
     }
 
-    async fn keep(&self, done: Vec<(&Unsettled, Settled)>) -> Result<(), JournalError> {
+    async fn keep(&self, course: &mut Course, done: Vec<(&Unsettled, Settled)>) -> Result<(), JournalError> {
         let journal = &self.world.journal;
+        for (one, _) in &done {
+            course.refused.remove(&one.entry);
+        }
         let changes = done.into_iter().map(|(one, settled)| {
             let (entry, attempts, how) = (one.entry, one.attempts, &settled.how);
             let (id, mailbox) = (entry.0, &self.name.0);
@@ -281,7 +268,10 @@ impl Settler {
 
     /// The folder was numbered anew. Once the journal knows everything that lies there, what was found has its new UID;
     /// what was not lies there no longer.
-    async fn elsewhere(&self, session: &mut Session, those: &[Unsettled]) -> Result<(), SettleError> {
+    async fn elsewhere(&self, course: &mut Course, those: &[Unsettled]) -> Result<(), SettleError> {
+        let Some(session) = &mut course.session else {
+            return Ok(());
+        };
         let now = session.mailbox.select().await?;
         let listed = session.mailbox.list(Range::Everything).await?;
         let spots = listed.into_iter().map(|listed| listed.spot).collect();
@@ -297,7 +287,7 @@ impl Settler {
         if unknown.is_empty() {
             let gone = Settled::leaving("gone: the folder was numbered anew, and it is not there");
             let gone = those.iter().map(|one| (one, gone.clone())).collect();
-            return Ok(self.keep(gone).await?);
+            return Ok(self.keep(course, gone).await?);
         }
         let reason = "its folder was numbered anew; its messages are compared first";
         Ok(self.put_off(&those, LOOK_AGAIN, reason).await?)
@@ -336,7 +326,7 @@ impl Settler {
         let reason = error.to_string();
         // A right in the folder that is missing does not come by waiting.
         let urgency = match error {
-            SettleError::Mailbox(MailboxError::Folder { .. }) => Urgency::Now,
+            SettleError::Mailbox(MailboxError::Folder { .. } | MailboxError::NoFolder { .. }) => Urgency::Now,
             _ => Urgency::IfItLasts,
         };
         report::trouble_again(&self.world, self.thing(), reason, true, urgency).await;
@@ -344,7 +334,8 @@ impl Settler {
 
     /// The server takes the command and says no (a quota, a right that is missing): these come again later, and
     /// the others go on.
-    async fn refused(&self, those: &[Unsettled], reason: &str) -> Result<(), SettleError> {
+    async fn refused(&self, course: &mut Course, those: &[Unsettled], reason: &str) -> Result<(), SettleError> {
+        course.refused.extend(those.iter().map(|one| one.entry));
         let messages = those.len();
         let mailbox = &self.name;
         tracing::warn!(

@@ -103,6 +103,9 @@ async fn counts_outlive_the_messages_that_were_counted() {
             rows_before: future(),
         })
         .await;
-    assert!(world.journal.entry(claim.entry).await.unwrap().is_none(), "its row is gone");
+    assert!(
+        world.journal.entry(claim.entry).await.unwrap().is_none(),
+        "its row is gone"
+    );
     check(&world, &[("Everyone", 1)]).await;
 }

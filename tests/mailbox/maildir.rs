@@ -102,19 +102,26 @@ async fn settling_moves_marks_and_deletes_once_and_again() {
     let mut mailbox = open_maildir(root.to_owned()).await.unwrap();
     let moved = Settle::MoveTo("Erledigt/Früher".to_owned());
     let work = [
+        // Those that were moved are found where they were moved to.
         (
             moved,
-            vec![spot("1.a"), spot("2.a"), spot("gone")],
+            vec![spot("1.a"), spot("2.a")],
             Settled::leaving("moved to Erledigt/Früher"),
         ),
         (Settle::Seen, vec![spot("3.a")], Settled::staying("marked seen")),
         (Settle::Delete, vec![spot("4.a")], Settled::leaving("deleted")),
         (Settle::Keep, vec![spot("3.a")], Settled::staying("kept")),
     ];
-    for _ in 0..2 {
+    for is_first in [true, false] {
         for (how, spots, done) in &work {
-            let expected = vec![Settling::Done(done.clone()); spots.len()];
-            assert_eq!(shown(in_time(mailbox.settle(spots, how)).await.unwrap()), expected);
+            let came = shown(in_time(mailbox.settle(spots, how)).await.unwrap());
+            let expected = match how {
+                Settle::Delete if !is_first => Settling::Gone,
+                _ => Settling::Done(done.clone()),
+            };
+            assert_eq!(came, vec![expected; spots.len()]);
+            let came = in_time(mailbox.settle(&[spot("gone"), spot("Erledigt/gone"), spot("None/5.a")], how)).await;
+            assert_eq!(came.unwrap(), vec![Settling::Gone; 3]);
         }
         let below = ".Erledigt.Fr&APw-her";
         let expected = [

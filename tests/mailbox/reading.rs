@@ -7,7 +7,10 @@ use halo_intake::{
 };
 
 use super::*;
-use crate::dovecot::Options;
+use crate::{
+    dovecot::Options,
+    script::{Script, Step},
+};
 
 async fn check_reading(config: ImapConfig, server: &Dovecot) {
     let mut mailbox = open(config).await.unwrap();
@@ -171,9 +174,43 @@ async fn an_unknown_folder_is_named() {
     .unwrap();
     let error = in_time(mailbox.select()).await.unwrap_err();
     assert!(
-        matches!(&error, MailboxError::Folder { folder, .. } if folder == "Nowhere/Ä"),
+        matches!(&error, MailboxError::NoFolder { folder, .. } if folder == "Nowhere/Ä"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn only_of_a_folder_that_is_not_listed_either_it_is_said_that_it_is_missing() {
+    let listed = "* LIST () \"/\" INBOX\r\n";
+    for (refusal, lists, is_missing) in [
+        ("[NONEXISTENT] no", None, true),
+        ("[NOPERM] no", None, false),
+        ("no", Some(""), true),
+        ("no", Some(listed), false),
+    ] {
+        let say = |text: &str| Step::Say(text.to_owned());
+        let mut steps = vec![
+            say("* PREAUTH [CAPABILITY IMAP4rev1] hello\r\n"),
+            Step::Expect("LIST"),
+            say("TAG OK done\r\n"),
+            Step::Expect("SELECT"),
+            say(&format!("TAG NO {refusal}\r\n")),
+        ];
+        if let Some(answer) = lists {
+            steps.extend([Step::Expect("LIST"), say(&format!("{answer}TAG OK done\r\n"))]);
+        }
+        let script = Script::play(steps);
+        let mut mailbox = open(scripted(script.port)).await.unwrap();
+        let error = in_time(mailbox.select()).await.unwrap_err();
+        let is_so = match &error {
+            MailboxError::NoFolder { .. } => is_missing,
+            MailboxError::Folder { .. } => !is_missing,
+            _ => false,
+        };
+        assert!(is_so, "{refusal} {lists:?}: {error:?}");
+        drop(mailbox);
+        script.join();
+    }
 }
 
 #[tokio::test]

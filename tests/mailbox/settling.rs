@@ -24,13 +24,16 @@ fn server_with_three(options: &Options) -> Dovecot {
     server
 }
 
-/// Settles the first two of three, twice: what is done already stays done.
+/// Settles the first two of three, twice: what is done already stays done, and what was moved away is there no more.
 async fn settle_two(server: &Dovecot, how: &Settle, done: Settled) {
     let mut mailbox = open(cleartext(server, "ann")).await.unwrap();
     let listed = list(mailbox.as_mut()).await;
-    for _ in 0..2 {
+    let is_moved = !done.stays && matches!(how, Settle::MoveTo(_));
+    let first = Settling::Done(done);
+    let second = if is_moved { Settling::Gone } else { first.clone() };
+    for expected in [first, second] {
         let came = in_time(mailbox.settle(&spots(&listed[..2]), how)).await.unwrap();
-        assert_eq!(shown(came), vec![Settling::Done(done.clone()); 2]);
+        assert_eq!(shown(came), vec![expected; 2]);
     }
 }
 
@@ -285,11 +288,11 @@ async fn a_copy_that_was_not_made_is_never_expunged() {
             Step::Expect("UID COPY 1:3 \"Done\""),
             say("TAG NO [EXPUNGEISSUED] some are gone\r\n"),
             Step::Expect("UID COPY 1 "),
-            say("TAG OK done\r\n"),
+            say("TAG OK [COPYUID 9 1 5] done\r\n"),
             Step::Expect("UID COPY 2 "),
             say("TAG NO [EXPUNGEISSUED] it is gone\r\n"),
             Step::Expect("UID COPY 3 "),
-            say("TAG OK done\r\n"),
+            say("TAG OK [COPYUID 9 3 6] done\r\n"),
             Step::Expect("UID FETCH 2 (UID)"),
             say("TAG OK done\r\n"),
             Step::Expect("UID STORE 1,3 "),
@@ -304,7 +307,52 @@ async fn a_copy_that_was_not_made_is_never_expunged() {
     let spots = [1, 2, 3].map(|uid| Spot::Uid { validity: 7, uid });
     let came = in_time(imap.settle(&spots, &move_to("Done"))).await.unwrap();
     let done = Settling::Done(Settled::leaving("moved to Done (copied and expunged)"));
-    assert_eq!(shown(came), vec![done; 3]);
+    assert_eq!(shown(came), [done.clone(), Settling::Gone, done]);
+    drop(imap);
+    script.join();
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_whatever_else_is_moved() {
+    for capability in [None, Some(WITHOUT_MOVE)] {
+        let server = server_with_three(&Options {
+            capability,
+            ..Options::default()
+        });
+        let mut mailbox = open(cleartext(&server, "ann")).await.unwrap();
+        let listed = list(mailbox.as_mut()).await;
+        server.commands("ann", &["SELECT INBOX", "UID STORE 2 +FLAGS (\\Deleted)", "EXPUNGE"]);
+        let is_gone = |came: &[Settling]| came.iter().map(|came| *came == Settling::Gone).collect::<Vec<_>>();
+        for how in [Settle::Keep, move_to("Done")] {
+            let came = in_time(mailbox.settle(&spots(&listed), &how)).await.unwrap();
+            assert_eq!(is_gone(&came), [false, true, false], "{how:?}: {came:?}");
+        }
+        assert_eq!(numbers(&server, "Done"), [1, 3]);
+    }
+}
+
+#[tokio::test]
+async fn where_the_server_does_not_tell_where_it_put_them_they_are_taken_to_be_moved() {
+    let say = |text: &str| Step::Say(text.to_owned());
+    let script = Script::of_folder(
+        4,
+        1,
+        "UIDPLUS MOVE",
+        vec![
+            Step::Expect("LIST \"\" \"Done\""),
+            say("* LIST () \"/\" Done\r\nTAG OK done\r\n"),
+            Step::Expect("UID MOVE 3 \"Done\""),
+            say("* 1 EXPUNGE\r\nTAG OK done\r\n"),
+            Step::Expect("UID FETCH 3 (UID)"),
+            say("TAG OK done\r\n"),
+        ],
+    );
+    let mut imap = in_time(Imap::open(&scripted(script.port), &nobody(), Patience::default()))
+        .await
+        .unwrap();
+    let spot = Spot::Uid { validity: 7, uid: 3 };
+    let came = in_time(imap.settle(&[spot], &move_to("Done"))).await.unwrap();
+    assert_eq!(came, [Settling::Done(Settled::leaving("moved to Done"))]);
     drop(imap);
     script.join();
 }

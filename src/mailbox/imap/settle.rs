@@ -55,7 +55,8 @@ impl Imap {
     pub(super) async fn settle_spots(&mut self, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
         let mut opened = self.opened().await?;
         let is_newer = |spot: &Spot| matches!(spot, Spot::Uid { uid, .. } if *uid >= opened.uid_next);
-        if *how != Settle::Keep && spots.iter().any(is_newer) {
+        // What others removed is shown to this session until it looks afresh.
+        if *how == Settle::Keep || spots.iter().any(is_newer) {
             // It came after our SELECT. Courier shows it to this session no sooner than with another one, and says OK to
             // a command for a UID that it does not know here.
             self.look().await?;
@@ -67,27 +68,45 @@ impl Imap {
         };
         let uids: Vec<u32> = spots.iter().filter_map(of_now).collect();
         self.landed.clear();
-        let (done, refused) = if uids.is_empty() || *how == Settle::Keep {
+        self.untold = false;
+        let (done, refused) = if uids.is_empty() {
             (Settled::staying("kept"), Refusals::new())
-        } else if opened.read_only {
+        } else if opened.read_only && *how != Settle::Keep {
             return Err(self.lacks("the server opens it read-only for this login"));
         } else {
             self.settle_uids(&uids, how).await?
         };
+        let gone = self.gone(&uids, how).await?;
         let came = |spot| match of_now(spot) {
             None => Settling::Elsewhere,
             Some(uid) => match refused.get(&uid) {
                 Some(reason) => Settling::Refused(reason.clone()),
+                None if gone.contains(&uid) => Settling::Gone,
                 None => Settling::Done(self.with_its_place(uid, how, done.clone())),
             },
         };
         Ok(spots.iter().map(came).collect())
     }
 
+    /// Those that were not there. A server says OK to a move of what is not there; only COPYUID names what was moved.
+    async fn gone(&mut self, uids: &[u32], how: &Settle) -> Result<BTreeSet<u32>, MailboxError> {
+        let all = uids.iter().copied();
+        Ok(match how {
+            Settle::Keep => {
+                let there = self.lying_there(uids).await?;
+                all.filter(|uid| !there.contains(uid)).collect()
+            }
+            Settle::MoveTo(_) if self.wire.can("UIDPLUS") && !self.untold => {
+                all.filter(|uid| !self.landed.contains_key(uid)).collect()
+            }
+            _ => BTreeSet::new(),
+        })
+    }
+
     /// Where it lies now, where the server tells that.
     fn with_its_place(&self, uid: u32, how: &Settle, done: Settled) -> Settled {
         match (how, self.landed.get(&uid)) {
-            (Settle::MoveTo(folder), Some(&(validity, uid))) => done.lying(folder, Spot::Uid { validity, uid }),
+            (Settle::MoveTo(folder), Some(&Some((validity, uid)))) => done.lying(folder, Spot::Uid { validity, uid }),
             _ => done,
         }
     }
@@ -136,14 +155,14 @@ impl Imap {
             // It would be copied again and again.
             return Err(self.lacks("the server has no MOVE and lets this login mark nothing as \\Deleted"));
         }
-        let before = self.copied_before(uids).await?;
-        let uncopied: Vec<u32> = uids.iter().copied().filter(|uid| !before.contains(uid)).collect();
+        let lying = self.lying_and_copied(uids).await?;
+        let is_copied = |uid: &u32| lying.get(uid) == Some(&true);
+        let (mut copied, uncopied): (Vec<u32>, Vec<u32>) = uids.iter().partition(|uid| is_copied(uid));
         let mark = if opened.takes_keywords {
             format!("\\Deleted {COPIED}")
         } else {
             "\\Deleted".to_owned()
         };
-        let mut copied: Vec<u32> = before.into_iter().collect();
         let mut refused = Refusals::new();
         for set in sets(&uncopied) {
             let (those, not) = self.do_to(Deed::Copy(theirs), &set).await?;
@@ -152,6 +171,9 @@ impl Imap {
             copied.extend(marked);
             refused.extend(not.into_iter().chain(unmarked));
         }
+        self.untold |= self.landed.is_empty() && uncopied.iter().any(|uid| lying.contains_key(uid));
+        self.landed
+            .extend(lying.iter().filter(|(_, copied)| **copied).map(|(uid, _)| (*uid, None)));
         if !self.wire.can("UIDPLUS") {
             let how = format!(
                 "copied to {folder} and marked \\Deleted; the server has neither MOVE nor UIDPLUS, so it stays until somebody expunges"
@@ -187,9 +209,9 @@ impl Imap {
         }
     }
 
-    /// What bears our mark from an earlier try.
-    async fn copied_before(&mut self, uids: &[u32]) -> Result<BTreeSet<u32>, MailboxError> {
-        let mut copied = BTreeSet::new();
+    /// What is there, and whether it bears our mark from an earlier try.
+    async fn lying_and_copied(&mut self, uids: &[u32]) -> Result<BTreeMap<u32, bool>, MailboxError> {
+        let mut lying = BTreeMap::new();
         for set in sets(uids) {
             let note = |response: &Response<'_>| {
                 let Response::Fetch(_, attributes) = response else {
@@ -199,12 +221,12 @@ impl Imap {
                     AttributeValue::Flags(flags) => flags.iter().any(|flag| flag.eq_ignore_ascii_case(COPIED)),
                     _ => false,
                 });
-                copied.extend(uid_of(attributes).filter(|_| marked));
+                lying.extend(uid_of(attributes).map(|uid| (uid, marked)));
             };
             let answer = self.wire.ask(&format!("UID FETCH {set} (UID FLAGS)"), note).await?;
             settled(answer)?;
         }
-        Ok(copied)
+        Ok(lying)
     }
 
     async fn do_to_all(&mut self, deed: Deed<'_>, uids: &[u32]) -> Result<(Vec<u32>, Refusals), MailboxError> {
@@ -320,16 +342,20 @@ impl Imap {
             Verb::Subscribe => ("SUBSCRIBE", Step::ImapSubscribe),
         };
         let command = format!("{word} {arguments}");
-        let mut told = Vec::new();
+        let (mut told, mut moved) = (Vec::new(), false);
         // RFC 6851, 4.3: for MOVE it comes before the EXPUNGEs, untagged.
         let note = |response: &Response<'_>| {
             if let Response::Data { outcome, .. } = response {
                 told.extend(landed(outcome));
             }
+            moved |= matches!((verb, response), (Verb::Move, Response::Expunge(_)));
         };
         let answer = crash::around(step, self.wire.ask(&command, note)).await?;
-        let all = told.iter().chain(&answer.landed);
-        self.landed.extend(all.map(|landed| (landed.from, landed.at)));
+        told.extend(&answer.landed);
+        // The destination may be one that this login can not look into (RFC 4315, 3).
+        self.untold |= moved && told.is_empty();
+        self.landed
+            .extend(told.iter().map(|landed| (landed.from, Some(landed.at))));
         Ok(answer)
     }
 }

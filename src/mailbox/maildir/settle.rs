@@ -24,32 +24,25 @@ use crate::{
 /// Does `how` to the messages at these spots. A file that can not be touched holds up no other.
 pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Settling>, MailboxError> {
     let came = match how {
-        Settle::Keep => vec![Settling::Done(Settled::staying("kept")); spots.len()],
+        Settle::Keep => {
+            let kept = |_: &str| Settled::staying("kept");
+            each(root, spots, kept, |path| path.symlink_metadata().map(drop))
+        }
         Settle::Seen => {
             let seen = |_: &str| Settled::staying("marked seen");
-            each(Step::MaildirMark, root, spots, seen, |path| {
+            each(root, spots, seen, |path| {
                 let folder = path.ancestors().nth(2).unwrap_or(root);
-                fs::rename(path, folder.join("cur").join(with_flags(path, Some('S'))))
+                let marked = folder.join("cur").join(with_flags(path, Some('S')));
+                crash::across(Step::MaildirMark, || fs::rename(path, &marked))
             })
         }
         Settle::Delete => {
             let deleted = |_: &str| Settled::leaving("deleted");
-            each(Step::MaildirDelete, root, spots, deleted, |path| fs::remove_file(path))
+            each(root, spots, deleted, |path| {
+                crash::across(Step::MaildirDelete, || fs::remove_file(path))
+            })
         }
-        Settle::MoveTo(folder) => {
-            let there = destination(root, folder);
-            if let Err(error) = provide(root, &there) {
-                let refused = rights::file_error(&there, rights::CHANGE, &error).to_string();
-                return Ok(vec![Settling::Refused(refused); spots.len()]);
-            }
-            let moved = |name: &str| {
-                let name = format!("{folder}/{name}");
-                Settled::leaving(format!("moved to {folder}")).lying(folder, Spot::File { name })
-            };
-            let came = each(Step::MaildirMove, root, spots, moved, |path| carry(root, path, &there));
-            sync(&there.join("cur"))?;
-            came
-        }
+        Settle::MoveTo(folder) => move_to(root, spots, folder)?,
     };
     for part in PARTS {
         sync(&root.join(part))?;
@@ -57,39 +50,75 @@ pub(super) fn settle(root: &Path, spots: &[Spot], how: &Settle) -> Result<Vec<Se
     Ok(came)
 }
 
-/// One that is gone counts as done. Before the name of one that was moved earlier stands the folder that it was moved to.
+fn move_to(root: &Path, spots: &[Spot], folder: &str) -> Result<Vec<Settling>, MailboxError> {
+    let there = destination(root, folder);
+    if let Err(error) = provide(root, &there) {
+        let refused = rights::file_error(&there, rights::CHANGE, &error).to_string();
+        return Ok(vec![Settling::Refused(refused); spots.len()]);
+    }
+    let moved = |name: &str| {
+        let name = format!("{folder}/{name}");
+        Settled::leaving(format!("moved to {folder}")).lying(folder, Spot::File { name })
+    };
+    let mut came = each(root, spots, moved, |path| {
+        crash::across(Step::MaildirMove, || carry(root, path, &there))
+    });
+    // What was moved before a crash and is not known to have been: its name stays the same.
+    let mut lying = Places::new(&there);
+    for (spot, came) in spots.iter().zip(&mut came) {
+        if let (Spot::File { name }, Settling::Gone) = (spot, &*came) {
+            let (_, name) = split(name);
+            *came = look_for(&mut lying, name, &moved, |path| path.symlink_metadata().map(drop));
+        }
+    }
+    sync(&there.join("cur"))?;
+    Ok(came)
+}
+
+/// Acts on each where it lies.
 fn each(
-    step: Step,
     root: &Path,
     spots: &[Spot],
     done: impl Fn(&str) -> Settled,
     act: impl Fn(&Path) -> io::Result<()>,
 ) -> Vec<Settling> {
     let mut places: BTreeMap<PathBuf, Places> = BTreeMap::new();
-    let act = |path: &Path| crash::across(step, || act(path));
     let settle = |spot: &Spot| {
         let Spot::File { name } = spot else {
             return Settling::Elsewhere;
         };
-        let (folder, name) = name.rsplit_once('/').unwrap_or(("", name));
+        let (folder, name) = split(name);
         let there = if folder.is_empty() {
             root.to_owned()
         } else {
             destination(root, folder)
         };
-        if !folder.is_empty() && !there.join("cur").is_dir() {
-            return Settling::Done(Settled::leaving(format!("gone: there is no {folder} any more")));
+        let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+        if !folder.is_empty() && there.join("cur").metadata().is_err_and(is_missing) {
+            return Settling::Gone;
         }
         let places = places.entry(there.clone()).or_insert_with(|| Places::new(&there));
-        match places.visit(name, rights::CHANGE, act) {
-            Ok(None) if !folder.is_empty() => {
-                Settling::Done(Settled::leaving(format!("gone: it was not in {folder} any more")))
-            }
-            Ok(_) => Settling::Done(done(name)),
-            Err(error) => Settling::Refused(error.to_string()),
-        }
+        look_for(places, name, &done, &act)
     };
     spots.iter().map(settle).collect()
+}
+
+/// Before the name of a message that was moved earlier stands the folder that it was moved to.
+fn split(name: &str) -> (&str, &str) {
+    name.rsplit_once('/').unwrap_or(("", name))
+}
+
+fn look_for(
+    places: &mut Places,
+    name: &str,
+    done: impl Fn(&str) -> Settled,
+    act: impl Fn(&Path) -> io::Result<()>,
+) -> Settling {
+    match places.visit(name, rights::CHANGE, act) {
+        Ok(Some(())) => Settling::Done(done(name)),
+        Ok(None) => Settling::Gone,
+        Err(error) => Settling::Refused(error.to_string()),
+    }
 }
 
 /// Maildir++: `.Name` beside `cur/`, with dots for the hierarchy and modified UTF-7 for the letters. INBOX is the

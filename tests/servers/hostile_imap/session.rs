@@ -289,11 +289,18 @@ impl Session {
         if command.verb == "MOVE" {
             folder.messages.retain(|message| !is_meant(message));
         }
+        if meant.is_empty() {
+            return (String::new(), "OK nothing is there".to_owned());
+        }
         let target = state.folders.get_mut(&to).expect("it was there just now");
+        let set = |uids: Vec<u32>| uids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let from = set(meant.iter().map(|message| message.uid).collect());
+        let landed = set((target.uid_next..).take(meant.len()).collect());
         for message in meant {
             target.take_in(message.number, message.flags, message.octets);
         }
-        (String::new(), "OK done".to_owned())
+        let validity = target.validity;
+        (String::new(), format!("OK [COPYUID {validity} {from} {landed}] done"))
     }
 
     /// Until DONE; news are told as they come.
