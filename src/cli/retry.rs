@@ -49,7 +49,7 @@ pub struct Retry {
 
 /// What became of those that were asked for.
 struct Again {
-    /// Those that ran again, or still do.
+    /// Those that run again, as far as it is known.
     rows: Vec<Row>,
     /// The others, with why.
     not: Vec<String>,
@@ -76,7 +76,7 @@ impl Retry {
         log::print(&again.rows, self.format)?;
         again.not.iter().for_each(|reason| eprintln!("{reason}"));
         if self.format == Format::Table {
-            eprintln!("{}", summary(&again.rows));
+            eprintln!("{}", summary(&again.rows, &chosen));
         }
         Ok(if again.rows.iter().any(|row| row.outcome == "deferred") {
             Status::TryAgain
@@ -108,31 +108,32 @@ async fn again(generation: Generation, journal: &Sqlite, chosen: &[Row]) -> Resu
     let state_dir = generation.config.state_dir.clone();
     let ids: Vec<EntryId> = chosen.iter().map(|row| row.id).collect();
     let until = Instant::now() + PATIENCE;
-    let (reopened, rows) = loop {
+    let (reopened, by_daemon) = loop {
         let handed_over = control::retry(&state_dir, ids.clone()).await;
         let handed_over = handed_over.map_err(|error| Failure::new(Status::TryAgain, error.to_string()))?;
         if let Some(reopened) = handed_over {
-            let rows = ended(journal, chosen, &reopened.ids).await?;
-            break (reopened.ids, rows);
+            break (reopened.ids, true);
         }
         match Sqlite::open(&state_dir, Clock::system(), true) {
-            Ok(own) => {
-                let reopened = run_here(generation, own, ids).await?;
-                let rows = journal.rows_of(reopened.clone()).await?;
-                break (reopened, rows);
-            }
+            Ok(own) => break (run_here(generation, own, ids).await?, false),
             // Another one does the same just now, or a daemon starts or stops.
             Err(JournalError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(LOOK_AGAIN).await,
             Err(error) => return Err(error.into()),
         }
     };
-    let rest = chosen.iter().filter(|row| !reopened.contains(&row.id));
+    // Before those that run are waited for: the others may end meanwhile.
     let (mut not, mut is_broken) = (Vec::new(), false);
-    for row in rest {
+    for row in chosen.iter().filter(|row| !reopened.contains(&row.id)) {
         let now = journal.rows_of(vec![row.id]).await?.pop();
-        is_broken |= now.as_ref().is_none_or(|now| now.outcome != "pending");
-        not.push(why_not(row.id, now));
+        let has_octets = journal.octets(row.id).await?.is_some();
+        let (reason, can_never) = why_not(row.id, now, has_octets);
+        is_broken |= can_never;
+        not.push(reason);
     }
+    let rows = match by_daemon {
+        true => ended(journal, chosen, &reopened).await?,
+        false => journal.rows_of(reopened).await?,
+    };
     Ok(Again { rows, not, is_broken })
 }
 
@@ -182,27 +183,119 @@ async fn run_here(generation: Generation, own: Sqlite, ids: Vec<EntryId>) -> Res
     Ok(reopened.ids)
 }
 
-fn why_not(id: EntryId, now: Option<Row>) -> String {
+/// Why a message was not made to run again, and whether it never can be. Another one may have done the same just now.
+fn why_not(id: EntryId, now: Option<Row>, has_octets: bool) -> (String, bool) {
     match now {
-        Some(row) if row.outcome == "pending" => format!("message {id} is pending: its turn comes, or it has it now"),
-        Some(_) => format!("message {id} can not run again: its octets are no longer kept ([retention] octets)"),
-        None => format!("message {id} is no longer in the journal ([retention] rows)"),
+        None => (
+            format!("message {id} is no longer in the journal ([retention] rows)"),
+            true,
+        ),
+        Some(row) if row.outcome == "pending" => (
+            format!("message {id} is pending: its turn comes, or it has it now"),
+            false,
+        ),
+        Some(_) if !has_octets => (
+            format!("message {id} can not run again: its octets are no longer kept ([retention] octets)"),
+            true,
+        ),
+        Some(row) => (format!("message {id} has run meanwhile: {}", row.outcome), false),
     }
 }
 
-/// How many ran, and to which outcomes.
-fn summary(rows: &[Row]) -> String {
-    let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows {
-        *outcomes.entry(&row.outcome).or_default() += 1;
-    }
-    let outcomes: Vec<String> = outcomes
-        .iter()
+/// How many ran, and to which outcomes; how many wait still.
+fn summary(rows: &[Row], before: &[Row]) -> String {
+    let before: BTreeMap<EntryId, u32> = before.iter().map(|row| (row.id, row.attempts)).collect();
+    let waits = |row: &&Row| match row.outcome.as_str() {
+        "pending" => true,
+        "deferred" => before.get(&row.id) == Some(&row.attempts),
+        _ => false,
+    };
+    let (waiting, ran): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(waits);
+    let outcomes: Vec<String> = count(&ran)
+        .into_iter()
         .map(|(outcome, count)| format!("{count} {outcome}"))
         .collect();
-    match rows.len() {
+    let mut text = match ran.len() {
         0 => "no message ran again".to_owned(),
         1 => format!("1 message ran again: {}", outcomes.join(", ")),
         many => format!("{many} messages ran again: {}", outcomes.join(", ")),
+    };
+    for (outcome, count) in count(&waiting) {
+        let (wait, them) = match count {
+            1 => ("waits for its turn", "it"),
+            _ => ("wait for their turn", "them"),
+        };
+        text += &format!("\n{count} still {wait}; halo-intake log --outcome {outcome} shows {them}");
+    }
+    text
+}
+
+fn count<'a>(rows: &[&'a Row]) -> BTreeMap<&'a str, usize> {
+    let mut outcomes = BTreeMap::new();
+    for row in rows {
+        *outcomes.entry(row.outcome.as_str()).or_default() += 1;
+    }
+    outcomes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: i64, outcome: &str, attempts: u32) -> Row {
+        Row {
+            id: EntryId(id),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            mailbox: crate::config::MailboxName("support".to_owned()),
+            from: String::new(),
+            subject: String::new(),
+            outcome: outcome.to_owned(),
+            rule: String::new(),
+            reason: String::new(),
+            attempts,
+            calls: 0,
+        }
+    }
+
+    #[test]
+    fn only_what_has_run_is_counted_as_run() {
+        let before = [1, 2, 3, 4, 5].map(|id| row(id, "failed", 1));
+        let now = [
+            row(1, "completed", 2),
+            row(2, "pending", 1),
+            row(3, "deferred", 2),
+            row(4, "deferred", 1),
+            row(5, "pending", 1),
+        ];
+        assert_eq!(
+            summary(&now, &before),
+            "2 messages ran again: 1 completed, 1 deferred\n\
+             1 still waits for its turn; halo-intake log --outcome deferred shows it\n\
+             2 still wait for their turn; halo-intake log --outcome pending shows them"
+        );
+        assert_eq!(summary(&[], &before), "no message ran again");
+    }
+
+    #[test]
+    fn octets_are_blamed_only_where_there_are_none() {
+        let check = |outcome: &str, has_octets, expected: (&str, bool)| {
+            let (reason, can_never) = why_not(EntryId(1), Some(row(1, outcome, 2)), has_octets);
+            assert_eq!((reason.as_str(), can_never), expected);
+        };
+        check("completed", true, ("message 1 has run meanwhile: completed", false));
+        check(
+            "pending",
+            true,
+            ("message 1 is pending: its turn comes, or it has it now", false),
+        );
+        check(
+            "failed",
+            false,
+            (
+                "message 1 can not run again: its octets are no longer kept ([retention] octets)",
+                true,
+            ),
+        );
+        assert!(why_not(EntryId(1), None, false).1);
     }
 }
