@@ -3,6 +3,7 @@
 use std::process::{Child, Stdio};
 
 use crate::{
+    hostile_imap::{At, EVERYTHING, Misbehaviour},
     running::{Daemon, USERS},
     world::{Inbox, Ran, World, dovecot, finish},
 };
@@ -116,6 +117,71 @@ fn what_a_person_moved_or_deleted_meanwhile_is_left_alone() {
     }
 }
 
+/// By a person, while the message is in hand.
+fn deleted_before_it_is_settled(world: &World, delete: impl Fn(&World)) {
+    world.sandbox.set(|switches| switches.latency_ms = 3_000);
+    world.mail("Ann <ann@stranger.example>", "In hand");
+    let daemon = daemon(world);
+    world.wait_until("the request", |world| !world.sandbox.requests().is_empty());
+    delete(world);
+    world.sandbox.set(|switches| switches.latency_ms = 0);
+    world.wait_until("the settling", |world| !settled(world).is_empty());
+    assert_eq!(settled(world), "gone: it was not in INBOX any more");
+    assert_eq!((world.only().0.as_str(), folders(world)), ("completed", (0, 0, 0)));
+    drop(daemon);
+}
+
+#[test]
+fn what_a_person_deleted_before_it_was_settled_is_not_told_as_moved() {
+    deleted_before_it_is_settled(&World::with_dovecot(USERS), |world| {
+        by_hand(world, &["SELECT INBOX", "UID STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE"]);
+    });
+    deleted_before_it_is_settled(&World::new(USERS), |world| {
+        let Inbox::Maildir(path) = &world.inbox else {
+            unreachable!("it is a Maildir")
+        };
+        let files = ["new", "cur"].map(|part| std::fs::read_dir(path.join(part)).unwrap());
+        let files = files.into_iter().flatten();
+        files.for_each(|file| std::fs::remove_file(file.unwrap().path()).unwrap());
+    });
+}
+
+#[test]
+fn what_fails_again_and_was_deleted_from_failed_is_not_told_as_moved_there() {
+    let mut world = failed();
+    world.rules = wrong();
+    by_hand(
+        &world,
+        &["SELECT Failed", "UID STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE"],
+    );
+    assert_eq!(world.json(&["retry", "1"])[0]["outcome"], "failed");
+    world.once();
+    assert_eq!(settled(&world), "gone: it was not in Failed any more");
+}
+
+#[test]
+fn where_the_server_refuses_the_folder_it_is_tried_again() {
+    let mut world = World::with_hostile_imap(&wrong(), EVERYTHING);
+    world.mail("Ann <ann@stranger.example>", "Fails");
+    world.once();
+    assert_eq!(folders(&world), (0, 1, 0));
+    world.rules = USERS.to_owned();
+    assert_eq!(world.json(&["retry", "1"])[0]["outcome"], "completed");
+    world
+        .hostile()
+        .arm(Misbehaviour::Refuse(At::Select, "NO [NOPERM] it is not yours"), 100);
+    let ran = world.run(&["run", "--once"]);
+    assert!(ran.stderr.contains("folder \"Failed\" can not be used"), "{ran:?}");
+    assert_eq!((settled(&world).as_str(), folders(&world)), ("", (0, 1, 0)));
+    world.hostile().calm();
+    world.later(200);
+    world.once();
+    assert_eq!(
+        (settled(&world).as_str(), folders(&world)),
+        ("moved to Processed", (0, 0, 1))
+    );
+}
+
 #[test]
 fn where_the_whole_folder_is_gone_nothing_else_waits_for_it() {
     let world = failed();
@@ -223,6 +289,29 @@ fn a_message_in_hand_is_named_and_goes_on() {
     world.sandbox.set(|switches| switches.latency_ms = 0);
     daemon.says("completed");
     assert_eq!(world.users("ann@stranger.example").len(), 1);
+}
+
+#[test]
+fn a_message_that_was_in_hand_and_ends_while_another_is_waited_for_still_has_its_octets() {
+    let mut world = World::new(&wrong());
+    world.mail("Ann <ann@stranger.example>", "Fails");
+    world.once();
+    world.rules = USERS.to_owned();
+    world.sandbox.set(|switches| switches.latency_ms = 2_000);
+    world.mail("Bob <bob@stranger.example>", "In hand");
+    let before = world.sandbox.requests().len();
+    let daemon = daemon(&world);
+    world.wait_until("the request", |world| world.sandbox.requests().len() > before);
+    let retry = begin(&world, &["retry", "1", "2"]);
+    world.wait_until("the retry", |world| {
+        world.json(&["show", "1"])[0]["outcome"] == "pending"
+    });
+    world.sandbox.set(|switches| switches.latency_ms = 0);
+    let ran = ends(retry);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.stderr.contains("message 2 is pending"), "{ran:?}");
+    assert!(ran.stderr.contains("1 message ran again: 1 completed"), "{ran:?}");
+    drop(daemon);
 }
 
 #[test]

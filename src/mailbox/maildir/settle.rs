@@ -68,7 +68,7 @@ fn move_to(root: &Path, spots: &[Spot], folder: &str) -> Result<Vec<Settling>, M
     for (spot, came) in spots.iter().zip(&mut came) {
         if let (Spot::File { name }, Settling::Gone) = (spot, &*came) {
             let (_, name) = split(name);
-            *came = look_for(&mut lying, name, &moved, |path| path.symlink_metadata().map(drop));
+            *came = look_for(&mut lying, name, moved, |path| path.symlink_metadata().map(drop));
         }
     }
     sync(&there.join("cur"))?;

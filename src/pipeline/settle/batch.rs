@@ -31,7 +31,11 @@ impl Batch {
     /// What is kept of it. Nobody knows what else lies in a folder that a message was moved to, so there it is looked for
     /// by its UID alone.
     pub fn worded(&self, one: &Unsettled, came: Settling) -> Settling {
-        let folder = &one.place.folder;
+        let folder = match one.place.folder.as_str() {
+            // A Maildir's own folder has no name.
+            "" => "INBOX",
+            folder => folder,
+        };
         let settled = match came {
             Settling::Gone => Settled::leaving(format!("gone: it was not in {folder} any more")),
             Settling::Elsewhere if one.was_moved => Settled::leaving(format!("gone: {folder} was numbered anew")),
