@@ -1,6 +1,12 @@
 //! `replay`: stored messages through the present and a new configuration, both dry, and what differs.
 
-use std::{collections::BTreeSet, io::Write, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use comfy_table::Cell;
 use jiff::Timestamp;
@@ -15,7 +21,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::ConnectionName,
+    config::{ConnectionName, document::beside},
     effect::simulated::{Assume, Lookups, MadeThen, Then},
     generation::Generation,
     halo::registry::Registry,
@@ -23,9 +29,11 @@ use crate::{
 };
 
 mod difference;
+mod origins;
 mod requests;
 
 use difference::{Difference, since_it_ran};
+use origins::{Origins, Worlds};
 
 /// Runs stored messages through the present and a new configuration, and shows what would become otherwise
 ///
@@ -37,7 +45,7 @@ pub struct Replay {
     #[arg(value_name = "ID")]
     #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "until", "grep", "limit"])]
     ids: Vec<i64>,
-    /// The new configuration
+    /// The new configuration, with what lies in conf.d beside it
     #[arg(long, value_name = "NEW.toml")]
     against: PathBuf,
     #[command(flatten)]
@@ -64,6 +72,12 @@ impl Replay {
         let present = Arc::new(common.generation()?);
         let (new, _) = Generation::load(&self.against, &Common::environment())?;
         let new = Arc::new(new);
+        if has_more_beside(&present.path) && !has_more_beside(&self.against) {
+            let (here, there) = (present.path.display(), self.against.display());
+            eprintln!(
+                "{here} has files in conf.d beside it and {there} has none: what they say is not in the new configuration"
+            );
+        }
         common.begin_logging("error")?;
         let clock = Clock::system();
         let journal = Sqlite::open(&present.config.state_dir, clock.clone(), false)?;
@@ -103,11 +117,18 @@ impl Replay {
     }
 }
 
+/// Whether a configuration goes on in `conf.d`.
+fn has_more_beside(path: &Path) -> bool {
+    beside(path).is_ok_and(|files| !files.is_empty())
+}
+
 /// The two configurations, each with a world of its own.
 struct Sides {
     present: Side,
     new: Side,
     made: Arc<MadeThen>,
+    /// Of the present world and of the new one.
+    origins: [Origins; 2],
 }
 
 struct Side {
@@ -165,6 +186,7 @@ impl Sides {
             present: Side::new((present.clone(), &present), journal, online)?,
             new: Side::new((new, &present), journal, online)?,
             made: Arc::default(),
+            origins: Default::default(),
         })
     }
 
@@ -191,7 +213,15 @@ impl Sides {
         let stored = Stored::of(entry);
         let present = self.present.take(&stored, &self.made, &octets).await;
         let new = self.new.take(&stored, &self.made, &octets).await;
-        let difference = Difference::between(&present, &new);
+        for (origins, taken) in self.origins.iter_mut().zip([&present, &new]) {
+            origins.note(id, &taken.trace);
+        }
+        let [here, there] = &self.origins;
+        let worlds = Worlds {
+            present: here,
+            new: there,
+        };
+        let difference = Difference::between(&present, &new, worlds);
         let row = stored.entry.row.clone();
         Ok(Some(Line {
             present: present.verdict.outcome.clone(),
@@ -260,7 +290,7 @@ impl Line {
 
     fn why(&self) -> String {
         let since = self.since.clone();
-        let parts = [Some(self.difference.why.clone()), since];
+        let parts = [Some(self.difference.in_words()), since];
         let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
         parts.join("; ")
     }

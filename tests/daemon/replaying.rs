@@ -252,6 +252,71 @@ when = "email.subject is not containing(pat='later')"
     );
 }
 
+#[test]
+fn what_the_first_message_makes_otherwise_is_the_same_thing_for_those_that_follow() {
+    let rules = r#"
+[[rule]]
+name = "Answers"
+  [[rule.action]]
+  type = "update_halo_ticket_from_email"
+  store_as = "global.answer"
+  [[rule.action]]
+  type = "stop_all"
+  when = "global.answer.found"
+
+[[rule]]
+name = "Tickets"
+  [[rule.action]]
+  type = "create_halo_ticket_from_email"
+  default_client = "Unknown senders"
+  create_user_if_not_found = true
+"#;
+    let world = World::new(rules);
+    for (id, fields) in [
+        ("one", ""),
+        ("two", "In-Reply-To: <one@stranger.example>\n"),
+        ("three", "In-Reply-To: <two@stranger.example>\n"),
+    ] {
+        world.deliver(&format!(
+            "Return-Path: <ann@stranger.example>\nFrom: Ann Lee <ann@stranger.example>\nTo: support@desk.example\n\
+             Subject: Printer\nMessage-ID: <{id}@stranger.example>\n{fields}\nIt does not print.\n"
+        ));
+        world.once();
+    }
+    let action = "type = \"create_halo_ticket_from_email\"\n";
+    let new = against(
+        &world,
+        action,
+        &format!("{action}  summary = \"New: {{{{ email.subject }}}}\"\n"),
+    );
+    let (lines, summary) = replay(&world, new, &[]);
+    assert_eq!(counts(&summary), [2, 1, 0, 0], "{lines:#?}");
+    let expected = "create_halo_ticket_from_email.summary \"Printer\" → \"New: Printer\"";
+    assert_eq!(
+        (text(&lines[0], "why"), &lines[0]["changes"]),
+        (expected, &json!([expected]))
+    );
+    // By the rule's name a ticket is told from others: what is made is the same.
+    let new = against(&world, "name = \"Tickets\"", "name = \"New tickets\"");
+    let (lines, summary) = replay(&world, new, &[]);
+    assert_eq!(counts(&summary), [3, 0, 0, 0], "{lines:#?}");
+}
+
+#[test]
+fn all_that_is_done_otherwise_is_told_to_programs_and_the_first_of_it_to_people() {
+    let world = World::new(RULES);
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    world.once();
+    let stored = "store_as = \"created\"";
+    let fields = "full_name = \"1\"\n  first_name = \"2\"\n  surname = \"3\"\n  send_welcome_email = true\n  ";
+    let step =
+        "\n\n  [[rule.action]]\n  type = \"http_request\"\n  method = \"POST\"\n  url = \"http://127.0.0.1:9/new\"";
+    let new = against(&world, stored, &format!("{fields}{stored}{step}"));
+    let (lines, _) = replay(&world, new, &[]);
+    assert_eq!(lines[0]["changes"].as_array().unwrap().len(), 5, "{lines:#?}");
+    assert!(text(&lines[0], "why").ends_with("; and 1 more"), "{lines:#?}");
+}
+
 fn unavailable(method: &str, path: &str) -> Fault {
     let mishap = Mishap::Status {
         status: 503,
@@ -411,6 +476,29 @@ fn a_faulty_configuration_is_named_with_its_faults() {
         (2, true),
         "{none:?}"
     );
+}
+
+#[test]
+fn further_files_that_only_the_present_configuration_has_are_told() {
+    let world = World::new(RULES);
+    world.mail("Ann Lee <ann@stranger.example>", "A question");
+    world.once();
+    let said = |against: &str| {
+        let ran = world.run(&["replay", "--against", against]);
+        check_done(&ran);
+        ran.stderr
+            .contains("and elsewhere/new.toml has none: what they say is not in the new configuration")
+    };
+    let elsewhere = world.folder.join("elsewhere");
+    std::fs::create_dir_all(world.folder.join("conf.d")).unwrap();
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::copy(world.configure(), elsewhere.join("new.toml")).unwrap();
+    assert!(!said("elsewhere/new.toml"));
+    std::fs::write(world.folder.join("conf.d/10.toml"), "").unwrap();
+    assert!(said("elsewhere/new.toml") && !said("halo-intake.toml"));
+    std::fs::create_dir(elsewhere.join("conf.d")).unwrap();
+    std::fs::write(elsewhere.join("conf.d/10.toml"), "").unwrap();
+    assert!(!said("elsewhere/new.toml"));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What differs between the two ways of a message, and the rule or step that made the difference. Pure.
 
-use super::requests;
+use super::{
+    origins::Worlds,
+    requests::{self, between_texts},
+};
 use crate::{
     cli::{
         dry::{Taken, Verdict},
@@ -17,16 +20,19 @@ pub struct Difference {
     pub result: &'static str,
     /// Of the same outcome: what is done otherwise (`create_halo_user.client 12 → 15`).
     pub changes: Vec<String>,
-    /// In words; empty where nothing differs.
+    /// Otherwise the first place where the ways part, in words; empty where nothing differs.
     pub why: String,
 }
+
+/// Of changes in a line of words; more of them are counted.
+const MOST: usize = 4;
 
 /// What a message can come to in a replay: `same`, `differs`, `untold`, `without_octets`.
 pub const RESULTS: [&str; 4] = ["same", "differs", "untold", "without_octets"];
 
 impl Difference {
     /// Between the present configuration and the new one.
-    pub fn between(present: &Taken<'_>, new: &Taken<'_>) -> Difference {
+    pub fn between(present: &Taken<'_>, new: &Taken<'_>, worlds: Worlds<'_>) -> Difference {
         let (one, other) = (&present.verdict, &new.verdict);
         if one.is_untold() || other.is_untold() {
             return Difference {
@@ -43,7 +49,7 @@ impl Difference {
                 why,
             };
         }
-        let mut changes = requests::differences(&present.trace, &new.trace);
+        let mut changes = requests::differences(&present.trace, &new.trace, worlds);
         for (what, one, other) in [
             ("reason", one.reason.clone(), other.reason.clone()),
             (
@@ -54,21 +60,25 @@ impl Difference {
             ("told", one.told.join(", "), other.told.join(", ")),
             ("settled", one.settle.clone(), other.settle.clone()),
         ] {
-            if one != other {
-                changes.push(format!("{what} {} → {}", or_nothing(&one), or_nothing(&other)));
+            if !worlds.say_the_same(&one, &other) {
+                changes.push(format!("{what} {}", between_texts(&one, &other)));
             }
         }
-        let why = changes.join("; ");
         let result = if changes.is_empty() { RESULTS[0] } else { RESULTS[1] };
-        Difference { result, changes, why }
+        Difference {
+            result,
+            changes,
+            why: String::new(),
+        }
     }
-}
 
-fn or_nothing(text: &str) -> String {
-    if text.is_empty() {
-        "nothing".to_owned()
-    } else {
-        short(&text.into())
+    /// What differs, in a line.
+    pub fn in_words(&self) -> String {
+        let further = self.changes.len().saturating_sub(MOST);
+        let mut parts: Vec<String> = self.changes.iter().take(MOST).cloned().collect();
+        parts.extend((further > 0).then(|| format!("and {further} more")));
+        parts.extend(Some(self.why.clone()).filter(|why| !why.is_empty()));
+        parts.join("; ")
     }
 }
 

@@ -1,27 +1,33 @@
 //! What two ways of a message write otherwise: to Halo, to other servers, by mail. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::origins::Worlds;
 use crate::{
     cli::print::short,
     effect::{Effect, EffectTrace, simulated::INVENTED},
     run::trace::Trace,
 };
 
-/// More of them are counted.
-const MOST: usize = 4;
-/// What only tells a write from others: it is made from names and places, and says nothing of what is done.
-const MARKS: [&str; 6] = ["marker", "mark", "key", "message_id", "told", "number"];
+/// What only tells a write from others, by what it is of: it is made from names and places, and says nothing of what is
+/// done.
+const MARKS: [(&str, &[&str]); 3] = [
+    ("ask", &["marker"]),
+    ("request", &["key"]),
+    ("mail", &["mark", "message_id", "told"]),
+];
+/// So much that both have in common is shown before the place where two texts part, in characters.
+const BEFORE: usize = 40;
 
 /// Each with the step's type and field: `create_halo_user.client 12 → 15`.
-pub fn differences(present: &Trace, new: &Trace) -> Vec<String> {
+pub fn differences(present: &Trace, new: &Trace, worlds: Worlds<'_>) -> Vec<String> {
     let (before, after) = (writes(present), writes(new));
     let mut found = Vec::new();
     for (place, (step, write)) in numbered(&after) {
         match numbered(&before).find(|(known, _)| *known == place) {
-            Some((_, (_, earlier))) => fields(&step, earlier, write, &mut found),
+            Some((_, (_, earlier))) => fields(&step, (earlier, write), worlds, &mut found),
             None => found.push(format!("{step} is new: {}", write.effect)),
         }
     }
@@ -29,11 +35,6 @@ pub fn differences(present: &Trace, new: &Trace) -> Vec<String> {
         if !numbered(&after).any(|(known, _)| known == place) {
             found.push(format!("{step} is gone: {}", write.effect));
         }
-    }
-    let further = found.len().saturating_sub(MOST);
-    if further > 0 {
-        found.truncate(MOST);
-        found.push(format!("and {further} more"));
     }
     found
 }
@@ -73,44 +74,60 @@ fn kind(asked: &Value) -> String {
         .unwrap_or_default()
 }
 
-fn fields(step: &str, before: &EffectTrace, after: &EffectTrace, found: &mut Vec<String>) {
+fn fields(step: &str, (before, after): (&EffectTrace, &EffectTrace), worlds: Worlds<'_>, found: &mut Vec<String>) {
     let (mut one, mut other) = (BTreeMap::new(), BTreeMap::new());
-    leaves(&content(&before.asked).into(), String::new(), &mut one);
-    leaves(&content(&after.asked).into(), String::new(), &mut other);
-    let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    leaves(content(&before.asked).into(), String::new(), &mut one);
+    leaves(content(&after.asked).into(), String::new(), &mut other);
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     for name in names {
-        let (one, other) = (one.get(name), other.get(name));
-        if one != other {
-            let text = |value: Option<&String>| value.cloned().unwrap_or_else(|| "nothing".to_owned());
-            found.push(format!("{step}.{name} {} → {}", text(one), text(other)));
-        }
+        let change = match (one.get(name), other.get(name)) {
+            (Some(one), Some(other)) if worlds.are_alike(name, one, other) => continue,
+            (Some(Value::String(one)), Some(Value::String(other))) => between_texts(one, other),
+            (one, other) => format!("{} → {}", in_words(one), in_words(other)),
+        };
+        found.push(format!("{step}.{name} {change}"));
     }
 }
 
 /// The values within, by a name that an operator knows from the step's fields.
-fn leaves(value: &Value, name: String, found: &mut BTreeMap<String, String>) {
+fn leaves(value: Value, name: String, found: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) => {
             for (field, value) in fields {
-                if !MARKS.contains(&field.as_str()) {
-                    leaves(value, named(&name, field), found);
-                }
+                leaves(value, named(&name, &field), found);
             }
         }
         Value::Array(items) => {
-            for (at, item) in items.iter().enumerate() {
+            for (at, item) in items.into_iter().enumerate() {
                 leaves(item, format!("{name}[{at}]"), found);
             }
         }
         Value::Null => {}
         Value::String(text) if text.is_empty() => {}
-        Value::Number(id) if id.as_i64().is_some_and(|id| id >= INVENTED) => {
-            found.insert(name, "(new)".to_owned());
-        }
         other => {
-            found.insert(name, short(other));
+            found.insert(name, other);
         }
     }
+}
+
+fn in_words(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(Value::Number(id)) if id.as_i64().is_some_and(|id| id >= INVENTED) => "(new)".to_owned(),
+        Some(value) => short(value),
+    }
+}
+
+/// Two texts from where they part: what is cut behind that would be the same twice.
+pub fn between_texts(present: &str, new: &str) -> String {
+    let common = present.chars().zip(new.chars()).take_while(|(one, other)| one == other);
+    let skipped = common.count().saturating_sub(BEFORE);
+    let rest = |text: &str| match text.char_indices().nth(skipped) {
+        _ if text.is_empty() => "nothing".to_owned(),
+        Some((at, _)) if at > 0 => short(&format!("…{}", &text[at..]).into()),
+        _ => short(&text.into()),
+    };
+    format!("{} → {}", rest(present), rest(new))
 }
 
 /// What is asked, without what says only of which kind it is.
@@ -132,6 +149,10 @@ fn content(asked: &Value) -> Map<String, Value> {
             }),
             (_, wrapped) => unwrap(wrapped, &mut content),
         }
+        let marks = MARKS.into_iter().filter(|(of, _)| of == name);
+        marks
+            .flat_map(|(_, marks)| marks)
+            .for_each(|mark| drop(content.remove(*mark)));
     }
     content
 }
@@ -166,7 +187,7 @@ fn named(name: &str, field: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::origins::Origins, *};
 
     fn check(before: Value, after: Value, expected: &[&str]) {
         let trace = |asked: Value| EffectTrace {
@@ -181,7 +202,12 @@ mod tests {
             found: None,
         };
         let mut found = Vec::new();
-        fields("step", &trace(before), &trace(after), &mut found);
+        let nothing = Origins::default();
+        let worlds = Worlds {
+            present: &nothing,
+            new: &nothing,
+        };
+        fields("step", (&trace(before), &trace(after)), worlds, &mut found);
         assert_eq!(found, expected);
     }
 
@@ -197,7 +223,40 @@ mod tests {
             user("Dr Ann", INVENTED + 3),
             &["step.client 12 → (new)", "step.full_name \"Ann\" → \"Dr Ann\""],
         );
-        check(user("Ann", INVENTED + 1), user("Ann", INVENTED + 2), &[]);
+    }
+
+    #[test]
+    fn a_long_text_is_held_against_the_other_to_its_end_and_shown_where_they_part() {
+        let mail = |end: &str| json!({ "mail": { "text": format!("{}{end}", "a".repeat(600)), "subject": "Hello" } });
+        let shown = "a".repeat(BEFORE);
+        check(mail("x"), mail("x"), &[]);
+        check(
+            mail("x"),
+            mail("y\n"),
+            &[&format!("step.text \"…{shown}x\" → \"…{shown}y \"")],
+        );
+    }
+
+    #[test]
+    fn what_is_called_like_a_mark_elsewhere_counts() {
+        let ticket = |field: &str, message: &str| {
+            json!({ "connection": "main", "ask": { "create_ticket": { "ticket": { "marker": field, "fields": {
+                "custom_fields": [{ "field": { "key": field }, "value": "x" }] }, "mail": { "message_id": message } } } } })
+        };
+        check(
+            ticket("a", "one@stranger.example"),
+            ticket("b", "two@stranger.example"),
+            &[
+                "step.custom_fields[0].field.key \"a\" → \"b\"",
+                "step.mail.message_id \"one@stranger.example\" → \"two@stranger.example\"",
+            ],
+        );
+        let file = |number: usize| json!({ "ask": { "attach_file": { "file": { "marker": "m", "number": number } } } });
+        check(file(1), file(2), &["step.number 1 → 2"]);
+        let request = |key: &str, body: &str| json!({ "request": { "key": key, "body": body } });
+        check(request("a", "x"), request("b", "y"), &["step.body \"x\" → \"y\""]);
+        let mail = |mark: &str| json!({ "mail": { "mark": mark, "message_id": mark, "told": { "until": mark } } });
+        check(mail("a"), mail("b"), &[]);
     }
 
     #[test]
