@@ -30,7 +30,7 @@ pub struct Log {
     /// How many rows at most, or all
     #[arg(long, default_value = "100", value_name = "N|all")]
     limit: String,
-    /// Goes on: shows messages that come, and what becomes of those that are shown, oldest first
+    /// Goes on, oldest first: shows each message that comes or changes, of the newest thousand
     #[arg(long)]
     follow: bool,
     /// How it is printed
@@ -162,6 +162,7 @@ impl Selection {
             since: moment("--since", &self.since)?,
             until: moment("--until", &self.until)?,
             before: None,
+            after: None,
             grep: self.grep.clone(),
             limit,
         })

@@ -51,6 +51,8 @@ pub struct RowFilter {
     pub until: Option<Timestamp>,
     /// Those that stand below this one: the next page.
     pub before: Option<EntryId>,
+    /// Those that stand above this one: what has come since.
+    pub after: Option<EntryId>,
     /// A part of author, subject, reason, rule or Message-ID, ignoring case.
     pub grep: Option<String>,
     /// `None`: all.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use halo_intake::sandbox::{Fault, Mishap};
 use serde_json::Value;
 
 use crate::{
@@ -125,6 +126,49 @@ fn log_follows_what_comes() {
     talk.hears("Fourth");
 }
 
+#[test]
+fn log_follows_each_message_to_its_end_however_many_come() {
+    let world = World::new(USERS);
+    let users = |status: u16| {
+        let message = "nobody is made today".to_owned();
+        let fault = Fault::once("POST", "/api/users", Mishap::Status { status, message });
+        world.sandbox.set(|switches| switches.faults = vec![fault.times(100)]);
+    };
+    users(503);
+    world.mail("ann@stranger.example", "Old");
+    assert_eq!(world.run(&["run", "--once"]).status, 75);
+    users(400);
+    world.mail("bob@stranger.example", "Newer");
+    world.run(&["run", "--once"]);
+    let follow = |filter: &[&str]| {
+        let arguments = [&["log", "--follow", "--limit", "1"], filter].concat();
+        let mut talk = Talk::by_pipes(world.command(&arguments));
+        talk.hears("Newer");
+        talk
+    };
+    let mut all = follow(&[]);
+    let mut failed = follow(&["--outcome", "failed"]);
+    let mut with_reason = follow(&["--grep", "nobody is made today"]);
+    world.sandbox.set(|switches| switches.faults.clear());
+    let three = [
+        ("eve@a.example", "One"),
+        ("eve@b.example", "Two"),
+        ("eve@c.example", "Three"),
+    ];
+    world.mail_all(three.into_iter());
+    world.run(&["run", "--once"]);
+    for (_, subject) in three {
+        all.hears(subject);
+    }
+    users(400);
+    world.later(3600);
+    world.once();
+    for talk in [&mut all, &mut failed, &mut with_reason] {
+        talk.hears("Old");
+    }
+    assert!(!failed.text.contains("Two"), "{}", failed.text);
+}
+
 /// The names in the first column of the table under this heading of docs/journal.md.
 fn documented(heading: &str) -> BTreeSet<String> {
     let page = std::fs::read_to_string(repository("docs/journal.md")).unwrap();
@@ -149,6 +193,14 @@ fn the_names_of_the_json_are_those_of_the_page() {
     let world = three();
     check("### JSON of `log`", &world.json(&["log"])[0]);
     check("### JSON of `log`", &world.json(&["retry", "1"])[0]);
+    let dry = world.json(&["retry", "1", "--dry-run"]).remove(0);
+    let mut names = documented("### JSON of `log`");
+    for name in ["would_be", "would_be_reason"] {
+        let page = std::fs::read_to_string(repository("docs/journal.md")).unwrap();
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+        names.insert(name.to_owned());
+    }
+    assert_eq!(dry.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), names);
     let shown = world.json(&["show", "1"]).remove(0);
     let both: BTreeSet<String> = &documented("### JSON of `log`") | &documented("### JSON of `show`");
     let names: BTreeSet<String> = shown.as_object().unwrap().keys().cloned().collect();

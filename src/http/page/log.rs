@@ -91,6 +91,7 @@ fn filter(query: &Query, now: Timestamp) -> (RowFilter, Vec<String>) {
         since,
         until,
         before: query.text("before").parse().ok().map(EntryId),
+        after: None,
         grep: text("grep"),
         limit: Some(ROWS + 1),
     };

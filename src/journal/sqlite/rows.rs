@@ -95,7 +95,8 @@ impl Conditions {
         if let Some(outcome) = &filter.outcome {
             all.add("word = ?", outcome.clone());
         }
-        if filter.since.is_some() || filter.until.is_some() {
+        // Ids that are given bound the walk as well.
+        if filter.after.is_none() && (filter.since.is_some() || filter.until.is_some()) {
             let Some((first, last)) = ids_between(db, filter)? else {
                 return Ok(None);
             };
@@ -110,6 +111,9 @@ impl Conditions {
         }
         if let Some(before) = filter.before {
             all.add("entry.id < ?", before);
+        }
+        if let Some(after) = filter.after {
+            all.add("entry.id > ?", after);
         }
         if let Some(from) = &filter.from {
             // The author stands first in what was folded.
@@ -211,6 +215,13 @@ mod tests {
             ..RowFilter::default()
         };
         check(before, "SEARCH entry USING INTEGER PRIMARY KEY");
+        let after = RowFilter {
+            after: Some(EntryId(9)),
+            grep: some("x"),
+            since: Some(jiff::Timestamp::UNIX_EPOCH),
+            ..RowFilter::default()
+        };
+        check(after, "SEARCH entry USING INTEGER PRIMARY KEY");
         let failed = RowFilter {
             outcome: some("failed"),
             grep: some("x"),
