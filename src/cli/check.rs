@@ -52,6 +52,9 @@ impl Check {
             return diff::print(&generation, old.as_deref(), self.format);
         }
         let config = &generation.config;
+        if !config.report.to.is_empty() && config.smtp.is_none() {
+            eprintln!("warning: report.to: reports can not leave by mail: there is no [smtp]; add it, or remove to");
+        }
         say(format_args!(
             "{}: {}, {}, {}; no faults",
             generation.path.display(),

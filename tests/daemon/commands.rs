@@ -363,6 +363,21 @@ fn the_sample_configuration_passes_check() {
 }
 
 #[test]
+fn check_warns_of_reports_by_mail_that_have_no_way_out() {
+    let world = World::new(RULES);
+    let text = std::fs::read_to_string(world.configure()).unwrap();
+    let (before, smtp) = text.split_once("[smtp]").unwrap();
+    let (_, after) = smtp.split_once("[bounce]").unwrap();
+    let file = world.folder.join("silent.toml");
+    std::fs::write(&file, format!("{before}[bounce]{after}")).unwrap();
+    let ran = finish(program().arg("--config").arg(&file).arg("check").output().unwrap());
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let warning = "warning: report.to: reports can not leave by mail: there is no [smtp]; add it, or remove to\n";
+    assert_eq!(ran.stderr, warning);
+    assert_eq!(world.run(&["check"]).stderr, "");
+}
+
+#[test]
 fn usage_faults_exit_2_and_a_missing_configuration_78() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| finish(program().args(arguments).current_dir(folder.path()).output().unwrap());
