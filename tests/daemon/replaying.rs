@@ -279,7 +279,8 @@ name = "Tickets"
     ] {
         world.deliver(&format!(
             "Return-Path: <ann@stranger.example>\nFrom: Ann Lee <ann@stranger.example>\nTo: support@desk.example\n\
-             Subject: Printer\nMessage-ID: <{id}@stranger.example>\n{fields}\nIt does not print.\n"
+             Date: Mon, 23 Nov 2026 09:10:00 +0000\nSubject: Printer\n\
+             Message-ID: <{id}@stranger.example>\n{fields}\nIt does not print.\n"
         ));
         world.once();
     }
@@ -313,7 +314,12 @@ fn all_that_is_done_otherwise_is_told_to_programs_and_the_first_of_it_to_people(
         "\n\n  [[rule.action]]\n  type = \"http_request\"\n  method = \"POST\"\n  url = \"http://127.0.0.1:9/new\"";
     let new = against(&world, stored, &format!("{fields}{stored}{step}"));
     let (lines, _) = replay(&world, new, &[]);
-    assert_eq!(lines[0]["changes"].as_array().unwrap().len(), 5, "{lines:#?}");
+    let changes = lines[0]["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 5, "{lines:#?}");
+    assert!(
+        changes[4].as_str().unwrap().starts_with("http_request is new: "),
+        "{lines:#?}"
+    );
     assert!(text(&lines[0], "why").ends_with("; and 1 more"), "{lines:#?}");
 }
 
