@@ -103,6 +103,16 @@ impl ReceiveError {
             ReceiveError::Withheld { .. } | ReceiveError::Unasked { .. } => Class::Transient,
         }
     }
+
+    /// Whether the mailbox was reached and answered all that it was asked.
+    fn is_answered(&self) -> bool {
+        !matches!(self, ReceiveError::Mailbox(_) | ReceiveError::Journal(_))
+    }
+
+    /// Whether another connection would be no better: neither new mail nor a word of an operator is to wait for one.
+    fn keeps_the_connection(&self) -> bool {
+        self.is_answered() && !matches!(self, ReceiveError::Unasked { .. })
+    }
 }
 
 /// A watched mailbox.
@@ -177,12 +187,15 @@ impl Watched {
             self.world.state.has_read(&self.name);
             match passed {
                 Ok(()) => Box::pin(self.note_well()).await,
-                // The connection is well, and new mail is not to wait for a better one.
-                Err(error @ ReceiveError::Withheld { .. }) => {
-                    self.note_checked();
+                Err(error) => {
+                    if error.is_answered() {
+                        self.note_checked();
+                    }
+                    if !error.keeps_the_connection() {
+                        return Err(error);
+                    }
                     Box::pin(self.note_trouble(&error)).await;
                 }
-                Err(error) => return Err(error),
             }
             *failures = 0;
             let until = tokio::time::Instant::now() + self.config.poll_interval;

@@ -359,6 +359,28 @@ fn a_mailbox_that_is_silent_for_three_intervals_makes_health_red_until_it_answer
 }
 
 #[test]
+fn a_mailbox_that_waits_for_a_word_is_looked_at_all_the_while_and_health_stays_green() {
+    for (backlog, mails) in [("backlog = \"report\"", 1), ("", 501)] {
+        let mut world = World::new(USERS);
+        let port = served(&mut world);
+        world.mailbox = "poll_interval = \"1s\"".to_owned();
+        let whole = std::fs::read_to_string(world.configure()).unwrap();
+        world.whole = Some(whole.replace("backlog = \"process\"", backlog));
+        let ann = std::iter::repeat_n(("Ann <ann@stranger.example>", "Hello"), mails);
+        world.mail_all(ann);
+        let daemon = Daemon::start(&world, &[]);
+        daemon.says("at the first start");
+        world.later(50);
+        let said = health(port, 200);
+        assert!(said.starts_with("ok\nmailbox support is in trouble since "), "{said}");
+        let age = Scrape::now(port).value("halo_intake_mailbox_last_check_age_seconds{mailbox=\"support\"}");
+        assert!(age < 3.0, "{age}");
+        assert_eq!(world.log().len(), 0);
+        assert_eq!(daemon.stop().0, 0);
+    }
+}
+
+#[test]
 fn a_journal_that_takes_no_change_makes_health_red_and_the_end_of_a_client_secret_is_told() {
     let mut world = World::new(USERS);
     let port = served(&mut world);

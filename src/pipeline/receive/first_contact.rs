@@ -93,7 +93,7 @@ impl Watched {
                     () = self.stop.cancelled() => return Err(MailboxError::Lost { reason: "the daemon stops".to_owned() }.into()),
                 };
                 found.add(told);
-                self.world.state.read(&self.name, 1);
+                self.note_read(1);
             }
         }
         let name: String = form_urlencoded::byte_serialize(self.name.0.as_bytes()).collect();
