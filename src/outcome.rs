@@ -59,6 +59,14 @@ impl Outcome {
         }
     }
 
+    /// What may have become of a message: the words of all outcomes, and of those that have none yet.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        Outcome::ALL
+            .map(Outcome::word)
+            .into_iter()
+            .chain(["pending", "deferred"])
+    }
+
     /// The outcome of that word.
     pub fn of_word(word: &str) -> Option<Outcome> {
         Outcome::ALL.into_iter().find(|outcome| outcome.word() == word)

@@ -10,6 +10,69 @@ use jiff::{
 pub const FORMS: &str = "2h, 7d, today, yesterday, 09:10, 09:10+01:00, \"yesterday 09:10 Europe/Berlin\", 2026-11-23, \
                          2026-11-23T09:00Z";
 
+/// Why a time is none.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WhenError {
+    /// It can not be understood.
+    #[error("{key} {text:?} names no time; it is said as one of {FORMS}")]
+    NoTime {
+        /// `since` or `until`.
+        key: &'static str,
+        /// As it was said.
+        text: String,
+    },
+    /// Nothing lies between them.
+    #[error("until is not after since: it is {until:.0}, and since is {since:.0}")]
+    Nothing {
+        /// The beginning.
+        since: Timestamp,
+        /// The end.
+        until: Timestamp,
+    },
+}
+
+/// From when and before when; of both what is wrong. An `until` that is a time alone is the first such time after
+/// `since` where the last one that was is before it: `09:05` to `09:20`, asked for at 09:15.
+pub fn between(
+    since: Option<&str>,
+    until: Option<&str>,
+    now: Timestamp,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Vec<WhenError>> {
+    let mut faults = Vec::new();
+    let mut read = |key, text: Option<&str>| {
+        let at = moment(text?, now);
+        if at.is_none() {
+            let text = text.unwrap_or_default().to_owned();
+            faults.push(WhenError::NoTime { key, text });
+        }
+        at
+    };
+    let (from, mut to) = (read("since", since), read("until", until));
+    if let (Some(since), Some(end)) = (from, to)
+        && end <= since
+    {
+        to = until.and_then(|text| next(text, since));
+        if to.is_none() {
+            faults.push(WhenError::Nothing { since, until: end });
+        }
+    }
+    if faults.is_empty() { Ok((from, to)) } else { Err(faults) }
+}
+
+/// The first such time of day after `since`, where the text is a time alone.
+fn next(text: &str, since: Timestamp) -> Option<Timestamp> {
+    let (rest, zone) = split_zone(text.trim())?;
+    let time: Time = rest.trim().parse().ok().filter(|_| is_time(rest.trim()))?;
+    let day = zone.to_datetime(since).date();
+    let at = |day: Date| zone.to_timestamp(day.to_datetime(time)).ok();
+    at(day).filter(|at| *at > since).or_else(|| at(day.tomorrow().ok()?))
+}
+
+/// Whether a word is a time and no day.
+fn is_time(word: &str) -> bool {
+    word.contains(':') && !word.contains([' ', 'T'])
+}
+
 /// How long ago; or a day, a time of day, or both, with an offset or the name of a time zone behind it. In UTC where none
 /// is named, as listings show times. A day alone is its beginning, a time alone the last one that was.
 pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
@@ -25,7 +88,7 @@ pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     let words: Vec<&str> = rest.split([' ', 'T']).filter(|word| !word.is_empty()).collect();
     let at = |day: Date, time: Time| zone.to_timestamp(day.to_datetime(time)).ok();
     match words[..] {
-        [word] if word.contains(':') => {
+        [word] if is_time(word) => {
             let time = word.parse().ok()?;
             at(today, time)
                 .filter(|at| *at <= now)
@@ -120,6 +183,42 @@ mod tests {
         check("09:10+01:00", "2026-11-23T08:10:00Z");
         check("09:10 Europe/Berlin", "2026-11-23T08:10:00Z");
         check("22:30-11:00", "2026-11-22T09:30:00Z");
+    }
+
+    #[test]
+    fn an_end_that_is_a_time_alone_is_the_first_one_after_the_beginning() {
+        let now: Timestamp = "2026-11-23T09:15:00Z".parse().unwrap();
+        let check = |since: &str, until: &str, expected: &str| {
+            let found = match between(Some(since), Some(until), now) {
+                Ok((since, until)) => format!("{} {}", since.unwrap(), until.unwrap()),
+                Err(faults) => faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+            };
+            assert_eq!(found, expected, "{since} {until}");
+        };
+        check("09:05", "09:20", "2026-11-23T09:05:00Z 2026-11-23T09:20:00Z");
+        check("09:05", "09:10", "2026-11-23T09:05:00Z 2026-11-23T09:10:00Z");
+        check("2h", "10:20+01:00", "2026-11-23T07:15:00Z 2026-11-23T09:20:00Z");
+        check("23:00", "01:00", "2026-11-22T23:00:00Z 2026-11-23T01:00:00Z");
+        check("2026-11-20", "09:00", "2026-11-20T00:00:00Z 2026-11-23T09:00:00Z");
+        check("09:10", "09:10", "2026-11-23T09:10:00Z 2026-11-24T09:10:00Z");
+        check(
+            "today",
+            "yesterday",
+            "until is not after since: it is 2026-11-22T00:00:00Z, and since is 2026-11-23T00:00:00Z",
+        );
+        check(
+            "1h",
+            "2h",
+            "until is not after since: it is 2026-11-23T07:15:00Z, and since is 2026-11-23T08:15:00Z",
+        );
+        assert_eq!(between(None, None, now), Ok((None, None)));
+        let faults = between(Some("soon"), Some("later"), now).unwrap_err();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(
+            faults[1]
+                .to_string()
+                .starts_with("until \"later\" names no time; it is said as one of 2h")
+        );
     }
 
     #[test]

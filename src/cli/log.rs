@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use clap::builder::PossibleValuesParser;
 use comfy_table::{Cell, Table};
 use jiff::Timestamp;
 
@@ -14,6 +15,7 @@ use crate::{
     clock::Clock,
     config::MailboxName,
     journal::{EntryId, Journal, Row, RowFilter, sqlite::Sqlite},
+    outcome::Outcome,
     when,
 };
 
@@ -50,13 +52,13 @@ pub struct Selection {
     #[arg(long, value_name = "ADDRESS")]
     from: Option<String>,
     /// Only with this outcome, or still without one (pending, deferred)
-    #[arg(long, value_parser = ["completed", "stopped", "bounced", "failed", "duplicate", "ignored", "pending", "deferred"])]
+    #[arg(long, value_parser = PossibleValuesParser::new(Outcome::words()))]
     outcome: Option<String>,
     /// Only since then: how long ago (2h, 7d), a day (today, 2026-11-23), a time (09:10, 2026-11-23T09:10); in UTC, or with
     /// an offset or a time zone behind it (09:10+01:00, "yesterday 09:10 Europe/Berlin")
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Only from before then, said the same way
+    /// Only from before then, said the same way; a time alone is the first one after --since
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
     /// Only with this text in author, subject, rule, reason or Message-ID
@@ -148,19 +150,16 @@ fn nothing(filter: &RowFilter) -> String {
 impl Selection {
     /// What the journal is asked for.
     pub fn filter(&self, now: Timestamp, limit: Option<usize>) -> Result<RowFilter, Failure> {
-        let moment = |key: &str, text: &Option<String>| match text {
-            None => Ok(None),
-            Some(text) => when::moment(text, now).map(Some).ok_or_else(|| {
-                let text = format!("{key} {text:?} names no time; it is said as one of {}", when::FORMS);
-                Failure::new(Status::Usage, text)
-            }),
-        };
+        let (since, until) = when::between(self.since.as_deref(), self.until.as_deref(), now).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(|fault| format!("--{fault}")).collect();
+            Failure::new(Status::Usage, faults.join("\n"))
+        })?;
         Ok(RowFilter {
             mailbox: self.mailbox.clone().map(MailboxName),
             from: self.from.clone(),
             outcome: self.outcome.clone(),
-            since: moment("--since", &self.since)?,
-            until: moment("--until", &self.until)?,
+            since,
+            until,
             before: None,
             after: None,
             grep: self.grep.clone(),

@@ -47,8 +47,11 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
     let sheet = Sheet::new("Log", Tab::Log, &caller);
     let (filter, faults) = filter(&query, now);
     if !faults.is_empty() {
-        return Ok(sheet
-            .around(&html! { (search(&query, &mailboxes)) @for fault in faults { p .bad role="alert" { (fault) } } }));
+        return Ok(sheet.around(&html! {
+            (search(&query, &mailboxes))
+            @for fault in faults { p .bad role="alert" { (words::line(&fault)) } }
+            (around(&query, None))
+        }));
     }
     let mut rows = site
         .look(move |journal| async move { journal.rows(filter).await })
@@ -66,31 +69,30 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
 
 /// What the journal is asked for, and what of it can not be understood.
 fn filter(query: &Query, now: Timestamp) -> (RowFilter, Vec<String>) {
-    let mut faults = Vec::new();
-    let text = |name: &str| {
-        Some(query.text(name))
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
+    let asked = |name: &str| Some(query.text(name)).filter(|text| !text.is_empty());
+    let text = |name: &str| asked(name).map(str::to_owned);
+    let (times, mut faults) = match when::between(asked("since"), asked("until"), now) {
+        Ok(times) => (times, Vec::new()),
+        Err(faults) => (
+            (None, None),
+            faults.iter().map(|fault| format!("{fault}.")).collect::<Vec<_>>(),
+        ),
     };
-    let mut time = |name: &str| {
-        let written = text(name)?;
-        let at = when::moment(&written, now);
-        if at.is_none() {
-            faults.push(format!(
-                "{written:?} names no time; it is said as one of {}.",
-                when::FORMS
-            ));
-        }
-        at
-    };
-    let (since, until) = (time("since"), time("until"));
+    if let Some(word) = asked("outcome").filter(|asked| Outcome::words().all(|word| word != *asked)) {
+        let words: Vec<&str> = Outcome::words().collect();
+        faults.push(format!("outcome {word:?} is none; it is one of {}.", words.join(", ")));
+    }
+    let before = asked("before").map(|before| before.parse().map(EntryId).map_err(|_| before));
+    if let Some(Err(before)) = before {
+        faults.push(format!("before {before:?} is no id of a message; Newest begins anew."));
+    }
     let filter = RowFilter {
         mailbox: text("mailbox").map(MailboxName),
         from: text("from"),
         outcome: text("outcome"),
-        since,
-        until,
-        before: query.text("before").parse().ok().map(EntryId),
+        since: times.0,
+        until: times.1,
+        before: before.and_then(Result::ok),
         after: None,
         grep: text("grep"),
         limit: Some(ROWS + 1),
@@ -99,10 +101,6 @@ fn filter(query: &Query, now: Timestamp) -> (RowFilter, Vec<String>) {
 }
 
 fn search(query: &Query, mailboxes: &[String]) -> Markup {
-    let words = Outcome::ALL
-        .iter()
-        .map(|outcome| outcome.word())
-        .chain(["pending", "deferred"]);
     html! {
         h1 { "Log" }
         form .search.card method="get" action="/log" role="search" {
@@ -110,7 +108,7 @@ fn search(query: &Query, mailboxes: &[String]) -> Markup {
             (text(query, "from", "From", "part of the address"))
             p {
                 label for="outcome" { "Outcome" }
-                (choice(query, "outcome", words))
+                (choice(query, "outcome", Outcome::words()))
             }
             p {
                 label for="mailbox" { "Mailbox" }
@@ -132,12 +130,16 @@ fn text(query: &Query, name: &str, label: &str, hint: &str) -> Markup {
     }
 }
 
+/// A value that is none of the list is shown as well: what is asked for is never hidden.
 fn choice<'a>(query: &Query, name: &str, words: impl Iterator<Item = &'a str>) -> Markup {
+    let asked = query.text(name);
+    let words: Vec<&str> = words.collect();
+    let other = Some(asked).filter(|asked| !asked.is_empty() && !words.contains(asked));
     html! {
         select id=(name) name=(name) {
             option value="" { "any" }
-            @for word in words {
-                option value=(word) selected[query.text(name) == word] { (word) }
+            @for word in words.iter().copied().chain(other) {
+                option value=(word) selected[asked == word] { (words::line(word)) }
             }
         }
     }
@@ -229,9 +231,22 @@ mod tests {
         let (_, faults) = filter(&Query::of(Some("since=soon&until=<b>")), now());
         assert_eq!(faults.len(), 2, "{faults:?}");
         assert!(
-            faults[0].starts_with("\"soon\" names no time; it is said as one of 2h"),
+            faults[0].starts_with("since \"soon\" names no time; it is said as one of 2h"),
             "{faults:?}"
         );
+        let (_, faults) = filter(&Query::of(Some("outcome=lost&before=x")), now());
+        assert!(
+            faults[0].starts_with("outcome \"lost\" is none; it is one of completed, stopped"),
+            "{faults:?}"
+        );
+        assert!(faults[1].starts_with("before \"x\" is no id"), "{faults:?}");
+    }
+
+    #[test]
+    fn what_is_asked_for_stands_in_its_list_though_nothing_is_called_so() {
+        let html = search(&Query::of(Some("mailbox=old&outcome=failed")), &["support".to_owned()]).into_string();
+        assert!(html.contains("<option value=\"old\" selected>old</option>"), "{html}");
+        assert_eq!(html.matches(" selected").count(), 2, "{html}");
     }
 
     #[test]
