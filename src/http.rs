@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, middleware};
+use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
@@ -29,7 +30,7 @@ pub use server::MOST_CONNECTIONS;
 
 /// An address that could not be listened on is tried again after this time.
 const BIND_AGAIN: Duration = Duration::from_secs(30);
-/// So many look into the journal for the page at a time: of its readers half are always free for the daemon.
+/// So many look into the journal for the page and for scrapes at a time: of its readers half are always free for the daemon.
 const LOOKS: usize = 2;
 /// So many messages as they came leave at a time; each is in memory until it has left.
 const DOWNLOADS: usize = 3;
@@ -56,6 +57,9 @@ pub async fn serve(world: Arc<World>) {
     let mut reloads = world.bells.mended.subscribe();
     loop {
         let listen = wanted(&world);
+        if listen.is_none() && world.state.troubled_before(Timestamp::MAX).contains(&Thing::Http) {
+            report::over(&world, &Thing::Http, "there is no [http] any more").await;
+        }
         tokio::select! {
             () = serve_at(&site, listen) => {}
             () = becomes_another(&world, listen, &mut reloads) => {}
@@ -107,7 +111,7 @@ fn router(site: &Site) -> Router {
     let world = &site.0.world;
     let for_readers = Router::new()
         .merge(page::routes())
-        .merge(metrics::routes(world))
+        .merge(metrics::routes())
         .layer(middleware::from_fn_with_state(site.clone(), page::for_readers));
     Router::new()
         .merge(for_readers)

@@ -15,11 +15,14 @@ use prometheus_client::{
     },
 };
 
-use crate::journal::EntryId;
+use crate::{journal::EntryId, pipeline::thing::Thing};
 
 mod table;
 
 pub use table::{Kind, Metric, Row, TABLE, Unit};
+
+/// What may be in trouble: the values of `kind` of `Metric::Troubles`.
+pub const KINDS_OF_TROUBLE: [&str; Thing::KINDS.len()] = Thing::KINDS;
 
 /// The name of the label by which an exemplar names its message.
 type Exemplar = [(&'static str, i64); 1];
@@ -52,6 +55,13 @@ impl Meters {
     pub fn add(&self, metric: Metric, values: &[&str], more: u64) {
         if let Some(counters) = self.counters.get(&metric) {
             counters.get_or_create(&Labels::of(metric, values)).inc_by(more);
+        }
+    }
+
+    /// Makes a histogram known before its first observation: what it counts grows from 0 then.
+    pub fn know(&self, metric: Metric, values: &[&str]) {
+        if let Some(histograms) = self.histograms.get(&metric) {
+            drop(histograms.get_or_create(&Labels::of(metric, values)));
         }
     }
 
@@ -229,10 +239,10 @@ mod tests {
     #[test]
     fn a_counter_is_known_before_the_first() {
         let meters = Meters::default();
-        meters.add(Metric::Letters, &["refused"], 0);
+        meters.add(Metric::Letters, &["webhook", "refused"], 0);
         assert_eq!(
             lines(meters, "halo_intake_letters"),
-            ["halo_intake_letters_total{result=\"refused\"} 0"]
+            ["halo_intake_letters_total{way=\"webhook\",result=\"refused\"} 0"]
         );
     }
 

@@ -8,7 +8,7 @@ use std::{
     fmt::Write,
 };
 
-use halo_intake::metrics::{Kind, Metric, Row, TABLE, Unit};
+use halo_intake::metrics::{KINDS_OF_TROUBLE, Kind, Metric, Row, TABLE, Unit};
 use serde_json::Value;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
@@ -84,7 +84,10 @@ fn tables() -> String {
             row.name
         );
     }
-    text + "\n"
+    let (last, kinds) = KINDS_OF_TROUBLE.split_last().unwrap();
+    let kinds: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+    writeln!(text, "\n`kind` of a trouble is {} or `{last}`.\n", kinds.join(", ")).unwrap();
+    text
 }
 
 #[test]
@@ -170,6 +173,7 @@ fn faults(row: &Row) -> Vec<String> {
         "resource",
         "status",
         "kind",
+        "way",
         "version",
         "digest",
     ];
@@ -223,10 +227,49 @@ fn grouped(expression: &str) -> Vec<String> {
     labels
 }
 
+/// The lists of labels that an expression keeps at its end: those of `by (…)` and `on (…)` that stand in no brackets.
+/// `and on (…)` keeps all that stands before it.
+fn kept(expression: &str) -> Vec<BTreeSet<String>> {
+    let (mut depth, mut lists, mut begin) = (0, Vec::new(), None);
+    for (at, c) in expression.char_indices() {
+        match c {
+            '(' => {
+                let before = expression[..at].trim_end();
+                let keeps = ["by", "on"].iter().any(|word| before.ends_with(&format!(" {word}")));
+                if depth == 0 && keeps && !before.ends_with("and on") {
+                    begin = Some(at + 1);
+                }
+                depth += 1;
+            }
+            ')' => {
+                depth -= 1;
+                if let Some(begin) = begin.take_if(|_| depth == 0) {
+                    let labels = expression[begin..at].split(',').map(|label| label.trim().to_owned());
+                    lists.push(labels.collect());
+                }
+            }
+            _ => {}
+        }
+    }
+    lists
+}
+
+/// The names of the labels that an annotation shows.
+fn shown(text: &str) -> Vec<&str> {
+    let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    let labels = text.split("$labels.").skip(1);
+    labels.map(|rest| rest.split(is_end).next().unwrap()).collect()
+}
+
 /// Checks that the table has what an expression asks for; gives the metrics.
 fn check(expression: &str) -> BTreeSet<&'static str> {
     let asked = asked(expression);
-    assert!(!asked.is_empty(), "{expression} asks for nothing of ours");
+    // Whether the service is scraped says Prometheus alone.
+    let of_prometheus = expression.contains("up{job=~\".*halo-intake.*\"}");
+    assert!(
+        !asked.is_empty() || of_prometheus,
+        "{expression} asks for nothing of ours"
+    );
     let mut known: BTreeSet<&str> = ["le", "instance", "job", ""].into();
     let mut names = BTreeSet::new();
     for (name, labels) in asked {
@@ -307,12 +350,10 @@ fn alerts_ask_for_what_the_table_has_and_say_what_to_do() {
             .copied()
             .collect();
         for text in [summary, description] {
-            for (at, _) in text.match_indices("$labels.") {
-                let label = text[at + 8..]
-                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                    .next()
-                    .unwrap();
+            for label in shown(&text) {
                 assert!(labels.contains(label) || label == "instance", "{text}: {label}");
+                let is_kept = kept(expression).iter().all(|kept| kept.contains(label));
+                assert!(is_kept, "{text}: {expression} does not keep {label}");
             }
         }
     }
@@ -389,6 +430,31 @@ fn the_dashboard_is_one_that_grafana_imports_and_asks_for_what_the_table_has() {
     ] {
         assert!(used.contains(needed), "{needed} is not shown");
     }
+}
+
+#[test]
+fn what_an_expression_keeps_is_what_stands_outermost() {
+    let check = |expression: &str, expected: &[&[&str]]| {
+        let expected: Vec<BTreeSet<String>> = expected
+            .iter()
+            .map(|labels| labels.iter().map(|label| (*label).to_owned()).collect())
+            .collect();
+        assert_eq!(kept(expression), expected, "{expression}");
+    };
+    check(
+        "sum by (instance) (sum by (instance, mailbox) (a)) > 0",
+        &[&["instance"]],
+    );
+    check(
+        "a != on (instance, mailbox) sum by (mailbox) (b)",
+        &[&["instance", "mailbox"], &["mailbox"]],
+    );
+    check("a > 0 and on (connection) b >= c", &[]);
+    check("max(sum by (mailbox) (a))", &[]);
+    assert_eq!(
+        shown("of {{ $labels.kind }} {{ $labels.mailbox }}"),
+        ["kind", "mailbox"]
+    );
 }
 
 #[test]

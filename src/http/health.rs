@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::{mailbox, pipeline::World};
+use crate::{config::MailboxName, mailbox, pipeline::World};
 
 /// A mailbox that was not checked in so many intervals is lost.
 const INTERVALS: u32 = 3;
@@ -76,14 +76,44 @@ async fn serve(State(asked): State<Arc<Asked>>, headers: HeaderMap) -> Response 
     (status, [(header::CONTENT_TYPE, format)], text).into_response()
 }
 
+/// What makes health red, the journal apart, which has to be tried for that.
+pub(super) struct Wrong {
+    /// Whose it is, where it is a mailbox.
+    pub mailbox: Option<MailboxName>,
+    pub text: String,
+}
+
+/// Mailboxes that were not checked for too long, and work that stands still.
+pub(super) fn wrong(world: &World) -> Vec<Wrong> {
+    let (state, generation) = (&world.state, world.generation.load());
+    let watched = generation.config.mailboxes.iter().filter(|(_, config)| config.enabled);
+    let silent = watched.filter_map(|(name, config)| {
+        let silence = state.checked(name)?.silent_for();
+        let every = mailbox::check_interval(config);
+        (silence > every * INTERVALS).then(|| {
+            let (silence, every) = (silence.as_secs(), every.as_secs());
+            Wrong {
+                mailbox: Some(name.clone()),
+                text: format!("mailbox {name} has not been checked for {silence} s; it is checked every {every} s"),
+            }
+        })
+    });
+    let mut wrong: Vec<Wrong> = silent.collect();
+    if !state.is_turning() {
+        let silence = state.since_turn().as_secs();
+        wrong.push(Wrong {
+            mailbox: None,
+            text: format!("the loop that takes up work has made no turn for {silence} s"),
+        });
+    }
+    wrong
+}
+
 impl Asked {
     async fn health(&self) -> Health {
-        let mut wrong = self.silent_mailboxes();
         let state = &self.world.state;
-        if !state.is_turning() {
-            let silence = state.since_turn().as_secs();
-            wrong.push(format!("the loop that takes up work has made no turn for {silence} s"));
-        }
+        let wrong = wrong(&self.world).into_iter();
+        let mut wrong: Vec<String> = wrong.map(|wrong| wrong.text).collect();
         wrong.extend(self.journal().await.err());
         let troubles = state.troubles().into_iter().map(|(thing, trouble)| Troubled {
             kind: thing.kind(),
@@ -95,20 +125,6 @@ impl Asked {
             wrong,
             troubles: troubles.collect(),
         }
-    }
-
-    fn silent_mailboxes(&self) -> Vec<String> {
-        let generation = self.world.generation.load();
-        let watched = generation.config.mailboxes.iter().filter(|(_, config)| config.enabled);
-        let silent = watched.filter_map(|(name, config)| {
-            let silence = self.world.state.checked(name)?.silent_for();
-            let every = mailbox::check_interval(config);
-            (silence > every * INTERVALS).then(|| {
-                let (silence, every) = (silence.as_secs(), every.as_secs());
-                format!("mailbox {name} has not been checked for {silence} s; it is checked every {every} s")
-            })
-        });
-        silent.collect()
     }
 
     /// Whether the journal can be written.

@@ -1,6 +1,6 @@
 //! `/metrics`: what the meters have counted, and what is read for the scrape, from one look at the journal.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use axum::{
     Router,
@@ -15,7 +15,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{metrics, pipeline::World};
+use super::Site;
+use crate::metrics;
 
 mod process;
 mod read;
@@ -26,19 +27,23 @@ use read::Read;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What is served here.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(world: &Arc<World>) -> Router<S> {
-    Router::new().route("/metrics", get(serve)).with_state(world.clone())
+pub(super) fn routes() -> Router<Site> {
+    Router::new().route("/metrics", get(serve))
 }
 
-async fn serve(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
+async fn serve(State(site): State<Site>, headers: HeaderMap) -> Response {
     let is_open = headers
         .get_all(header::ACCEPT)
         .iter()
         .any(|accept| accept.as_bytes().windows(11).any(|part| part == b"openmetrics"));
-    let survey = world.journal.survey().await;
-    let survey = survey.inspect_err(|error| tracing::error!("{error}")).ok();
+    let survey = site.look(|journal| async move { journal.survey().await }).await.ok();
+    let world = site.0.world.clone();
     // Thousands of mailboxes are a megabyte of text: no other task shall wait for it.
-    let written = tokio::task::spawn_blocking(move || text_of(Read { world, survey }, is_open)).await;
+    let written = tokio::task::spawn_blocking(move || {
+        let process = process::process();
+        text_of(Read { world, survey, process }, is_open)
+    })
+    .await;
     match written {
         Ok(Ok(text)) => {
             let format = if is_open {

@@ -102,9 +102,9 @@ pub async fn not_allowed() -> Refusal {
 }
 
 impl Site {
-    /// Looks into the journal when it is this page's turn. Whoever asked may be gone before the look ends: its turn
+    /// Looks into the journal when it is this page's or scrape's turn. Whoever asked may be gone before the look ends: its turn
     /// lasts until then, so that there are never more looks than turns.
-    async fn look<T, F>(&self, look: impl FnOnce(std::sync::Arc<dyn Journal>) -> F) -> Result<T, Refusal>
+    pub(super) async fn look<T, F>(&self, look: impl FnOnce(std::sync::Arc<dyn Journal>) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, JournalError>> + Send + 'static,
         T: Send + 'static,

@@ -111,6 +111,9 @@ pub enum Way {
 }
 
 impl Way {
+    /// Both of them.
+    pub const ALL: [Way; 2] = [Way::Mail, Way::Webhook];
+
     /// As the journal keeps it.
     pub fn word(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{EntryId, Intent, LetterId, Place};
+use super::{EntryId, Intent, LetterId, Place, Way};
 use crate::config::MailboxName;
 
 /// A line of `log`. The field names are those of its JSON.
@@ -153,10 +153,16 @@ pub struct Survey {
     pub oldest_open: BTreeMap<MailboxName, Timestamp>,
     /// How many messages wait for being settled, of the mailboxes that have some.
     pub unsettled: BTreeMap<MailboxName, u64>,
-    /// Letters that wait.
-    pub letters: u64,
-    /// When the oldest of them was written.
-    pub oldest_letter: Option<Timestamp>,
+    /// Letters that wait, by the ways by which some do.
+    pub letters: BTreeMap<Way, Queued>,
     /// Of the journal's files on disk.
     pub octets: u64,
+}
+
+/// Letters of one way that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    pub count: u64,
+    /// When the oldest of them was written.
+    pub oldest: Timestamp,
 }

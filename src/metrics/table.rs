@@ -176,10 +176,10 @@ table! {
         "How long that canary took from leaving to being met",
         "A growing one tells of queues before anything is lost";
     MailboxConnected = "halo_intake_mailbox_connected", Gauge, Things, ["mailbox"],
-        "1 while the mailbox is reached, 0 otherwise",
+        "0 before the mailbox was reached and while it is in trouble, whatever that is; 1 otherwise",
         "Which mailbox it is";
     MailboxIdle = "halo_intake_mailbox_idle", Gauge, Things, ["mailbox"],
-        "1 while the mailbox is reached and nothing is being read there, so that it waits for news",
+        "1 while the mailbox is connected as above and nothing is being read there, so that it waits for news",
         "Tells a mailbox at rest from one that is being read";
     FirstReadingMessages = "halo_intake_mailbox_first_reading_messages", Gauge, Things, ["mailbox"],
         "Messages that the first reading of the mailbox has to look at; there only while it goes on",
@@ -212,7 +212,7 @@ table! {
         "Requests that were sent and had no answer, or half of one",
         "Each of a write costs a look for what it may have made";
     HaloConnected = "halo_intake_halo_connected", Gauge, Things, ["connection"],
-        "0 while the connection is known not to answer, or to refuse the sign-in; 1 otherwise",
+        "0 while the connection is known not to answer, to refuse the sign-in, or to ask for a pause by 429; 1 otherwise",
         "While it is 0 messages are deferred";
     PaceSlots = "halo_intake_halo_pace_slots", Gauge, Things, ["connection"],
         "Requests that may leave in each window: the first half of rate",
@@ -244,21 +244,21 @@ table! {
         "Since the provider gave the OAuth token that is used; kind is mailbox or smtp",
         "A token that is never renewed";
     TokenLeft = "halo_intake_sign_in_token_remaining_seconds", Gauge, Seconds, ["kind", "mailbox"],
-        "Until that token expires, below 0 afterwards",
-        "A provider that gives no more tokens, seen before the mailbox is lost";
+        "Until that token expires, below 0 afterwards; another one is fetched at the next sign-in",
+        "The same";
     SecretExpiry = "halo_intake_client_secret_expiry_timestamp_seconds", Gauge, Seconds, ["kind", "mailbox"],
         "The end of the last day of the client secret, where client_secret_expires is set",
         "Somebody has to make a new one before";
 
     // Letters.
-    OutboxLetters = "halo_intake_outbox_letters", Gauge, Things, [],
-        "Letters that wait in the outbox: bounces, mails of steps, reports",
-        "The SMTP server takes nothing";
-    OutboxOldest = "halo_intake_outbox_oldest_letter_age_seconds", Gauge, Seconds, [],
+    OutboxLetters = "halo_intake_outbox_letters", Gauge, Things, ["way"],
+        "Letters that wait in the outbox: by mail bounces, mails of steps and reports, by webhook reports",
+        "The SMTP server, or the receiver of the webhook, takes nothing";
+    OutboxOldest = "halo_intake_outbox_oldest_letter_age_seconds", Gauge, Seconds, ["way"],
         "Since the oldest of them was written; 0 where there is none",
         "How long senders and operators have not been told";
-    Letters = "halo_intake_letters_total", Counter, Things, ["result"],
-        "Letters by what became of them: taken, refused, unanswered, outdated, suppressed",
+    Letters = "halo_intake_letters_total", Counter, Things, ["way", "result"],
+        "Letters by way, mail or webhook, and by what became of them: taken, refused, unanswered, outdated, suppressed",
         "Refused and suppressed ones reach nobody";
 
     // The program.

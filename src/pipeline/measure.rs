@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::World;
 use crate::{
-    journal::{Change, DueLetter, EntryId, JournalError, Receipt, Work},
+    journal::{Change, DueLetter, EntryId, JournalError, Receipt, Way, Work},
     metrics::Metric,
     outcome::Outcome,
 };
@@ -26,7 +26,7 @@ pub(super) fn attempt(world: &World, work: &Work, began: Instant, change: &Chang
         .meters()
         .observe(Metric::Attempts, &[result], began.elapsed(), Some(id));
     if matches!(receipt, Receipt::Suppressed(_)) {
-        letter(world, "suppressed");
+        letter(world, Way::Mail, "suppressed");
     }
     if result != "deferred" {
         outcome(world, id, result, (work.internal_date, work.received));
@@ -42,9 +42,9 @@ pub(super) fn outcome(world: &World, id: EntryId, outcome: &str, since: (Timesta
     meters.observe(Metric::ReceptionToOutcome, &[outcome], from(since.1), Some(id));
 }
 
-/// What became of a letter.
-pub(super) fn letter(world: &World, result: &str) {
-    world.meters().add(Metric::Letters, &[result], 1);
+/// What became of a letter by this way.
+pub(super) fn letter(world: &World, way: Way, result: &str) {
+    world.meters().add(Metric::Letters, &[way.word(), result], 1);
 }
 
 /// The message that waited for this bounce has its outcome.

@@ -169,7 +169,7 @@ async fn failed(
 
 async fn taken(world: &World, way: Way, due: &DueLetter) -> Result<Sent, JournalError> {
     world.journal.write(Change::LetterTaken { letter: due.id }).await?;
-    measure::letter(world, "taken");
+    measure::letter(world, way, "taken");
     measure::bounced(world, due).await?;
     let (letter, id, to) = (due.id.0, id(due), due.letter.recipients.join(", "));
     match way {
@@ -218,7 +218,7 @@ async fn refused(world: &World, way: Way, due: &DueLetter, reason: String) -> Re
         format!("{}: {reason}", Reason::BounceRefused.word())
     };
     let letter = due.id;
-    end(world, due, "refused", Change::LetterRefused { letter, reason }).await
+    end(world, way, due, "refused", Change::LetterRefused { letter, reason }).await
 }
 
 /// It was perhaps taken, and never leaves again.
@@ -242,7 +242,14 @@ async fn unanswered(world: &World, way: Way, due: &DueLetter, failure: &Failure)
         let text = format!("a report was handed over {times} times and perhaps taken: {error}");
         report::trouble(world, way_out(way), text, false, Urgency::Now).await;
     }
-    end(world, due, "unanswered", Change::LetterUnanswered { letter, reason }).await
+    end(
+        world,
+        way,
+        due,
+        "unanswered",
+        Change::LetterUnanswered { letter, reason },
+    )
+    .await
 }
 
 /// Nobody is told so late any more.
@@ -256,13 +263,20 @@ async fn outdated(world: &World, due: &DueLetter) -> Result<Sent, JournalError> 
         "{} is not sent any more: {reason}",
         named(due)
     );
-    end(world, due, "outdated", Change::LetterOutdated { letter, reason }).await
+    end(
+        world,
+        Way::Mail,
+        due,
+        "outdated",
+        Change::LetterOutdated { letter, reason },
+    )
+    .await
 }
 
 /// The letter is out of the outbox without having been taken.
-async fn end(world: &World, due: &DueLetter, result: &str, change: Change) -> Result<Sent, JournalError> {
+async fn end(world: &World, way: Way, due: &DueLetter, result: &str, change: Change) -> Result<Sent, JournalError> {
     world.journal.write(change).await?;
-    measure::letter(world, result);
+    measure::letter(world, way, result);
     measure::bounced(world, due).await?;
     world.bells.report.notify_one();
     ring(world, due).await?;
@@ -283,7 +297,7 @@ async fn report_refused(world: &World, way: Way, letter: LetterId, said: String)
         .journal
         .write(Change::LetterRefused { letter, reason: said })
         .await?;
-    measure::letter(world, "refused");
+    measure::letter(world, way, "refused");
     Ok(Sent::Done)
 }
 

@@ -103,7 +103,7 @@ pub async fn well(world: &World, thing: Thing) {
 }
 
 /// The same, in other words.
-pub(in crate::pipeline) async fn over(world: &World, thing: &Thing, text: &str) {
+pub async fn over(world: &World, thing: &Thing, text: &str) {
     if !world.state.well(thing, world.clock.now()) {
         return;
     }

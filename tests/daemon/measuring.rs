@@ -224,7 +224,7 @@ fn what_became_of_a_message_is_measured_and_named_as_the_table_says() {
         "halo_intake_message_reception_to_outcome_seconds_count{outcome=\"bounced\"}",
         "halo_intake_attempt_duration_seconds_count{result=\"completed\"}",
         "halo_intake_halo_creations_total{connection=\"main\",kind=\"user\"}",
-        "halo_intake_letters_total{result=\"taken\"}",
+        "halo_intake_letters_total{way=\"mail\",result=\"taken\"}",
         "halo_intake_rule_matched_messages_total{rule=\"turned away\"}",
         "halo_intake_mailbox_connected{mailbox=\"support\"}",
         "halo_intake_mailbox_idle{mailbox=\"support\"}",
@@ -238,12 +238,14 @@ fn what_became_of_a_message_is_measured_and_named_as_the_table_says() {
         assert_eq!(scrape.value(name), 1.0, "{name}");
     }
     let zero = [
-        "halo_intake_letters_total{result=\"refused\"}",
+        "halo_intake_letters_total{way=\"mail\",result=\"refused\"}",
         "halo_intake_halo_too_many_requests_total{connection=\"main\"}",
         "halo_intake_mailbox_oldest_open_message_age_seconds{mailbox=\"support\"}",
         "halo_intake_mailbox_unsettled_messages{mailbox=\"support\"}",
-        "halo_intake_outbox_letters",
-        "halo_intake_outbox_oldest_letter_age_seconds",
+        "halo_intake_letters_total{way=\"webhook\",result=\"refused\"}",
+        "halo_intake_outbox_letters{way=\"mail\"}",
+        "halo_intake_outbox_letters{way=\"webhook\"}",
+        "halo_intake_outbox_oldest_letter_age_seconds{way=\"mail\"}",
         "halo_intake_halo_pace_waiting_requests{connection=\"main\"}",
         "halo_intake_things_in_trouble{kind=\"mailbox\"}",
     ];
@@ -353,6 +355,10 @@ fn a_mailbox_that_is_silent_for_three_intervals_makes_health_red_until_it_answer
         1.0,
         "nobody else has noticed"
     );
+    let page = get(port, "/", "text/html").unwrap().1;
+    assert!(page.contains("mailbox support has not been checked for "), "{page}");
+    assert!(page.contains("not checked</span> for too long"), "{page}");
+    assert!(!page.contains("Nothing does."), "{page}");
     line.set(Line::Well);
     assert_eq!(health(port, 200), "ok\n");
     assert_eq!(daemon.stop().0, 0);

@@ -6,7 +6,7 @@ use super::{Writing, later};
 use crate::{
     action::StepError,
     effect::{Answer, NewMail},
-    journal::{Change, Receipt},
+    journal::{Change, Receipt, Way},
     metrics::Metric,
 };
 
@@ -28,7 +28,7 @@ impl Writing<'_> {
         {
             Receipt::Suppressed(reason) => {
                 let meters = &self.live.halos.meters;
-                meters.add(Metric::Letters, &["suppressed"], 1);
+                meters.add(Metric::Letters, &[Way::Mail.word(), "suppressed"], 1);
                 Err(StepError::Failed { reason })
             }
             Receipt::Stale => Err(self.taken_over()),

@@ -4,23 +4,36 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
-use super::process::{Process, process};
+use super::process::Process;
 use crate::{
     config::{MailboxConfig, MailboxName},
     generation::Generation,
     halo::client::Halo,
-    journal::Survey,
+    journal::{Survey, Way},
     mailbox,
     metrics::{Metric, Samples},
     outcome::Outcome,
     pipeline::{World, states::Thing},
 };
 
+/// What may become of letters by each way.
+const KNOWN_LETTERS: [(Way, &str); 8] = [
+    (Way::Mail, "taken"),
+    (Way::Mail, "refused"),
+    (Way::Mail, "unanswered"),
+    (Way::Mail, "outdated"),
+    (Way::Mail, "suppressed"),
+    (Way::Webhook, "taken"),
+    (Way::Webhook, "refused"),
+    (Way::Webhook, "unanswered"),
+];
+
 /// What a scrape is written from.
 pub(super) struct Read {
     pub world: Arc<World>,
     /// `None`: the journal could not be read.
     pub survey: Option<Survey>,
+    pub process: Process,
 }
 
 impl fmt::Debug for Read {
@@ -34,14 +47,19 @@ impl Read {
     pub(super) fn write(&self, metric: Metric, samples: Samples<'_>) -> fmt::Result {
         use Metric as M;
         match metric {
-            M::ArrivalToOutcome | M::ReceptionToOutcome | M::Attempts => samples.counted(),
+            M::ArrivalToOutcome | M::ReceptionToOutcome => {
+                for outcome in Outcome::ALL {
+                    self.world.meters().know(metric, &[outcome.word()]);
+                }
+                samples.counted()
+            }
+            M::Attempts => samples.counted(),
             M::HaloRequests | M::HaloCalls | M::HaloTooMany | M::HaloRetries | M::HaloUnanswered => samples.counted(),
             M::Created => samples.counted(),
             M::Letters => {
-                let known = ["taken", "refused", "unanswered", "outdated", "suppressed"];
-                known
-                    .iter()
-                    .for_each(|result| self.world.meters().add(M::Letters, &[result], 0));
+                for (way, result) in KNOWN_LETTERS {
+                    self.world.meters().add(M::Letters, &[way.word(), result], 0);
+                }
                 samples.counted()
             }
             M::MessagesSeen
@@ -75,7 +93,7 @@ impl Read {
                 self.program(metric, samples)
             }
             M::ProcessCpu | M::ProcessMemory | M::ProcessFiles | M::ProcessMostFiles | M::ProcessStart => {
-                of_process(metric, samples, &process())
+                of_process(metric, samples, &self.process)
             }
         }
     }
@@ -96,8 +114,7 @@ impl Read {
             }),
             Metric::Messages => self.of_each(survey, |mailbox| {
                 let totals = survey.totals.get(mailbox);
-                let mut words = words();
-                words.try_for_each(|word| {
+                Outcome::words().try_for_each(|word| {
                     let count = totals.and_then(|totals| totals.by_state.get(word));
                     samples.one(&[&mailbox.0, word], count.copied().unwrap_or(0))
                 })
@@ -113,8 +130,14 @@ impl Read {
             Metric::Unsettled => self.of_each(survey, |mailbox| {
                 samples.one(&[&mailbox.0], survey.unsettled.get(mailbox).copied().unwrap_or(0))
             }),
-            Metric::OutboxLetters => samples.one(&[], survey.letters),
-            Metric::OutboxOldest => samples.time(&[], self.since(survey.oldest_letter)),
+            Metric::OutboxLetters => Way::ALL.into_iter().try_for_each(|way| {
+                let waiting = survey.letters.get(&way).map_or(0, |waiting| waiting.count);
+                samples.one(&[way.word()], waiting)
+            }),
+            Metric::OutboxOldest => Way::ALL.into_iter().try_for_each(|way| {
+                let oldest = survey.letters.get(&way).map(|waiting| waiting.oldest);
+                samples.time(&[way.word()], self.since(oldest))
+            }),
             Metric::JournalRows => samples.one(&[], survey.rows),
             _ => samples.one(&[], survey.octets),
         }
@@ -243,14 +266,6 @@ fn watched(generation: &Generation) -> impl Iterator<Item = (&MailboxName, &Mail
 /// Whose sign-in it is.
 fn whose(mailbox: Option<&MailboxName>) -> [&str; 2] {
     mailbox.map_or(["smtp", ""], |mailbox| ["mailbox", &mailbox.0])
-}
-
-/// What may have become of a message.
-fn words() -> impl Iterator<Item = &'static str> {
-    Outcome::ALL
-        .map(Outcome::word)
-        .into_iter()
-        .chain(["pending", "deferred"])
 }
 
 fn token(

@@ -1,6 +1,6 @@
 //! The first page: what needs somebody, the mailboxes, the connections, and what became of all messages.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Extension,
@@ -19,8 +19,11 @@ use super::{
 use crate::{
     config::{MailboxConfig, MailboxName, MailboxSource},
     generation::Generation,
-    http::access::Caller,
-    journal::{Row, RowFilter, Survey, Totals},
+    http::{
+        access::Caller,
+        health::{self, Wrong},
+    },
+    journal::{Row, RowFilter, Survey, Totals, Way},
     outcome::Outcome,
     pipeline::states::{Checked, Reading, States, Thing, Trouble},
 };
@@ -38,8 +41,12 @@ struct Overview {
     now: Timestamp,
     generation: Arc<Generation>,
     troubles: Vec<(Thing, Trouble)>,
+    /// What makes health red besides.
+    wrong: Vec<Wrong>,
     survey: Survey,
     failed: Vec<Row>,
+    /// The mailboxes that need somebody: since when they are in trouble, where they are not merely silent.
+    ill: BTreeMap<MailboxName, Option<Timestamp>>,
 }
 
 /// `GET /`; with `?again=on` the browser asks for it again and again.
@@ -58,10 +65,13 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
             Ok((journal.survey().await?, journal.rows(filter).await?))
         })
         .await?;
+    let (troubles, wrong) = (world.state.troubles(), health::wrong(world));
     let overview = Overview {
         now,
         generation: world.generation.load_full(),
-        troubles: world.state.troubles(),
+        ill: ill(&troubles, &wrong),
+        troubles,
+        wrong,
         survey,
         failed,
     };
@@ -71,6 +81,18 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
         ..Sheet::new("Overview", Tab::Overview, &caller)
     };
     Ok(sheet.around(&overview.content(&world.state, query.text("all") == "on", again.is_some())))
+}
+
+fn ill(troubles: &[(Thing, Trouble)], wrong: &[Wrong]) -> BTreeMap<MailboxName, Option<Timestamp>> {
+    let silent = wrong.iter().filter_map(|wrong| wrong.mailbox.clone());
+    let mut ill: BTreeMap<MailboxName, Option<Timestamp>> = silent.map(|name| (name, None)).collect();
+    for (thing, trouble) in troubles {
+        if let Some(name) = thing.mailbox() {
+            let since = ill.entry(name.clone()).or_insert(None);
+            *since = Some(since.map_or(trouble.since, |earlier| earlier.min(trouble.since)));
+        }
+    }
+    ill
 }
 
 impl Overview {
@@ -93,8 +115,11 @@ impl Overview {
         html! {
             section aria-labelledby="needs" {
                 h2 #needs { "Needs somebody" }
-                @if self.troubles.is_empty() && self.failed.is_empty() {
+                @if self.troubles.is_empty() && self.wrong.is_empty() && self.failed.is_empty() {
                     p .good { "Nothing does." }
+                }
+                @for wrong in &self.wrong {
+                    div .card.trouble { strong { (words::line(&wrong.text)) } }
                 }
                 @for (thing, trouble) in &self.troubles {
                     div .card.trouble {
@@ -115,13 +140,13 @@ impl Overview {
     }
 
     fn mailboxes(&self, state: &States, all: bool) -> Markup {
-        let mut mailboxes: Vec<_> = self.generation.config.mailboxes.iter().collect();
-        mailboxes.sort_by_key(|(name, _)| (self.troubles_of(name).is_empty(), *name));
-        let shown = if all {
-            mailboxes.len()
-        } else {
-            mailboxes.len().min(MOST_MAILBOXES)
-        };
+        let is_ill = |name: &MailboxName| self.ill.contains_key(name);
+        let configured = self.generation.config.mailboxes.iter();
+        let (mut mailboxes, well): (Vec<_>, Vec<_>) = configured.partition(|(name, _)| is_ill(name));
+        // All that need somebody are shown, however many.
+        let most = if all { usize::MAX } else { MOST_MAILBOXES };
+        let room = most.saturating_sub(mailboxes.len()).min(well.len());
+        mailboxes.extend(&well[..room]);
         let gone = self
             .survey
             .totals
@@ -130,22 +155,17 @@ impl Overview {
         html! {
             section aria-labelledby="mailboxes" {
                 h2 #mailboxes { "Mailboxes" }
-                @for (name, config) in &mailboxes[..shown] {
+                @for (name, config) in mailboxes {
                     (self.mailbox(name, Some(config), state))
                 }
-                @if shown < mailboxes.len() {
-                    p { "… and " (mailboxes.len() - shown) " more that are well: " a href="/?all=on" { "show all" } }
+                @if room < well.len() {
+                    p { "… and " (well.len() - room) " more without trouble: " a href="/?all=on" { "show all" } }
                 }
                 @for name in gone {
                     (self.mailbox(name, None, state))
                 }
             }
         }
-    }
-
-    fn troubles_of(&self, name: &MailboxName) -> Vec<&(Thing, Trouble)> {
-        let of = |thing: &Thing| matches!(thing, Thing::Mailbox(of) | Thing::Settling(of) if of == name);
-        self.troubles.iter().filter(|(thing, _)| of(thing)).collect()
     }
 
     fn mailbox(&self, name: &MailboxName, config: Option<&MailboxConfig>, state: &States) -> Markup {
@@ -173,11 +193,13 @@ impl Overview {
         if !config.enabled {
             return html! { span .chip { "rests" } " by enabled = false" };
         }
-        let troubles = self.troubles_of(name);
         let reading = state.reading(name);
         html! {
-            @if let Some((_, trouble)) = troubles.first() {
-                span .chip.bad { "trouble" } " since " (words::time(trouble.since, self.now))
+            @if let Some(ill) = self.ill.get(name) {
+                @match ill {
+                    Some(since) => { span .chip.bad { "trouble" } " since " (words::time(*since, self.now)) }
+                    None => { span .chip.bad { "not checked" } " for too long" }
+                }
             } @else if let Some(reading) = reading.filter(|reading| reading.of > 0) {
                 span .chip.open { "reading" } " " (progress(&reading))
             } @else if state.is_well(&Thing::Mailbox(name.clone())) == Some(true) {
@@ -215,20 +237,32 @@ impl Overview {
                         h3 { "SMTP" }
                         (chip(self.count(|thing| matches!(thing, Thing::Smtp | Thing::Report))))
                         code { (smtp.host) ":" (smtp.port) }
-                        (self.letters())
+                        (self.letters(Way::Mail))
+                    }
+                }
+                @if config.report.webhook.is_some() {
+                    div .card.line {
+                        h3 { "Webhook" }
+                        (chip(self.count(|thing| *thing == Thing::Webhook)))
+                        span .faint { "for reports" }
+                        (self.letters(Way::Webhook))
                     }
                 }
             }
         }
     }
 
-    fn letters(&self) -> Markup {
+    fn letters(&self, way: Way) -> Markup {
+        let one = match way {
+            Way::Mail => "letter",
+            Way::Webhook => "report",
+        };
         html! {
-            @match self.survey.oldest_letter {
-                None => { span .faint { "no letter waits" } }
-                Some(oldest) => {
-                    span .open { (words::count(self.survey.letters, "letter")) " in the outbox" }
-                    span { "the oldest of " (words::time(oldest, self.now)) }
+            @match self.survey.letters.get(&way) {
+                None => { span .faint { "no " (one) " waits" } }
+                Some(waiting) => {
+                    span .open { (words::count(waiting.count, one)) " in the outbox" }
+                    span { "the oldest of " (words::time(waiting.oldest, self.now)) }
                 }
             }
         }
@@ -261,12 +295,8 @@ fn source(config: &MailboxConfig) -> String {
 
 /// The accounting identity: what was seen is what has come of it. Each number leads to its messages.
 fn counts(name: &MailboxName, totals: &Totals) -> Markup {
-    let words = Outcome::ALL
-        .iter()
-        .map(|outcome| outcome.word())
-        .chain(["pending", "deferred"]);
     let of = |word| totals.by_state.get(word).copied().unwrap_or(0);
-    let counts: Vec<(&str, u64)> = words
+    let counts: Vec<(&str, u64)> = Outcome::words()
         .map(|word| (word, of(word)))
         .filter(|(_, count)| *count > 0)
         .collect();

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::{column::At, read};
 use crate::{
     config::MailboxName,
-    journal::{Survey, Totals},
+    journal::{Queued, Survey, Totals, Way},
 };
 
 /// All of it; the octets of the database at `path` are those of the file system.
@@ -24,21 +24,13 @@ pub(super) fn survey(db: &Connection, path: &Path) -> rusqlite::Result<Survey> {
         let received = oldest.query_row([&mailbox.0], |row| row.get::<_, At>(0)).optional()?;
         oldest_open.extend(received.map(|At(received)| (mailbox.clone(), received)));
     }
-    let (letters, first): (u64, Option<i64>) = db
-        .prepare_cached("SELECT count(*), min(id) FROM letter WHERE state = 'waiting'")?
-        .query_row([], |row| Ok((number(row, 0)?, row.get(1)?)))?;
-    let oldest_letter = db
-        .prepare_cached("SELECT created FROM letter WHERE id = ?1")?
-        .query_row([first], |row| row.get::<_, At>(0))
-        .optional()?;
     Ok(Survey {
         rows: seen.saturating_sub(dropped),
         totals,
         rules: read::rule_counts(db)?,
         oldest_open,
         unsettled: unsettled(db)?,
-        letters,
-        oldest_letter: oldest_letter.map(|At(created)| created),
+        letters: letters(db)?,
         octets: octets(path),
     })
 }
@@ -52,6 +44,18 @@ fn unsettled(db: &Connection) -> rusqlite::Result<BTreeMap<MailboxName, u64>> {
     db.prepare_cached("SELECT mailbox, count(*) FROM entry WHERE settle_due IS NOT NULL GROUP BY mailbox")?
         .query_map([], |row| Ok((MailboxName(row.get(0)?), number(row, 1)?)))?
         .collect()
+}
+
+fn letters(db: &Connection) -> rusqlite::Result<BTreeMap<Way, Queued>> {
+    let mut waiting =
+        db.prepare_cached("SELECT count(*), min(created) FROM letter WHERE state = 'waiting' AND way = ?1")?;
+    let mut letters = BTreeMap::new();
+    for way in Way::ALL {
+        let (count, oldest) =
+            waiting.query_row([way.word()], |row| Ok((number(row, 0)?, row.get::<_, Option<At>>(1)?)))?;
+        letters.extend(oldest.map(|At(oldest)| (way, Queued { count, oldest })));
+    }
+    Ok(letters)
 }
 
 fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
