@@ -43,6 +43,7 @@ pub struct Access(Mutex<Known>);
 struct Known {
     /// By the digest of its name, so that looking it up tells nothing of the name.
     sessions: HashMap<Random, Session>,
+    /// Wrong tokens by address.
     tries: HashMap<IpAddr, u32>,
     of_all: u32,
     /// When the counting of tries began.
@@ -140,8 +141,8 @@ impl Access {
         }
     }
 
-    /// Whether it is the token; its digest. The right one is not compared either after too many wrong ones, or trying
-    /// would go on unseen.
+    /// Whether it is the token; its digest. The right one is always let through: others' tries lock nobody out, and
+    /// nobody who tries comes upon one of so many characters.
     fn compare(&self, token: &Secret, shown: &str, peer: IpAddr, now: Instant) -> Result<Random, Refused> {
         let expected = digest_of(token)?;
         let mut known = self.known();
@@ -153,21 +154,33 @@ impl Access {
             known.of_all = 0;
             known.tries.clear();
         }
-        let peer = network(peer);
-        let of_peer = known.tries.get(&peer).copied().unwrap_or(0);
-        if of_peer >= TRIES || known.of_all >= TRIES_OF_ALL {
-            return Err(Refused::TooOften);
-        }
         if bool::from(digest(shown.as_bytes()).ct_eq(&expected)) {
             return Ok(expected);
         }
-        known.of_all += 1;
-        known.tries.insert(peer, of_peer + 1);
-        Err(Refused::Wrong)
+        Err(known.wrong(network(peer)))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Counts a wrong token. The log has each, and once for an address that there are too many; those beyond are not
+    /// worth a line.
+    fn wrong(&mut self, peer: IpAddr) -> Refused {
+        let of_peer = self.tries.get(&peer).copied().unwrap_or(0);
+        let is_beyond = |of_peer, of_all| of_peer >= TRIES || of_all >= TRIES_OF_ALL;
+        if is_beyond(of_peer, self.of_all) {
+            return Refused::TooOften;
+        }
+        self.of_all += 1;
+        self.tries.insert(peer, of_peer + 1);
+        tracing::warn!(%peer, "a wrong token was shown by {peer}");
+        if is_beyond(of_peer + 1, self.of_all) {
+            tracing::warn!(%peer, "too many wrong tokens came, the last by {peer}: within this minute more are answered by 429");
+        }
+        Refused::Wrong
     }
 }
 
@@ -306,16 +319,21 @@ mod tests {
     }
 
     #[test]
-    fn after_too_many_wrong_tokens_none_is_compared_for_a_while() {
+    fn after_too_many_wrong_tokens_more_are_too_often_and_the_right_one_is_let_through() {
         let (access, token, now) = (Access::default(), secret(TOKEN), Instant::now());
         let attempt = |shown: &str, last: u8, now| access.sign_in(&token, shown, peer(last), now);
         for _ in 0..TRIES {
             assert_eq!(attempt("wrong", 1, now), Err(Refused::Wrong));
         }
         assert_eq!(attempt("wrong", 1, now), Err(Refused::TooOften));
-        assert_eq!(attempt(TOKEN, 1, now), Err(Refused::TooOften));
-        assert!(attempt(TOKEN, 2, now).is_ok(), "another address");
-        assert!(attempt(TOKEN, 1, now + WITHIN).is_ok(), "later");
+        assert!(attempt(TOKEN, 1, now).is_ok(), "the right one");
+        assert_eq!(
+            attempt("wrong", 1, now),
+            Err(Refused::TooOften),
+            "which begins nothing anew"
+        );
+        assert_eq!(attempt("wrong", 2, now), Err(Refused::Wrong), "another address");
+        assert_eq!(attempt("wrong", 1, now + WITHIN), Err(Refused::Wrong), "later");
     }
 
     #[test]

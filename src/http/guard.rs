@@ -35,8 +35,9 @@ pub async fn guard(State(site): State<Site>, request: Request, next: Next) -> Re
         Some(name) => refusal::unknown_host(&name),
         None if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) => refusal::method(),
         None => {
+            let is_form = *request.method() == Method::POST;
             let answer = timeout(ANSWER_WITHIN, next.run(request)).await;
-            answer.unwrap_or_else(|_| refusal::too_slow())
+            answer.unwrap_or_else(|_| refusal::too_slow(is_form))
         }
     };
     for (name, value) in HEADERS {

@@ -2,13 +2,13 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     time::{Duration, Instant},
 };
 
 use crate::{
     asking::{Answered, get, get_with, post, send, served_at},
-    running::Daemon,
+    running::{Daemon, Signal},
     world::World,
 };
 
@@ -317,6 +317,12 @@ fn a_message_runs_again_by_its_form_and_by_a_program_with_the_token() {
         .map(|_| post(address, "/message/1/retry", "Authorization: Bearer wrong\r\n", "").status)
         .collect();
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    assert_eq!(
+        post(address, "/message/7/retry", &bearer, "").status,
+        404,
+        "the right one"
+    );
+    daemon.says("too many wrong tokens came, the last by 127.0.0.1");
 }
 
 #[test]
@@ -479,6 +485,21 @@ fn those_who_take_a_message_slowly_leave_room_for_others() {
 }
 
 #[test]
+fn an_address_that_is_no_longer_wanted_is_no_trouble_any_more() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut world = World::new(RULES);
+    let address = taken.local_addr().unwrap();
+    world.settings = format!("[http]\nlisten = \"{address}\"\n");
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("can not be listened on");
+    world.time_goes_on_until(60, "operators hear of it", |world| !world.told().is_empty());
+    world.settings = String::new();
+    world.configure();
+    daemon.signal(Signal::HUP);
+    daemon.says("http: there is no [http] any more");
+}
+
+#[test]
 fn what_waits_and_why_stands_on_the_first_page() {
     let world = world(None);
     world.more("[halo.main]\nurl = \"http://127.0.0.1:1\"\n[smtp]\nport = 1\n");
@@ -507,5 +528,15 @@ fn what_waits_and_why_stands_on_the_first_page() {
     assert!(
         message.contains("It comes again") && message.contains("deferred"),
         "{message}"
+    );
+    // Whoever had it tried now sees when that has come to something.
+    let renews = |attempts: u32| {
+        let page = get(address, &format!("/message/1?again={attempts}")).body;
+        page.contains("http-equiv=\"refresh\"")
+    };
+    assert!(renews(1_000_000), "that attempt is not over");
+    assert!(
+        !message.contains("http-equiv=\"refresh\""),
+        "nobody asked for it: {message}"
     );
 }

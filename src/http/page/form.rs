@@ -1,5 +1,7 @@
 //! A message runs again.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     body::Body,
@@ -13,7 +15,8 @@ use super::{Answer, Site, message, query::Query, refusal::Refusal, sign_in};
 use crate::{
     daemon::control,
     http::{access::Caller, guard},
-    journal::EntryId,
+    journal::{EntryId, JournalError, Row},
+    pipeline::World,
 };
 
 /// Takes it up again: by the form on its page, or by a program with the token.
@@ -44,24 +47,35 @@ pub async fn retry(
     let known = site
         .look(move |journal| async move { journal.rows_of(vec![entry]).await })
         .await?;
-    if known.is_empty() {
+    let Some(row) = known.first() else {
         return Err(Refusal::no_message(&id));
-    }
-    let reopened = control::reopen(world, vec![entry]).await;
-    let reopened = reopened.map_err(|error| Refusal::journal(&error))?;
-    if reopened.ids.is_empty() {
+    };
+    if !reopened(world.clone(), entry).await? {
         let sentence = format!("Message {entry} is in hand already, or it is no longer kept as it came.");
         return Err(Refusal::not_now(sentence).on(page, "To the message"));
     }
-    tracing::info!(id = entry.0, "the message runs again, asked for on the page");
-    Ok(done(&caller, entry, &page))
+    Ok(done(&caller, row, &page))
+}
+
+/// It is done to its end and told by the log, also where nobody waits for the answer any more.
+async fn reopened(world: Arc<World>, entry: EntryId) -> Result<bool, Refusal> {
+    let reopening = tokio::spawn(async move {
+        let reopened = control::reopen(&world, vec![entry]).await?;
+        let is_reopened = !reopened.ids.is_empty();
+        if is_reopened {
+            tracing::info!(id = entry.0, "the message runs again, asked for on the page");
+        }
+        Ok(is_reopened)
+    });
+    let reopened = reopening.await.map_err(|_| Refusal::broken())?;
+    reopened.map_err(|error: JournalError| Refusal::journal(&error))
 }
 
 /// A browser sees what becomes of it; a program reads what `retry` of the control socket would say.
-fn done(caller: &Caller, entry: EntryId, page: &str) -> Response {
+fn done(caller: &Caller, before: &Row, page: &str) -> Response {
     if *caller == Caller::Program {
         let kind = [(header::CONTENT_TYPE, "application/json")];
-        return (kind, json!({ "ids": [entry] }).to_string()).into_response();
+        return (kind, json!({ "ids": [before.id] }).to_string()).into_response();
     }
-    sign_in::to(&format!("{page}?again=1"), None)
+    sign_in::to(&format!("{page}?again={}", before.attempts), None)
 }

@@ -73,11 +73,10 @@ pub async fn page(
         })
         .await?;
     let (entry, content) = found.ok_or_else(|| Refusal::no_message(&written))?;
-    let runs = entry.row.outcome == "pending";
-    let was_asked_for = Query::of(query.as_deref()).text("again") == "1";
+    let before = Query::of(query.as_deref()).text("again").parse().ok();
     let subject = subject(&entry);
     let sheet = Sheet {
-        again: (runs && was_asked_for).then_some(AGAIN),
+        again: before.filter(|before| goes_on(&entry, *before)).map(|_| AGAIN),
         ..Sheet::new(&subject, Tab::None, &caller)
     };
     Ok(sheet.around(&html! {
@@ -90,6 +89,12 @@ pub async fn page(
         (trace::attempts(&entry, now))
         @if let Some(content) = &content { (header(content)) }
     }))
+}
+
+/// Whether a message that had so many attempts when somebody let it run again has not come to anything since.
+fn goes_on(entry: &Entry, before: u32) -> bool {
+    let row = &entry.row;
+    row.outcome == "pending" || (row.outcome == "deferred" && row.attempts <= before)
 }
 
 /// Reads a message off the runtime: a large one takes a while.

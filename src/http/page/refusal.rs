@@ -96,7 +96,7 @@ impl Refusal {
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "No token", sentence)
             }
             Refused::TooOften => {
-                let sentence = "There were too many wrong tokens; in a minute they are compared again.";
+                let sentence = "That is another token, and there were too many wrong ones.";
                 Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too often", sentence).on("/sign-in", "Sign in")
             }
             Refused::SignIn | Refused::Wrong => Refusal::forbidden("That is another token.").on("/sign-in", "Sign in"),
@@ -148,8 +148,12 @@ pub fn method() -> Response {
     Refusal::method().into_response()
 }
 
-/// It took longer than anybody waits.
-pub fn too_slow() -> Response {
-    let sentence = "That took too long, so it was broken off; ask for less, a shorter time or a mailbox for one.";
+/// It took longer than anybody waits. What a form asks for is not broken off.
+pub fn too_slow(is_form: bool) -> Response {
+    let sentence = if is_form {
+        "That takes too long to be waited for, and may be done all the same; open the page again to see whether it was."
+    } else {
+        "That took too long, so it was broken off; ask for less, a shorter time or a mailbox for one."
+    };
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Too slow", sentence).into_response()
 }

@@ -91,14 +91,8 @@ pub async fn sign_in(
             tracing::info!(%peer, "somebody signed in to the page");
             Ok(to(local(next), Some(cookie(&name, is_secure(&headers)))))
         }
-        Err(Refused::Wrong | Refused::SignIn) => {
-            tracing::warn!(%peer, "a wrong token was tried at the page");
-            Ok(form(next, StatusCode::FORBIDDEN, Some("That is another token.")))
-        }
-        Err(refused) => {
-            tracing::warn!(%peer, ?refused, "a token was not compared at the page");
-            Err(Refusal::of_token(&refused))
-        }
+        Err(Refused::Wrong | Refused::SignIn) => Ok(form(next, StatusCode::FORBIDDEN, Some("That is another token."))),
+        Err(refused) => Err(Refusal::of_token(&refused)),
     }
 }
 
