@@ -318,3 +318,31 @@ fn counts(name: &MailboxName, totals: &Totals) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::states::Urgency;
+
+    #[test]
+    fn a_mailbox_needs_somebody_by_any_trouble_of_its_own_and_by_silence() {
+        let name = |name: &str| MailboxName(name.to_owned());
+        let (states, now) = (States::default(), Timestamp::UNIX_EPOCH);
+        for thing in [
+            Thing::Canary(name("support")),
+            Thing::Settling(name("sales")),
+            Thing::Smtp,
+        ] {
+            states.trouble(&thing, "it".to_owned(), false, Urgency::Now, now);
+        }
+        let silent = ["quiet", "sales"].map(|mailbox| Wrong {
+            mailbox: Some(name(mailbox)),
+            text: String::new(),
+        });
+        let expected = [("quiet", None), ("sales", Some(now)), ("support", Some(now))];
+        assert_eq!(
+            ill(&states.troubles(), &silent),
+            expected.map(|(mailbox, since)| (name(mailbox), since)).into()
+        );
+    }
+}
