@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    World, measure, report,
+    JOURNAL_AGAIN, World, measure, report,
     states::{Thing, Urgency},
 };
 use crate::{
     class::Class,
     generation::Generation,
-    journal::{Change, DueLetter, JournalError, LetterId, Way},
+    journal::{Change, DueLetter, JournalError, Way},
     outcome::{
         Reason,
         smtp::{Smtp, SmtpError},
@@ -168,7 +168,7 @@ async fn failed(
 }
 
 async fn taken(world: &World, way: Way, due: &DueLetter) -> Result<Sent, JournalError> {
-    world.journal.write(Change::LetterTaken { letter: due.id }).await?;
+    keep(world, due, Change::LetterTaken { letter: due.id }).await?;
     measure::letter(world, way, "taken");
     measure::bounced(world, due).await?;
     let (letter, id, to) = (due.id.0, id(due), due.letter.recipients.join(", "));
@@ -203,7 +203,7 @@ pub(super) fn reports_by(way: Way) -> Thing {
 
 async fn refused(world: &World, way: Way, due: &DueLetter, reason: String) -> Result<Sent, JournalError> {
     let Some(entry) = due.entry else {
-        return report_refused(world, way, due.id, reason).await;
+        return report_refused(world, way, due, reason).await;
     };
     tracing::warn!(
         letter = due.id.0,
@@ -273,9 +273,27 @@ async fn outdated(world: &World, due: &DueLetter) -> Result<Sent, JournalError> 
     .await
 }
 
+/// Writes what became of a letter until it is on disk: nothing else leaves before, and it does not leave again because
+/// the disk is full. At a stop the error.
+async fn keep(world: &World, due: &DueLetter, change: Change) -> Result<(), JournalError> {
+    while let Err(error) = world.journal.write(change.clone()).await {
+        let (letter, id, named) = (due.id.0, id(due), named(due));
+        tracing::error!(
+            letter,
+            id,
+            "what became of {named} is written again in a second: {error}"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(JOURNAL_AGAIN) => {}
+            () = world.stop.cancelled() => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// The letter is out of the outbox without having been taken.
 async fn end(world: &World, way: Way, due: &DueLetter, result: &str, change: Change) -> Result<Sent, JournalError> {
-    world.journal.write(change).await?;
+    keep(world, due, change).await?;
     measure::letter(world, way, result);
     measure::bounced(world, due).await?;
     world.bells.report.notify_one();
@@ -285,7 +303,8 @@ async fn end(world: &World, way: Way, due: &DueLetter, result: &str, change: Cha
 
 /// Nobody is told by a way that it is refused there: the log and the status line say it, and the other way, where there
 /// is one.
-async fn report_refused(world: &World, way: Way, letter: LetterId, said: String) -> Result<Sent, JournalError> {
+async fn report_refused(world: &World, way: Way, due: &DueLetter, said: String) -> Result<Sent, JournalError> {
+    let letter = due.id;
     let receiver = match way {
         Way::Mail => "[report] to",
         Way::Webhook => "[report] webhook",
@@ -293,10 +312,7 @@ async fn report_refused(world: &World, way: Way, letter: LetterId, said: String)
     let reason = format!("the report to {receiver} is refused: {said}");
     tracing::error!(letter = letter.0, "letter {}: {reason}", letter.0);
     report::trouble(world, reports_by(way), reason, false, Urgency::Now).await;
-    world
-        .journal
-        .write(Change::LetterRefused { letter, reason: said })
-        .await?;
+    keep(world, due, Change::LetterRefused { letter, reason: said }).await?;
     measure::letter(world, way, "refused");
     Ok(Sent::Done)
 }
@@ -305,34 +321,34 @@ async fn put_off(
     world: &World,
     generation: &Generation,
     way: Way,
-    letter: &DueLetter,
+    due: &DueLetter,
     failure: &Failure,
     waited: Duration,
 ) -> Result<Sent, JournalError> {
     let backoff = generation.config.retry.backoff;
     let failures = if failure.is_unanswered {
-        STEPS_FOR_A_REPEAT * (letter.unanswered + 1)
+        STEPS_FOR_A_REPEAT * (due.unanswered + 1)
     } else {
-        letter.attempts + 1
+        due.attempts + 1
     };
-    let due = world.clock.now() + backoff.delay(failures, fastrand::f64()).max(failure.asks_for);
-    let (id, reason) = (letter.id, failure.reason.clone());
-    let (entry, named) = (self::id(letter), named(letter));
+    let again = world.clock.now() + backoff.delay(failures, fastrand::f64()).max(failure.asks_for);
+    let (letter, reason) = (due.id, failure.reason.clone());
+    let (id, named) = (id(due), named(due));
     // The level of a line is fixed where it stands.
     if failures.is_power_of_two() {
-        tracing::warn!(letter = id.0, id = entry, reason, due = %due, "{named} is put off until {due:.0}: {reason}");
+        tracing::warn!(letter = letter.0, id, reason, due = %again, "{named} is put off until {again:.0}: {reason}");
     } else {
-        tracing::debug!(letter = id.0, id = entry, reason, due = %due, "{named} is put off until {due:.0}: {reason}");
+        tracing::debug!(letter = letter.0, id, reason, due = %again, "{named} is put off until {again:.0}: {reason}");
     }
     let change = Change::LetterDeferred {
-        letter: id,
-        due,
+        letter,
+        due: again,
         reason: reason.clone(),
         unanswered: failure.is_unanswered,
         counts: failure.counts,
         waited,
     };
-    world.journal.write(change).await?;
+    keep(world, due, change).await?;
     if failure.is_of_this_letter {
         return Ok(Sent::PutOff);
     }

@@ -148,3 +148,28 @@ fn a_disk_that_fills_while_messages_are_in_hand_makes_no_user_twice() {
     }
     assert_eq!(daemon.stop().0, 0);
 }
+
+/// A letter that the SMTP server took does not leave again because the journal can be read and not written.
+#[test]
+fn a_disk_that_is_full_when_a_letter_leaves_sends_it_once() {
+    let world = World::new("[[rule]]\nname = \"bounces\"\n[[rule.action]]\ntype = \"bounce\"\n");
+    let disk = SmallDisk::mount(&world.state_dir());
+    world.sink.switch(|switches| switches.down = true);
+    let daemon = Daemon::start(&world, &[]);
+    world.mail_with(
+        "Ann <ann@stranger.example>",
+        "Refused",
+        "Return-Path: <ann@stranger.example>\n",
+    );
+    daemon.says("is put off until");
+    disk.fill(0);
+    world.sink.switch(|switches| switches.down = false);
+    for _ in 0..3 {
+        daemon.says("is written again in a second: ");
+    }
+    assert_eq!(world.told(), ["ann@stranger.example"]);
+    disk.make_room();
+    world.wait_until("the outcome", |world| world.count_where("outcome = 'bounced'") == 1);
+    assert_eq!(daemon.stop().0, 0);
+    assert_eq!(world.told(), ["ann@stranger.example"]);
+}
