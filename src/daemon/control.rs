@@ -206,8 +206,20 @@ pub async fn running(state_dir: &Path) -> io::Result<Option<Running>> {
 }
 
 async fn ask<T: DeserializeOwned>(state_dir: &Path, request: &Request, octets: &[u8]) -> io::Result<Option<T>> {
-    let Ok(mut stream) = UnixStream::connect(socket(state_dir)).await else {
-        return Ok(None);
+    let path = socket(state_dir);
+    let mut stream = match UnixStream::connect(&path).await {
+        Ok(stream) => stream,
+        Err(error) if nobody_listens(&error) => return Ok(None),
+        Err(error) => {
+            let remedy = match error.kind() {
+                io::ErrorKind::PermissionDenied => "; call it as root or as the service's user",
+                _ => "",
+            };
+            return Err(io::Error::new(
+                error.kind(),
+                format!("{}: {error}{remedy}", path.display()),
+            ));
+        }
     };
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
@@ -223,6 +235,31 @@ async fn ask<T: DeserializeOwned>(state_dir: &Path, request: &Request, octets: &
     serde_json::from_str(&answer).map(Some).map_err(Into::into)
 }
 
+/// Whether nobody hears what is asked there: no service runs, or its socket's name is too long for one. A queue that is
+/// full is asked again by whoever finds the journal in use.
+fn nobody_listens(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, InvalidInput, NotFound, WouldBlock};
+    matches!(error.kind(), NotFound | ConnectionRefused | InvalidInput | WouldBlock)
+}
+
 fn socket(state_dir: &Path) -> PathBuf {
     state_dir.join(SOCKET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_where_nobody_listens_there_is_no_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = || async { running(folder.path()).await.map(|running| running.is_some()) };
+        assert!(matches!(asked().await, Ok(false)), "there is no socket");
+        drop(UnixListener::bind(socket(folder.path())).unwrap());
+        assert!(matches!(asked().await, Ok(false)), "its process is dead");
+        std::fs::remove_file(socket(folder.path())).unwrap();
+        std::os::unix::fs::symlink(SOCKET, socket(folder.path())).unwrap();
+        let error = asked().await.unwrap_err().to_string();
+        assert!(error.contains(SOCKET), "nobody knows whether one runs: {error}");
+    }
 }

@@ -124,6 +124,7 @@ fn a_user_who_may_not_use_the_daemons_state_leaves_the_mail_in_postfixs_queue() 
     submit(&postfix, "ann@stranger.example");
     let reasons = queue_has(&world, &postfix, 1);
     assert!(reasons[0].contains("Permission denied"), "{reasons:?}");
+    assert!(reasons[0].contains("call it as root"), "{reasons:?}");
     assert!(world.users("ann@stranger.example").is_empty());
 }
 
