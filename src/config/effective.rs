@@ -14,7 +14,7 @@ mod changes;
 pub use changes::{Change, What, changes};
 
 /// Values that are secrets where they are written as a text.
-const SECRETS: [&str; 7] = [
+pub(super) const SECRETS: [&str; 7] = [
     "password",
     "client_secret",
     "refresh_token",

@@ -21,7 +21,7 @@ const OPTIONAL: [&str; 2] = ["smtp", "canary"];
 
 /// Values that may be a table but count as one value: a later layer replaces them whole, since a secret from
 /// two sources would be none. `*` stands for any key.
-const WHOLE: [&[&str]; 12] = [
+const WHOLE: [&[&str]; 13] = [
     &["mailbox", "*", "password"],
     &["mailbox", "*", "oauth", "client_secret"],
     &["mailbox", "*", "oauth", "refresh_token"],
@@ -34,6 +34,7 @@ const WHOLE: [&[&str]; 12] = [
     &["smtp", "oauth", "refresh_token"],
     &["smtp", "oauth", "service_account"],
     &["report", "webhook"],
+    &["http", "token"],
 ];
 
 /// One layer: a tree of values from one origin.
@@ -223,4 +224,38 @@ pub fn values_of(origin: &str, json: Json) -> Value {
         ),
     };
     Value::new(Some(&origin.to_owned()), kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::effective::SECRETS, *};
+
+    #[test]
+    fn every_secret_that_may_be_a_table_counts_as_one_value() {
+        // `journal` is none that may be written.
+        for secret in SECRETS.into_iter().filter(|secret| *secret != "journal") {
+            let ends = |path: &&&[&str]| path.last() == Some(&secret);
+            assert!(WHOLE.iter().any(|path| ends(&path)), "{secret} is not in WHOLE");
+        }
+    }
+
+    #[test]
+    fn a_token_of_a_later_layer_replaces_the_one_before() {
+        let layer = |token: Json| {
+            let tree = serde_json::json!({ "http": { "token": token } });
+            Layer::of_file("a.toml", tree.as_object().cloned().unwrap_or_default())
+        };
+        let layers = [
+            layer(serde_json::json!({ "file": "/token" })),
+            layer(serde_json::json!({ "credential": "page" })),
+        ];
+        let merged = written(&layers);
+        let token = table(&merged)
+            .and_then(|root| table(root.get("http")?))
+            .and_then(|http| table(http.get("token")?));
+        assert_eq!(
+            token.map(|token| token.keys().collect::<Vec<_>>()),
+            Some(vec![&"credential".to_owned()])
+        );
+    }
 }
