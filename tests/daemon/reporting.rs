@@ -274,6 +274,10 @@ fn a_day_is_summed_up_once_by_both_ways_also_when_nobody_ran_at_its_time() {
     });
     assert_eq!(body["mailboxes"], expected);
     assert_eq!(body["rules"], json!({ "bounces": 2 }));
+    assert!(
+        body["rules_since"].is_string(),
+        "they were counted from the first start on: {body}"
+    );
     assert_eq!(body["bounces"], json!({ "sent": 1, "not_sent": 1 }));
     assert_eq!(body["summary"], "a day: 2 messages came, 1 failed");
     let subjects = |world: &World| {

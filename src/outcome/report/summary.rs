@@ -30,8 +30,10 @@ pub struct Summary<'a> {
     pub troubles: &'a [Troubled],
     /// Where troubles are known for a part of the day alone.
     pub troubles_since: Option<Timestamp>,
-    /// How many messages each rule matched; `None` before the first summary, since they are counted from one to the next.
-    pub rules: Option<&'a BTreeMap<String, u64>>,
+    /// How many messages each rule matched, from one summary to the next.
+    pub rules: &'a BTreeMap<String, u64>,
+    /// Since when, where that is not the day.
+    pub rules_since: Option<Timestamp>,
     /// This machine.
     pub hostname: &'a str,
 }
@@ -126,6 +128,10 @@ impl Content for Summary<'_> {
             ),
             ("troubles".to_owned(), troubles.collect()),
             ("rules".to_owned(), json!(self.rules)),
+            (
+                "rules_since".to_owned(),
+                json!(self.rules_since.map(|since| since.to_string())),
+            ),
         ])
     }
 }
@@ -224,10 +230,12 @@ impl Summary<'_> {
     }
 
     fn matched(&self) -> String {
-        let Some(rules) = self.rules.filter(|rules| !rules.is_empty()) else {
+        let rules = self.rules;
+        if rules.is_empty() {
             return String::new();
-        };
-        let mut text = "\nmessages that a rule matched:\n".to_owned();
+        }
+        let since = self.rules_since.map(|since| format!(" since {}", self.time(since)));
+        let mut text = format!("\nmessages that a rule matched{}:\n", since.unwrap_or_default());
         for (rule, count) in rules.iter().take(MAX_NAMED) {
             text.push_str(&format!("  {count:>7} {}\n", field::line(rule)));
         }
@@ -268,7 +276,7 @@ mod tests {
         day: &Day,
         took: Option<u64>,
         troubles: &[Troubled],
-        rules: Option<&BTreeMap<String, u64>>,
+        (rules, rules_since): (&BTreeMap<String, u64>, Option<Timestamp>),
         summary: &str,
         text: &str,
     ) {
@@ -285,6 +293,7 @@ mod tests {
             troubles,
             troubles_since: None,
             rules,
+            rules_since,
             hostname: "mx.msp.example",
         };
         assert_eq!((summed.summary().as_str(), summed.text().as_str()), (summary, text));
@@ -296,7 +305,7 @@ mod tests {
             &Day::default(),
             None,
             &[],
-            None,
+            (&BTreeMap::new(), None),
             "a day: no message came",
             "halo-intake on mx.msp.example, from 2026-11-22 07:30 CET to 2026-11-23 07:30 CET:\n\n\
              support: no message came\n\n\
@@ -336,14 +345,17 @@ mod tests {
             &day,
             Some(4200),
             &troubles,
-            Some(&words(&[("Unknown senders become users", 205)])),
+            (
+                &words(&[("Unknown senders become users", 205)]),
+                Some(at("2026-11-22T10:30:00Z")),
+            ),
             "a day: 304 messages came, 3 failed, 4 wait, 1 thing is in trouble",
             "halo-intake on mx.msp.example, from 2026-11-22 07:30 CET to 2026-11-23 07:30 CET:\n\n\
              support: 304 messages came\n  completed      205\n  failed           3\n  ignored         96, 95 of them canaries\n  \
              the last canary took 4.2 s\n  4 without an outcome now, the oldest is message 17 of 2026-11-21 13:00 CET\n\n\
              Halo: 640 requests; created: 12 users, 0 clients, 200 tickets\nbounces: 4 sent, 1 not sent\n\n\
              in trouble:\n  smtp: 4 min from 2026-11-22 09:00 CET\n  connection main: 2 h 30 min from 2026-11-23 05:00 CET, and still is\n\n\
-             messages that a rule matched:\n      205 Unknown senders become users\n",
+             messages that a rule matched since 2026-11-22 11:30 CET:\n      205 Unknown senders become users\n",
         );
     }
 }

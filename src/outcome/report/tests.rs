@@ -393,7 +393,8 @@ fn every_name_that_is_posted_stands_in_the_manual() {
         canaries: &BTreeMap::new(),
         troubles: &[troubled],
         troubles_since: None,
-        rules: None,
+        rules: &std::collections::BTreeMap::new(),
+        rules_since: None,
         hostname: "mx.msp.example",
     };
     let bodies = [

@@ -20,8 +20,22 @@ use crate::{
 struct Made {
     /// For which time it was.
     due: Timestamp,
+    /// When it was made.
+    at: Timestamp,
     /// How often each rule had matched until then.
     rules: BTreeMap<String, u64>,
+}
+
+/// A summary that was made so soon after its time is of that time.
+const ON_TIME: SignedDuration = SignedDuration::from_mins(5);
+
+impl Made {
+    /// Since when rules are counted from this one to another, where that is not the day from `from` until then.
+    fn counts_since(&self, from: Timestamp, next: &Made) -> Option<Timestamp> {
+        let is_on_time = |due: Timestamp, at: Timestamp| at.duration_since(due).abs() <= ON_TIME;
+        let is_the_day = is_on_time(from, self.at) && is_on_time(next.due, next.at);
+        (!is_the_day).then_some(self.at)
+    }
 }
 
 /// Makes the one that is due. The first time is remembered alone: nobody waited for a summary then.
@@ -39,12 +53,17 @@ pub(super) async fn pass(world: &World, generation: &Generation, ways: &[Way]) -
         }
         let counts = world.journal.rule_counts().await?.into_iter();
         let rules = counts.map(|(rule, count)| (rule, count.matched)).collect();
-        let value = json!(Made { due, rules });
+        let made = Made {
+            due,
+            at: world.clock.now(),
+            rules,
+        };
+        let value = json!(made);
         let Some(before) = before else {
             world.journal.write(Change::Kept { name, value }).await?;
             continue;
         };
-        let letter = sum_up(world, generation, *way, time, due, &before).await?;
+        let letter = sum_up(world, generation, *way, time, (&before, &made)).await?;
         let report = Report {
             way: *way,
             letter,
@@ -63,20 +82,18 @@ async fn sum_up(
     generation: &Generation,
     way: Way,
     time: &SummaryTime,
-    due: Timestamp,
-    before: &Made,
+    (before, made): (&Made, &Made),
 ) -> Result<Letter, JournalError> {
+    let due = made.due;
     // A second before: the last time before that is the day before, however long the day was.
     let from = last(time, due - SignedDuration::from_secs(1));
     let day = world.journal.day(from, due).await?;
-    let counts = world.journal.rule_counts().await?.into_iter();
-    let since = |rule: &str| before.rules.get(rule).copied().unwrap_or_default();
-    let rules = counts
-        .map(|(rule, count)| {
-            let matched = count.matched.saturating_sub(since(&rule));
-            (rule, matched)
-        })
-        .filter(|(_, matched)| *matched > 0);
+    let until_then = |rule: &str| before.rules.get(rule).copied().unwrap_or_default();
+    let rules = made.rules.iter().map(|(rule, matched)| {
+        let more = matched.saturating_sub(until_then(rule));
+        (rule.clone(), more)
+    });
+    let rules = rules.filter(|(_, more)| *more > 0);
     let spans = world.state.spans(from, due).into_iter();
     let troubled = spans.map(|span| Troubled {
         thing: span.thing.to_string(),
@@ -98,7 +115,8 @@ async fn sum_up(
         canaries: &flights.map(|(mailbox, flight)| (mailbox, flight.round_trip)).collect(),
         troubles: &troubled.collect::<Vec<_>>(),
         troubles_since: Some(world.began).filter(|began| *began > from),
-        rules: Some(&rules.collect()),
+        rules: &rules.collect(),
+        rules_since: before.counts_since(from, made),
         hostname: &world.hostname,
     };
     Ok(letter(
