@@ -187,7 +187,7 @@ impl Mailboxes {
             tracing::info!(mailbox = name.0, "mailbox {name} is no longer watched as it was");
             running.stop.cancel();
             running.tasks.close();
-            self.world.state.forget(&name);
+            self.world.state.forget(&name, self.world.clock.now());
             self.leaving.insert(name, running.tasks);
         }
         let mailboxes = &generation.config.mailboxes;

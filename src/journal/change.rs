@@ -398,6 +398,8 @@ impl Change {
 pub enum Receipt {
     /// It is so.
     Done,
+    /// `Ended`: the message has its outcome when the SMTP server has taken its bounce.
+    Bouncing,
     /// The message is new. With a claim when one was asked for and nothing earlier holds it back.
     New(EntryId, Option<Claim>),
     /// It was received before, at this place.

@@ -60,8 +60,15 @@ pub struct Flight {
     pub round_trip: Option<Duration>,
     /// The newest one of this process, while it is waited for.
     waited_for: Option<Timestamp>,
-    /// When the next one leaves.
-    next: Option<Timestamp>,
+    /// When the next one is tried, where the last one did not leave.
+    again: Option<Timestamp>,
+}
+
+impl Flight {
+    /// When the next one leaves, where one left before; `None`: now.
+    fn next(&self, every: Duration) -> Option<Timestamp> {
+        self.again.or(self.last_sent.map(|sent| sent + every))
+    }
 }
 
 impl Canaries {
@@ -173,11 +180,12 @@ async fn turn(world: &World) -> Result<Duration, JournalError> {
             .is_some_and(|mailbox| mailbox.enabled)
     };
     let mailboxes: BTreeMap<_, _> = mailboxes.filter(|(name, _)| is_watched(name)).collect();
+    // One that comes back is not late for the time that it was away.
+    world.canary.flights().retain(|name, _| mailboxes.contains_key(name));
     for thing in world.state.troubled_before(Timestamp::MAX) {
         if let Thing::Canary(mailbox) = &thing
             && !mailboxes.contains_key(mailbox)
         {
-            world.canary.flights().remove(mailbox);
             report::over(world, &thing, "no canary is sent there any more").await;
         }
     }
@@ -197,10 +205,16 @@ async fn look_after(
     mailbox: &MailboxName,
     to: &AddrSpec,
 ) -> Result<Timestamp, JournalError> {
-    if world.canary.of(mailbox).next.is_none() {
-        recall(world, canary, mailbox).await?;
+    if world.canary.of(mailbox).last_sent.is_none() {
+        recall(world, mailbox).await?;
     }
     let now = world.clock.now();
+    // Before its first look nobody knows what lies there. While it can not be read that is what operators hear of, and
+    // one that is under way says nothing.
+    if world.state.is_well(&Thing::Mailbox(mailbox.clone())) != Some(true) {
+        world.canary.change(mailbox, |flight| flight.waited_for = None);
+        return Ok(now + READABLE_AGAIN);
+    }
     let flight = world.canary.of(mailbox);
     if let Some(sent) = flight.waited_for.filter(|sent| now >= *sent + canary.within) {
         world.canary.change(mailbox, |flight| flight.waited_for = None);
@@ -211,27 +225,22 @@ async fn look_after(
         );
         report::trouble_again(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::Now).await;
     }
-    // Before its first look nobody knows what lies there, and while it can not be read that is what operators hear of.
-    if world.state.is_well(&Thing::Mailbox(mailbox.clone())) != Some(true) {
-        return Ok(now + READABLE_AGAIN);
-    }
-    if flight.next.is_none_or(|next| now >= next) {
+    if flight.next(canary.every).is_none_or(|next| now >= next) {
         send(world, generation, canary, mailbox, to).await?;
     }
     let flight = world.canary.of(mailbox);
     let late = flight.waited_for.map(|sent| sent + canary.within);
-    let next = flight.next.unwrap_or(now);
+    let next = flight.next(canary.every).unwrap_or(now);
     Ok(late.map_or(next, |late| late.min(next)))
 }
 
 /// A restart sends no more than a process that goes on.
-async fn recall(world: &World, canary: &CanaryConfig, mailbox: &MailboxName) -> Result<(), JournalError> {
+async fn recall(world: &World, mailbox: &MailboxName) -> Result<(), JournalError> {
     let known = Known::of(world, mailbox).await?;
     world.canary.change(mailbox, |flight| {
         flight.last_sent = known.last_sent;
         flight.last_seen = known.last_seen;
         flight.round_trip = known.round_trip_ms.map(Duration::from_millis);
-        flight.next = known.last_sent.map(|sent| sent + canary.every);
     });
     Ok(())
 }
@@ -257,7 +266,7 @@ async fn send(
     world.canary.change(mailbox, |flight| {
         flight.last_sent = Some(now);
         flight.waited_for = Some(now);
-        flight.next = Some(now + canary.every);
+        flight.again = None;
     });
     let composed = canary::Canary {
         from: generation.config.bounce.from.as_ref(),
@@ -277,8 +286,8 @@ async fn send(
         return Ok(());
     };
     let reason = format!("the mail to {to} did not leave: {error}");
-    let next = world.clock.now() + canary.every.min(AGAIN);
-    world.canary.change(mailbox, |flight| flight.next = Some(next));
+    let again = world.clock.now() + canary.every.min(AGAIN);
+    world.canary.change(mailbox, |flight| flight.again = Some(again));
     if !error.is_unanswered() {
         world.canary.change(mailbox, |flight| flight.waited_for = None);
         change(world, mailbox, |known| known.out.retain(|out| out.mark != mark)).await?;
@@ -353,13 +362,14 @@ async fn recognise(world: &World, work: &Work, mark: &str) -> Result<bool, Journ
     known.last_seen = Some(now);
     known.round_trip_ms = u64::try_from(took.as_millis()).ok();
     known.keep(world, mailbox).await?;
-    world.canary.change(mailbox, |flight| {
+    // One that is sent there no more comes to an end in the journal alone.
+    if let Some(flight) = world.canary.flights().get_mut(mailbox) {
         flight.last_seen = Some(now);
         flight.round_trip = Some(took);
         if flight.waited_for == Some(sent) {
             flight.waited_for = None;
         }
-    });
+    }
     let within = world
         .generation
         .load()

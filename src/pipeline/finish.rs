@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{JOURNAL_AGAIN, World};
+use super::{JOURNAL_AGAIN, World, measure};
 use crate::{
     config::MailboxName,
-    journal::{Change, EntryId, Receipt, Work},
+    journal::{Change, DueLetter, Entry, EntryId, JournalError, Receipt, Work},
     outcome::Outcome,
 };
 
@@ -84,6 +84,22 @@ pub(super) fn log_end(work: &Work, finished: &Finished, receipt: &Receipt) {
                 "{whose} was taken over by somebody else, and this attempt counts for nothing"
             );
         }
+        // It has its outcome, and its line, when the bounce was taken or was not.
+        (Change::Ended { ended, .. }, Receipt::Bouncing) => {
+            let reason = "waits for its bounce";
+            tracing::info!(
+                id,
+                mailbox,
+                from,
+                outcome = "deferred",
+                rule = ended.rule,
+                reason,
+                attempts,
+                calls = ended.calls,
+                took_ms,
+                "{whose}: deferred, {reason}"
+            );
+        }
         (Change::Ended { ended, .. }, receipt) => {
             let (outcome, reason) = match receipt {
                 Receipt::Suppressed(reason) => (Outcome::Failed.word(), reason.as_str()),
@@ -115,6 +131,30 @@ pub(super) fn log_end(work: &Work, finished: &Finished, receipt: &Receipt) {
         }
         _ => {}
     }
+}
+
+/// The message that waited for this bounce has its outcome now.
+pub(super) async fn bounced(world: &World, due: &DueLetter) -> Result<(), JournalError> {
+    let Some(id) = due.entry.filter(|_| !due.is_of_step) else {
+        return Ok(());
+    };
+    let Some(Entry { row, internal_date, .. }) = world.journal.entry(id).await? else {
+        return Ok(());
+    };
+    measure::outcome(world, id, &row.outcome, (internal_date, row.time));
+    let (whose, why) = (whose(id.0, &row.from), why(&row.reason));
+    tracing::info!(
+        id = id.0,
+        mailbox = row.mailbox.0,
+        from = row.from,
+        outcome = row.outcome,
+        rule = row.rule,
+        reason = row.reason,
+        attempts = row.attempts,
+        "{whose}: {}{why}",
+        row.outcome
+    );
+    Ok(())
 }
 
 /// One line a message at info, for those that end with their reception; a worker logs the others.

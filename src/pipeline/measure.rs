@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::World;
 use crate::{
-    journal::{Change, DueLetter, EntryId, JournalError, Receipt, Way, Work},
+    journal::{Change, EntryId, Receipt, Way, Work},
     metrics::Metric,
     outcome::Outcome,
 };
@@ -17,7 +17,7 @@ pub(super) fn attempt(world: &World, work: &Work, began: Instant, change: &Chang
         (_, Receipt::Stale) => return,
         (Change::Ended { .. }, Receipt::Suppressed(_)) => Outcome::Failed.word(),
         // It has its outcome when the bounce was taken.
-        (Change::Ended { ended, .. }, _) if ended.bounce.is_some() => "deferred",
+        (_, Receipt::Bouncing) => "deferred",
         (Change::Ended { ended, .. }, _) => ended.outcome.word(),
         _ => "deferred",
     };
@@ -45,15 +45,4 @@ pub(super) fn outcome(world: &World, id: EntryId, outcome: &str, since: (Timesta
 /// What became of a letter by this way.
 pub(super) fn letter(world: &World, way: Way, result: &str) {
     world.meters().add(Metric::Letters, &[way.word(), result], 1);
-}
-
-/// The message that waited for this bounce has its outcome.
-pub(super) async fn bounced(world: &World, due: &DueLetter) -> Result<(), JournalError> {
-    let Some(id) = due.entry.filter(|_| !due.is_of_step) else {
-        return Ok(());
-    };
-    if let Some(entry) = world.journal.entry(id).await? {
-        outcome(world, id, &entry.row.outcome, (entry.internal_date, entry.row.time));
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    JOURNAL_AGAIN, World, measure, report,
+    JOURNAL_AGAIN, World, finish, measure, report,
     states::{Thing, Urgency},
 };
 use crate::{
@@ -170,7 +170,7 @@ async fn failed(
 async fn taken(world: &World, way: Way, due: &DueLetter) -> Result<Sent, JournalError> {
     keep(world, due, Change::LetterTaken { letter: due.id }).await?;
     measure::letter(world, way, "taken");
-    measure::bounced(world, due).await?;
+    finish::bounced(world, due).await?;
     let (letter, id, to) = (due.id.0, id(due), due.letter.recipients.join(", "));
     match way {
         Way::Mail => tracing::info!(letter, id, to, "{} to {to} was taken by the SMTP server", named(due)),
@@ -295,7 +295,7 @@ async fn keep(world: &World, due: &DueLetter, change: Change) -> Result<(), Jour
 async fn end(world: &World, way: Way, due: &DueLetter, result: &str, change: Change) -> Result<Sent, JournalError> {
     keep(world, due, change).await?;
     measure::letter(world, way, result);
-    measure::bounced(world, due).await?;
+    finish::bounced(world, due).await?;
     world.bells.report.notify_one();
     ring(world, due).await?;
     Ok(Sent::Done)

@@ -360,6 +360,9 @@ impl Watched {
         if self.stop.is_cancelled() {
             return;
         }
+        if let ReceiveError::Waits { .. } = error {
+            return report::trouble_heard(&self.world, self.thing(), error.to_string()).await;
+        }
         let urgency = match error.class() {
             Class::Transient => Urgency::IfItLasts,
             _ => Urgency::Now,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     World,
     outbox::{reports_by, webhook},
-    states::{Thing, Urgency},
+    states::{Over, Thing, Urgency},
 };
 use crate::{
     generation::Generation,
@@ -62,7 +62,33 @@ pub async fn trouble_again(world: &World, thing: Thing, reason: String, is_unava
     if is_told(world, thing.clone(), reason.clone(), is_unavailable, urgency).await {
         return;
     }
-    let (mailbox, connection) = fields(&thing);
+    log_again(&thing, &reason, is_known);
+}
+
+/// The same of what operators hear by a notice of its own: it makes no other, and they hear of its end.
+pub async fn trouble_heard(world: &World, thing: Thing, reason: String) {
+    let (state, now) = (&world.state, world.clock.now());
+    let is_known = state.is_known(&thing, &reason);
+    if !state.trouble(&thing, reason.clone(), true, Urgency::Now, now) {
+        return log_again(&thing, &reason, is_known);
+    }
+    log_first(&thing, &reason);
+    let change = Change::Kept {
+        name: format!("{TOLD}{thing}"),
+        value: told_of(world, &thing),
+    };
+    if !keep(world, change).await {
+        state.untold(&thing);
+    }
+}
+
+fn log_first(thing: &Thing, reason: &str) {
+    let (mailbox, connection) = fields(thing);
+    tracing::error!(mailbox, connection, "{thing}: {reason}");
+}
+
+fn log_again(thing: &Thing, reason: &str, is_known: bool) {
+    let (mailbox, connection) = fields(thing);
     if is_known {
         tracing::debug!(mailbox, connection, "{thing}: {reason}");
     } else {
@@ -77,14 +103,9 @@ async fn is_told(world: &World, thing: Thing, reason: String, is_unavailable: bo
     if !state.trouble(&thing, reason.clone(), is_unavailable, urgency, now) {
         return false;
     }
-    let (mailbox, connection) = fields(&thing);
-    tracing::error!(mailbox, connection, "{thing}: {reason}");
-    let config = world.generation.load().digest.clone();
-    let told = Told {
-        thing: thing.clone(),
-        config,
-    };
-    if !tell(world, &thing, reason, json!(told)).await {
+    log_first(&thing, &reason);
+    let told = told_of(world, &thing);
+    if !tell(world, &thing, reason, told).await {
         state.untold(&thing);
     }
     true
@@ -96,7 +117,7 @@ fn fields(thing: &Thing) -> (Option<&str>, Option<&str>) {
     (mailbox, thing.connection().map(|connection| connection.0.as_str()))
 }
 
-/// A thing is well. Operators hear of it where they have heard of the trouble.
+/// A thing is well. The log says it where it had trouble, and operators hear of it where they have heard of that.
 pub async fn well(world: &World, thing: Thing) {
     let text = thing.well_again();
     over(world, &thing, text).await;
@@ -104,14 +125,23 @@ pub async fn well(world: &World, thing: Thing) {
 
 /// The same, in other words.
 pub async fn over(world: &World, thing: &Thing, text: &str) {
-    if !world.state.well(thing, world.clock.now()) {
+    let over = world.state.well(thing, world.clock.now());
+    if over == Over::Nothing {
         return;
     }
     let (mailbox, connection) = fields(thing);
     tracing::info!(mailbox, connection, "{thing}: {text}");
-    if !tell(world, thing, text.to_owned(), Value::Null).await {
+    if over == Over::Told && !tell(world, thing, text.to_owned(), Value::Null).await {
         world.state.recall(thing.clone());
     }
+}
+
+/// What is kept of a trouble that operators know of.
+fn told_of(world: &World, thing: &Thing) -> Value {
+    json!(Told {
+        thing: thing.clone(),
+        config: world.generation.load().digest.clone(),
+    })
 }
 
 /// What operators were told of and not of its end.

@@ -32,6 +32,17 @@ pub enum Urgency {
     IfItLasts,
 }
 
+/// What was over when a thing was found well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// It had no trouble.
+    Nothing,
+    /// A trouble that operators did not hear of.
+    Untold,
+    /// One that they heard of: they are to hear of its end.
+    Told,
+}
+
 /// What is wrong with a thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -125,6 +136,15 @@ impl Default for Known {
 }
 
 impl Known {
+    /// The thing's trouble is over; says whether it had one.
+    fn end(&mut self, thing: &Thing, now: Timestamp) -> bool {
+        let trouble = self.troubles.remove(thing);
+        if let Some(trouble) = &trouble {
+            self.remember(thing, trouble.since, now);
+        }
+        trouble.is_some()
+    }
+
     fn remember(&mut self, thing: &Thing, since: Timestamp, until: Timestamp) {
         self.over
             .retain(|span| span.until.is_some_and(|over| until.duration_since(over) < REMEMBERED));
@@ -144,18 +164,18 @@ impl States {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thing is well. Says whether operators heard of its trouble and are to hear of the end.
-    pub fn well(&self, thing: &Thing, now: Timestamp) -> bool {
+    /// The thing is well. Says what that ends.
+    pub fn well(&self, thing: &Thing, now: Timestamp) -> Over {
         let mut known = self.known();
-        let trouble = known.troubles.remove(thing);
-        let had_trouble = trouble.is_some();
-        if let Some(trouble) = trouble {
-            known.remember(thing, trouble.since, now);
-        }
+        let had_trouble = known.end(thing, now);
         if known.well.insert(thing.clone(), now).is_none() || had_trouble {
             self.changed.notify_one();
         }
-        known.told.remove(thing)
+        match (known.told.remove(thing), had_trouble) {
+            (true, _) => Over::Told,
+            (false, true) => Over::Untold,
+            (false, false) => Over::Nothing,
+        }
     }
 
     /// Something is wrong with the thing; says whether operators are to hear of it now.
@@ -260,13 +280,13 @@ impl States {
         self.known().checked.get(mailbox).copied()
     }
 
-    /// The mailbox is no longer watched as it was.
-    pub fn forget(&self, mailbox: &MailboxName) {
+    /// The mailbox is no longer watched as it was: what troubled it is over, and known for a while.
+    pub fn forget(&self, mailbox: &MailboxName, now: Timestamp) {
         let mut known = self.known();
         known.reading.remove(mailbox);
         known.checked.remove(mailbox);
         for thing in [Thing::Mailbox(mailbox.clone()), Thing::Settling(mailbox.clone())] {
-            known.troubles.remove(&thing);
+            known.end(&thing, now);
             known.well.remove(&thing);
         }
     }
@@ -380,8 +400,8 @@ mod tests {
     fn a_trouble_that_was_over_begins_anew() {
         let states = States::default();
         assert!(states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0)));
-        assert!(states.well(&mailbox(), at(0)));
-        assert!(!states.well(&mailbox(), at(0)));
+        assert_eq!(states.well(&mailbox(), at(0)), Over::Told);
+        assert_eq!(states.well(&mailbox(), at(0)), Over::Nothing);
         assert!(states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(1)));
     }
 
@@ -390,12 +410,12 @@ mod tests {
         let states = States::default();
         let other = Thing::Connection(ConnectionName("main".to_owned()));
         states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0));
-        assert!(!states.well(&other, at(0)), "nobody heard of a trouble");
+        assert_eq!(states.well(&other, at(0)), Over::Nothing, "nobody heard of a trouble");
         assert_eq!(states.is_well(&mailbox()), Some(false));
         assert_eq!(states.is_well(&other), Some(true));
         assert_eq!(states.is_well(&Thing::Smtp), None);
         assert_eq!(states.troubles().len(), 1);
-        states.forget(&MailboxName("support".to_owned()));
+        states.forget(&MailboxName("support".to_owned()), at(0));
         assert!(states.troubles().is_empty());
     }
 
@@ -423,7 +443,7 @@ mod tests {
         states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(2));
         assert_eq!(last(), Some(Some(at(1))));
         assert!(states.checked(&support).unwrap().silent_for() < Duration::from_secs(60));
-        states.forget(&support);
+        states.forget(&support, at(3));
         assert_eq!(last(), None);
     }
 
@@ -432,7 +452,7 @@ mod tests {
         let states = States::default();
         states.recall(mailbox());
         assert!(!states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0)));
-        assert!(states.well(&mailbox(), at(1)));
+        assert_eq!(states.well(&mailbox(), at(1)), Over::Told);
         assert!(states.troubles().is_empty());
     }
 
@@ -444,13 +464,14 @@ mod tests {
             spans.map(|span| (span.since, span.until)).collect::<Vec<_>>()
         };
         states.trouble(&mailbox(), "it".to_owned(), true, Urgency::IfItLasts, at(1));
-        states.well(&mailbox(), at(3));
-        states.well(&mailbox(), at(4));
+        assert_eq!(states.well(&mailbox(), at(3)), Over::Untold);
+        assert_eq!(states.well(&mailbox(), at(4)), Over::Nothing);
         states.trouble(&mailbox(), "it".to_owned(), true, Urgency::IfItLasts, at(9));
         assert_eq!(spans(0, 60), [(at(1), Some(at(3))), (at(9), None)]);
         assert_eq!(spans(3, 60), [(at(9), None)]);
         assert_eq!(spans(0, 9), [(at(1), Some(at(3)))]);
-        states.well(&mailbox(), at(60 * 60));
+        // A reload ends it as well.
+        states.forget(&MailboxName("support".to_owned()), at(60 * 60));
         assert_eq!(spans(0, 9000), [(at(9), Some(at(60 * 60)))]);
     }
 }

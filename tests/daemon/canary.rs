@@ -1,11 +1,15 @@
 //! A mail of our own that travels the whole way: met before any rule, missed where it does not come, and nobody else's
 //! mail is taken for it.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
 use crate::{
     measuring::get,
-    running::{Daemon, USERS},
+    running::{Daemon, Signal, USERS},
     servers::child::free_port,
     servers::postfix::{Delivery, Postfix},
     world::{Inbox, World},
@@ -192,5 +196,63 @@ fn a_canary_that_can_not_leave_is_tried_again_and_told_where_that_lasts() {
     world.wait_until("a canary", |world| !sent(world).is_empty());
     world.deliver(sent(&world).last().unwrap());
     world.wait_until("its end", |world| !world.kept("told canary support"));
+    assert_eq!(daemon.stop().0, 0);
+}
+
+#[test]
+fn a_canary_that_is_under_way_while_its_mailbox_can_not_be_read_is_not_missed() {
+    let mut world = World::new(USERS);
+    world.mailbox = "poll_interval = \"1s\"".to_owned();
+    world.more(CANARY);
+    let Inbox::Maildir(path) = &world.inbox else {
+        unreachable!("it is a Maildir")
+    };
+    let daemon = flying(&world, &[]);
+    let away = path.with_extension("away");
+    fs::rename(path, &away).unwrap();
+    daemon.says("mailbox support: ");
+    world.later(15 * 60 + 1);
+    daemon.says("mailbox support: ");
+    fs::rename(&away, path).unwrap();
+    let (mut said, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(60));
+    while sent(&world).len() < 2 {
+        assert!(Instant::now() < deadline, "no other one left: {said:#?}");
+        said.extend(daemon.said());
+    }
+    assert!(
+        !said.iter().any(|line| line.contains("did not come within")),
+        "{said:#?}"
+    );
+    assert_eq!(daemon.stop().0, 0);
+}
+
+#[test]
+fn a_shorter_time_between_canaries_counts_at_once_and_one_that_was_taken_out_is_not_late() {
+    let world = World::new(USERS);
+    world.more(CANARY);
+    let daemon = flying(&world, &[]);
+    world.more("[canary]\nevery = \"2m\"\nwithin = \"1m\"\n");
+    daemon.signal(Signal::HUP);
+    daemon.says("the configuration was reloaded");
+    world.deliver(&sent(&world)[0]);
+    world.wait_until("the first", |world| met(world, 1));
+    world.later(121);
+    world.wait_until("the second", |world| sent(world).len() == 2);
+
+    fs::remove_dir_all(world.folder.join("conf.d")).unwrap();
+    daemon.signal(Signal::HUP);
+    daemon.says("the configuration was reloaded");
+    world.later(121 + 65);
+    world.more(CANARY);
+    world.more("[canary]\nevery = \"2m\"\nwithin = \"1m\"\n");
+    daemon.signal(Signal::HUP);
+    daemon.says("the configuration was reloaded");
+    world.later(121 + 125);
+    world.wait_until("the third", |world| sent(world).len() == 3);
+    let said = daemon.said();
+    assert!(
+        !said.iter().any(|line| line.contains("did not come within")),
+        "{said:#?}"
+    );
     assert_eq!(daemon.stop().0, 0);
 }

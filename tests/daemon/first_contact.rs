@@ -1,6 +1,8 @@
 //! `backlog = "report"`: at its first start a mailbox is read and tells what would be done with what lies there, and does
 //! nothing until somebody says what it means.
 
+use halo_intake::sandbox::{Fault, Mishap};
+
 use crate::{
     running::{Daemon, Signal, USERS},
     world::World,
@@ -119,9 +121,65 @@ fn while_halo_is_away_nothing_is_told_and_afterwards_it_is() {
     world.more("[halo.main]\nurl = \"http://127.0.0.1:9\"\n");
     let daemon = Daemon::start(&world, &[]);
     daemon.says("can not be told yet");
+    assert_eq!(reports(&world, "first start"), 0);
     world.more(&format!("[halo.main]\nurl = \"{}\"\n", world.sandbox.url()));
     daemon.signal(Signal::HUP);
     daemon.says("3 would be completed");
+    world.wait_until("the report", |world| reports(world, "first start") == 1);
+}
+
+/// What was asked for one message is not asked again because Halo wants to be left alone at the next.
+#[test]
+fn where_halo_asks_to_slow_down_the_look_goes_on_where_it_stopped() {
+    let world = World::new(&rules());
+    with_backlog(&world);
+    let pause = Mishap::Answer {
+        status: 429,
+        fields: [("Retry-After".to_owned(), "60".to_owned())].into(),
+        body: String::new(),
+    };
+    // The first is answered, the second is told to wait.
+    let faults = [Mishap::Delay { ms: 1 }, pause].map(|mishap| Fault::once("GET", "/api/users", mishap));
+    world.sandbox.set(|switches| switches.faults = faults.to_vec());
+    let daemon = Daemon::start(&world, &[("HALO_INTAKE_LOG", "debug")]);
+    daemon.says("what would be done there is asked later: ");
+    let asked = |whom: &str| {
+        let requests = world.sandbox.requests().into_iter();
+        requests
+            .filter(|request| request.query.iter().any(|(_, value)| value.contains(whom)))
+            .count()
+    };
+    assert_eq!(asked("ann"), 1, "{:?}", world.sandbox.requests());
+    world.later(65);
+    let line = daemon.says("3 would be completed");
+    assert!(line.contains("2 users would be created"), "{line}");
+    assert_eq!(asked("ann"), 1, "the look began anew: {:?}", world.sandbox.requests());
+}
+
+/// They heard of the mailbox before: that nobody said what its backlog means.
+#[test]
+fn operators_who_heard_of_the_mailbox_before_hear_what_would_be_done_all_the_same() {
+    let mut world = World::new("[[rule]]\nname = \"stops\"\n[[rule.action]]\ntype = \"stop\"\n");
+    let text = std::fs::read_to_string(world.configure()).unwrap();
+    world.whole = Some(text.replace("backlog = \"process\"\n", ""));
+    world.more("[report]\nevery = \"1s\"\n");
+    let mails: Vec<String> = (0..501).map(|number| format!("Number {number}")).collect();
+    world.mail_all(
+        mails
+            .iter()
+            .map(|subject| ("Ann <ann@stranger.example>", subject.as_str())),
+    );
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the question", |world| reports(world, "say backlog = ") == 1);
+    world.more("[mailbox.support]\nbacklog = \"report\"\n");
+    daemon.signal(Signal::HUP);
+    world.time_goes_on_until(2, "the report", |world| reports(world, "500 would be completed") == 1);
+    assert_eq!(reports(&world, "the mailbox is well again"), 0);
+    world.more("[mailbox.support]\nbacklog = \"skip\"\n");
+    daemon.signal(Signal::HUP);
+    world.time_goes_on_until(2, "the end", |world| reports(world, "the mailbox is well again") == 1);
+    assert_eq!(reports(&world, "500 would be completed"), 1);
+    assert_eq!(daemon.stop().0, 0);
 }
 
 #[test]

@@ -74,7 +74,8 @@ fn every_field_of_a_json_line_is_documented_and_each_message_is_told_of_once() {
             assert!(known.contains(name), "{name} is not in docs/logs.md: {line}");
         }
     }
-    let of_ours = |line: &&Value| line["level"] == "INFO" && line.get("outcome").is_some();
+    let is_outcome = |line: &Value| line.get("outcome").is_some_and(|outcome| outcome != "deferred");
+    let of_ours = |line: &&Value| line["level"] == "INFO" && is_outcome(line);
     let told: BTreeMap<i64, &Value> = lines
         .iter()
         .filter(of_ours)
@@ -172,7 +173,8 @@ fn the_systemd_journal_gets_fields_that_an_operator_would_type() {
     assert_eq!(ran.stderr, "", "standard error has what the journal has");
     let mut lines: Vec<Fields> = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(20);
-    let ended = |lines: &Vec<Fields>| lines.iter().filter(|line| line.contains_key("OUTCOME")).count();
+    let is_outcome = |line: &&Fields| line.get("OUTCOME").is_some_and(|outcome| outcome != "deferred");
+    let ended = |lines: &Vec<Fields>| lines.iter().filter(is_outcome).count();
     while ended(&lines) < world.log().len() {
         let left = deadline.saturating_duration_since(Instant::now());
         lines.extend(heard.recv_timeout(left).ok().filter(|line| !line.is_empty()));
@@ -230,4 +232,57 @@ fn a_message_that_is_deferred_again_and_again_is_told_of_ever_more_seldom() {
     world.wait_until("many attempts", |world| world.count_where("attempts >= 20") == 1);
     let said = daemon.said().iter().filter(|line| line.contains(": deferred")).count();
     assert!(said <= 5, "{said} lines of some twenty attempts");
+}
+
+#[test]
+fn a_message_waits_for_its_bounce_in_the_log_and_has_its_outcome_when_that_is_refused() {
+    let world = World::new("[[rule]]\nname = \"refuses\"\n[[rule.action]]\ntype = \"bounce\"\n");
+    world
+        .sink
+        .switch(|switches| switches.rcpt = Some(("bob@".to_owned(), "550 5.1.1 nobody here".to_owned())));
+    for name in ["ann", "bob"] {
+        world.mail_with(
+            &format!("{name}@stranger.example"),
+            name,
+            &format!("Return-Path: <{name}@stranger.example>\n"),
+        );
+    }
+    let ran = world.run(&["--log-format", "json", "run", "--once"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let lines: Vec<Value> = ran
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for (from, outcome) in [("ann@stranger.example", "bounced"), ("bob@stranger.example", "failed")] {
+        let told: Vec<&Value> = lines
+            .iter()
+            .filter(|line| line["from"] == from)
+            .filter_map(|line| line.get("outcome"))
+            .collect();
+        assert_eq!(told, ["deferred", outcome], "{from}: {lines:#?}");
+        let line = lines
+            .iter()
+            .find(|line| line["from"] == from && line["outcome"] == outcome);
+        let row = &world.json(&["show", &line.unwrap()["id"].to_string()])[0];
+        assert_eq!(line.unwrap()["reason"], row["reason"], "{row}");
+    }
+}
+
+#[test]
+fn the_end_of_a_short_trouble_of_a_mailbox_is_logged_and_nobody_is_told() {
+    let mut world = World::new(USERS);
+    world.mailbox = "poll_interval = \"1s\"".to_owned();
+    let crate::world::Inbox::Maildir(path) = &world.inbox else {
+        unreachable!("it is a Maildir")
+    };
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("is watched");
+    let away = path.with_extension("away");
+    std::fs::rename(path, &away).unwrap();
+    daemon.says("mailbox support: ");
+    std::fs::rename(&away, path).unwrap();
+    daemon.says("mailbox support: the mailbox is well again");
+    assert_eq!(daemon.stop().0, 0);
+    assert!(world.told().is_empty());
 }

@@ -28,7 +28,7 @@ async fn a_day_counts_what_came_by_what_it_is_now() {
     let third = world.in_hand(mail(3)).await;
     world.defer(third, future()).await;
     let fourth = world.in_hand(mail(4)).await;
-    assert!(matches!(world.end(fourth, bounced(ANN, 9)).await, Receipt::Done));
+    assert!(matches!(world.end(fourth, bounced(ANN, 9)).await, Receipt::Bouncing));
     let day = today(&world).await;
     let came: Vec<(&str, u64)> = day.came[&support]
         .iter()

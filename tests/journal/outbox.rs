@@ -26,7 +26,7 @@ fn report(way: Way, upto: i64, alone: bool) -> Change {
 /// A message that waits for its bounce, and the letter.
 async fn bouncing(world: &World, n: u32) -> (halo_intake::journal::EntryId, LetterId) {
     let claim = world.in_hand(mail(n)).await;
-    assert!(matches!(world.end(claim, bounced(ANN, 9)).await, Receipt::Done));
+    assert!(matches!(world.end(claim, bounced(ANN, 9)).await, Receipt::Bouncing));
     let letters = world
         .journal
         .letters(Way::Mail, 10, Some(jiff::Timestamp::MAX))
@@ -166,7 +166,7 @@ async fn a_letter_whose_time_is_over_comes_first_and_ends_as_a_suppressed_bounce
     let claim = world.in_hand(mail(2)).await;
     let mut late = bounced(ANN, 9);
     late.bounce.as_mut().unwrap().0.not_after = Some(past());
-    assert!(matches!(world.end(claim, late).await, Receipt::Done));
+    assert!(matches!(world.end(claim, late).await, Receipt::Bouncing));
     let letters = world.journal.letters(Way::Mail, 10, None).await.unwrap();
     assert_eq!(letters[0].letter.not_after, Some(past()));
     assert_eq!((letters[0].entry, letters[1].id), (Some(claim.entry), other));
@@ -253,7 +253,7 @@ async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
     let world = world();
     for n in 1..=2 {
         let claim = world.in_hand(mail(n)).await;
-        assert!(matches!(world.end(claim, bounced(ANN, 2)).await, Receipt::Done));
+        assert!(matches!(world.end(claim, bounced(ANN, 2)).await, Receipt::Bouncing));
     }
     let claim = world.in_hand(mail(3)).await;
     assert!(matches!(
@@ -298,7 +298,7 @@ async fn a_letter_that_was_refused_uses_nothing_of_the_limit_up() {
         .await;
     world.done(Change::Reopened { entry }).await;
     let claim = world.claim(1).await.remove(0).claim;
-    assert!(matches!(world.end(claim, bounced(ANN, 1)).await, Receipt::Done));
+    assert!(matches!(world.end(claim, bounced(ANN, 1)).await, Receipt::Bouncing));
 
     let claim = world.in_hand(mail(2)).await;
     assert!(
@@ -326,7 +326,7 @@ async fn letters_older_than_the_limit_looks_back_do_not_count() {
                 },
             )
             .await;
-        assert!(matches!(receipt, Receipt::Done), "{receipt:?}");
+        assert!(matches!(receipt, Receipt::Bouncing), "{receipt:?}");
     }
 }
 

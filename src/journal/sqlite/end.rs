@@ -205,7 +205,7 @@ fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Faul
         )?
         .execute(params![held.entry, reason, rule, fold([reason, rule])])?;
     reorder(hand, held)?;
-    Ok(Receipt::Done)
+    Ok(Receipt::Bouncing)
 }
 
 /// The bounce may not leave, for what `word` says: the message is failed, and operators hear of it.

@@ -1,7 +1,7 @@
 //! `backlog = "report"`: what lies in a mailbox at its first start is read and run dry, operators are told what would be
 //! done with it, and nothing else happens until somebody says what it means. Halo and the mailbox are read, no more.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -10,6 +10,7 @@ use url::form_urlencoded;
 
 use super::{BATCH_OCTETS, ReceiveError, Watched};
 use crate::{
+    clock,
     draft::Draft,
     effect::{
         Effects,
@@ -17,7 +18,7 @@ use crate::{
     },
     generation::Generation,
     halo::{client::Call, fault::Fault},
-    journal::{Change, Claim, EntryId, Place, Work},
+    journal::{Change, Claim, EntryId, Notice, Place, Work},
     mailbox::{
         Fetched, Listed, Mailbox, MailboxError, Selected,
         position::{Plan, windows},
@@ -31,6 +32,8 @@ use crate::{
 const LOOKED_AT: usize = 500;
 /// So many are fetched at a time, so that the server is not kept waiting while Halo is asked.
 const BATCH: usize = 25;
+/// While Halo asks to be left alone it is tried so often; nothing is sent until that is over.
+const HELD_AGAIN: Duration = Duration::from_secs(5);
 /// In the place of an outcome.
 const UNTOLD: &str = "can not be told";
 /// So many reasons are named of each outcome.
@@ -46,21 +49,29 @@ impl Watched {
         let name = format!("backlog report {} {} {}", self.name, self.folder(), selected.validity);
         let known = self.world.journal.kept(&name).await?;
         let known = known.as_ref().and_then(|value| value.as_str());
-        let text = match known {
-            Some(text) => text.to_owned(),
-            None => {
-                // What comes from now on is no backlog, whatever is said of it later.
-                self.keep_skipping(selected).await?;
-                let text = self.look(session, selected).await?;
-                let value = json!(text);
-                self.world.journal.write(Change::Kept { name, value }).await?;
-                text
-            }
+        if let Some(text) = known {
+            return Ok(self.waits(text.to_owned()));
+        }
+        // What comes from now on is no backlog, whatever is said of it later.
+        self.keep_skipping(selected).await?;
+        let text = self.look(session, selected).await?;
+        let value = json!(text);
+        let waits = self.waits(text);
+        // Operators are told in the same commit, whatever they have heard of the mailbox before: once, and not never.
+        let notice = Notice {
+            entry: None,
+            topic: self.thing().to_string(),
+            text: waits.to_string(),
+            at: self.world.clock.now(),
         };
-        Ok(ReceiveError::Waits {
-            text,
-            mailbox: self.name.clone(),
-        })
+        self.world.journal.write(Change::Told { notice, name, value }).await?;
+        self.world.bells.report.notify_one();
+        Ok(waits)
+    }
+
+    fn waits(&self, text: String) -> ReceiveError {
+        let mailbox = self.name.clone();
+        ReceiveError::Waits { text, mailbox }
     }
 
     async fn look(&self, session: &mut dyn Mailbox, selected: Selected) -> Result<String, ReceiveError> {
@@ -150,12 +161,12 @@ impl Watched {
         let reading = Reading::of(&work, &fetched.octets, generation, &self.world.hostname);
         let is_large = fetched.size > self.config.max_message_size;
         let unread = is_large.then_some(Reason::TooLarge).or_else(|| reading.ends_unread());
-        let (end, trace) = match unread {
-            Some(reason) => (Ok(reading.attempted(now, 0.0).unread(reason)), Trace::default()),
+        let (end, traces) = match unread {
+            Some(reason) => (Ok(reading.attempted(now, 0.0).unread(reason)), Vec::new()),
             None => {
-                let mut effects = Effects::new(simulated, &reading, None, Vec::new());
-                let Through { end, trace } = run::through(&reading.setting(now), None, &mut effects).await;
-                (concluded(end, &reading, &trace, now)?, trace)
+                let (end, traces) = self.through(simulated, &reading, now).await;
+                let newest = traces.last().cloned().unwrap_or_default();
+                (concluded(end, &reading, &newest, now)?, traces)
             }
         };
         let (outcome, reason) = match end {
@@ -166,11 +177,40 @@ impl Watched {
         Ok(Told {
             outcome,
             reason,
-            made: made(&trace),
+            made: made(&traces),
             date: fetched.internal_date,
             from: reading.message.author.address.clone(),
             subject: reading.message.subject.clone(),
         })
+    }
+}
+
+impl Watched {
+    /// Takes the message through its rules. Where Halo asks to be left alone it goes on afterwards where it stopped, so
+    /// that neither it nor those before it are asked for again; a trace each time.
+    async fn through(&self, simulated: &Simulated, reading: &Reading<'_>, now: Timestamp) -> (End, Vec<Trace>) {
+        let (mut resumed, mut traces) = (None, Vec::new());
+        loop {
+            let mut effects = Effects::new(simulated, reading, None, Vec::new());
+            let Through { end, trace } = run::through(&reading.setting(now), resumed, &mut effects).await;
+            traces.push(trace);
+            let End::Deferred {
+                reason,
+                fault: Some((_, Fault::Held)),
+                run,
+                ..
+            } = end
+            else {
+                return (end, traces);
+            };
+            tracing::debug!(
+                mailbox = self.name.0,
+                reason,
+                "what would be done there is asked later: {reason}"
+            );
+            resumed = Some(run);
+            clock::sleep(HELD_AGAIN).await;
+        }
     }
 }
 
@@ -182,7 +222,7 @@ fn concluded(end: End, reading: &Reading<'_>, trace: &Trace, now: Timestamp) -> 
     Ok(match end {
         End::Deferred {
             reason,
-            fault: Some((_, Fault::Unreachable | Fault::Held)),
+            fault: Some((_, Fault::Unreachable)),
             ..
         } => return Err(ReceiveError::Unasked { reason }),
         End::Deferred { reason, .. } | End::Held { reason, .. } => Err(("deferred", reason)),
@@ -223,8 +263,9 @@ struct Told {
 }
 
 /// What would be created: the requests that were not sent, without those that change what is there.
-fn made(trace: &Trace) -> BTreeMap<&'static str, usize> {
-    let steps = trace.rules.iter().flat_map(|rule| &rule.steps);
+fn made(traces: &[Trace]) -> BTreeMap<&'static str, usize> {
+    let rules = traces.iter().flat_map(|trace| &trace.rules);
+    let steps = rules.flat_map(|rule| &rule.steps);
     let calls = steps.flat_map(|step| &step.effects).flat_map(|effect| &effect.calls);
     let mut made = BTreeMap::new();
     for call in calls.filter(|call| is_creation(call)) {
