@@ -33,6 +33,7 @@ pub mod clock;
 pub mod crash;
 mod draft;
 mod foreign;
+mod hex;
 pub mod metrics;
 pub mod retry;
 pub mod secret;

@@ -20,6 +20,7 @@ use crate::{
         choice::List,
         ticket::{Action, LONGEST_SUMMARY, NewAction, Text, Ticket, TicketFields},
     },
+    hex::hex,
     journal::{Batch, Fellow, Folding, Standing},
 };
 
@@ -217,9 +218,7 @@ fn key(by: String) -> String {
     if by.len() <= LONGEST_KEY {
         return by;
     }
-    let digest = Sha256::digest(by);
-    let digits: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
-    format!("sha256:{digits}")
+    format!("sha256:{}", hex(&Sha256::digest(by)))
 }
 
 /// When it came, from whom, and its subject.

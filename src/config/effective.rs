@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::layers::is_whole;
+use crate::hex::hex;
 
 mod changes;
 
@@ -61,10 +62,6 @@ impl Salt {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
         hex(hmac::sign(&key, value.to_string().as_bytes()).as_ref())
     }
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// A configuration without its secrets.

@@ -20,6 +20,7 @@ use super::{
     rule_source::rules,
     sections,
 };
+use crate::hex::hex;
 
 /// Where a configuration is looked for when nobody names one.
 const USUAL: [&str; 2] = ["./config/halo-intake.toml", "/etc/halo-intake/halo-intake.toml"];
@@ -237,11 +238,7 @@ fn digest(written: &Written) -> String {
     let mut text = String::new();
     canonical(&written.tree, "", &mut text);
     written.rules.iter().for_each(|rule| canonical(rule, "", &mut text));
-    Sha256::digest(text)
-        .iter()
-        .take(8)
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
+    hex(&Sha256::digest(text)[..8])
 }
 
 fn canonical(value: &Json, key: &str, text: &mut String) {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Effect;
+use crate::hex::hex;
 
 /// A longer text is kept by its digest, in octets: a body is kept once, with the message.
 const LONGEST_TEXT: usize = 1024;
@@ -20,10 +21,7 @@ impl Effect {
 fn shorten(value: &mut Value) {
     match value {
         Value::String(text) if text.len() > LONGEST_TEXT => {
-            let digest: String = Sha256::digest(text.as_bytes())
-                .iter()
-                .map(|octet| format!("{octet:02x}"))
-                .collect();
+            let digest = hex(&Sha256::digest(text.as_bytes()));
             *text = format!("sha256:{digest}, {} octets", text.len());
         }
         Value::Array(items) => items.iter_mut().for_each(shorten),

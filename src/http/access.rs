@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     config::http::SHORTEST_TOKEN,
+    hex::hex,
     secret::{ExposeSecret, Secret},
 };
 
@@ -236,10 +237,6 @@ fn random() -> Result<Random, Refused> {
     let filled = SystemRandom::new().fill(&mut random);
     filled.map_err(|_| Refused::Unusable("the system gives no random octets".to_owned()))?;
     Ok(random)
-}
-
-fn hex(octets: &Random) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// Whoever has one IPv6 address has the 64 bits behind it.

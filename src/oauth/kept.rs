@@ -19,6 +19,7 @@ use crate::{
     config::OAuthConfig,
     crash::Step,
     draft::{self, Draft},
+    hex::hex,
     secret::{ExposeSecret, SecretString},
 };
 
@@ -96,11 +97,7 @@ fn written(config: &OAuthConfig) -> Result<Option<SecretString>, OAuthError> {
 
 /// Of a secret with more chance in it than anybody can try out.
 fn digest(secret: &SecretString) -> String {
-    hex(&Sha256::digest(secret.expose_secret()), 16)
-}
-
-fn hex(octets: &[u8], count: usize) -> String {
-    octets.iter().take(count).map(|octet| format!("{octet:02x}")).collect()
+    hex(&Sha256::digest(secret.expose_secret())[..16])
 }
 
 /// Where it lies. Another application or provider has another file.
@@ -108,7 +105,7 @@ fn path(state_dir: &Path, config: &OAuthConfig) -> PathBuf {
     // A name may hold a slash, and nothing else may lead out of the folder.
     let login: String = form_urlencoded::byte_serialize(config.login.as_bytes()).collect();
     let whose = Sha256::digest(format!("{} {}", config.token_url, config.client_id));
-    state_dir.join(format!("oauth-{login}-{}.json", hex(&whose, 4)))
+    state_dir.join(format!("oauth-{login}-{}.json", hex(&whose[..4])))
 }
 
 /// What is kept; nothing where nobody signed in yet.

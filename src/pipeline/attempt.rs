@@ -14,6 +14,7 @@ use crate::{
     context::{self, Arrival},
     effect::{Effects, Enclosed, Extent, NewMail},
     generation::Generation,
+    hex::hex,
     journal::{Change, Letter, LetterLimit, Place, Post, Spot, Work},
     message::{Message, RemotePictures, address::AddrSpec, safe_html, text_to_html},
     outcome::{
@@ -101,7 +102,7 @@ impl<'a> Reading<'a> {
         let mailbox = self.generation.config.mailboxes.get(&place.mailbox);
         let is_itself = mailbox.is_some_and(|mailbox| mailbox.deduplicate == Deduplicate::Off);
         let own = is_itself.then(|| format!("{} {}", self.work.claim.entry, self.work.received));
-        let fingerprint = self.message.fingerprint().map(|octet| format!("{octet:02x}")).concat();
+        let fingerprint = hex(&self.message.fingerprint());
         format!("{} {fingerprint} {}", place.mailbox.0, own.unwrap_or_default())
     }
 

@@ -20,6 +20,7 @@ use crate::{
     clock,
     config::{CanaryConfig, MailboxName},
     generation::Generation,
+    hex::hex,
     journal::{Change, EntryId, JournalError, Letter, Work},
     message::{Message, address::AddrSpec},
     outcome::{
@@ -320,7 +321,7 @@ fn mark() -> String {
     SystemRandom::new()
         .fill(&mut octets)
         .expect("the system gives random octets");
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    hex(&octets)
 }
 
 /// Whether the message is a canary of ours that is met for the first time; if it is, that is noted. Of two that are

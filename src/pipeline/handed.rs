@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, Deduplicate, MailboxName},
+    hex::hex,
     journal::{Change, Entry, EntryId, JournalError, Place, Receipt, Received, Spot, Work},
     message::Message,
     outcome::{Outcome, Reason},
@@ -159,15 +160,7 @@ fn received(world: &World, mailbox: &MailboxName, message: &Message, octets: Byt
     let size = u64::try_from(octets.len()).unwrap_or(u64::MAX);
     let too_large = config.is_some_and(|config| size > config.max_message_size);
     // The second of two handings-over of the same octets is told by its fingerprint, as in a mailbox.
-    let key = format!(
-        "{}.{}",
-        now.as_microsecond(),
-        digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    );
+    let key = format!("{}.{}", now.as_microsecond(), hex(&digest[..8]));
     Received {
         place: Place {
             mailbox: mailbox.clone(),

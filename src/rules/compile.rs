@@ -13,6 +13,7 @@ use crate::{
     },
     context,
     expression::{Names, Template, shape::Shape},
+    hex::hex,
 };
 use field::describe;
 
@@ -331,7 +332,7 @@ fn digest(source: &RuleSource) -> String {
         "{name:?} {mailboxes:?} {when:?} {:?}",
         actions.iter().map(written).collect::<Vec<_>>()
     ));
-    sum.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&sum[..8])
 }
 
 /// Without its path, which changes when another rule is put before it.

@@ -14,6 +14,7 @@ use crate::{
     crash::{self, Step},
     foreign::cut,
     halo::http::wait_of,
+    hex::hex,
     secret::{ExposeSecret, Secret, SecretString},
 };
 
@@ -29,10 +30,7 @@ impl Web {
     pub async fn post(&self, webhook: &Secret, body: Bytes) -> Result<(), WebError> {
         let url = opened(webhook)?;
         let called = called(&url);
-        let key: String = Sha256::digest(&body)
-            .iter()
-            .map(|octet| format!("{octet:02x}"))
-            .collect();
+        let key = hex(&Sha256::digest(&body));
         let request = self
             .agent(&url)?
             .post(url.clone())
