@@ -250,6 +250,22 @@ impl Common {
         Ok(Generation::load(&self.config_path()?, &Self::environment())?)
     }
 
+    /// For the commands that only read the journal: they work beside a service that goes on with an earlier
+    /// configuration.
+    pub fn generation_to_read(&self) -> Result<Generation, Failure> {
+        let (generation, faults) = Generation::to_read(&self.config_path()?, &Self::environment())?;
+        match faults.errors() {
+            0 => {}
+            1 => eprintln!(
+                "the configuration has a fault, which halo-intake check names; the journal is read all the same"
+            ),
+            count => eprintln!(
+                "the configuration has {count} faults, which halo-intake check names; the journal is read all the same"
+            ),
+        }
+        Ok(generation)
+    }
+
     /// Which file it is.
     pub fn config_path(&self) -> Result<PathBuf, Failure> {
         load::find(self.config.as_deref(), &Self::environment())

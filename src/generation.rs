@@ -46,30 +46,43 @@ impl Generation {
 
     /// The same of a draft that is there.
     pub(crate) fn of(path: &Path, draft: Draft) -> Result<(Generation, Faults), Faults> {
+        match Generation::with_faults(path, draft) {
+            (Some(generation), faults) if faults.errors() == 0 => Ok((generation, faults)),
+            (_, faults) => Err(faults),
+        }
+    }
+
+    /// For whoever only reads what is there: also where rules are wrong, as long as the rest can be used.
+    pub fn to_read(path: &Path, environment: &[(String, String)]) -> Result<(Generation, Faults), Faults> {
+        match Generation::with_faults(path, load::load(path, environment)) {
+            (Some(generation), faults) => Ok((generation, faults)),
+            (None, faults) => Err(faults),
+        }
+    }
+
+    fn with_faults(path: &Path, draft: Draft) -> (Option<Generation>, Faults) {
         let mut faults = Vec::new();
         let rules = draft
             .config
             .as_ref()
             .map(|config| RuleSet::compile(&draft, config, &mut faults));
-        let is_sound = draft.is_sound() && faults.iter().all(|fault| fault.warning);
         let placed = Faults(draft.placed(&faults));
-        match (draft.config, rules) {
-            (Some(config), Some(rules)) if is_sound => {
-                let own_addresses = own_addresses(&config);
-                Ok((
-                    Generation {
-                        path: path.to_owned(),
-                        config,
-                        rules,
-                        digest: draft.digest,
-                        written: draft.written,
-                        own_addresses,
-                    },
-                    placed,
-                ))
-            }
-            _ => Err(placed),
-        }
+        let generation = draft.config.zip(rules).map(|(config, rules)| Generation {
+            path: path.to_owned(),
+            own_addresses: own_addresses(&config),
+            config,
+            rules,
+            digest: draft.digest,
+            written: draft.written,
+        });
+        (generation, placed)
+    }
+}
+
+impl Faults {
+    /// How many are no warnings.
+    pub fn errors(&self) -> usize {
+        self.0.iter().filter(|placed| !placed.fault.warning).count()
     }
 }
 

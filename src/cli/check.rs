@@ -32,7 +32,7 @@ mod oauth;
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// Also signs in to every mailbox, SMTP server and Halo connection and resolves every locked client, site and choice
-    #[arg(long, conflicts_with = "diff")]
+    #[arg(long)]
     online: bool,
     /// Shows what a reload would change: these files against what the running service has, or against another file
     #[arg(long, value_name = "OLD.toml", num_args = 0..=1)]
@@ -49,7 +49,10 @@ impl Check {
         warnings.0.iter().for_each(|warning| eprintln!("{warning}"));
         common.begin_logging("error")?;
         if let Some(old) = &self.diff {
-            return diff::print(&generation, old.as_deref(), self.format);
+            let status = diff::print(&generation, old.as_deref(), self.format)?;
+            if status != Status::Done || !self.online {
+                return Ok(status);
+            }
         }
         let config = &generation.config;
         if !config.report.to.is_empty() && config.smtp.is_none() {

@@ -69,7 +69,7 @@ pub struct Selection {
 impl Log {
     /// Lists.
     pub fn perform(&self, common: &Common) -> Ended {
-        let generation = common.generation()?;
+        let generation = common.generation_to_read()?;
         common.begin_logging("warn")?;
         let clock = Clock::system();
         let limit = limit(&self.limit)?;

@@ -16,7 +16,7 @@ mod progress;
 mod trace;
 
 pub use pager::Paging;
-pub use progress::{LogLines, counter, progress, took};
+pub use progress::{LogLines, counter, progress};
 pub use trace::{print_trace, print_value};
 
 /// Values longer than this are cut in a trace for people; `--format json` has them whole.

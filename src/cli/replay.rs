@@ -5,10 +5,8 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
 };
 
-use comfy_table::Cell;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -16,7 +14,7 @@ use super::{
     Common, Ended, Failure, Format, Status,
     dry::{Dry, Stored, Taken},
     log::{self, Selection},
-    print::{self, Paging, Screen},
+    print::{self, Paging},
     runtime,
 };
 use crate::{
@@ -295,6 +293,19 @@ impl Line {
         parts.join("; ")
     }
 
+    /// Which message, and below it what would become of it and why, which is what was asked: nothing of that is cut.
+    fn print(&self) -> Result<(), Failure> {
+        let row = &self.row;
+        let time = row.time.strftime("%Y-%m-%d %H:%M");
+        let whose = print::plain(&format!("{}  {}", row.from, row.subject));
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}  {time}  {whose}", row.id)?;
+        let why = print::plain(&self.why());
+        let colon = if why.is_empty() { "" } else { ": " };
+        writeln!(out, "    {}{colon}{why}", self.outcome())?;
+        Ok(())
+    }
+
     fn as_json(&self) -> Value {
         let row = &self.row;
         let outcome = |word: &str| Some(word.to_owned()).filter(|word| !word.is_empty());
@@ -310,7 +321,6 @@ impl Line {
 struct Report {
     format: Format,
     all: bool,
-    began: Instant,
     lines: Vec<Line>,
     counts: [usize; difference::RESULTS.len()],
     otherwise: usize,
@@ -321,7 +331,6 @@ impl Report {
         Report {
             format,
             all,
-            began: Instant::now(),
             lines: Vec::new(),
             counts: [0; difference::RESULTS.len()],
             otherwise: 0,
@@ -355,9 +364,7 @@ impl Report {
                 "otherwise_than_recorded": self.otherwise,
             } }));
         }
-        if !self.lines.is_empty() {
-            print::print_table(&table(&self.lines, &Screen::of_stdout()))?;
-        }
+        self.lines.iter().try_for_each(Line::print)?;
         let mut out = std::io::stdout().lock();
         let noun = if messages == 1 { "message" } else { "messages" };
         writeln!(
@@ -368,27 +375,6 @@ impl Report {
             let rules = "the rules have changed since, or what was known then is not recorded";
             writeln!(out, "{} ended otherwise when they ran: {rules}", self.otherwise)?;
         }
-        print::took(messages, self.began.elapsed());
         Ok(())
     }
-}
-
-/// One line a message.
-fn table(lines: &[Line], screen: &Screen) -> comfy_table::Table {
-    let mut table = screen.table(&["ID", "TIME (UTC)", "FROM", "SUBJECT", "OUTCOME", "WHY"]);
-    screen.cut(&mut table, &[false, false, true, true, false, true]);
-    for line in lines {
-        let text = |text: &str| Cell::new(print::plain(text));
-        let row = &line.row;
-        let cells = vec![
-            Cell::new(row.id),
-            Cell::new(row.time.strftime("%m-%d %H:%M")),
-            text(&row.from),
-            text(&row.subject),
-            text(&line.outcome()),
-            text(&line.why()),
-        ];
-        screen.add(&mut table, cells);
-    }
-    table
 }

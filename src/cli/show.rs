@@ -39,7 +39,7 @@ pub struct Show {
 impl Show {
     /// Shows each that is there, and says of the others that they are not.
     pub fn perform(&self, common: &Common) -> Ended {
-        let generation = common.generation()?;
+        let generation = common.generation_to_read()?;
         common.begin_logging("warn")?;
         if let ([_, _, ..], true) = (&self.ids[..], self.raw) {
             return Err(Failure::new(Status::Usage, "--raw writes one message; name one ID"));

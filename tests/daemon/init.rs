@@ -221,7 +221,7 @@ fn wrong_answers_are_told_at_each_step_and_right_ones_make_a_configuration_that_
     for part in [
         "\"Nowhere\" can not be used",
         "INBOX holds 1 message\n",
-        "One of these is needed: skip, process",
+        "One of these is needed: report, skip, process",
         "\"no address\"",
         "ok: folder \"Früher\" exists",
         "ok: folder \"Failed\" is missing and will be made",
@@ -367,8 +367,10 @@ fn what_becomes_of_much_mail_has_to_be_said() {
         ("What it is called", ""),
         ("Path of the Maildir", "Mail"),
         ("Path of the Maildir", "Maildir"),
-        ("skip it, or process it like new mail (skip/process): ", ""),
-        ("skip it, or process", "s"),
+        (
+            "skip it, or process it like new mail (report/skip/process) [report]: ",
+            "",
+        ),
         ("Further addresses", ""),
     ]);
     assert!(

@@ -207,3 +207,21 @@ fn the_names_of_the_json_are_those_of_the_page() {
     assert_eq!(names, both);
     check("### An attempt", &shown["attempts_made"][0]);
 }
+
+#[test]
+fn a_fault_in_a_rule_hides_nothing_of_what_was_done() {
+    let world = World::new(USERS);
+    world.mail("Ann <ann@stranger.example>", "Before");
+    world.once();
+    world.more("[[rule]]\nname = \"wrong\"\nwhen = \"emial.subject\"\n");
+    for arguments in [&["log"][..], &["show", "1"]] {
+        let ran = world.run(arguments);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(ran.stdout.contains("ann@stranger.example"), "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("the configuration has a fault, which halo-intake check names"),
+            "{ran:?}"
+        );
+    }
+}

@@ -8,9 +8,6 @@ use crate::{
     message::address::AddrSpec,
 };
 
-/// Beyond so many messages a mailbox without `backlog` does not start.
-const MANY: u32 = 500;
-
 impl Interview {
     /// Asks until the mailbox can be opened, and what is to become of the mail in it.
     pub async fn mailbox(&mut self) -> Result<(), Failure> {
@@ -246,11 +243,11 @@ impl Interview {
             format!("{there} messages")
         };
         self.dialogue.praise(&format!("{what} holds {holds}"))?;
-        const WORDS: [&str; 2] = ["skip", "process"];
-        let question = "Mail that is there already: skip it, or process it like new mail";
-        // So many users are not made because somebody pressed Enter.
-        let default = (there <= MANY).then_some(0);
-        let at = self.dialogue.choose(question, &WORDS, default).await?;
+        const WORDS: [&str; 3] = ["report", "skip", "process"];
+        let question =
+            "Mail that is there already: report first what would become of it, skip it, or process it like new mail";
+        // Nothing is done because somebody pressed Enter.
+        let at = self.dialogue.choose(question, &WORDS, Some(0)).await?;
         self.answers.set(table, "backlog", WORDS[at]);
         Ok(true)
     }

@@ -53,6 +53,7 @@ fn lines(place: &Place, source: Source, answers: &Answers) -> Vec<String> {
         lines.push(format!("  {program} {command}"));
         lines.push(format!("      {what}"));
     }
+    lines.push("  With backlog = \"report\" the first start tells what would become of the mail that is there, and waits until it is\n  \"process\" or \"skip\".".to_owned());
     lines.push("  As a service: systemctl enable --now halo-intake; docs/first-hour.md says what else.".to_owned());
     match source {
         Source::Credential => {

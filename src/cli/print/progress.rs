@@ -86,10 +86,3 @@ pub fn counter(of: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos} of {len} messages  {eta}").expect("the template is right");
     ProgressBar::new(u64::try_from(of).unwrap_or(u64::MAX)).with_style(style)
 }
-
-/// How long that took, for people at a terminal.
-pub fn took(messages: usize, time: Duration) {
-    if std::io::stderr().is_terminal() {
-        eprintln!("{messages} in {:.1} s", time.as_secs_f64());
-    }
-}
