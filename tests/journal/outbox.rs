@@ -270,7 +270,7 @@ async fn a_bounce_beyond_the_limit_is_suppressed_and_operators_hear_of_it() {
     assert!(
         matches!(
             world.end(claim, bounced("bob@customer.example", 2)).await,
-            Receipt::Done
+            Receipt::Bouncing
         ),
         "another address"
     );
