@@ -144,7 +144,7 @@ fn print(file: &Path, taken: &Taken<'_>) -> Result<(), Failure> {
     } = taken;
     let mut out = std::io::stdout().lock();
     let author = print::plain(&reading.message.author.address);
-    writeln!(out, "{}", file.display())?;
+    writeln!(out, "{}: what would become of it; nothing was done", file.display())?;
     let mut line = |name: &str, text: &str| match text.is_empty() {
         true => Ok(()),
         false => writeln!(out, "  {name:<8} {text}"),

@@ -30,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Runs messages again from their stored octets
 #[derive(Debug, clap::Args)]
 pub struct Retry {
-    /// The IDs of the messages, as log lists them
+    /// The IDs of the messages, as log lists them; or --outcome, and what else narrows it
     #[arg(value_name = "ID", required_unless_present = "outcome")]
     #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "until", "grep"])]
     ids: Vec<i64>,

@@ -88,7 +88,7 @@ impl Sqlite {
         let path = lock::database(state_dir);
         if let Err(error) = path.metadata() {
             let reason = match error.kind() {
-                ErrorKind::NotFound => "there is no journal yet; the daemon makes it when it starts".to_owned(),
+                ErrorKind::NotFound => "there is no journal yet; the daemon makes it when it starts, in the state_dir of its configuration (--config says which one is read here)".to_owned(),
                 ErrorKind::PermissionDenied => format!("{error}; be the user that the daemon runs as, or root"),
                 _ => error.to_string(),
             };

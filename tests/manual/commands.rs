@@ -52,7 +52,9 @@ fn below(page: &mut String, command: &Command, called: &str) {
         let about = about
             .expect("every command says what it does")
             .to_string()
+            .replace("\n\n", ". ")
             .replace('\n', " ");
+        let about = about.trim_end_matches('.');
         options(page, &format!("`{called}`"), &format!("\n\n{about}."), below_it);
         below(page, below_it, &called);
     }
