@@ -72,7 +72,8 @@ pub async fn trouble_heard(world: &World, thing: Thing, reason: String) {
     if !state.trouble(&thing, reason.clone(), true, Urgency::Now, now) {
         return log_again(&thing, &reason, is_known);
     }
-    log_first(&thing, &reason);
+    // Somebody asked for it, so it is no error.
+    log_again(&thing, &reason, false);
     let change = Change::Kept {
         name: format!("{TOLD}{thing}"),
         value: told_of(world, &thing),

@@ -60,7 +60,8 @@ fn says_what_would_be_done_and_waits(world: &World) {
     }
     world.wait_until("the report", |world| reports(world, "first start") == 1);
     let list = std::fs::read_to_string(world.state_dir().join("backlog-support.txt")).unwrap();
-    assert_eq!(list.lines().count(), 6, "{list}");
+    assert_eq!(list.lines().count(), 1 + 6, "{list}");
+    assert!(list.contains("\tmain: create the user "), "{list}");
     assert!(list.contains("cid@stranger.example\tplease refuse\tbounced"), "{list}");
     assert_eq!(world.log().len(), 0, "something was received");
     assert_eq!(world.folder("INBOX").len(), 6);

@@ -109,6 +109,7 @@ impl Watched {
         }
         let name: String = form_urlencoded::byte_serialize(self.name.0.as_bytes()).collect();
         let path = generation.config.state_dir.join(format!("backlog-{name}.txt"));
+        found.lines.insert(0, HEADER.to_owned());
         let listed = match write(&path, &found.lines) {
             Ok(()) => format!("each is listed in {}", path.display()),
             Err(error) => format!("{} can not be written: {error}", path.display()),
@@ -251,33 +252,37 @@ fn write(path: &std::path::Path, lines: &[String]) -> io::Result<()> {
     draft.put()
 }
 
+/// The first line of the list.
+const HEADER: &str = "TIME\tFROM\tSUBJECT\tOUTCOME\tREASON\tWOULD BE CREATED IN HALO\n";
+
 /// What would become of one message.
 struct Told {
     outcome: String,
     reason: String,
-    /// What would be created for it in Halo.
-    made: BTreeMap<&'static str, usize>,
+    /// What would be created for it in Halo: its kind, and who or what and where.
+    made: Vec<(&'static str, String)>,
     date: Timestamp,
     from: String,
     subject: String,
 }
 
 /// What would be created: the requests that were not sent, without those that change what is there.
-fn made(traces: &[Trace]) -> BTreeMap<&'static str, usize> {
+fn made(traces: &[Trace]) -> Vec<(&'static str, String)> {
     let rules = traces.iter().flat_map(|trace| &trace.rules);
-    let steps = rules.flat_map(|rule| &rule.steps);
-    let calls = steps.flat_map(|step| &step.effects).flat_map(|effect| &effect.calls);
-    let mut made = BTreeMap::new();
-    for call in calls.filter(|call| is_creation(call)) {
-        let what = match call.path.split('?').next() {
-            Some("/Users") => "user",
-            Some("/Client") => "client",
-            Some("/Tickets") => "ticket",
-            _ => continue,
-        };
-        *made.entry(what).or_default() += 1;
-    }
-    made
+    let effects = rules.flat_map(|rule| &rule.steps).flat_map(|step| &step.effects);
+    let calls = effects.flat_map(|effect| effect.calls.iter().map(move |call| (call, &effect.effect)));
+    let creations = calls.filter(|(call, _)| is_creation(call));
+    creations
+        .filter_map(|(call, words)| {
+            let what = match call.path.split('?').next() {
+                Some("/Users") => "user",
+                Some("/Client") => "client",
+                Some("/Tickets") => "ticket",
+                _ => return None,
+            };
+            Some((what, words.clone()))
+        })
+        .collect()
 }
 
 fn is_creation(call: &Call) -> bool {
@@ -298,20 +303,20 @@ struct Found {
 impl Found {
     fn add(&mut self, told: Told) {
         self.looked_at += 1;
-        let made = counted(&told.made);
+        let made: Vec<String> = told.made.iter().map(|(_, words)| line(words)).collect();
         let columns = [
-            told.date.to_string(),
+            told.date.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             line(&told.from),
             line(&told.subject),
             told.outcome.clone(),
             line(&told.reason),
-            made,
+            made.join("; "),
         ];
         self.lines.push(format!("{}\n", columns.join("\t")));
         let reasons = self.outcomes.entry(told.outcome).or_default();
         *reasons.entry(line(&told.reason)).or_default() += 1;
-        for (what, count) in told.made {
-            *self.made.entry(what).or_default() += count;
+        for (what, _) in told.made {
+            *self.made.entry(what).or_default() += 1;
         }
     }
 
@@ -374,10 +379,7 @@ mod tests {
         Told {
             outcome: outcome.to_owned(),
             reason: reason.to_owned(),
-            made: Some(("user", users))
-                .filter(|(_, count)| *count > 0)
-                .into_iter()
-                .collect(),
+            made: vec![("user", "main: create the user Ann".to_owned()); users],
             date: Timestamp::UNIX_EPOCH,
             from: "ann@customer.example".to_owned(),
             subject: "a\tb\nc\u{1b}[2J".to_owned(),
@@ -406,7 +408,8 @@ mod tests {
     fn a_line_of_the_list_is_one_line_whatever_a_mail_holds() {
         let mut found = Found::default();
         found.add(told("completed", "", 1));
-        let expected = "1970-01-01T00:00:00Z\tann@customer.example\ta b c [2J\tcompleted\t\t1 user\n";
+        let expected =
+            "1970-01-01 00:00:00 UTC\tann@customer.example\ta b c [2J\tcompleted\t\tmain: create the user Ann\n";
         assert_eq!(found.lines, [expected]);
     }
 }
