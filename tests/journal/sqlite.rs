@@ -178,7 +178,7 @@ fn a_reader_says_that_there_is_no_journal_and_makes_none() {
     let folder = folder();
     check(
         look(folder.path()),
-        "there is no journal yet; the daemon makes it when it starts",
+        "there is no journal yet; the daemon makes it when it starts, in the state_dir of its configuration (--config says which one is read here)",
     );
     assert!(!folder.path().join("journal.db").exists());
     fs::write(folder.path().join("journal.db"), b"").unwrap();
