@@ -43,7 +43,13 @@ fn the_waits_double_up_to_the_longest_and_no_two_messages_keep_step() {
     }
     world.wait_until("all are deferred", |world| world.count_where("state = 'deferred'") == 4);
     let tried = "state = 'deferred' AND attempts >= 7";
-    world.time_goes_on_until(5, "seven attempts", |world| world.count_where(tried) == 4);
+    // The clock stands while one is worked on: a leap between a decision and its record would falsify the wait.
+    world.wait_until("seven attempts", |world| {
+        if world.count_where("state = 'claimed'") == 0 {
+            world.later(world.ahead() + 5);
+        }
+        world.count_where(tried) == 4
+    });
     daemon.stop();
     // A busy machine lets more of the time pass, and never less.
     for (wait, longest) in waits(&world).iter().zip([40.0, 80.0, 160.0, 320.0, 320.0, 320.0]) {
