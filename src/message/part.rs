@@ -3,6 +3,7 @@
 //! A nested message is one part and is not looked into, so depth can not grow that way.
 
 mod disguise;
+mod outline;
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
-//! A copy of a multipart body in which mail-parser finds the parts and nothing that harms it or leads it astray.
+//! A copy of a multipart body's outline, in which mail-parser finds the parts and nothing that harms it or leads it
+//! astray.
 //!
 //! The copy serves for the places of the parts alone; what is in them is read from the message itself. Every change is
 //! of one octet for one, so places stay, and is made everywhere, so that a boundary still equals its delimiter lines.
@@ -19,6 +20,8 @@ use std::{
 };
 
 use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders, PartType};
+
+use super::outline::Outline;
 
 /// How often multiparts are searched for a boundary, times octets: what is never found is sought to the end.
 const MAX_WORK: usize = 1 << 31;
@@ -46,9 +49,16 @@ pub struct Place {
 
 /// The places of all parts in order; none where there is no telling. `Err` names the bound that was passed.
 pub fn places(message: &[u8], content_type: &str, body: Range<usize>) -> Result<Vec<Place>, &'static str> {
+    let places = located(&Outline::of(&message[body.clone()]), content_type)?;
+    let from_start = |offset: usize| Some(body.start + offset);
+    Ok(places.into_iter().filter_map(|place| place.moved(from_start)).collect())
+}
+
+/// The places in the body whose outline it is.
+fn located(outline: &Outline, content_type: &str) -> Result<Vec<Place>, &'static str> {
     let header = format!("Content-Type: {content_type}\r\n\r\n");
     // The end lets a part that was cut within its header end there.
-    let mut copy = [header.as_bytes(), &message[body.clone()], b"\r\n\r\n"].concat();
+    let mut copy = [header.as_bytes(), &outline.octets, b"\r\n\r\n"].concat();
     disguise(&mut copy);
     within_bounds(&copy)?;
 
@@ -63,13 +73,16 @@ pub fn places(message: &[u8], content_type: &str, body: Range<usize>) -> Result<
     }
     found.close_multiparts(&copy)?;
 
-    // What was found beyond the message lies in the end that was added.
-    let moved_to = |offset: usize| Some((offset.checked_sub(header.len())? + body.start).min(body.end));
-    Ok(found
-        .places
-        .into_iter()
-        .filter_map(|place| place.moved(moved_to))
-        .collect())
+    let in_outline = |offset: usize| offset.checked_sub(header.len());
+    let in_body = |place: Place| {
+        let place = place.moved(in_outline)?;
+        Some(Place {
+            header: outline.begin(place.header.start)..outline.begin(place.header.end),
+            body: outline.begin(place.body.start)..outline.end(place.body.end),
+            ..place
+        })
+    };
+    Ok(found.places.into_iter().filter_map(in_body).collect())
 }
 
 impl Place {
@@ -279,5 +292,51 @@ fn line_end_before(octets: &[u8]) -> usize {
         [.., b'\r', b'\n'] => 2,
         [.., b'\n'] => 1,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECES: [&str; 22] = [
+        "--a",
+        "--b",
+        "--ab",
+        "--",
+        "-",
+        "\r\n",
+        "\n",
+        "\r\n\r\n",
+        "\n\n",
+        "\r",
+        " ",
+        "text",
+        "b",
+        "Content-Type: ",
+        "multipart/mixed; boundary=a",
+        "multipart/alternative; boundary=\"ab\"",
+        "message/rfc822",
+        "boundary=b",
+        "multipart/digest;",
+        "\r\n--b\r\n",
+        "\r\n--a--\r\n",
+        ": ",
+    ];
+
+    #[test]
+    fn the_outline_shows_every_part_where_the_whole_body_shows_it() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..20_000 {
+            let length = rng.usize(..40);
+            let body: String = (0..length).map(|_| PIECES[rng.usize(..PIECES.len())]).collect();
+            let places = |outline: Outline| {
+                let places = located(&outline, "multipart/mixed; boundary=b").unwrap();
+                let place = |place: Place| (place.header, place.body, place.in_digest);
+                places.into_iter().map(place).collect::<Vec<_>>()
+            };
+            let whole = places(Outline::whole(body.as_bytes()));
+            assert_eq!(places(Outline::of(body.as_bytes())), whole, "{body:?}");
+        }
     }
 }
