@@ -259,7 +259,7 @@ fn ended(n: usize, claim: Claim, is_stored: bool) -> Ended {
         reason: reason.into(),
         matched: vec![rule.clone()],
         rule,
-        trace: Arc::new(if is_stored { trace() } else { Value::Null }),
+        trace: if is_stored { trace() } else { Value::Null }.to_string().into(),
         calls: 2,
         bounce: None,
         notices: iter::once(notice).filter(|_| outcome == Outcome::Failed).collect(),
@@ -275,7 +275,7 @@ fn deferred(claim: Claim) -> Change {
         waits_for: Some("connection main".into()),
         waited: Duration::ZERO,
         run: json!({}),
-        trace: Arc::new(trace()),
+        trace: trace().to_string().into(),
         calls: 1,
         notices: Vec::new(),
     }

@@ -193,8 +193,8 @@ pub struct Ended {
     pub rule: String,
     /// The rules that matched the message, in earlier attempts of this run too; each once.
     pub matched: Vec<String>,
-    /// Everything `show` prints of the attempt. Shared: whoever may have to write it again keeps it.
-    pub trace: Arc<Value>,
+    /// Everything `show` prints of the attempt, as JSON. Shared: whoever may have to write it again keeps it.
+    pub trace: Arc<str>,
     /// How many requests to Halo it has cost.
     pub calls: usize,
     /// With outcome `Bounced`: the bounce. The message stays deferred until it was taken. Where a bounce of this
@@ -284,7 +284,7 @@ pub enum Change {
         /// All waits so far that count.
         waited: Duration,
         run: Value,
-        trace: Arc<Value>,
+        trace: Arc<str>,
         /// How many requests to Halo the attempt has cost.
         calls: usize,
         notices: Vec<Notice>,

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::thing::Thing;
@@ -40,10 +41,20 @@ pub struct Attempted<'a> {
 
 /// What is kept of the way that led there.
 struct Account {
-    trace: Arc<Value>,
+    /// As JSON.
+    trace: Arc<str>,
     calls: usize,
     /// The rules that matched, in earlier attempts too.
     matched: Vec<String>,
+}
+
+/// A trace with what it was made by.
+#[derive(Serialize)]
+struct Kept<'a> {
+    #[serde(flatten)]
+    trace: &'a Trace,
+    config: &'a str,
+    version: &'a str,
 }
 
 /// How a message waits for its next attempt.
@@ -125,11 +136,13 @@ impl Attempted<'_> {
     }
 
     fn account(&self, trace: &Trace, matched: Vec<String>) -> Account {
-        let mut value = serde_json::to_value(trace).expect("a trace is plain data");
-        value["config"] = Value::String(self.generation.digest.clone());
-        value["version"] = Value::String(env!("CARGO_PKG_VERSION").to_owned());
+        let kept = Kept {
+            trace,
+            config: &self.generation.digest,
+            version: env!("CARGO_PKG_VERSION"),
+        };
         Account {
-            trace: Arc::new(value),
+            trace: serde_json::to_string(&kept).expect("a trace is plain data").into(),
             calls: trace.counted(),
             matched,
         }

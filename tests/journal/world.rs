@@ -101,7 +101,7 @@ pub fn ended(outcome: Outcome, reason: &str) -> Ended {
         reason: reason.into(),
         rule: "Everyone".into(),
         matched: vec!["Everyone".into()],
-        trace: Arc::new(json!({ "steps": [] })),
+        trace: json!({ "steps": [] }).to_string().into(),
         calls: 3,
         bounce: None,
         notices: Vec::new(),
@@ -216,7 +216,7 @@ impl World {
             waits_for: None,
             waited: Duration::from_secs(5),
             run: json!({ "step": 2 }),
-            trace: Arc::new(json!({ "tried": true })),
+            trace: json!({ "tried": true }).to_string().into(),
             calls: 2,
             notices: Vec::new(),
         })

@@ -1,6 +1,6 @@
 //! What is large in a change is compressed before the writer sees it, so that the writer only inserts.
 
-use std::{cell::RefCell, sync::Arc};
+use std::cell::RefCell;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -63,9 +63,9 @@ fn packed(mut change: Change) -> Packed {
                 .map(compress)
                 .collect();
         }
-        Change::Deferred { trace: value, .. } => trace = pack_value(value),
+        Change::Deferred { trace: text, .. } => trace = compress(text.as_bytes()),
         Change::Ended { ended, .. } => {
-            trace = pack_value(&mut ended.trace);
+            trace = compress(ended.trace.as_bytes());
             if let Some((bounce, _)) = &mut ended.bounce {
                 letter = pack_letter(bounce);
             }
@@ -80,10 +80,6 @@ fn packed(mut change: Change) -> Packed {
         trace,
         letter,
     }
-}
-
-fn pack_value(value: &mut Arc<Value>) -> Vec<u8> {
-    compress(std::mem::take(value).to_string().as_bytes())
 }
 
 fn pack_letter(letter: &mut Letter) -> Vec<u8> {
@@ -154,7 +150,7 @@ mod tests {
         assert!(unpack_chunks(&[vec![1, 2, 3]]).is_err());
         assert_eq!(unpack_value(None).unwrap(), Value::Null);
         assert_eq!(
-            unpack_value(Some(&pack_value(&mut Arc::new(Value::from("a"))))).unwrap(),
+            unpack_value(Some(&compress(b"\"a\""))).unwrap(),
             Value::from("a")
         );
     }

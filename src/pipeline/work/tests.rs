@@ -112,7 +112,7 @@ async fn earlier_deferrals_for_other_reasons_do_not_count_as_panics() {
             waits_for: None,
             waited: Duration::ZERO,
             run: serde_json::Value::Null,
-            trace: Arc::default(),
+            trace: "null".into(),
             calls: 0,
             notices: Vec::new(),
         };
@@ -202,7 +202,7 @@ async fn a_connection_that_answers_again_wakes_what_waits_for_it_alone() {
         waits_for: Some("connection main".to_owned()),
         waited: Duration::ZERO,
         run: serde_json::Value::Null,
-        trace: Arc::default(),
+        trace: "null".into(),
         calls: 0,
         notices: Vec::new(),
     };
