@@ -1,4 +1,4 @@
-//! What each pure part costs of one message, in time and in allocations: reading it, its context, rendering, conditions,
+//! What each pure part costs of one message, in processor time and in allocations: reading it, its context, rendering, conditions,
 //! a hundred rules; for messages of several kinds.
 //!
 //! `cargo bench --features test-hooks --bench parts -- [FILTER]`: criterion says more of each, and at the end there is one
@@ -8,6 +8,7 @@
 
 mod mail;
 mod part;
+mod processor;
 mod rules;
 mod table;
 
@@ -17,6 +18,7 @@ use criterion::Criterion;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use part::Subject;
+use processor::Processor;
 use table::Table;
 
 /// It counts while times are taken, too: some ten nanoseconds of each allocation are its own.
@@ -26,6 +28,7 @@ static COUNTING: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn main() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parts");
     let mut criterion = Criterion::default()
+        .with_measurement(Processor)
         .output_directory(&folder)
         .sample_size(50)
         .warm_up_time(Duration::from_millis(300))
