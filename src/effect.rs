@@ -86,10 +86,10 @@ pub struct Ensured<T> {
 }
 
 /// A message that encloses nothing.
-#[cfg(test)]
+#[cfg(any(test, feature = "test-hooks"))]
 pub(crate) struct Bare;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-hooks"))]
 impl Enclosed for Bare {
     fn octets(&self, _: usize) -> Option<Vec<u8>> {
         None

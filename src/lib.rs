@@ -104,3 +104,8 @@ pub mod cli;
 #[cfg(feature = "test-hooks")]
 #[doc(hidden)]
 pub mod fuzz;
+
+// What a benchmark of the parts calls.
+#[cfg(feature = "test-hooks")]
+#[doc(hidden)]
+pub mod bench;

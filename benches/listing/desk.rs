@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -58,22 +58,14 @@ pub struct Desk {
 impl Desk {
     /// Takes the journal of that size which is there, or fills one.
     pub fn with(messages: usize) -> Desk {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("listing-{messages}"));
-        let (config, whole) = (folder.join("halo-intake.toml"), folder.join("whole"));
-        let state = folder.join("state");
-        fs::create_dir_all(&state).unwrap();
+        let state = fill::journal(messages);
+        let config = state.with_file_name("halo-intake.toml");
         let mailboxes: String = fill::mailboxes()
             .map(|name| {
                 format!("[mailbox.{name}]\ntype = \"maildir\"\npath = \"/nowhere/{name}\"\nbacklog = \"skip\"\n")
             })
             .collect();
         fs::write(&config, format!("state_dir = {state:?}\n{mailboxes}{RULES}")).unwrap();
-        if !whole.exists() {
-            fill::fill(&state, messages);
-            fs::write(&whole, "").unwrap();
-        }
-        // The owner brings it up to date, where the program is newer than the journal.
-        fill::open(&state);
         Desk { messages, config }
     }
 

@@ -1,12 +1,12 @@
 //! Messages as a year brings them, written through the journal's own door.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     iter,
     ops::RangeInclusive,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use halo_intake::{
@@ -52,8 +52,22 @@ pub fn open(state: &Path) -> Sqlite {
     Sqlite::open(state, Clock::system(), true).unwrap()
 }
 
+/// The folder with a journal of that size: the one that is there, or one that is filled.
+pub fn journal(messages: usize) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("listing-{messages}"));
+    let (state, whole) = (folder.join("state"), folder.join("whole"));
+    fs::create_dir_all(&state).unwrap();
+    if !whole.exists() {
+        fill(&state, messages);
+        fs::write(&whole, "").unwrap();
+    }
+    // The owner brings it up to date, where the program is newer than the journal.
+    open(&state);
+    state
+}
+
 /// Fills an empty journal: the oldest, copies of them, and the newest.
-pub fn fill(state: &Path, messages: usize) {
+fn fill(state: &Path, messages: usize) {
     assert!(messages >= 2 * WRITTEN, "at least {}", 2 * WRITTEN);
     write_all(state, 1..=WRITTEN, messages);
     let newest = messages - WRITTEN;
@@ -68,7 +82,6 @@ fn write_all(state: &Path, numbers: RangeInclusive<usize>, messages: usize) {
         .build()
         .unwrap();
     let journal = Arc::new(open(state));
-    let began = Instant::now();
     for some in numbers.collect::<Vec<_>>().chunks(TOGETHER) {
         let written = some.iter().map(|&n| {
             let journal = journal.clone();
@@ -78,11 +91,6 @@ fn write_all(state: &Path, numbers: RangeInclusive<usize>, messages: usize) {
             runtime.block_on(one).unwrap();
         }
     }
-    let each = 1e6 * began.elapsed().as_secs_f64() / f64::from(u32::try_from(WRITTEN).unwrap());
-    println!(
-        "a message received, ended and settled: {each:.0} µs, {WRITTEN} in {} commits",
-        journal.commits()
-    );
 }
 
 /// Copies what is there until there are so many; each is a message of its own.
@@ -148,14 +156,7 @@ fn spread(state: &Path, messages: usize) {
 
 async fn write(journal: &Sqlite, n: usize, messages: usize) {
     let is_stored = n + WRITTEN > messages;
-    let claim = match journal
-        .write(Change::Received(Box::new(received(n, is_stored))))
-        .await
-        .unwrap()
-    {
-        Receipt::New(_, Some(claim)) => claim,
-        other => panic!("message {n}: {other:?}"),
-    };
+    let claim = receive(journal, n, is_stored).await;
     if n + OPEN > messages {
         let change = if n.is_multiple_of(2) {
             Change::Released { claim }
@@ -163,14 +164,28 @@ async fn write(journal: &Sqlite, n: usize, messages: usize) {
             deferred(claim)
         };
         journal.write(change).await.unwrap();
-        return;
+    } else {
+        end(journal, n, claim, 1, is_stored).await;
     }
+}
+
+/// A message comes and is in hand.
+pub async fn receive(journal: &Sqlite, n: usize, is_stored: bool) -> Claim {
+    let received = Change::Received(Box::new(received(n, is_stored)));
+    match journal.write(received).await.unwrap() {
+        Receipt::New(_, Some(claim)) => claim,
+        other => panic!("message {n}: {other:?}"),
+    }
+}
+
+/// A message in hand ends with that attempt and is settled.
+pub async fn end(journal: &Sqlite, n: usize, claim: Claim, attempts: u32, is_stored: bool) {
     let ended = Box::new(ended(n, claim, is_stored));
     journal.write(Change::Ended { claim, ended }).await.unwrap();
     let (entry, settled) = (claim.entry, Settled::leaving("moved to Processed"));
     let settled = Change::Settled {
         entry,
-        attempts: 1,
+        attempts,
         settled,
     };
     journal.write(settled).await.unwrap();
