@@ -5,7 +5,7 @@ usage: cargo bench --bench throughput -- [PART[=N,N,...]]... [rounds=N] [full]
 parts, each with its numbers of messages:
   disk    every program, mail and what they keep on a disk
   memory  every program, all of it on a tmpfs
-  line    halo-intake, mbsync and the bare client over a slow line
+  line    all but getmail6, over a slow line
   halo    halo-intake with a Halo that takes 50 ms for every answer
   idle    halo-intake at rest
   peak    halo-intake's largest size with messages up to 1 MiB, and with larger ones

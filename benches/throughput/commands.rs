@@ -128,6 +128,15 @@ pub fn mbsync(place: &Place, fsync: bool) -> Command {
     command
 }
 
+/// getmail6 misses the end of a child that is quicker than itself, and waits for it in vain. Loaded by Python before it.
+const GETMAIL_MENDED: &str = "
+import os
+from getmailcore.baseclasses import ForkingBase
+
+ForkingBase._child_handler = lambda *_: None
+ForkingBase._wait_for_child = lambda self, pid: os.WEXITSTATUS(os.waitpid(pid, 0)[1])
+";
+
 /// `getmail` as it copies the mailbox into a Maildir, which it wants to be there; it does not deliver as root.
 pub fn getmail(place: &Place) -> Command {
     let near = place.folder.join("Maildir/INBOX");
@@ -144,11 +153,13 @@ pub fn getmail(place: &Place) -> Command {
         near = near.display(),
     );
     fs::write(place.folder.join("getmailrc"), text).expect("our own folder");
+    fs::write(place.folder.join("sitecustomize.py"), GETMAIL_MENDED).expect("our own folder");
     let mut command = quiet(place, "getmail");
     hand_over(&place.folder);
     command
         .uid(NOBODY)
         .gid(NOBODY)
+        .env("PYTHONPATH", &place.folder)
         .arg("--rcfile=getmailrc")
         .arg("--getmaildir")
         .arg(&place.folder);

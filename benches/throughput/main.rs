@@ -67,7 +67,8 @@ fn measure_all(asked: &Arguments) -> Result<(), String> {
         println!("on a disk, in {}", root.display());
         let desk = Desk::new(&root);
         rows.extend(races("disk", &Program::ALL, asked, &desk, desk.port()));
-        let line = [Program::HaloIntake, Program::Mbsync, Program::BareClient];
+        let mut line = Program::ALL.to_vec();
+        line.retain(|program| !program.is_slow());
         rows.extend(races("line", &line, asked, &desk, line::to(desk.port())));
         floods(asked, &desk, &mut bars);
         if !asked.sizes("idle").is_empty() {
