@@ -102,6 +102,6 @@ fn print_outcomes(ran: &Ran) {
         ran.measured.wall.as_secs_f64(),
         ran.measured.status,
         ran.measured.cpu_seconds,
-        ran.measured.peak_kib as f64 / 1024.0
+        ran.measured.peak_mebibytes()
     );
 }

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    desk::{self, Desk},
-    process,
-};
+use crate::{commands, desk::Desk, process};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// What only the start needed is given back by then.
@@ -21,13 +18,13 @@ pub struct Idle {
 }
 
 /// Starts the daemon as systemd does, waits until it says READY=1, looks at it at rest, and stops it.
-pub fn measure(desk: &Desk, run: usize) -> Idle {
-    let place = desk.empty_place(run, desk::user(run));
+pub fn measure(desk: &Desk) -> Idle {
+    let place = desk.empty_place(desk.port());
     let folder = tempfile::tempdir().expect("a folder of our own");
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket in our own folder");
     socket.set_read_timeout(Some(READY_WITHIN)).expect("a time");
-    let mut command = desk.halo_intake(&place, &["run"]);
+    let mut command = commands::halo_intake(&place, &["run"]);
     let began = Instant::now();
     let mut child = command.env("NOTIFY_SOCKET", &path).spawn().expect("our own program");
     let mut words = [0; 4096];
@@ -53,4 +50,15 @@ pub fn measure(desk: &Desk, run: usize) -> Idle {
     child.wait().expect("our own child");
     desk.leave(place);
     idle
+}
+
+impl Idle {
+    pub fn print(&self) {
+        println!(
+            "  halo-intake run, one empty mailbox: ready after {:.2} s, {:.1} MiB resident then, {:.1} MiB at its peak",
+            self.ready_after.as_secs_f64(),
+            self.resident_mib,
+            self.peak_mib
+        );
+    }
 }

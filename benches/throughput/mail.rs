@@ -2,12 +2,10 @@
 
 use fastrand::Rng;
 
-/// Half of all messages are smaller.
-const MEDIAN: f64 = 15.0 * 1024.0;
-/// Of the sizes' logarithms: the mean is about 46 KB, one in a thousand has more than 1.5 MB.
+/// Of the sizes' logarithms. In real life the mean is about 46 KB, one message in a thousand has more than 1.5 MB.
 const SPREAD: f64 = 1.5;
 const SMALLEST: usize = 1_500;
-const LARGEST: usize = 8 << 20;
+const MEBIBYTE: usize = 1 << 20;
 /// Below this a message is text alone; above the next one it has an attachment.
 const TEXT_ALONE: usize = 6 << 10;
 const WITH_ATTACHMENT: usize = 32 << 10;
@@ -16,8 +14,11 @@ const REPLY_IN: usize = 5;
 
 /// Senders that Halo has as users.
 pub const KNOWN: usize = 300;
-/// Senders that it has not.
-pub const UNKNOWN: usize = 100;
+/// Senders that it has not, where the same ones write again and again.
+const UNKNOWN: usize = 100;
+
+/// What the addresses of those whom Halo does not know begin with.
+pub const STRANGER: &str = "visitor";
 
 const WORDS: [&str; 40] = [
     "printer",
@@ -62,58 +63,121 @@ const WORDS: [&str; 40] = [
     "it",
 ];
 
+/// What a mailbox is filled with.
+#[derive(Clone, Copy)]
+pub struct Post {
+    pub messages: usize,
+    /// Half of all messages are smaller.
+    median: f64,
+    largest: usize,
+    /// So large are those in the middle of the mailbox.
+    giants: &'static [usize],
+    /// Three of ten messages are from somebody who never wrote before; else a fifth of them, from the same few.
+    is_flood: bool,
+}
+
+pub struct Message {
+    pub author: String,
+    pub octets: Vec<u8>,
+}
+
+impl Post {
+    pub fn of_real_life(messages: usize) -> Post {
+        Post {
+            messages,
+            median: 15.0 * 1024.0,
+            largest: 8 * MEBIBYTE,
+            giants: &[],
+            is_flood: false,
+        }
+    }
+
+    pub fn below_a_mebibyte(messages: usize) -> Post {
+        let largest = MEBIBYTE;
+        Post {
+            largest,
+            ..Post::of_real_life(messages)
+        }
+    }
+
+    /// One message of 30 MiB and some of 8 MiB among the others.
+    pub fn with_giants(messages: usize) -> Post {
+        let giants = const { &[8 * MEBIBYTE, 8 * MEBIBYTE, 30 * MEBIBYTE, 8 * MEBIBYTE, 8 * MEBIBYTE] };
+        Post {
+            giants,
+            ..Post::below_a_mebibyte(messages)
+        }
+    }
+
+    pub fn flood(messages: usize) -> Post {
+        Post {
+            median: 3.0 * 1024.0,
+            largest: TEXT_ALONE,
+            is_flood: true,
+            ..Post::of_real_life(messages)
+        }
+    }
+
+    /// The message with this number.
+    pub fn message(&self, number: usize) -> Message {
+        let mut rng = Rng::with_seed(0x6d61_696c ^ u64::try_from(number).unwrap());
+        let size = self.size(&mut rng, number);
+        let author = self.author(&mut rng, number);
+        let octets = message(&mut rng, number, &author, size);
+        Message { author, octets }
+    }
+
+    /// Log-normal: the normal part by Box and Muller.
+    fn size(&self, rng: &mut Rng, number: usize) -> usize {
+        let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos();
+        let octets = (self.median * (SPREAD * normal).exp()).round();
+        // Exact as text: the lints know no other way from a float to a whole number.
+        let octets: usize = format!("{octets:.0}").parse().unwrap_or(self.largest);
+        let giant = number.checked_sub(self.messages / 2).and_then(|at| self.giants.get(at));
+        giant.copied().unwrap_or(octets.clamp(SMALLEST, self.largest))
+    }
+
+    fn author(&self, rng: &mut Rng, number: usize) -> String {
+        match rng.usize(..KNOWN + UNKNOWN) {
+            _ if self.is_flood && number % 10 < 3 => unknown(number),
+            someone if self.is_flood || someone < KNOWN => known(someone % KNOWN),
+            someone => unknown(someone - KNOWN),
+        }
+    }
+}
+
 /// The address of a known sender.
 pub fn known(number: usize) -> String {
     format!("person{number}@acme.example")
 }
 
 /// The address of somebody whom Halo does not know.
-pub fn unknown(number: usize) -> String {
-    format!("visitor{number}@stranger{}.example", number % 20)
+fn unknown(number: usize) -> String {
+    format!("{STRANGER}{number}@stranger{}.example", number / 5)
 }
 
-/// The message with this number.
-pub fn message(number: usize) -> Vec<u8> {
-    let mut rng = Rng::with_seed(0x6d61_696c ^ u64::try_from(number).unwrap());
-    let size = size(&mut rng);
-    let author = author(&mut rng);
-    let mut mail = header(&mut rng, number, &author);
+fn message(rng: &mut Rng, number: usize, author: &str, size: usize) -> Vec<u8> {
+    let mut mail = header(rng, number, author);
     let boundary = format!("=_part_{number:08x}");
     if size < TEXT_ALONE {
         mail.push_str("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n");
-        text(&mut rng, size.saturating_sub(mail.len()), &mut mail);
+        text(rng, size.saturating_sub(mail.len()), &mut mail);
     } else if size < WITH_ATTACHMENT {
         let rest = size.saturating_sub(mail.len());
-        alternative(&mut rng, rest, &boundary, &mut mail);
+        alternative(rng, rest, &boundary, &mut mail);
     } else {
         mail.push_str(&format!(
             "Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n"
         ));
-        alternative(&mut rng, WITH_ATTACHMENT / 2, &format!("{boundary}_alt"), &mut mail);
+        alternative(rng, WITH_ATTACHMENT / 2, &format!("{boundary}_alt"), &mut mail);
         mail.push_str(&format!(
             "\r\n--{boundary}\r\nContent-Type: image/jpeg; name=\"photo{number}.jpg\"\r\nContent-Transfer-Encoding: base64\r\n\
              Content-Disposition: attachment; filename=\"photo{number}.jpg\"\r\n\r\n"
         ));
-        base64(&mut rng, size.saturating_sub(mail.len()), &mut mail);
+        base64(rng, size.saturating_sub(mail.len()), &mut mail);
         mail.push_str(&format!("\r\n--{boundary}--\r\n"));
     }
     mail.into_bytes()
-}
-
-/// Log-normal: the normal part by Box and Muller.
-fn size(rng: &mut Rng) -> usize {
-    let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos();
-    let octets = (MEDIAN * (SPREAD * normal).exp()).round();
-    // Exact as text: the lints know no other way from a float to a whole number.
-    let octets: usize = format!("{octets:.0}").parse().unwrap_or(LARGEST);
-    octets.clamp(SMALLEST, LARGEST)
-}
-
-fn author(rng: &mut Rng) -> String {
-    match rng.usize(..KNOWN + UNKNOWN) {
-        number if number < KNOWN => known(number),
-        number => unknown(number - KNOWN),
-    }
 }
 
 fn id(number: usize) -> String {

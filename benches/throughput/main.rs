@@ -1,8 +1,10 @@
-//! Throughput and peak memory beside `mbsync`: both take the same mailbox from the same Dovecot over TLS.
+//! Throughput and memory beside `mbsync`, getmail6 and a client that keeps nothing: all take the same mailbox from the
+//! same Dovecot over TLS, in rounds that alternate, and at the end stands what it shall be beside what it is.
 //!
-//! `cargo bench --bench throughput -- [N] [ROUNDS]`; 1,000 messages and 2 rounds when left out.
+//! `cargo bench --bench throughput` measures everything in some minutes; `-- disk=1000,50000 halo rounds=5` these parts,
+//! sizes and rounds, and `-- full` everything in full sizes ([`arguments::USAGE`]).
 //!
-//! halo-intake does more than mbsync: it keeps every message in its journal, runs it through three rules, asks the
+//! halo-intake does more than the others: it keeps every message in its journal, runs it through three rules, asks the
 //! emulated Halo (which runs in this process and shares the processor), makes users, and moves the messages.
 
 #![allow(clippy::unwrap_used)] // where it can not measure, it stops
@@ -10,149 +12,130 @@
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
 
+mod arguments;
+mod bare;
+mod bars;
+mod check;
+mod commands;
 mod desk;
+mod flood;
 mod idle;
+mod line;
 mod mail;
 mod measure;
 mod process;
+mod program;
+mod race;
+mod room;
 
-use desk::{Desk, Place};
-use measure::Measured;
+use arguments::Arguments;
+use bars::Bars;
+use desk::{Desk, Mailbox};
+use mail::Post;
+use program::Program;
+use race::Row;
 
-/// Who takes the mail.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Program {
-    HaloIntake,
-    /// As it is installed: every message is forced to the disk.
-    Mbsync,
-    /// It leaves that to the system.
-    MbsyncWithoutFsync,
-}
-
-const PROGRAMS: [Program; 3] = [Program::HaloIntake, Program::Mbsync, Program::MbsyncWithoutFsync];
-
-impl Program {
-    fn name(self) -> &'static str {
-        match self {
-            Program::HaloIntake => "halo-intake run --once",
-            Program::Mbsync => "mbsync",
-            Program::MbsyncWithoutFsync => "mbsync, FSync no",
-        }
-    }
-
-    /// Takes the mail of a new place, and makes sure that all of it was taken.
-    fn run(self, desk: &Desk, run: usize) -> Measured {
-        let place = desk.place(run);
-        let measured = measure::measure(&mut match self {
-            Program::HaloIntake => desk.halo_intake(&place, &["run", "--once"]),
-            Program::Mbsync => desk.mbsync(&place, true),
-            Program::MbsyncWithoutFsync => desk.mbsync(&place, false),
-        });
-        self.check(desk, &place, &measured);
-        desk.leave(place);
-        measured
-    }
-
-    fn check(self, desk: &Desk, place: &Place, measured: &Measured) {
-        let ended = measured.status;
-        assert!(
-            ended.success(),
-            "{} ended with {ended}: {}",
-            self.name(),
-            desk.words(place)
-        );
-        match self {
-            Program::HaloIntake => desk.check_halo_intake(place),
-            Program::Mbsync | Program::MbsyncWithoutFsync => desk.check_mbsync(place),
-        }
-    }
-}
+/// Messages a second while Halo takes its time and many senders are unknown.
+const FLOOD: f64 = 1_000.0;
+/// In mebibytes: at rest, and with messages of at most a mebibyte; larger ones may take twice the largest beside.
+const IDLE: f64 = 20.0;
+const PEAK: f64 = 64.0;
+/// More messages than that a slow program takes only where everything is asked for.
+const ENOUGH: usize = 1_000;
+const MEBIBYTE: f64 = 1_048_576.0;
 
 fn main() {
-    // Cargo adds --bench.
-    let mut numbers = std::env::args()
-        .skip(1)
-        .filter_map(|argument| argument.parse::<usize>().ok());
-    let messages = numbers.next().unwrap_or(1_000);
-    let rounds = numbers.next().unwrap_or(2).max(1);
-    let runs = rounds * PROGRAMS.len();
-    let desk = Desk::new(messages, runs + 1);
-    let megabytes = desk.octets() as f64 / 1e6;
-    println!("{messages} messages, {megabytes:.1} MB, {rounds} rounds");
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if(|word| word == bare::WORD).is_some() {
+        return bare::run(words);
+    }
+    if let Err(text) = Arguments::read(words).and_then(|asked| measure_all(&asked)) {
+        eprintln!("{text}");
+        std::process::exit(2);
+    }
+}
 
-    let mut measured: [Vec<Measured>; 3] = [Vec::new(), Vec::new(), Vec::new()];
-    for round in 0..rounds {
-        for turn in 0..PROGRAMS.len() {
-            // Each round begins with another one, so that nobody always comes after the same.
-            let at = (turn + round) % PROGRAMS.len();
-            let run = PROGRAMS[at].run(&desk, round * PROGRAMS.len() + turn);
-            println!(
-                "  round {}: {:24} {:8.2} s, {:6.2} s CPU, {:6.1} MiB",
-                round + 1,
-                PROGRAMS[at].name(),
-                run.wall.as_secs_f64(),
-                run.cpu_seconds,
-                mebibytes(&run)
-            );
-            measured[at].push(run);
+fn measure_all(asked: &Arguments) -> Result<(), String> {
+    let (mut rows, mut bars) = (Vec::new(), Bars::default());
+    let most = |parts: &[&str]| parts.iter().flat_map(|part| asked.sizes(part)).max();
+    // Looked at before anything takes its time.
+    let memory = most(&["memory"]).map(room::in_memory).transpose()?;
+    let disk = most(&["disk", "line", "halo", "idle", "peak"])
+        .map(room::on_disk)
+        .transpose()?;
+    if let Some(root) = disk {
+        println!("on a disk, in {}", root.display());
+        let desk = Desk::new(&root);
+        rows.extend(races("disk", &Program::ALL, asked, &desk, desk.port()));
+        let mut line = Program::ALL.to_vec();
+        line.retain(|program| !program.is_slow());
+        rows.extend(races("line", &line, asked, &desk, line::to(desk.port())));
+        floods(asked, &desk, &mut bars);
+        if !asked.sizes("idle").is_empty() {
+            let idle = idle::measure(&desk);
+            idle.print();
+            bars.at_most(IDLE, idle.resident_mib, "idle with one mailbox:", "MiB");
         }
+        peaks(asked, &desk, &mut bars);
     }
-    print_table(messages, megabytes, &measured);
-    let idle = idle::measure(&desk, runs);
+    if let Some(root) = memory {
+        println!("in memory, in {}", root.display());
+        let desk = Desk::new(&root);
+        rows.extend(races("memory", &Program::ALL, asked, &desk, desk.port()));
+    }
+    if !rows.is_empty() {
+        race::print_table(&rows);
+    }
+    bars.races(&rows);
+    bars.print();
+    Ok(())
+}
+
+fn races(part: &'static str, programs: &[Program], asked: &Arguments, desk: &Desk, port: u16) -> Vec<Row> {
+    let race = |messages| {
+        let mailbox = desk.fill(&Post::of_real_life(messages));
+        let takes_part = |program: &Program| !program.is_slow() || asked.is_full || messages <= ENOUGH;
+        let programs: Vec<Program> = programs.iter().copied().filter(takes_part).collect();
+        race::race(part, &programs, asked.rounds, desk, &mailbox, port)
+    };
+    asked.sizes(part).into_iter().flat_map(race).collect()
+}
+
+fn floods(asked: &Arguments, desk: &Desk, bars: &mut Bars) {
+    for messages in asked.sizes("halo") {
+        let mailbox = desk.fill(&Post::flood(messages));
+        let flood = || {
+            let flood = flood::measure(desk, &mailbox);
+            flood.print();
+            flood.messages_a_second()
+        };
+        let speed = race::median((0..asked.rounds).map(|_| flood()).collect());
+        let before = format!("a Halo of 50 ms, {messages} messages:");
+        bars.at_least(FLOOD, speed, &before, "messages a second until the last user is there");
+    }
+}
+
+fn peaks(asked: &Arguments, desk: &Desk, bars: &mut Bars) {
+    for messages in asked.sizes("peak") {
+        let small = desk.fill(&Post::below_a_mebibyte(messages));
+        let before = format!("peak with {messages} messages up to 1 MiB:");
+        bars.at_most(PEAK, peak(desk, &small, asked.rounds), &before, "MiB");
+        let large = desk.fill(&Post::with_giants(messages));
+        let largest = large.largest as f64 / MEBIBYTE;
+        let before = format!("peak with {messages} messages up to {largest:.0} MiB:");
+        let bar = PEAK + 2.0 * largest;
+        bars.at_most(bar, peak(desk, &large, asked.rounds), &before, "MiB");
+    }
+}
+
+/// The largest of all rounds.
+fn peak(desk: &Desk, mailbox: &Mailbox, rounds: usize) -> f64 {
+    let peaks = (0..rounds).map(|_| Program::HaloIntake.take(desk, mailbox, desk.port()).peak_mebibytes());
+    let peak = peaks.fold(0.0, f64::max);
+    let largest = mailbox.largest as f64 / MEBIBYTE;
     println!(
-        "\nhalo-intake run, one empty mailbox: ready after {:.2} s, {:.1} MiB resident then, {:.1} MiB at its peak",
-        idle.ready_after.as_secs_f64(),
-        idle.resident_mib,
-        idle.peak_mib
+        "  peak, {} messages, the largest {largest:.1} MiB: {peak:.1} MiB",
+        mailbox.messages
     );
-}
-
-fn print_table(messages: usize, megabytes: f64, measured: &[Vec<Measured>; 3]) {
-    println!(
-        "\n{:24} {:>8} {:>11} {:>8} {:>8} {:>10} {:>12}",
-        "program", "N", "messages/s", "MB/s", "CPU s", "peak MiB", "ms/message"
-    );
-    for (program, runs) in PROGRAMS.iter().zip(measured) {
-        let seconds = median(runs, seconds);
-        println!(
-            "{:24} {messages:>8} {:>11.1} {:>8.2} {:>8.2} {:>10.1} {:>12.3}",
-            program.name(),
-            messages as f64 / seconds,
-            megabytes / seconds,
-            median(runs, |run| run.cpu_seconds),
-            median(runs, mebibytes),
-            1e3 * seconds / messages as f64
-        );
-    }
-    for (program, runs) in PROGRAMS.iter().zip(measured).skip(1) {
-        println!(
-            "halo-intake is {:.2} times as fast as {}, with {:.2} times its memory",
-            median(runs, seconds) / median(&measured[0], seconds),
-            program.name(),
-            median(&measured[0], mebibytes) / median(runs, mebibytes)
-        );
-    }
-    println!(
-        "Medians of the rounds, each run on a mailbox of its own; wall clock from start to exit, processor time and peak\n\
-         resident size (VmHWM) of the one process by /proc; Dovecot, the emulated Halo and both programs share this machine."
-    );
-}
-
-fn seconds(run: &Measured) -> f64 {
-    run.wall.as_secs_f64()
-}
-
-fn mebibytes(run: &Measured) -> f64 {
-    run.peak_kib as f64 / 1024.0
-}
-
-fn median(runs: &[Measured], of: impl Fn(&Measured) -> f64) -> f64 {
-    let mut values: Vec<f64> = runs.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        f64::midpoint(values[middle - 1], values[middle])
-    }
+    peak
 }

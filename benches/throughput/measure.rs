@@ -20,6 +20,12 @@ pub struct Measured {
     pub peak_kib: u64,
 }
 
+impl Measured {
+    pub fn peak_mebibytes(&self) -> f64 {
+        self.peak_kib as f64 / 1024.0
+    }
+}
+
 /// Runs it to its end.
 pub fn measure(command: &mut Command) -> Measured {
     let began = Instant::now();

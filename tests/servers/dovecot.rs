@@ -23,6 +23,8 @@ pub const PASSWORD: &str = "geheim";
 
 /// What differs from one server to another.
 pub struct Options {
+    /// Where the server's folder is made, mail and all.
+    pub root: PathBuf,
     /// Replaces the list that is advertised after the sign-in.
     pub capability: Option<&'static str>,
     /// Whom the certificate is for.
@@ -46,6 +48,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            root: PathBuf::from("/tmp"),
             capability: None,
             names: &["localhost", "127.0.0.1"],
             expired: false,
@@ -92,8 +95,8 @@ impl Dovecot {
         // A unix socket's path has 107 octets at most, and Dovecot's processes must be able to enter.
         let folder = tempfile::Builder::new()
             .prefix("dc-")
-            .tempdir_in("/tmp")
-            .expect("a folder in /tmp");
+            .tempdir_in(&options.root)
+            .expect("a folder for the server");
         let path = folder.path().to_owned();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own folder");
         fs::create_dir(path.join("mail")).expect("a new folder");
