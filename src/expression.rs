@@ -205,12 +205,12 @@ pub struct Condition {
 /// A condition's evaluation, as the run decides by it and `explain` prints it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Evaluated {
-    /// This part's text as it was written.
-    pub text: String,
+    /// This part's text as it was written. Shared with the condition: a hundred rules are asked for each message.
+    pub text: Arc<str>,
     /// Whether it holds. An empty text, 0, an empty list and what is nothing are false.
     pub truth: bool,
     /// For a leaf that reads names: each with its value, cut short (`email.subject` = `"Printer"`).
-    pub values: Vec<(String, Value)>,
+    pub values: Vec<(Arc<str>, Value)>,
     /// Empty for a leaf; `and`, `or`, `not` have their parts here.
     pub parts: Vec<Evaluated>,
     /// False for a part that was not reached: those before it had decided.
@@ -242,6 +242,11 @@ impl Condition {
     /// Whether it holds, and by which values.
     pub fn evaluate(&self, scope: &Scope) -> Result<Evaluated, RenderError> {
         self.whole.evaluate(scope)
+    }
+
+    /// Whether it reads anything under this root name.
+    pub fn reads(&self, root: &str) -> bool {
+        self.whole.reads(root)
     }
 }
 

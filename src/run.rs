@@ -270,8 +270,11 @@ impl<'s> Interpreter<'s, '_, '_> {
             .mailboxes
             .as_ref()
             .is_none_or(|names| names.contains(self.setting.mailbox));
-        self.set_meta(&rule.name);
         let when = rule.when.as_ref().filter(|_| mailbox_matches);
+        // A hundred rules are asked for each message, and `meta.rule` is another one in each.
+        if when.is_some_and(|when| when.reads("meta")) {
+            self.set_meta(&rule.name);
+        }
         let condition = match when.map(|when| when.evaluate(&self.scope)).transpose() {
             Ok(condition) => condition,
             Err(error) => {
@@ -290,8 +293,8 @@ impl<'s> Interpreter<'s, '_, '_> {
     }
 
     async fn rule(&mut self, rule: &'s Rule, resuming: bool) -> Flow {
+        self.set_meta(&rule.name);
         if resuming {
-            self.set_meta(&rule.name);
             self.trace.resume(rule);
         }
         self.show_stored();

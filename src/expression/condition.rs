@@ -9,9 +9,9 @@ use super::{
     Evaluated, ExpressionFault, RenderError, Scope,
     budget::Patterns,
     emit,
-    engine::Program,
+    engine::{Program, Stopped},
     failed,
-    syntax::{Expr, Node, Op},
+    syntax::{Expr, Literal, Node, Op},
 };
 
 /// Characters of a value that are shown.
@@ -20,7 +20,7 @@ const SHOWN: usize = 200;
 /// A part of a condition.
 #[derive(Debug)]
 pub struct Part {
-    text: String,
+    text: Arc<str>,
     kind: Kind,
 }
 
@@ -30,16 +30,33 @@ enum Kind {
     Any(Vec<Part>),
     Not(Box<Part>),
     Leaf {
-        program: Program,
+        leaf: Leaf,
         /// Each name it reads: as it is written, and its steps.
-        reads: Vec<(String, Vec<String>)>,
+        reads: Vec<Read>,
     },
+}
+
+/// A name as it is written, and its steps.
+type Read = (Arc<str>, Vec<String>);
+
+/// What decides a leaf. Two forms are most of all conditions, and need no renderer.
+#[derive(Debug)]
+enum Leaf {
+    /// A name alone, or its opposite.
+    Name(Vec<String>),
+    /// A name beside a text, whether they are equal.
+    Equal {
+        path: Vec<String>,
+        text: String,
+        negated: bool,
+    },
+    Program(Program),
 }
 
 impl Part {
     /// Divides a checked condition.
     pub fn of(source: &str, node: &Node, patterns: &Arc<Patterns>) -> Result<Part, ExpressionFault> {
-        let text = source[node.start..node.end].to_owned();
+        let text = source[node.start..node.end].into();
         let kind = match &node.kind {
             Expr::Binary(op @ (Op::And | Op::Or), ..) => {
                 let mut operands = Vec::new();
@@ -59,7 +76,7 @@ impl Part {
                 let mut reads = Vec::new();
                 names(source, node, &mut Vec::new(), &mut reads);
                 Kind::Leaf {
-                    program: Program::load(emit::value(source, node), patterns.clone())?,
+                    leaf: Leaf::of(source, node, patterns)?,
                     reads,
                 }
             }
@@ -76,9 +93,9 @@ impl Part {
                 let part = part.evaluate(scope)?;
                 (!part.truth, vec![part])
             }
-            Kind::Leaf { program, reads } => {
-                let value = program
-                    .value(scope)
+            Kind::Leaf { leaf, reads } => {
+                let truth = leaf
+                    .is_true(scope)
                     .map_err(|stopped| failed(&self.text, stopped.stop))?;
                 let values = reads
                     .iter()
@@ -86,7 +103,7 @@ impl Part {
                     .collect();
                 return Ok(Evaluated {
                     text: self.text.clone(),
-                    truth: value.is_truthy(),
+                    truth,
                     values,
                     parts: Vec::new(),
                     asked: true,
@@ -102,6 +119,15 @@ impl Part {
         })
     }
 
+    /// Whether it reads anything under this root.
+    pub fn reads(&self, root: &str) -> bool {
+        match &self.kind {
+            Kind::All(parts) | Kind::Any(parts) => parts.iter().any(|part| part.reads(root)),
+            Kind::Not(part) => part.reads(root),
+            Kind::Leaf { reads, .. } => reads.iter().any(|(_, path)| path[0] == root),
+        }
+    }
+
     fn not_asked(&self) -> Evaluated {
         Evaluated {
             text: self.text.clone(),
@@ -110,6 +136,36 @@ impl Part {
             parts: Vec::new(),
             asked: false,
         }
+    }
+}
+
+impl Leaf {
+    fn of(source: &str, node: &Node, patterns: &Arc<Patterns>) -> Result<Leaf, ExpressionFault> {
+        if let Some(path) = node.plain_path(source) {
+            return Ok(Leaf::Name(path));
+        }
+        if let Expr::Binary(op @ (Op::Equal | Op::NotEqual), left, right) = &node.kind
+            && let Some(path) = left.plain_path(source)
+            && let Expr::Literal(Literal::Text(text)) = &right.kind
+        {
+            return Ok(Leaf::Equal {
+                path,
+                text: text.clone(),
+                negated: *op == Op::NotEqual,
+            });
+        }
+        Program::load(emit::value(source, node), patterns.clone()).map(Leaf::Program)
+    }
+
+    fn is_true(&self, scope: &Scope) -> Result<bool, Stopped> {
+        Ok(match self {
+            Leaf::Name(path) => scope.find(path).is_some_and(|value| value.is_truthy()),
+            Leaf::Equal { path, text, negated } => {
+                let value = scope.find(path);
+                (value.as_ref().and_then(Value::as_str) == Some(text)) != *negated
+            }
+            Leaf::Program(program) => program.value(scope)?.is_truthy(),
+        })
     }
 }
 
@@ -141,11 +197,11 @@ fn same<'n>(op: Op, node: &'n Node, operands: &mut Vec<&'n Node>) {
 }
 
 /// The names that an expression reads, as far as they are written out, each once.
-fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<(String, Vec<String>)>) {
+fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<Read>) {
     if let Some(path) = node.plain_path(source) {
         let known = found.iter().any(|(_, earlier)| *earlier == path);
         if !known && !bound.contains(&path[0]) {
-            found.push((source[node.start..node.end].to_owned(), path));
+            found.push((source[node.start..node.end].into(), path));
         }
         return;
     }

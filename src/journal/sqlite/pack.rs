@@ -149,9 +149,6 @@ mod tests {
     fn a_damaged_chunk_is_an_error_and_a_missing_trace_is_null() {
         assert!(unpack_chunks(&[vec![1, 2, 3]]).is_err());
         assert_eq!(unpack_value(None).unwrap(), Value::Null);
-        assert_eq!(
-            unpack_value(Some(&compress(b"\"a\""))).unwrap(),
-            Value::from("a")
-        );
+        assert_eq!(unpack_value(Some(&compress(b"\"a\""))).unwrap(), Value::from("a"));
     }
 }
