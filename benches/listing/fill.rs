@@ -153,7 +153,7 @@ async fn write(journal: &Sqlite, n: usize, messages: usize) {
         .await
         .unwrap()
     {
-        Receipt::New(_, Some(claim)) => claim,
+        Receipt::New(_, _, Some(claim)) => claim,
         other => panic!("message {n}: {other:?}"),
     };
     if n + OPEN > messages {

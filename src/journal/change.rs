@@ -400,8 +400,8 @@ pub enum Receipt {
     Done,
     /// `Ended`: the message has its outcome when the SMTP server has taken its bounce.
     Bouncing,
-    /// The message is new. With a claim when one was asked for and nothing earlier holds it back.
-    New(EntryId, Option<Claim>),
+    /// The message is new, received then. With a claim when one was asked for and nothing earlier holds it back.
+    New(EntryId, Timestamp, Option<Claim>),
     /// It was received before, at this place.
     Known(EntryId),
     /// UIDVALIDITY changed and this is that message: its place was brought up to date.
