@@ -24,9 +24,9 @@ impl Clock {
     /// Now, to the microsecond.
     pub fn now(&self) -> Timestamp {
         #[cfg(feature = "test-hooks")]
-        return Timestamp::now() + self.ahead();
+        return as_kept(Timestamp::now() + self.ahead());
         #[cfg(not(feature = "test-hooks"))]
-        Timestamp::now()
+        as_kept(Timestamp::now())
     }
 
     #[cfg(feature = "test-hooks")]
@@ -35,6 +35,11 @@ impl Clock {
         let seconds = text.and_then(|text| text.trim().parse().ok());
         Duration::from_secs(seconds.unwrap_or(0))
     }
+}
+
+/// A time as the journal keeps it, to the microsecond: what is made of it is the same after a restart.
+pub fn as_kept(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
 /// A moment, for whatever lasts a while within this process: it goes on evenly, whatever becomes of the time of day.

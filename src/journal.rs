@@ -19,14 +19,16 @@ use crate::{
 mod change;
 mod entry;
 mod fold;
+mod settled;
 pub mod sqlite;
 
 pub use change::{
     Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Receipt, Received,
-    Report, Settled, Way,
+    Report, Way,
 };
 pub use entry::{Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting};
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
+pub use settled::Settled;
 
 /// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.
 pub const PACKED_APART: usize = 256 << 10;

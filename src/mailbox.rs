@@ -72,7 +72,7 @@ pub struct Withheld {
 pub enum Settling {
     /// The mailbox shows its outcome.
     Done(Settled),
-    /// It lies there no longer, as far as that is told. A server without UIDPLUS says of such a one that it is done.
+    /// It lies there no longer, as far as that is told. A server without UIDPLUS says of such a one that it was moved.
     Gone,
     /// The server or the disk says no to this one; why.
     Refused(String),

@@ -36,6 +36,7 @@ pub mod handed;
 pub mod health;
 pub mod lane;
 mod measure;
+pub mod reopen;
 pub mod report;
 pub mod states;
 mod story;

@@ -173,7 +173,7 @@ async fn write(journal: &Sqlite, n: usize, messages: usize) {
 pub async fn receive(journal: &Sqlite, n: usize, is_stored: bool) -> Claim {
     let received = Change::Received(Box::new(received(n, is_stored)));
     match journal.write(received).await.unwrap() {
-        Receipt::New(_, Some(claim)) => claim,
+        Receipt::New(_, _, Some(claim)) => claim,
         other => panic!("message {n}: {other:?}"),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     daemon::{PATIENCE, control, memory},
     generation::Generation,
     journal::{EntryId, Journal, JournalError, Row, sqlite::Sqlite},
-    pipeline::{World, outbox, report, work::Crew},
+    pipeline::{World, outbox, reopen::reopen, report, work::Crew},
 };
 
 mod dry;
@@ -172,7 +172,7 @@ async fn run_here(generation: Generation, own: Sqlite, ids: Vec<EntryId>) -> Res
     let world = World::new(Arc::new(own), Clock::system(), generation, hostname());
     let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
     memory::recall(&world).await?;
-    let reopened = control::reopen(&world, ids).await?;
+    let reopened = reopen(&world, ids).await?;
     let crew = Crew::new(world.clone());
     let (_, nothing_else) = mpsc::channel(1);
     crew.drain(nothing_else, None).await?;

@@ -24,11 +24,12 @@ use crate::{
         effective::{Effective, Salt},
     },
     crash::{self, Step},
-    journal::{Change, EntryId, JournalError, Receipt},
+    journal::EntryId,
     pipeline::{
         World,
         handed::{self, Processed},
         lane::Held,
+        reopen::{Reopened, reopen},
         work::Crew,
     },
 };
@@ -61,13 +62,6 @@ pub struct Running {
     pub salt: Salt,
     /// All that may be shown.
     pub effective: Effective,
-}
-
-/// Which messages run again: the others have not ended, or their octets are no longer kept.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Reopened {
-    /// In the order in which they were asked for.
-    pub ids: Vec<EntryId>,
 }
 
 /// Serves the socket until the stop.
@@ -171,19 +165,6 @@ async fn take(crew: &Crew, stream: &mut BufReader<UnixStream>, size: u64) -> io:
     tokio::time::timeout(REQUEST_WITHIN, stream.take(size).read_to_end(&mut octets)).await??;
     let is_whole = u64::try_from(octets.len()).is_ok_and(|read| read == size);
     Ok(is_whole.then(|| (Bytes::from(octets), held)))
-}
-
-/// Lets ended messages run again, and deferred ones now.
-pub async fn reopen(world: &World, ids: Vec<EntryId>) -> Result<Reopened, JournalError> {
-    let mut reopened = Reopened::default();
-    for entry in ids {
-        if matches!(world.journal.write(Change::Reopened { entry }).await?, Receipt::Done) {
-            reopened.ids.push(entry);
-        }
-    }
-    world.bells.work.notify_one();
-    world.bells.outbox.notify_one();
-    Ok(reopened)
 }
 
 /// Hands a message to the daemon that runs on this `state_dir`; `None` where none does.

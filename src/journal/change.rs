@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Claim, EntryId, Folding, LetterId, Place, Spot, Standing};
+use super::{Claim, EntryId, Folding, LetterId, Place, Settled, Standing};
 use crate::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     crash::Step,
@@ -205,46 +205,6 @@ pub struct Ended {
     pub notices: Vec<Notice>,
 }
 
-/// How the mailbox came to show an outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    /// For people: `moved to Processed`.
-    pub how: String,
-    /// It still lies where it lay: its row is kept for good, so that it is known there.
-    pub stays: bool,
-    /// The folder that it was moved to and where it lies there, as far as the server tells. Should it run again, it is
-    /// settled from there.
-    pub lies: Option<(String, Spot)>,
-}
-
-impl Settled {
-    /// The message lies where it lay.
-    pub fn staying(how: impl Into<String>) -> Settled {
-        Settled {
-            how: how.into(),
-            stays: true,
-            lies: None,
-        }
-    }
-
-    /// The message was moved away, deleted, or not found.
-    pub fn leaving(how: impl Into<String>) -> Settled {
-        Settled {
-            how: how.into(),
-            stays: false,
-            lies: None,
-        }
-    }
-
-    /// The same, lying there now.
-    pub fn lying(self, folder: &str, spot: Spot) -> Settled {
-        Settled {
-            lies: Some((folder.to_owned(), spot)),
-            ..self
-        }
-    }
-}
-
 /// A fact to keep. Each is one transaction's worth; those that wait are committed together.
 #[derive(Debug, Clone)]
 pub enum Change {
@@ -302,9 +262,10 @@ pub enum Change {
         attempts: u32,
         settled: Settled,
     },
-    /// Settling failed for now; comes again at `due`.
+    /// Settling failed for now; comes again at `due`. `Stale` as for `Settled`.
     SettleDeferred {
         entry: EntryId,
+        attempts: u32,
         due: Timestamp,
         reason: String,
     },
@@ -400,8 +361,8 @@ pub enum Receipt {
     Done,
     /// `Ended`: the message has its outcome when the SMTP server has taken its bounce.
     Bouncing,
-    /// The message is new. With a claim when one was asked for and nothing earlier holds it back.
-    New(EntryId, Option<Claim>),
+    /// The message is new, received then. With a claim when one was asked for and nothing earlier holds it back.
+    New(EntryId, Timestamp, Option<Claim>),
     /// It was received before, at this place.
     Known(EntryId),
     /// UIDVALIDITY changed and this is that message: its place was brought up to date.

@@ -125,12 +125,12 @@ async fn take(
     let (place, internal_date) = (received.place.clone(), received.internal_date);
     let (end, from) = (received.end.clone(), received.from.clone());
     match world.journal.write(Change::Received(Box::new(received))).await? {
-        Receipt::New(entry, claim) => {
+        Receipt::New(entry, received, claim) => {
             if let Some((outcome, reason)) = end {
                 log_reception(entry, mailbox, &from, (outcome.word(), &reason));
                 world.bells.report.notify_one();
             } else if let Some(claim) = claim {
-                let work = Work::first(claim, place, internal_date, internal_date);
+                let work = Work::first(claim, place, internal_date, received);
                 let message = Some(message);
                 crew.take(InHand {
                     work,

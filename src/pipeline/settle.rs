@@ -350,11 +350,13 @@ impl Settler {
     async fn put_off(&self, those: &[Unsettled], by: Duration, reason: &str) -> Result<(), JournalError> {
         let due = self.world.clock.now() + by;
         for one in those {
-            let (entry, reason) = (one.entry, reason.to_owned());
-            self.world
-                .journal
-                .write(Change::SettleDeferred { entry, due, reason })
-                .await?;
+            let deferred = Change::SettleDeferred {
+                entry: one.entry,
+                attempts: one.attempts,
+                due,
+                reason: reason.to_owned(),
+            };
+            self.world.journal.write(deferred).await?;
         }
         Ok(())
     }

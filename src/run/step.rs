@@ -14,6 +14,7 @@ use crate::{
         send_email::Sending,
     },
     expression::RenderError,
+    hex::hex,
     rules::{OnError, Rule, RuleEnd, Step, Store},
 };
 
@@ -108,8 +109,7 @@ impl<'s> Interpreter<'s, '_, '_> {
     fn mark(&self, rule: &Rule) -> String {
         let of = format!("{}\n{}\n{}", self.setting.origin, rule.name, self.run.marked);
         let digest = Sha256::digest(of);
-        let digits: String = digest.iter().take(12).map(|octet| format!("{octet:02x}")).collect();
-        format!("halo-intake:{digits}")
+        format!("halo-intake:{}", hex(&digest[..12]))
     }
 
     async fn act(&mut self, rule: &Rule, step: &Step, fields: &Fields) -> Result<Value, StepError> {

@@ -11,6 +11,7 @@ mod mail;
 mod program;
 mod promise;
 mod running;
+mod same_again;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod talk;

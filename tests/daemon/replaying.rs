@@ -279,7 +279,7 @@ name = "Tickets"
     ] {
         world.deliver(&format!(
             "Return-Path: <ann@stranger.example>\nFrom: Ann Lee <ann@stranger.example>\nTo: support@desk.example\n\
-             Date: Mon, 23 Nov 2026 09:10:00 +0000\nSubject: Printer\n\
+             Subject: Printer\n\
              Message-ID: <{id}@stranger.example>\n{fields}\nIt does not print.\n"
         ));
         world.once();

@@ -132,10 +132,14 @@ fn deleted_before_it_is_settled(world: &World, delete: impl Fn(&World)) {
 }
 
 #[test]
-fn what_a_person_deleted_before_it_was_settled_is_not_told_as_moved() {
-    deleted_before_it_is_settled(&World::with_dovecot(USERS), |world| {
-        by_hand(world, &["SELECT INBOX", "UID STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE"]);
-    });
+fn what_a_person_deleted_before_it_was_settled_is_told_as_gone() {
+    for how in ["{ move_to = \"Processed\" }", "\"seen\"", "\"delete\""] {
+        let world = World::with_dovecot(USERS);
+        world.more(&format!("[mailbox.support]\nsettle.completed = {how}\n"));
+        deleted_before_it_is_settled(&world, |world| {
+            by_hand(world, &["SELECT INBOX", "UID STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE"]);
+        });
+    }
     deleted_before_it_is_settled(&World::new(USERS), |world| {
         let Inbox::Maildir(path) = &world.inbox else {
             unreachable!("it is a Maildir")

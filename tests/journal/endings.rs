@@ -95,6 +95,7 @@ async fn settling_is_repeated_until_it_is_done() {
     world
         .done(Change::SettleDeferred {
             entry,
+            attempts: 1,
             due: future(),
             reason: "NO [UNAVAILABLE]".into(),
         })
@@ -107,6 +108,7 @@ async fn settling_is_repeated_until_it_is_done() {
     world
         .done(Change::SettleDeferred {
             entry,
+            attempts: 1,
             due: past(),
             reason: "again".into(),
         })
@@ -146,6 +148,25 @@ async fn only_what_has_ended_in_a_mailbox_is_settled() {
         settled: Settled::staying("kept"),
     };
     assert!(matches!(world.write(settled).await, Receipt::Stale));
+}
+
+#[tokio::test]
+async fn the_settling_of_an_earlier_end_puts_off_no_later_one() {
+    let world = world();
+    let entry = world.with_outcome(mail(1), Outcome::Failed).await;
+    world.done(Change::Reopened { entry }).await;
+    let claim = world.claim(1).await[0].claim;
+    world.end(claim, ended(Outcome::Completed, "")).await;
+    let of_the_end = |attempts| Change::SettleDeferred {
+        entry,
+        attempts,
+        due: future(),
+        reason: "NO [UNAVAILABLE]".into(),
+    };
+    assert!(matches!(world.write(of_the_end(1)).await, Receipt::Stale));
+    assert_eq!(unsettled(&world).await, [entry]);
+    world.done(of_the_end(2)).await;
+    assert!(unsettled(&world).await.is_empty());
 }
 
 #[tokio::test]

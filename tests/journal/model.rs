@@ -133,7 +133,7 @@ impl Run {
                 ..mail_of(self.received, author, thread)
             })
             .await;
-        let Receipt::New(id, claimed) = receipt else {
+        let Receipt::New(id, _, claimed) = receipt else {
             panic!("{receipt:?}")
         };
         let message = Message {

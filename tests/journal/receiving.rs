@@ -220,7 +220,7 @@ async fn check_copy(fate: Fate, is_duplicate: bool) {
                 "a duplicate is settled as well"
             );
         }
-        Receipt::New(_, Some(_)) => assert!(!is_duplicate, "{fate:?}"),
+        Receipt::New(_, _, Some(_)) => assert!(!is_duplicate, "{fate:?}"),
         other => panic!("{fate:?}: {other:?}"),
     }
     world.check_totals().await;
@@ -361,7 +361,7 @@ async fn a_message_that_something_earlier_holds_back_is_not_taken_in_hand() {
         claim: true,
         ..mail_of(2, "ann", "")
     };
-    let Receipt::New(second, None) = world.receive(second).await else {
+    let Receipt::New(second, _, None) = world.receive(second).await else {
         panic!("it is held back")
     };
     world.end(first, ended(Outcome::Completed, "")).await;

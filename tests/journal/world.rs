@@ -173,7 +173,7 @@ impl World {
     /// Receives what must be new.
     pub async fn receive_new(&self, received: Received) -> EntryId {
         match self.receive(received).await {
-            Receipt::New(entry, _) => entry,
+            Receipt::New(entry, ..) => entry,
             other => panic!("not new: {other:?}"),
         }
     }
@@ -187,7 +187,7 @@ impl World {
             })
             .await
         {
-            Receipt::New(_, Some(claim)) => claim,
+            Receipt::New(_, _, Some(claim)) => claim,
             other => panic!("not in hand: {other:?}"),
         }
     }

@@ -88,9 +88,12 @@ async fn serves(server: &Server) {
     in_time(mailbox.settle(&spots(&listed[2..3]), &Settle::Seen))
         .await
         .unwrap();
-    in_time(mailbox.settle(&spots(&listed[3..]), &Settle::Delete))
-        .await
-        .unwrap();
+    for expected in [Settling::Done(Settled::leaving("deleted")), Settling::Gone] {
+        let came = in_time(mailbox.settle(&spots(&listed[3..]), &Settle::Delete))
+            .await
+            .unwrap();
+        assert_eq!(came, [expected]);
+    }
     assert_eq!(
         (numbers(server, "INBOX"), flags(server, "INBOX")),
         (vec![3], vec!["\\Seen".to_owned()])

@@ -28,9 +28,9 @@ fn server_with_three(options: &Options) -> Dovecot {
 async fn settle_two(server: &Dovecot, how: &Settle, done: Settled) {
     let mut mailbox = open(cleartext(server, "ann")).await.unwrap();
     let listed = list(mailbox.as_mut()).await;
-    let is_moved = !done.stays && matches!(how, Settle::MoveTo(_));
+    let leaves = !done.stays;
     let first = Settling::Done(done);
-    let second = if is_moved { Settling::Gone } else { first.clone() };
+    let second = if leaves { Settling::Gone } else { first.clone() };
     for expected in [first, second] {
         let came = in_time(mailbox.settle(&spots(&listed[..2]), how)).await.unwrap();
         assert_eq!(shown(came), vec![expected; 2]);
@@ -313,21 +313,23 @@ async fn a_copy_that_was_not_made_is_never_expunged() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_whatever_else_is_moved() {
+async fn what_is_not_there_is_told_whatever_is_done_to_the_others() {
     for capability in [None, Some(WITHOUT_MOVE)] {
-        let server = server_with_three(&Options {
-            capability,
-            ..Options::default()
-        });
-        let mut mailbox = open(cleartext(&server, "ann")).await.unwrap();
-        let listed = list(mailbox.as_mut()).await;
-        server.commands("ann", &["SELECT INBOX", "UID STORE 2 +FLAGS (\\Deleted)", "EXPUNGE"]);
-        let is_gone = |came: &[Settling]| came.iter().map(|came| *came == Settling::Gone).collect::<Vec<_>>();
-        for how in [Settle::Keep, move_to("Done")] {
-            let came = in_time(mailbox.settle(&spots(&listed), &how)).await.unwrap();
-            assert_eq!(is_gone(&came), [false, true, false], "{how:?}: {came:?}");
+        for last in [move_to("Done"), Settle::Delete] {
+            let server = server_with_three(&Options {
+                capability,
+                ..Options::default()
+            });
+            let mut mailbox = open(cleartext(&server, "ann")).await.unwrap();
+            let listed = list(mailbox.as_mut()).await;
+            server.commands("ann", &["SELECT INBOX", "UID STORE 2 +FLAGS (\\Deleted)", "EXPUNGE"]);
+            let is_gone = |came: &[Settling]| came.iter().map(|came| *came == Settling::Gone).collect::<Vec<_>>();
+            for how in [&Settle::Seen, &Settle::Keep, &last] {
+                let came = in_time(mailbox.settle(&spots(&listed), how)).await.unwrap();
+                assert_eq!(is_gone(&came), [false, true, false], "{how:?}: {came:?}");
+            }
+            assert!(numbers(&server, "INBOX").is_empty());
         }
-        assert_eq!(numbers(&server, "Done"), [1, 3]);
     }
 }
 

@@ -225,9 +225,9 @@ mod tests {
 
     fn drawn(width: Option<u16>, colours: bool) -> String {
         let leaf = |text: &str, truth: bool| Evaluated {
-            text: text.to_owned(),
+            text: text.into(),
             truth,
-            values: vec![(text.to_owned(), json!(truth))],
+            values: vec![(text.into(), json!(truth))],
             parts: Vec::new(),
             asked: true,
         };

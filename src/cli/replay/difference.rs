@@ -247,12 +247,12 @@ mod tests {
 
     fn part(text: &str, truth: bool, parts: Vec<Evaluated>) -> Evaluated {
         let values = if parts.is_empty() {
-            vec![(text.to_owned(), truth.into())]
+            vec![(text.into(), truth.into())]
         } else {
             Vec::new()
         };
         Evaluated {
-            text: text.to_owned(),
+            text: text.into(),
             truth,
             values,
             parts,

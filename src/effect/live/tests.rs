@@ -74,7 +74,7 @@ impl World {
             claim: true,
         };
         match self.journal.write(Change::Received(Box::new(received))).await.unwrap() {
-            Receipt::New(_, Some(claim)) => claim,
+            Receipt::New(_, _, Some(claim)) => claim,
             other => panic!("{other:?}"),
         }
     }

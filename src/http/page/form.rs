@@ -13,10 +13,9 @@ use serde_json::json;
 
 use super::{Answer, Site, message, query::Query, refusal::Refusal, sign_in};
 use crate::{
-    daemon::control,
     http::{access::Caller, guard},
     journal::{EntryId, JournalError, Row},
-    pipeline::World,
+    pipeline::{World, reopen::reopen},
 };
 
 /// Takes it up again: by the form on its page, or by a program with the token.
@@ -60,7 +59,7 @@ pub async fn retry(
 /// It is done to its end and told by the log, also where nobody waits for the answer any more.
 async fn reopened(world: Arc<World>, entry: EntryId) -> Result<bool, Refusal> {
     let reopening = tokio::spawn(async move {
-        let reopened = control::reopen(&world, vec![entry]).await?;
+        let reopened = reopen(&world, vec![entry]).await?;
         let is_reopened = !reopened.ids.is_empty();
         if is_reopened {
             tracing::info!(id = entry.0, "the message runs again, asked for on the page");

@@ -75,7 +75,12 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             attempts,
             settled,
         } => end::settled(hand, *entry, *attempts, settled),
-        Change::SettleDeferred { entry, due, reason } => end::settle_deferred(hand, *entry, *due, reason),
+        Change::SettleDeferred {
+            entry,
+            attempts,
+            due,
+            reason,
+        } => end::settle_deferred(hand, (*entry, *attempts), *due, reason),
         Change::Posted { claim, post } => outbox::posted(hand, *claim, post, &packed.letter),
         Change::LetterTaken { letter } => outbox::taken(hand, *letter),
         Change::LetterRefused { letter, reason } => outbox::refused(hand, *letter, reason),

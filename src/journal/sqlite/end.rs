@@ -317,14 +317,20 @@ pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, attempts: u32, settled: &
     Ok(done_or_stale(changed))
 }
 
-/// Settling comes again later.
-pub(super) fn settle_deferred(hand: &Hand<'_>, entry: EntryId, due: Timestamp, reason: &str) -> Result<Receipt, Fault> {
+/// The settling of the end that came after so many attempts comes again later.
+pub(super) fn settle_deferred(
+    hand: &Hand<'_>,
+    (entry, attempts): (EntryId, u32),
+    due: Timestamp,
+    reason: &str,
+) -> Result<Receipt, Fault> {
     let changed = hand
         .db
         .prepare_cached(
-            "UPDATE entry SET settle_due = ?2, settle_reason = ?3 WHERE id = ?1 AND settle_due IS NOT NULL",
+            "UPDATE entry SET settle_due = ?2, settle_reason = ?3
+             WHERE id = ?1 AND settle_due IS NOT NULL AND attempts = ?4",
         )?
-        .execute(params![entry, At(due), reason])?;
+        .execute(params![entry, At(due), reason, attempts])?;
     Ok(done_or_stale(changed))
 }
 

@@ -40,7 +40,7 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>])
         if *outcome == Outcome::Failed {
             outbox::notice(hand, &failed(hand, entry, received, reason))?;
         }
-        return Ok(Receipt::New(entry, None));
+        return Ok(Receipt::New(entry, hand.now, None));
     }
     if let Some(of) = original(hand, received)? {
         let reason = format!("copy of {of}");
@@ -68,7 +68,7 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>])
     } else {
         None
     };
-    Ok(Receipt::New(entry, claim))
+    Ok(Receipt::New(entry, hand.now, claim))
 }
 
 fn failed(hand: &Hand<'_>, entry: EntryId, received: &Received, reason: &str) -> Notice {

@@ -56,7 +56,7 @@ impl Imap {
         let mut opened = self.opened().await?;
         let is_newer = |spot: &Spot| matches!(spot, Spot::Uid { uid, .. } if *uid >= opened.uid_next);
         // What others removed is shown to this session until it looks afresh.
-        if *how == Settle::Keep || spots.iter().any(is_newer) {
+        if !matches!(how, Settle::MoveTo(_)) || spots.iter().any(is_newer) {
             // It came after our SELECT. Courier shows it to this session no sooner than with another one, and says OK to
             // a command for a UID that it does not know here.
             self.look().await?;
@@ -69,14 +69,16 @@ impl Imap {
         let uids: Vec<u32> = spots.iter().filter_map(of_now).collect();
         self.landed.clear();
         self.untold = false;
-        let (done, refused) = if uids.is_empty() {
+        let mut gone = self.missing(&uids, how).await?;
+        let there: Vec<u32> = uids.iter().copied().filter(|uid| !gone.contains(uid)).collect();
+        let (done, refused) = if there.is_empty() {
             (Settled::staying("kept"), Refusals::new())
         } else if opened.read_only && *how != Settle::Keep {
             return Err(self.lacks("the server opens it read-only for this login"));
         } else {
-            self.settle_uids(&uids, how).await?
+            self.settle_uids(&there, how).await?
         };
-        let gone = self.gone(&uids, how).await?;
+        gone.extend(self.unmoved(&there, how));
         let came = |spot| match of_now(spot) {
             None => Settling::Elsewhere,
             Some(uid) => match refused.get(&uid) {
@@ -88,19 +90,20 @@ impl Imap {
         Ok(spots.iter().map(came).collect())
     }
 
+    /// Those that are not there: a server says OK to a flag for them. A move tells it afterwards.
+    async fn missing(&mut self, uids: &[u32], how: &Settle) -> Result<BTreeSet<u32>, MailboxError> {
+        if matches!(how, Settle::MoveTo(_)) {
+            return Ok(BTreeSet::new());
+        }
+        let there = self.lying_there(uids).await?;
+        Ok(uids.iter().copied().filter(|uid| !there.contains(uid)).collect())
+    }
+
     /// Those that were not there. A server says OK to a move of what is not there; only COPYUID names what was moved.
-    async fn gone(&mut self, uids: &[u32], how: &Settle) -> Result<BTreeSet<u32>, MailboxError> {
+    fn unmoved(&self, uids: &[u32], how: &Settle) -> BTreeSet<u32> {
+        let is_told = matches!(how, Settle::MoveTo(_)) && self.wire.can("UIDPLUS") && !self.untold;
         let all = uids.iter().copied();
-        Ok(match how {
-            Settle::Keep => {
-                let there = self.lying_there(uids).await?;
-                all.filter(|uid| !there.contains(uid)).collect()
-            }
-            Settle::MoveTo(_) if self.wire.can("UIDPLUS") && !self.untold => {
-                all.filter(|uid| !self.landed.contains_key(uid)).collect()
-            }
-            _ => BTreeSet::new(),
-        })
+        all.filter(|uid| is_told && !self.landed.contains_key(uid)).collect()
     }
 
     /// Where it lies now, where the server tells that.

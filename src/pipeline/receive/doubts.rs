@@ -205,7 +205,7 @@ impl Watched {
             claim: false,
         };
         let receipt = self.world.journal.write(Change::Received(Box::new(received))).await?;
-        if let Receipt::New(entry, _) = receipt {
+        if let Receipt::New(entry, ..) = receipt {
             self.ended_at_once(entry, "", now, &Some(end)).await?;
         }
         self.doubts.known().doubts.remove(&listed.spot);

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{ReceiveError, Skipping, Watched};
 use crate::{
+    clock,
     config::Deduplicate,
     journal::{Change, EntryId, JournalError, PACKED_APART, Place, Receipt, Received, Settled, Spot, Work},
     mailbox::{Fetched, Listed, Mailbox},
@@ -164,7 +165,8 @@ impl Watched {
                 folder: self.folder().to_owned(),
                 spot: fetched.spot,
             },
-            internal_date: fetched.internal_date,
+            // A Maildir has it to the nanosecond.
+            internal_date: clock::as_kept(fetched.internal_date),
             size: fetched.size,
             digest: if header_only {
                 header_digest
@@ -192,12 +194,12 @@ impl Watched {
     async fn hand_over(&self, kept: Kept) -> Result<(), ReceiveError> {
         let bells = &self.world.bells;
         match kept.receipt? {
-            Receipt::New(entry, _) if kept.end.is_some() => {
+            Receipt::New(entry, ..) if kept.end.is_some() => {
                 self.ended_at_once(entry, &kept.from, kept.internal_date, &kept.end)
                     .await?;
             }
-            Receipt::New(_, Some(claim)) => {
-                let work = Work::first(claim, kept.place, kept.internal_date, self.world.clock.now());
+            Receipt::New(_, received, Some(claim)) => {
+                let work = Work::first(claim, kept.place, kept.internal_date, received);
                 let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
                 if self
                     .hand

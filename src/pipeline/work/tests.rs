@@ -61,7 +61,7 @@ async fn receive_within(world: &World, subject: &str, thread_key: &str) -> Entry
         claim: false,
     };
     match world.journal.write(Change::Received(Box::new(received))).await.unwrap() {
-        Receipt::New(entry, None) => entry,
+        Receipt::New(entry, _, None) => entry,
         other => panic!("{other:?}"),
     }
 }
