@@ -25,7 +25,9 @@ pub use change::{
     Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Receipt, Received,
     Report, Settled, Way,
 };
-pub use entry::{Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting};
+pub use entry::{
+    Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting, or_no_author, or_no_subject,
+};
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 
 /// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.

@@ -1,16 +1,17 @@
 //! What happened in an attempt, for people.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use serde_json::Value;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
-use super::{Screen, cut, plain, short};
+use super::{Screen, cut, fitting, plain, short};
 use crate::{
     effect::EffectTrace,
     expression::Evaluated,
     halo::client::Call,
     run::trace::{RuleTrace, StepTrace, Trace},
+    when,
 };
 
 /// What happened, or would happen, rule by rule.
@@ -45,7 +46,8 @@ struct Mark(&'static str, u8);
 
 const NONE: Mark = Mark("", 0);
 const TRUE: Mark = Mark("true  ", 32);
-const FALSE: Mark = Mark("false ", 31);
+/// Most of what is false is as it should be, so it is not in the colour of a failure.
+const FALSE: Mark = Mark("false ", 33);
 const FAILS: Mark = Mark("fails: ", 31);
 const NOT_ASKED: Mark = Mark("not asked ", 2);
 const RULE_OF_OTHERS: Mark = Mark("rule ", 2);
@@ -57,15 +59,22 @@ impl<W: Write> Lines<'_, W> {
 
     fn marked(&mut self, indent: usize, mark: Mark, text: &str) -> std::io::Result<()> {
         let Mark(word, code) = mark;
-        let room = self
-            .screen
-            .width
-            .map(|width| usize::from(width).saturating_sub(indent + word.len()));
-        let text = room.map_or(text.to_owned(), |room| fitting(text, room));
+        let text = fitting(text, self.room(indent + word.len()));
         if self.screen.colours && code != 0 {
             return writeln!(self.out, "{:indent$}\x1b[{code}m{word}\x1b[0m{text}", "");
         }
         writeln!(self.out, "{:indent$}{word}{text}", "")
+    }
+
+    /// Of a long line the end is shown as well: it says what came of it.
+    fn ending(&mut self, indent: usize, text: &str, end: &str) -> std::io::Result<()> {
+        let room = self.room(indent + end.width());
+        self.line(indent, &format!("{}{end}", fitting(text, room)))
+    }
+
+    fn room(&self, taken: usize) -> usize {
+        let width = self.screen.width.map_or(usize::MAX, usize::from);
+        width.saturating_sub(taken)
     }
 
     fn rule(&mut self, rule: &RuleTrace) -> std::io::Result<()> {
@@ -118,7 +127,7 @@ impl<W: Write> Lines<'_, W> {
         };
         let mut calls = step.effects.iter().flat_map(|effect| &effect.calls);
         let took = match calls.any(|call| !call.is_unsent()) {
-            true => format!("   {} ms", step.took_ms),
+            true => format!("   {}", when::length(Duration::from_millis(step.took_ms))),
             false => String::new(),
         };
         self.line(2, &format!("{} {}{took}", step.path, plain(&label)))?;
@@ -159,7 +168,7 @@ impl<W: Write> Lines<'_, W> {
     fn call(&mut self, call: &Call) -> std::io::Result<()> {
         let request = format!("{} {}", call.method, plain(&call.path));
         if call.is_unsent() {
-            self.line(8, &format!("{request}   (not sent)"))?;
+            self.ending(8, &request, "   (not sent)")?;
             if !call.body.is_null() {
                 self.line(10, &format!("would send {}", short(&call.body)))?;
             }
@@ -174,7 +183,8 @@ impl<W: Write> Lines<'_, W> {
             0 => String::new(),
             messages => format!(", shared by {messages}"),
         };
-        self.line(8, &format!("{request} → {status} in {} ms{shared}", call.took_ms))?;
+        let took = when::length(Duration::from_millis(call.took_ms));
+        self.ending(8, &request, &format!(" → {status} in {took}{shared}"))?;
         if !call.body.is_null() {
             self.line(10, &format!("sent     {}", short(&call.body)))?;
         }
@@ -183,23 +193,6 @@ impl<W: Write> Lines<'_, W> {
         }
         Ok(())
     }
-}
-
-/// As much of the text as has room.
-fn fitting(text: &str, room: usize) -> String {
-    if text.width() <= room {
-        return text.to_owned();
-    }
-    let mut left = room.saturating_sub(1);
-    let fits = |c: &char| {
-        let width = c.width().unwrap_or(0);
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    };
-    let mut kept: String = text.chars().take_while(fits).collect();
-    kept.push('…');
-    kept
 }
 
 /// Halo's own records are long; the fields of the result say what matters.
