@@ -34,7 +34,7 @@ pub fn print_value(out: &mut impl Write, name: &str, value: &Value) -> std::io::
     }
 }
 
-/// Lines on a screen: none is longer than it is wide, and what is true or false has its colour.
+/// Lines on a screen: none but a failure is longer than it is wide, and what is true or false has its colour.
 struct Lines<'a, W: Write> {
     out: &'a mut W,
     screen: &'a Screen,
@@ -58,8 +58,12 @@ impl<W: Write> Lines<'_, W> {
     }
 
     fn marked(&mut self, indent: usize, mark: Mark, text: &str) -> std::io::Result<()> {
+        let text = fitting(text, self.room(indent + mark.0.len()));
+        self.whole(indent, mark, &text)
+    }
+
+    fn whole(&mut self, indent: usize, mark: Mark, text: &str) -> std::io::Result<()> {
         let Mark(word, code) = mark;
-        let text = fitting(text, self.room(indent + word.len()));
         if self.screen.colours && code != 0 {
             return writeln!(self.out, "{:indent$}\x1b[{code}m{word}\x1b[0m{text}", "");
         }
@@ -144,7 +148,8 @@ impl<W: Write> Lines<'_, W> {
         step.effects.iter().try_for_each(|effect| self.effect(effect))?;
         match &step.error {
             Some(error) => {
-                self.marked(6, FAILS, &plain(error))?;
+                // Whole, however long it is: it may stand nowhere else.
+                self.whole(6, FAILS, &plain(error))?;
                 if let Some(on_error) = &step.on_error {
                     self.line(6, &format!("on_error = {on_error:?}"))?;
                 }
@@ -256,6 +261,39 @@ mod tests {
         let coloured = drawn(None, true);
         assert!(coloured.contains("    \x1b[32mtrue  \x1b[0memail.junk"), "{coloured:?}");
         assert!(coloured.contains("\x1b[2mnot asked \x1b[0memail.size"), "{coloured:?}");
+    }
+
+    #[test]
+    fn of_a_long_request_what_came_of_it_is_shown() {
+        let (mut out, screen) = (
+            Vec::new(),
+            &Screen {
+                width: Some(40),
+                colours: false,
+            },
+        );
+        let mut lines = Lines { out: &mut out, screen };
+        let request = format!("GET /Users?{}", "search=ann&".repeat(9));
+        lines.ending(8, &request, " → 200 in 3 ms").unwrap();
+        let drawn = String::from_utf8(out).unwrap();
+        assert_eq!(drawn, "        GET /Users?search… → 200 in 3 ms\n");
+    }
+
+    #[test]
+    fn only_a_failure_has_its_colour_and_is_shown_whole() {
+        let (mut out, screen) = (
+            Vec::new(),
+            &Screen {
+                width: Some(20),
+                colours: true,
+            },
+        );
+        let mut lines = Lines { out: &mut out, screen };
+        lines.marked(0, FALSE, "email.automatic").unwrap();
+        lines.whole(0, FAILS, "site is a site of client 13").unwrap();
+        let drawn = String::from_utf8(out).unwrap();
+        let expected = "\x1b[33mfalse \x1b[0memail.automat…\n\x1b[31mfails: \x1b[0msite is a site of client 13\n";
+        assert_eq!(drawn, expected);
     }
 
     #[test]
