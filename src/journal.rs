@@ -26,7 +26,9 @@ pub use change::{
     Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Receipt, Received,
     Report, Way,
 };
-pub use entry::{Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting};
+pub use entry::{
+    Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting, or_no_author, or_no_subject,
+};
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 pub use settled::Settled;
 

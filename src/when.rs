@@ -1,4 +1,6 @@
-//! A moment, as somebody names it to a command or in a search.
+//! A moment, as somebody names it to a command or in a search; and how long something takes, as people read it.
+
+use std::time::Duration;
 
 use jiff::{
     Timestamp, ToSpan,
@@ -29,6 +31,20 @@ pub enum WhenError {
         /// The end.
         until: Timestamp,
     },
+}
+
+/// How long something takes or took, for people: `15 ms`, `4.2 s`, `90 s`, `14 min`, `3 h`, `5 days`. A unit begins where
+/// there are two of it.
+pub fn length(time: Duration) -> String {
+    let (seconds, tenth) = (time.as_secs(), time.subsec_millis() / 100);
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..10 if tenth > 0 => format!("{seconds}.{tenth} s"),
+        1..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// From when and before when; of both what is wrong. An `until` that is a time alone is the first such time after
@@ -174,6 +190,24 @@ mod tests {
         check("today Europe/Berlin", "2026-11-22T23:00:00Z");
         check("today +2", "2026-11-22T22:00:00Z");
         check("2026-07-01 09:10 Europe/Berlin", "2026-07-01T07:10:00Z");
+    }
+
+    #[test]
+    fn a_length_is_in_the_unit_that_a_person_would_take() {
+        for (milliseconds, expected) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1 s"),
+            (4_270, "4.2 s"),
+            (10_900, "10 s"),
+            (119_999, "119 s"),
+            (120_000, "2 min"),
+            (3_599_000, "59 min"),
+            (7_200_000, "2 h"),
+            (172_800_000, "2 days"),
+        ] {
+            assert_eq!(length(Duration::from_millis(milliseconds)), expected);
+        }
     }
 
     #[test]

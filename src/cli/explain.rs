@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     Common, Ended, Failure, Format, Status,
     dry::{Dry, Taken},
+    log,
     print::{self, Paging},
     runtime,
 };
@@ -21,7 +22,8 @@ use crate::{
     effect::simulated::{Assume, Lookups},
     generation::Generation,
     halo::registry::Registry,
-    journal::{Claim, EntryId, Journal, Place, Spot, Work, sqlite::Sqlite},
+    journal::{Claim, EntryId, Journal, Place, Spot, Work, or_no_author, or_no_subject, sqlite::Sqlite},
+    message::Message,
 };
 
 /// Shows what the rules would do with messages, without doing it
@@ -74,7 +76,7 @@ impl Explain {
                         self.say(file, &dry.take(&work, &octets, work.received, None).await)?;
                     }
                     Err(error) => {
-                        eprintln!("{}: {error}", file.display());
+                        eprintln!("{}: {error}{}", file.display(), if_an_id(file));
                         status = Status::Unreadable;
                     }
                 }
@@ -122,6 +124,14 @@ impl Explain {
     }
 }
 
+/// Who names a message of the journal instead of a file reads how it is asked for.
+fn if_an_id(file: &Path) -> String {
+    let id = file.to_str().and_then(|name| log::id(name).ok());
+    id.map_or(String::new(), |id| {
+        format!("; explain takes files: halo-intake retry --dry-run {id} is for message {id} of the journal")
+    })
+}
+
 fn print_json(file: &Path, taken: &Taken<'_>) -> Result<(), Failure> {
     let Taken {
         reading,
@@ -143,7 +153,6 @@ fn print(file: &Path, taken: &Taken<'_>) -> Result<(), Failure> {
         trace,
     } = taken;
     let mut out = std::io::stdout().lock();
-    let author = print::plain(&reading.message.author.address);
     writeln!(out, "{}: what would become of it; nothing was done", file.display())?;
     let mut line = |name: &str, text: &str| match text.is_empty() {
         true => Ok(()),
@@ -154,14 +163,22 @@ fn print(file: &Path, taken: &Taken<'_>) -> Result<(), Failure> {
     line("rule", &print::plain(&verdict.rule))?;
     line("told", &nobody_or(&verdict.told))?;
     line("settled", &verdict.settle)?;
-    let source = reading.message.author_source.to_string();
-    line("from", &format!("{author} (by its {source} field)"))?;
-    line("subject", &print::plain(&reading.message.subject))?;
+    line("from", &print::plain(&from(&reading.message)))?;
+    line("subject", &print::plain(or_no_subject(&reading.message.subject)))?;
     line("mailbox", &reading.work.place.mailbox.to_string())?;
     line("cut", &reading.message.cut.join(", "))?;
     print::print_trace(&mut out, trace)?;
     writeln!(out)?;
     Ok(())
+}
+
+/// `ann@stranger.example (by its reply-to field)`
+fn from(message: &Message) -> String {
+    let author = or_no_author(&message.author.address);
+    match message.author_source {
+        "" => author.to_owned(),
+        field => format!("{author} (by its {field} field)"),
+    }
 }
 
 fn nobody_or(told: &[String]) -> String {

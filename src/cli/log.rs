@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use clap::builder::PossibleValuesParser;
-use comfy_table::{Cell, Table};
 use jiff::Timestamp;
 
 use super::{
@@ -20,9 +19,7 @@ use crate::{
 };
 
 mod follow;
-
-/// On a screen with fewer columns mailbox, calls and rule are left out.
-const NARROW: u16 = 100;
+mod table;
 
 /// Lists what became of messages, newest first
 #[derive(Debug, clap::Args)]
@@ -114,13 +111,20 @@ pub fn limit(text: &str) -> Result<Option<usize>, Failure> {
 }
 
 /// The messages of these ids, all of which must be there.
-pub async fn named(journal: &dyn Journal, ids: &[i64]) -> Result<Vec<Row>, Failure> {
-    let ids: Vec<EntryId> = ids.iter().copied().map(EntryId).collect();
-    let known = journal.rows_of(ids.clone()).await?;
+pub async fn named(journal: &dyn Journal, ids: &[EntryId]) -> Result<Vec<Row>, Failure> {
+    let known = journal.rows_of(ids.to_vec()).await?;
     match ids.iter().find(|id| !known.iter().any(|row| row.id == **id)) {
         Some(id) => Err(Failure::new(Status::Usage, unknown(*id))),
         None => Ok(known),
     }
+}
+
+/// An id as it is written in a command.
+pub fn id(text: &str) -> Result<EntryId, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.map(EntryId).ok_or_else(|| {
+        "an ID is the number of a message, 17 for example; it stands first in a line of halo-intake log".to_owned()
+    })
 }
 
 /// What is said of an id that no message has.
@@ -148,6 +152,11 @@ fn nothing(filter: &RowFilter) -> String {
 }
 
 impl Selection {
+    /// Whether it says which outcome.
+    pub fn has_outcome(&self) -> bool {
+        self.outcome.is_some()
+    }
+
     /// What the journal is asked for.
     pub fn filter(&self, now: Timestamp, limit: Option<usize>) -> Result<RowFilter, Failure> {
         let (since, until) = when::between(self.since.as_deref(), self.until.as_deref(), now).map_err(|faults| {
@@ -172,81 +181,23 @@ impl Selection {
 pub fn print(rows: &[Row], format: Format) -> Result<(), Failure> {
     match format {
         Format::Json => rows.iter().try_for_each(print::json_line),
-        Format::Table => print::print_table(&table(rows, &Screen::of_stdout())),
+        Format::Table => print::print_table(&table::table(rows, &Screen::of_stdout())),
     }
-}
-
-/// One line a message. Where the screen is narrow, what can be looked up by `show` is left out.
-fn table(rows: &[Row], screen: &Screen) -> Table {
-    let is_narrow = screen.width.is_some_and(|width| width < NARROW);
-    let time = if is_narrow { "%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
-    let (mut header, mut cuts) = (vec!["ID", "TIME (UTC)"], vec![false, false]);
-    if !is_narrow {
-        header.push("MAILBOX");
-        cuts.push(false);
-    }
-    header.extend(["FROM", "SUBJECT", "OUTCOME"]);
-    cuts.extend([true, true, false]);
-    if !is_narrow {
-        header.extend(["CALLS", "RULE"]);
-        cuts.extend([false, true]);
-    }
-    header.push("REASON");
-    cuts.push(true);
-    let mut table = screen.table(&header);
-    screen.cut(&mut table, &cuts);
-    for row in rows {
-        let text = |text: &str| Cell::new(print::plain(text));
-        let mut cells = vec![Cell::new(row.id), Cell::new(row.time.strftime(time))];
-        cells.extend((!is_narrow).then(|| text(&row.mailbox.0)));
-        cells.extend([
-            text(&row.from),
-            text(&row.subject),
-            screen.outcome(&row.outcome, row.attempts),
-        ]);
-        if !is_narrow {
-            cells.extend([Cell::new(row.calls), text(&row.rule)]);
-        }
-        cells.push(text(&row.reason));
-        screen.add(&mut table, cells);
-    }
-    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rows() -> Vec<Row> {
-        let row = |id: i64, subject: &str, outcome: &str, reason: &str| Row {
-            id: EntryId(id),
-            time: "2026-11-23T09:00:07Z".parse().unwrap(),
-            mailbox: MailboxName("support".into()),
-            from: "ann.lee@stranger.example".into(),
-            subject: subject.into(),
-            outcome: outcome.into(),
-            rule: "Unknown senders become users".into(),
-            reason: reason.into(),
-            attempts: 1,
-            calls: 4,
-        };
-        vec![
-            row(17, "A question", "completed", ""),
-            row(
-                18,
-                "The printer on the second floor does not print anything any more since this morning",
-                "failed",
-                "create_halo_user: site is a site of client 13 (\"Globex\"), not of client 12 (\"Acme Ltd\"); it needs a site of that client",
-            ),
-        ]
-    }
-
-    fn lines(width: Option<u16>) -> Vec<String> {
-        let screen = Screen { width, colours: false };
-        table(&rows(), &screen)
-            .lines()
-            .map(|line| line.trim_end().to_owned())
-            .collect()
+    #[test]
+    fn an_id_is_a_number_from_one() {
+        assert_eq!(id("17"), Ok(EntryId(17)));
+        for text in ["", "x", "0", "-1", "1.5", "99999999999999999999"] {
+            assert!(
+                id(text).unwrap_err().starts_with("an ID is the number of a message"),
+                "{text}"
+            );
+        }
     }
 
     #[test]
@@ -263,29 +214,5 @@ mod tests {
             nothing(&filter),
             "no message in mailbox support from \"jane\" with outcome failed since 1970-01-01 00:00:00 UTC"
         );
-    }
-
-    #[test]
-    fn a_message_is_one_line_on_every_screen() {
-        for width in [40, 80, 120, 200] {
-            let lines = lines(Some(width));
-            assert_eq!(lines.len(), 3, "{lines:#?}");
-            for line in &lines {
-                assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
-            }
-            assert!(lines[1].contains("17") && lines[1].contains("completed"), "{lines:#?}");
-            assert!(lines[2].contains('…'), "{lines:#?}");
-        }
-        for column in ["CALLS", "RULE"] {
-            assert!(lines(Some(200))[0].contains(column) && !lines(Some(80))[0].contains(column));
-        }
-    }
-
-    #[test]
-    fn a_program_that_reads_it_gets_everything() {
-        let lines = lines(None);
-        assert_eq!(lines.len(), 3, "{lines:#?}");
-        assert!(lines[2].contains("since this morning") && lines[2].ends_with("it needs a site of that client"));
-        assert!(lines[0].contains("TIME (UTC)") && lines[1].contains("2026-11-23 09:00:07"));
     }
 }

@@ -8,6 +8,7 @@ use std::{
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
 use serde::Serialize;
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Failure, Format};
 
@@ -21,6 +22,9 @@ pub use trace::{print_trace, print_value};
 
 /// Values longer than this are cut in a trace for people; `--format json` has them whole.
 const LONGEST_VALUE: usize = 400;
+
+/// How wide a terminal is that does not say it.
+const OF_OLD: u16 = 80;
 
 /// Where a listing is shown: a terminal, or a file or program that reads it.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +43,10 @@ impl Screen {
         }
         let is_terminal = std::io::stdout().is_terminal();
         Screen {
-            width: is_terminal.then(|| Table::new().width()).flatten(),
+            width: is_terminal
+                .then(|| Table::new().width())
+                .flatten()
+                .map(|width| if width == 0 { OF_OLD } else { width }),
             colours: is_terminal && may_colour(),
         }
     }
@@ -86,17 +93,21 @@ impl Screen {
         row
     }
 
-    /// An outcome's word, with the number of attempts where there was more than one.
+    /// What `outcome_and_attempts` says, in its colour.
     pub fn outcome(&self, word: &str, attempts: u32) -> Cell {
-        let text = if attempts > 1 {
-            format!("{word} ({attempts})")
-        } else {
-            word.to_owned()
-        };
+        let text = outcome_and_attempts(word, attempts);
         match colour(word).filter(|_| self.colours) {
             Some((colour, _)) => Cell::new(text).fg(colour),
             None => Cell::new(text),
         }
+    }
+}
+
+/// An outcome's word, with the number of attempts where there was more than one.
+pub fn outcome_and_attempts(word: &str, attempts: u32) -> String {
+    match attempts {
+        0 | 1 => word.to_owned(),
+        _ => format!("{word} ({attempts})"),
     }
 }
 
@@ -196,6 +207,23 @@ fn cut(text: String) -> String {
         Some((cut, _)) => format!("{}…", &text[..cut]),
         None => text,
     }
+}
+
+/// As much of the text as has room.
+pub fn fitting(text: &str, room: usize) -> String {
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    let mut left = room.saturating_sub(1);
+    let fits = |c: &char| {
+        let width = c.width().unwrap_or(0);
+        let fits = width <= left;
+        left = left.saturating_sub(width);
+        fits
+    };
+    let mut kept: String = text.chars().take_while(fits).collect();
+    kept.push('…');
+    kept
 }
 
 #[cfg(test)]

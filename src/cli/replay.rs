@@ -40,9 +40,9 @@ use origins::{Origins, Worlds};
 #[derive(Debug, clap::Args)]
 pub struct Replay {
     /// The IDs of the messages, as log lists them; without them all that match
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = log::id)]
     #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "until", "grep", "limit"])]
-    ids: Vec<i64>,
+    ids: Vec<EntryId>,
     /// The new configuration, with what lies in conf.d beside it
     #[arg(long, value_name = "NEW.toml")]
     against: PathBuf,
@@ -297,7 +297,7 @@ impl Line {
     fn print(&self) -> Result<(), Failure> {
         let row = &self.row;
         let time = row.time.strftime("%Y-%m-%d %H:%M");
-        let whose = print::plain(&format!("{}  {}", row.from, row.subject));
+        let whose = print::plain(&format!("{}  {}", row.author(), row.title()));
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}  {time}  {whose}", row.id)?;
         let why = print::plain(&self.why());

@@ -27,13 +27,17 @@ mod dry;
 const WAIT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// All that ever came is meant by nobody.
+const WHICH: &str = "which messages are to run again? name their IDs, which halo-intake log lists, or an outcome: \
+                     --outcome failed, which --mailbox, --from, --since, --until and --grep narrow";
+
 /// Runs messages again from their stored octets
 #[derive(Debug, clap::Args)]
 pub struct Retry {
     /// The IDs of the messages, as log lists them; or --outcome, and what else narrows it
-    #[arg(value_name = "ID", required_unless_present = "outcome")]
+    #[arg(value_name = "ID", value_parser = log::id)]
     #[arg(conflicts_with_all = ["mailbox", "from", "outcome", "since", "until", "grep"])]
-    ids: Vec<i64>,
+    ids: Vec<EntryId>,
     #[command(flatten)]
     selection: Selection,
     /// Says what would become of each, and runs none; Halo answers as it did when they ran
@@ -60,6 +64,9 @@ struct Again {
 impl Retry {
     /// Has a running daemon do it, else does it here.
     pub fn perform(&self, common: &Common) -> Ended {
+        if self.ids.is_empty() && !self.selection.has_outcome() {
+            return Err(Failure::new(Status::Usage, WHICH));
+        }
         let generation = common.generation()?;
         common.begin_logging("warn")?;
         runtime()?.block_on(self.retry(generation))

@@ -1,6 +1,6 @@
 //! `show`: messages in full.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -18,14 +18,15 @@ use crate::{
     message::Message,
     pipeline::attempt::email_of,
     run::trace::Trace,
+    when,
 };
 
 /// Shows one message in full, or several
 #[derive(Debug, clap::Args)]
 pub struct Show {
     /// The IDs of the messages, as log lists them
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<i64>,
+    #[arg(required = true, value_name = "ID", value_parser = log::id)]
+    ids: Vec<EntryId>,
     /// How it is printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -46,7 +47,7 @@ impl Show {
         }
         let journal = Sqlite::open(&generation.config.state_dir, Clock::system(), false)?;
         let (runtime, mut unknown, mut pager) = (runtime()?, Vec::new(), None);
-        for (number, id) in self.ids.iter().copied().map(EntryId).enumerate() {
+        for (number, id) in self.ids.iter().copied().enumerate() {
             let read = async { Ok::<_, Failure>((journal.entry(id).await?, journal.octets(id).await?)) };
             let (Some(entry), octets) = runtime.block_on(read)? else {
                 unknown.push(log::unknown(id));
@@ -134,9 +135,9 @@ fn asked_for(trace: &Trace) -> u64 {
 /// `3 requests to Halo, 140 ms`
 fn calls(count: u64, traces: &[Option<Trace>]) -> String {
     let requests = if count == 1 { "request" } else { "requests" };
-    let took: u64 = traces.iter().flatten().map(asked_for).sum();
+    let took = Duration::from_millis(traces.iter().flatten().map(asked_for).sum());
     match traces.iter().all(Option::is_some) {
-        true if count > 0 => format!("{count} {requests} to Halo, {took} ms"),
+        true if count > 0 => format!("{count} {requests} to Halo, {}", when::length(took)),
         // How long those took of which the trace was dropped nobody knows any more.
         _ => format!("{count} {requests} to Halo"),
     }
@@ -174,8 +175,8 @@ fn print_summary(out: &mut impl Write, entry: &Entry) -> std::io::Result<()> {
         "mailbox",
         &print::plain(&format!("{} {}", row.mailbox, entry.place.folder)),
     )?;
-    line(out, "from", &print::plain(&row.from))?;
-    line(out, "subject", &print::plain(&row.subject))?;
+    line(out, "from", &print::plain(row.author()))?;
+    line(out, "subject", &print::plain(row.title()))?;
     line(out, "message-id", &print::plain(&entry.message_id))?;
     line(out, "arrived", &utc(entry.internal_date))?;
     line(out, "received", &utc(row.time))?;
@@ -211,9 +212,9 @@ fn settled(entry: &Entry) -> String {
 }
 
 fn print_attempt(out: &mut impl Write, attempt: &Attempt, trace: &Option<Trace>) -> std::io::Result<()> {
-    let took = attempt.ended.duration_since(attempt.began);
+    let took = when::length(attempt.ended.duration_since(attempt.began).unsigned_abs());
     let result = print::outcome(&attempt.result);
-    let began = format!("attempt {} at {}, {took:#}", attempt.number, utc(attempt.began));
+    let began = format!("attempt {} at {}, {took}", attempt.number, utc(attempt.began));
     writeln!(out, "\n{}: {result}", print::heading(&began))?;
     line(out, "reason", &print::plain(&attempt.reason))?;
     let Some(kept) = trace else { return Ok(()) };

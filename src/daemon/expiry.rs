@@ -35,8 +35,8 @@ fn say(world: &World) {
         if oauth.grant == Grant::RefreshToken
             && let Ok(Some(kept)) = world.sign_ins.kept(oauth)
         {
-            let (since, renewed) = (kept.signed_in, kept.given);
-            tracing::info!(login = oauth.login, %since, %renewed, "{what}: is signed in");
+            let (since, renewed) = (format!("{:.0}", kept.signed_in), format!("{:.0}", kept.given));
+            tracing::info!(login = oauth.login, since, renewed, "{what}: is signed in");
         }
         if let Some(expiry) = Expiry::of(oauth, world.clock.now()) {
             tracing::info!("{what}: {}", expiry.sentence());

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     clock::Clock,
     foreign::{cut, root_of},
+    when,
 };
 
 /// A listing of a hundred rows stays far below; what is longer would only fill the memory.
@@ -159,7 +160,10 @@ pub(super) fn kept_of(answer: &str) -> String {
 impl Lost {
     pub(super) fn reason(&self) -> String {
         match self {
-            Lost::Held(left) => format!("requests rest for {} s more", left.as_secs().max(1)),
+            Lost::Held(left) => format!(
+                "requests rest for {} more",
+                when::length(Duration::from_secs(left.as_secs().max(1)))
+            ),
             Lost::Uncounted(reason) | Lost::Unsent(reason) | Lost::Dropped(reason) | Lost::Unfinished(reason) => {
                 reason.clone()
             }

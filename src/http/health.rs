@@ -13,11 +13,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::{config::MailboxName, mailbox, pipeline::World};
+use crate::{config::MailboxName, mailbox, pipeline::World, when};
 
 /// A mailbox that was not checked in so many intervals is lost.
 const INTERVALS: u32 = 3;
@@ -56,7 +55,8 @@ struct Health {
 struct Troubled {
     kind: &'static str,
     place: String,
-    since: Timestamp,
+    /// To the second.
+    since: String,
 }
 
 async fn serve(State(asked): State<Arc<Asked>>, headers: HeaderMap) -> Response {
@@ -91,19 +91,19 @@ pub(super) fn wrong(world: &World) -> Vec<Wrong> {
         let silence = state.checked(name)?.silent_for();
         let every = mailbox::check_interval(config);
         (silence > every * INTERVALS).then(|| {
-            let (silence, every) = (silence.as_secs(), every.as_secs());
+            let (silence, every) = (when::length(silence), when::length(every));
             Wrong {
                 mailbox: Some(name.clone()),
-                text: format!("mailbox {name} has not been checked for {silence} s; it is checked every {every} s"),
+                text: format!("mailbox {name} has not been checked for {silence}; it is checked every {every}"),
             }
         })
     });
     let mut wrong: Vec<Wrong> = silent.collect();
     if !state.is_turning() {
-        let silence = state.since_turn().as_secs();
+        let silence = when::length(state.since_turn());
         wrong.push(Wrong {
             mailbox: None,
-            text: format!("the loop that takes up work has made no turn for {silence} s"),
+            text: format!("the loop that takes up work has made no turn for {silence}"),
         });
     }
     wrong
@@ -118,7 +118,7 @@ impl Asked {
         let troubles = state.troubles().into_iter().map(|(thing, trouble)| Troubled {
             kind: thing.kind(),
             place: thing.place(),
-            since: trouble.since,
+            since: format!("{:.0}", trouble.since),
         });
         Health {
             status: if wrong.is_empty() { "ok" } else { "red" },
@@ -166,7 +166,7 @@ mod tests {
             troubles: vec![Troubled {
                 kind: "connection",
                 place: "connection main".to_owned(),
-                since: Timestamp::UNIX_EPOCH,
+                since: format!("{:.0}", jiff::Timestamp::UNIX_EPOCH),
             }],
         };
         let trouble = "connection main is in trouble since 1970-01-01T00:00:00Z\n";

@@ -27,6 +27,34 @@ pub struct Row {
     pub calls: u64,
 }
 
+impl Row {
+    /// The author, for people.
+    pub fn author(&self) -> &str {
+        or_no_author(&self.from)
+    }
+
+    /// The subject, for people.
+    pub fn title(&self) -> &str {
+        or_no_subject(&self.subject)
+    }
+}
+
+/// What people read where a message names no author: an empty place would look like a fault of the listing.
+pub fn or_no_author(from: &str) -> &str {
+    match from.trim() {
+        "" => "(no author)",
+        from => from,
+    }
+}
+
+/// The same of a subject.
+pub fn or_no_subject(subject: &str) -> &str {
+    match subject.trim() {
+        "" => "(no subject)",
+        subject => subject,
+    }
+}
+
 /// How often a rule matched, and when it did last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RuleCount {

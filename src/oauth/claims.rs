@@ -1,8 +1,6 @@
 //! What a token says of itself, where it is a JWT (RFC 7519): for people and for advice alone. Only the mail server
 //! may believe it, so nothing is verified here.
 
-use std::time::Duration;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -12,6 +10,7 @@ use crate::{
     config::{Grant, OAuthConfig, Provider},
     foreign::cut,
     secret::ExposeSecret,
+    when,
 };
 
 /// What a token is shown for.
@@ -127,14 +126,7 @@ impl Token {
         let said = claims.map_or("a token that only its issuer can read".to_owned(), |claims| {
             claims.described()
         });
-        format!("{said}, good for {}", minutes(self.left()))
-    }
-}
-
-fn minutes(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds / 60),
+        format!("{said}, good for {}", when::length(self.left()))
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::field;
 use crate::{
-    journal::{EntryId, Notice, Row},
+    journal::{EntryId, Notice, Row, or_no_author},
     message::{
         Message,
         address::{AddrSpec, NameAddr},
@@ -207,7 +207,11 @@ impl Digest<'_> {
             .take(MAX_MESSAGES_OF_A_SENDER)
             .map(|entry| entry.to_string())
             .collect();
-        let mut text = format!("\n    {} from {}\n", counted(notices.len()), or_none(sender));
+        let mut text = format!(
+            "\n    {} from {}\n",
+            counted(notices.len()),
+            field::line(or_no_author(sender))
+        );
         if let Some(last) = notices.last() {
             text.push_str(&paragraph("      reason   ", &last.text));
         }
@@ -244,8 +248,8 @@ impl Digest<'_> {
         let mut text = format!("\n  message {entry}");
         if let Some(row) = self.rows.get(&entry) {
             text.push_str(&format!(" in {}, {}\n", field::line(&row.mailbox.0), minute(row.time)));
-            text.push_str(&format!("    from     {}\n", or_none(&row.from)));
-            text.push_str(&format!("    subject  {}\n", or_none(&row.subject)));
+            text.push_str(&format!("    from     {}\n", field::line(row.author())));
+            text.push_str(&format!("    subject  {}\n", field::line(row.title())));
         } else {
             text.push('\n');
         }
@@ -335,12 +339,6 @@ fn last_texts<'a>(notices: &[&'a Notice]) -> Vec<&'a str> {
     }
     texts.reverse();
     texts
-}
-
-fn or_none(text: &str) -> String {
-    Some(field::line(text))
-        .filter(|line| !line.is_empty())
-        .unwrap_or_else(|| "(none)".to_owned())
 }
 
 fn minute(at: Timestamp) -> String {

@@ -27,6 +27,7 @@ use crate::{
         Outcome, Reason, canary,
         smtp::{Smtp, SmtpError},
     },
+    when,
 };
 
 /// Without anything to do the loop looks so often.
@@ -220,9 +221,9 @@ async fn look_after(
     if let Some(sent) = flight.waited_for.filter(|sent| now >= *sent + canary.within) {
         world.canary.change(mailbox, |flight| flight.waited_for = None);
         let reason = format!(
-            "the mail that was sent to {to} at {} did not come within {:#}; look at its way there, and at junk and quarantine",
+            "the mail that was sent to {to} at {} did not come within {}; look at its way there, and at junk and quarantine",
             sent.strftime("%H:%M:%S UTC"),
-            SignedDuration::try_from(canary.within).unwrap_or_default()
+            when::length(canary.within)
         );
         report::trouble_again(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::Now).await;
     }

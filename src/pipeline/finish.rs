@@ -124,9 +124,9 @@ pub(super) fn log_end(work: &Work, finished: &Finished, receipt: &Receipt) {
             let text = format!("{whose}: deferred until {due:.0}{why}");
             // The level of a line is fixed where it stands.
             if attempts.is_power_of_two() {
-                tracing::info!(id, mailbox, from, outcome = "deferred", reason, due = %due, attempts, calls, took_ms, "{text}");
+                tracing::info!(id, mailbox, from, outcome = "deferred", reason, due = %format_args!("{due:.0}"), attempts, calls, took_ms, "{text}");
             } else {
-                tracing::debug!(id, mailbox, from, outcome = "deferred", reason, due = %due, attempts, calls, took_ms, "{text}");
+                tracing::debug!(id, mailbox, from, outcome = "deferred", reason, due = %format_args!("{due:.0}"), attempts, calls, took_ms, "{text}");
             }
         }
         _ => {}

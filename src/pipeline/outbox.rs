@@ -336,9 +336,9 @@ async fn put_off(
     let (id, named) = (id(due), named(due));
     // The level of a line is fixed where it stands.
     if failures.is_power_of_two() {
-        tracing::warn!(letter = letter.0, id, reason, due = %again, "{named} is put off until {again:.0}: {reason}");
+        tracing::warn!(letter = letter.0, id, reason, due = %format_args!("{again:.0}"), "{named} is put off until {again:.0}: {reason}");
     } else {
-        tracing::debug!(letter = letter.0, id, reason, due = %again, "{named} is put off until {again:.0}: {reason}");
+        tracing::debug!(letter = letter.0, id, reason, due = %format_args!("{again:.0}"), "{named} is put off until {again:.0}: {reason}");
     }
     let change = Change::LetterDeferred {
         letter,

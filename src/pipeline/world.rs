@@ -24,6 +24,7 @@ use crate::{
     metrics::Meters,
     oauth::SignIns,
     web::Web,
+    when,
 };
 
 /// Something that is overdue finds no free place just now, so it is not asked for all the time.
@@ -142,7 +143,10 @@ impl World {
         };
         match tokio::time::timeout(patience, self.journal.write(change)).await {
             Ok(written) => written.map(drop).map_err(|error| error.to_string()),
-            Err(_) => Err(format!("the journal has taken no change for {} s", patience.as_secs())),
+            Err(_) => Err(format!(
+                "the journal has taken no change for {}",
+                when::length(patience)
+            )),
         }
     }
 

@@ -115,6 +115,45 @@ fn show_takes_several_and_names_those_that_are_not_there() {
 }
 
 #[test]
+fn a_message_without_an_author_is_said_to_have_none() {
+    let world = World::new(USERS);
+    world.deliver("To: support@desk.example\nSubject: Nobody wrote this\nMessage-ID: <none@story.example>\n\nText\n");
+    let file = world.folder.join("none.eml");
+    std::fs::write(&file, "Subject: Nobody wrote this\n\nText\n").unwrap();
+    world.once();
+    for arguments in [&["log"][..], &["show", "1"], &["explain", file.to_str().unwrap()]] {
+        let said = world.run(arguments).stdout;
+        assert!(said.contains("(no author)") && !said.contains("by its"), "{said}");
+    }
+}
+
+#[test]
+fn who_names_no_id_reads_what_one_is_and_where_it_is_to_be_had() {
+    let world = World::new(USERS);
+    for arguments in [
+        &["show", "x"][..],
+        &["retry", "1e3"],
+        &["replay", "--against", "x.toml", "0"],
+    ] {
+        let ran = world.run(arguments);
+        let told = "an ID is the number of a message, 17 for example; it stands first in a line of halo-intake log";
+        assert!(
+            ran.status == 2 && ran.stderr.contains(told),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+    }
+    let ran = world.run(&["explain", "17"]);
+    let told = "explain takes files: halo-intake retry --dry-run 17 is for message 17 of the journal";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    for arguments in [&["retry"][..], &["retry", "--dry-run", "--mailbox", "support"]] {
+        let ran = world.run(arguments);
+        let told = ran.stderr.contains("name their IDs") && ran.stderr.contains("--outcome failed");
+        assert!(ran.status == 2 && told, "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn log_follows_what_comes() {
     let world = three();
     let command = world.command(&["log", "--follow"]);

@@ -241,6 +241,42 @@ fn everything_is_to_be_had_by_keyboard_on_a_phone_and_in_the_dark() {
     );
 }
 
+/// Of each field of the search how far its hint goes beyond it.
+const BEYOND: &str = "JSON.stringify([...document.querySelectorAll('.search input')].map(one => {
+    const style = getComputedStyle(one), pen = document.createElement('canvas').getContext('2d');
+    pen.font = style.font;
+    const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return [one.placeholder, Math.ceil(pen.measureText(one.placeholder).width - room)];
+}).filter(([hint, beyond]) => beyond > 0))";
+/// Whether the button stands beside the last field.
+const BESIDE: &str = "Math.abs(document.querySelector('.search button').getBoundingClientRect().bottom
+    - document.querySelector('#until').getBoundingClientRect().bottom) < 3";
+
+#[test]
+fn the_search_is_whole_on_every_screen() {
+    let world = full();
+    let daemon = Daemon::start(&world, &[]);
+    let address = served_at(&daemon);
+    world.wait_until("all have ended", |world| world.count_where("state = 'ended'") == 6);
+    let mut browser = Browser::start();
+    signed_in(&mut browser, address);
+    for width in [360, 768, 1100, 1400] {
+        browser.resize(width, 800);
+        browser.open(&format!("http://{address}/log"));
+        browser.picture(&picture(&format!("search-{width}.png")));
+        assert_eq!(browser.text(BEYOND), "[]", "{width}");
+        assert_eq!(
+            browser.value(BESIDE),
+            true,
+            "{width}: the button stands beside the last field"
+        );
+        assert!(
+            !browser.text(&element(".rows time", ".innerText")).contains(','),
+            "{width}"
+        );
+    }
+}
+
 #[test]
 fn a_person_lets_a_message_run_again_and_sees_what_becomes_of_it() {
     let world = world(Some(TOKEN));

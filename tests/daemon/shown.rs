@@ -92,7 +92,7 @@ fn show_has_the_same_with_what_was_sent_and_how_long_it_took() {
     let ran = world.run(&["show", "1"]);
     let trace = &ran.stdout[ran.stdout.find("\nrule \"").unwrap()..];
     let mut text = trace.to_owned();
-    for (pattern, name) in [(r"\d+ ms", "N ms"), (r"127\.0\.0\.1:\d+", "HOST")] {
+    for (pattern, name) in [(r"[\d.]+ m?s\b", "N ms"), (r"127\.0\.0\.1:\d+", "HOST")] {
         text = regex::Regex::new(pattern)
             .unwrap()
             .replace_all(&text, name)

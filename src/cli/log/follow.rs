@@ -147,7 +147,7 @@ fn say(row: &Row, format: Format) -> Result<(), Failure> {
     }
     let width = Screen::of_stdout().width.map_or(usize::MAX, usize::from);
     let mut out = std::io::stdout().lock();
-    let line: String = print::plain(&in_words(row)).chars().take(width).collect();
+    let line = print::fitting(&print::plain(&in_words(row)), width);
     // Coloured once it is cut: a colour takes no room.
     let line = line.replacen(&row.outcome, &print::outcome(&row.outcome), 1);
     writeln!(out, "{line}")?;
@@ -156,7 +156,7 @@ fn say(row: &Row, format: Format) -> Result<(), Failure> {
 
 /// The word first of what can be long.
 fn in_words(row: &Row) -> String {
-    let said: Vec<&str> = [&*row.subject, &*row.rule, &*row.reason]
+    let said: Vec<&str> = [row.title(), &*row.rule, &*row.reason]
         .into_iter()
         .filter(|text| !text.is_empty())
         .collect();
@@ -165,7 +165,7 @@ fn in_words(row: &Row) -> String {
         "{:>6}  {time}  {:<9}  {}  {}",
         row.id.0,
         row.outcome,
-        row.from,
+        row.author(),
         said.join(" | ")
     )
 }

@@ -1,16 +1,17 @@
 //! What happened in an attempt, for people.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use serde_json::Value;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
-use super::{Screen, cut, plain, short};
+use super::{Screen, cut, fitting, plain, short};
 use crate::{
     effect::EffectTrace,
     expression::Evaluated,
     halo::client::Call,
     run::trace::{RuleTrace, StepTrace, Trace},
+    when,
 };
 
 /// What happened, or would happen, rule by rule.
@@ -33,7 +34,7 @@ pub fn print_value(out: &mut impl Write, name: &str, value: &Value) -> std::io::
     }
 }
 
-/// Lines on a screen: none is longer than it is wide, and what is true or false has its colour.
+/// Lines on a screen: none but a failure is longer than it is wide, and what is true or false has its colour.
 struct Lines<'a, W: Write> {
     out: &'a mut W,
     screen: &'a Screen,
@@ -45,7 +46,8 @@ struct Mark(&'static str, u8);
 
 const NONE: Mark = Mark("", 0);
 const TRUE: Mark = Mark("true  ", 32);
-const FALSE: Mark = Mark("false ", 31);
+/// Most of what is false is as it should be, so it is not in the colour of a failure.
+const FALSE: Mark = Mark("false ", 33);
 const FAILS: Mark = Mark("fails: ", 31);
 const NOT_ASKED: Mark = Mark("not asked ", 2);
 const RULE_OF_OTHERS: Mark = Mark("rule ", 2);
@@ -56,16 +58,27 @@ impl<W: Write> Lines<'_, W> {
     }
 
     fn marked(&mut self, indent: usize, mark: Mark, text: &str) -> std::io::Result<()> {
+        let text = fitting(text, self.room(indent + mark.0.len()));
+        self.whole(indent, mark, &text)
+    }
+
+    fn whole(&mut self, indent: usize, mark: Mark, text: &str) -> std::io::Result<()> {
         let Mark(word, code) = mark;
-        let room = self
-            .screen
-            .width
-            .map(|width| usize::from(width).saturating_sub(indent + word.len()));
-        let text = room.map_or(text.to_owned(), |room| fitting(text, room));
         if self.screen.colours && code != 0 {
             return writeln!(self.out, "{:indent$}\x1b[{code}m{word}\x1b[0m{text}", "");
         }
         writeln!(self.out, "{:indent$}{word}{text}", "")
+    }
+
+    /// Of a long line the end is shown as well: it says what came of it.
+    fn ending(&mut self, indent: usize, text: &str, end: &str) -> std::io::Result<()> {
+        let room = self.room(indent + end.width());
+        self.line(indent, &format!("{}{end}", fitting(text, room)))
+    }
+
+    fn room(&self, taken: usize) -> usize {
+        let width = self.screen.width.map_or(usize::MAX, usize::from);
+        width.saturating_sub(taken)
     }
 
     fn rule(&mut self, rule: &RuleTrace) -> std::io::Result<()> {
@@ -118,7 +131,7 @@ impl<W: Write> Lines<'_, W> {
         };
         let mut calls = step.effects.iter().flat_map(|effect| &effect.calls);
         let took = match calls.any(|call| !call.is_unsent()) {
-            true => format!("   {} ms", step.took_ms),
+            true => format!("   {}", when::length(Duration::from_millis(step.took_ms))),
             false => String::new(),
         };
         self.line(2, &format!("{} {}{took}", step.path, plain(&label)))?;
@@ -135,7 +148,8 @@ impl<W: Write> Lines<'_, W> {
         step.effects.iter().try_for_each(|effect| self.effect(effect))?;
         match &step.error {
             Some(error) => {
-                self.marked(6, FAILS, &plain(error))?;
+                // Whole, however long it is: it may stand nowhere else.
+                self.whole(6, FAILS, &plain(error))?;
                 if let Some(on_error) = &step.on_error {
                     self.line(6, &format!("on_error = {on_error:?}"))?;
                 }
@@ -159,7 +173,7 @@ impl<W: Write> Lines<'_, W> {
     fn call(&mut self, call: &Call) -> std::io::Result<()> {
         let request = format!("{} {}", call.method, plain(&call.path));
         if call.is_unsent() {
-            self.line(8, &format!("{request}   (not sent)"))?;
+            self.ending(8, &request, "   (not sent)")?;
             if !call.body.is_null() {
                 self.line(10, &format!("would send {}", short(&call.body)))?;
             }
@@ -174,7 +188,8 @@ impl<W: Write> Lines<'_, W> {
             0 => String::new(),
             messages => format!(", shared by {messages}"),
         };
-        self.line(8, &format!("{request} → {status} in {} ms{shared}", call.took_ms))?;
+        let took = when::length(Duration::from_millis(call.took_ms));
+        self.ending(8, &request, &format!(" → {status} in {took}{shared}"))?;
         if !call.body.is_null() {
             self.line(10, &format!("sent     {}", short(&call.body)))?;
         }
@@ -183,23 +198,6 @@ impl<W: Write> Lines<'_, W> {
         }
         Ok(())
     }
-}
-
-/// As much of the text as has room.
-fn fitting(text: &str, room: usize) -> String {
-    if text.width() <= room {
-        return text.to_owned();
-    }
-    let mut left = room.saturating_sub(1);
-    let fits = |c: &char| {
-        let width = c.width().unwrap_or(0);
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    };
-    let mut kept: String = text.chars().take_while(fits).collect();
-    kept.push('…');
-    kept
 }
 
 /// Halo's own records are long; the fields of the result say what matters.
@@ -263,6 +261,39 @@ mod tests {
         let coloured = drawn(None, true);
         assert!(coloured.contains("    \x1b[32mtrue  \x1b[0memail.junk"), "{coloured:?}");
         assert!(coloured.contains("\x1b[2mnot asked \x1b[0memail.size"), "{coloured:?}");
+    }
+
+    #[test]
+    fn of_a_long_request_what_came_of_it_is_shown() {
+        let (mut out, screen) = (
+            Vec::new(),
+            &Screen {
+                width: Some(40),
+                colours: false,
+            },
+        );
+        let mut lines = Lines { out: &mut out, screen };
+        let request = format!("GET /Users?{}", "search=ann&".repeat(9));
+        lines.ending(8, &request, " → 200 in 3 ms").unwrap();
+        let drawn = String::from_utf8(out).unwrap();
+        assert_eq!(drawn, "        GET /Users?search… → 200 in 3 ms\n");
+    }
+
+    #[test]
+    fn only_a_failure_has_its_colour_and_is_shown_whole() {
+        let (mut out, screen) = (
+            Vec::new(),
+            &Screen {
+                width: Some(20),
+                colours: true,
+            },
+        );
+        let mut lines = Lines { out: &mut out, screen };
+        lines.marked(0, FALSE, "email.automatic").unwrap();
+        lines.whole(0, FAILS, "site is a site of client 13").unwrap();
+        let drawn = String::from_utf8(out).unwrap();
+        let expected = "\x1b[33mfalse \x1b[0memail.automat…\n\x1b[31mfails: \x1b[0msite is a site of client 13\n";
+        assert_eq!(drawn, expected);
     }
 
     #[test]

@@ -78,8 +78,8 @@ fn table(lines: &[(Row, Verdict)], screen: &Screen) -> comfy_table::Table {
         let cells = vec![
             Cell::new(row.id),
             Cell::new(row.time.strftime("%m-%d %H:%M")),
-            text(&row.from),
-            text(&row.subject),
+            text(row.author()),
+            text(row.title()),
             text(&format!("{} → {}", row.outcome, verdict.outcome)),
             text(&verdict.reason),
         ];

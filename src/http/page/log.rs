@@ -104,8 +104,8 @@ fn search(query: &Query, mailboxes: &[String]) -> Markup {
     html! {
         h1 { "Log" }
         form .search.card method="get" action="/log" role="search" {
-            (text(query, "grep", "Text", "subject, rule, reason …"))
-            (text(query, "from", "From", "part of the address"))
+            (text(query, "grep", "Text", "subject, rule, reason"))
+            (text(query, "from", "From", "part of it"))
             p {
                 label for="outcome" { "Outcome" }
                 (choice(query, "outcome", Outcome::words()))
@@ -114,7 +114,7 @@ fn search(query: &Query, mailboxes: &[String]) -> Markup {
                 label for="mailbox" { "Mailbox" }
                 (choice(query, "mailbox", mailboxes.iter().map(String::as_str)))
             }
-            (text(query, "since", "Since (UTC)", "09:10, 2h, today"))
+            (text(query, "since", "Since (UTC)", "09:10 or 2h"))
             (text(query, "until", "Until (UTC)", "09:20"))
             p .go { button { "Search" } " " a href="/log" { "Clear" } }
         }
@@ -180,19 +180,12 @@ pub fn listed(rows: &[Row], now: Timestamp, columns: Columns) -> Markup {
 }
 
 fn one(row: &Row, now: Timestamp, columns: Columns) -> Markup {
-    let or = |text: &str, instead: &str| {
-        if text.is_empty() {
-            instead.to_owned()
-        } else {
-            words::line(text)
-        }
-    };
     html! {
         a href={ "/message/" (row.id) } {
             span .when { (words::time(row.time, now)) }
             (words::outcome(&row.outcome, row.attempts))
-            bdi .from { (or(&row.from, "(no author)")) }
-            bdi .subject { (or(&row.subject, "(no subject)")) }
+            bdi .from { (words::line(row.author())) }
+            bdi .subject { (words::line(row.title())) }
             span .why {
                 span .mailbox { (words::line(&row.mailbox.0)) " · " code { (row.id) } }
                 @if columns == Columns::All && !row.rule.is_empty() { " · " (words::line(&row.rule)) }

@@ -74,7 +74,7 @@ pub async fn page(
         .await?;
     let (entry, content) = found.ok_or_else(|| Refusal::no_message(&written))?;
     let before = Query::of(query.as_deref()).text("again").parse().ok();
-    let subject = subject(&entry);
+    let subject = words::line(entry.row.title());
     let sheet = Sheet {
         again: before.filter(|before| goes_on(&entry, *before)).map(|_| AGAIN),
         ..Sheet::new(&subject, Tab::None, &caller)
@@ -130,20 +130,13 @@ fn first<T>(mut all: Vec<T>, most: usize) -> (Vec<T>, usize) {
     (all, more)
 }
 
-fn subject(entry: &Entry) -> String {
-    match words::line(&entry.row.subject) {
-        subject if subject.trim().is_empty() => "(no subject)".to_owned(),
-        subject => subject,
-    }
-}
-
 /// What became of it, in one line and a reason.
 fn verdict(entry: &Entry, now: Timestamp) -> Markup {
     let row = &entry.row;
     html! {
         p .verdict {
             (words::outcome(&row.outcome, row.attempts))
-            " from " bdi { strong { @if row.from.is_empty() { "(no author)" } @else { (words::line(&row.from)) } } }
+            " from " bdi { strong { (words::line(row.author())) } }
             ", received " (words::time(row.time, now))
             @if !row.rule.is_empty() { ", by rule " strong { (words::line(&row.rule)) } }
         }

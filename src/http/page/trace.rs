@@ -1,5 +1,7 @@
 //! What happened in each attempt: rules with their conditions, steps with their fields, requests with their answers.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -12,6 +14,7 @@ use crate::{
     halo::client::Call,
     journal::{Attempt, Entry},
     run::trace::{RuleTrace, StepTrace, Trace},
+    when,
 };
 
 /// Of an attempt with more steps, of a step with more requests, `show` has the rest.
@@ -36,13 +39,13 @@ pub fn attempts(entry: &Entry, now: Timestamp) -> Markup {
 }
 
 fn one(attempt: &Attempt, is_open: bool, now: Timestamp) -> Markup {
-    let took = attempt.ended.duration_since(attempt.began);
+    let took = attempt.ended.duration_since(attempt.began).unsigned_abs();
     let trace: Option<Trace> = serde_json::from_value(attempt.trace.clone()).ok();
     html! {
         details .card open[is_open] {
             summary {
                 "Attempt " (attempt.number) " " (words::outcome(&attempt.result, 1)) " " (words::time(attempt.began, now))
-                span .faint { ", took " (took.as_millis()) " ms" }
+                span .faint { ", took " (when::length(took)) }
             }
             @if !attempt.reason.is_empty() { p .reason { bdi { (words::line(&attempt.reason)) } } }
             @match trace {
@@ -56,7 +59,7 @@ fn one(attempt: &Attempt, is_open: bool, now: Timestamp) -> Markup {
 fn rules(trace: &Trace) -> Markup {
     let elsewhere = trace.rules.iter().filter(|rule| !rule.mailbox_matches).count();
     let calls = trace.counted();
-    let took: u64 = trace.calls().map(|call| call.took_ms).sum();
+    let took = Duration::from_millis(trace.calls().map(|call| call.took_ms).sum());
     let mut steps = MOST_STEPS;
     let shown: Vec<Markup> = trace
         .rules
@@ -68,7 +71,7 @@ fn rules(trace: &Trace) -> Markup {
         @if trace.rules.is_empty() { p .faint { "No rule was asked." } }
         @for rule in shown { (rule) }
         @if elsewhere > 0 { p .faint { (words::count(elsewhere as u64, "rule")) " for other mailboxes" } }
-        p .faint { (words::count(calls as u64, "request")) " to Halo" @if calls > 0 { ", " (took) " ms" } }
+        p .faint { (words::count(calls as u64, "request")) " to Halo" @if calls > 0 { ", " (when::length(took)) } }
     }
 }
 
@@ -125,7 +128,7 @@ fn step(step: &StepTrace) -> Markup {
         p .step {
             code { (step.path) } " " strong { (words::line(&step.name)) }
             @if step.name != step.kind { " (" (step.kind) ")" }
-            @if step.ran { span .faint { ", " (step.took_ms) " ms" } } @else { span .faint { ", its condition did not hold" } }
+            @if step.ran { span .faint { ", " (when::length(Duration::from_millis(step.took_ms))) } } @else { span .faint { ", its condition did not hold" } }
         }
         @if let Some(when) = &step.when { ul .parts { (part(when)) } }
         @if step.ran {
@@ -168,7 +171,7 @@ fn call(call: &Call) -> Markup {
         details .call {
             summary {
                 code { (call.method) " " (words::line(&call.path)) } " "
-                span .(tone) { (status) } span .faint { " in " (call.took_ms) " ms, " (call.at.strftime("%H:%M:%S UTC"))
+                span .(tone) { (status) } span .faint { " in " (when::length(Duration::from_millis(call.took_ms))) ", " (call.at.strftime("%H:%M:%S UTC"))
                     @if call.shared > 0 { ", shared by " (call.shared) } }
             }
             dl .fields {

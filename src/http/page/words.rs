@@ -1,16 +1,20 @@
 //! What is shown small: times with their age, outcomes, sizes, and texts of strangers.
 
+use std::time::Duration;
+
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 use serde_json::Value;
 
+use crate::when;
+
 /// Longer values of a trace are cut; `show --format json` has them whole.
 const LONGEST_VALUE: usize = 2_000;
 
-/// `09:10:12 UTC, 14 min ago`; the date stands before it where it is another day.
+/// `09:10:12 UTC (14 min ago)`; the date stands before it where it is another day.
 pub fn time(at: Timestamp, now: Timestamp) -> Markup {
     html! {
-        time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ")) { (clock(at, now)) ", " span .age { (age(at, now)) } }
+        time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ")) { (clock(at, now)) " " span .age { "(" (age(at, now)) ")" } }
     }
 }
 
@@ -26,24 +30,13 @@ pub fn clock(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// `14 min ago`, `in 3 h`
-pub fn age(at: Timestamp, now: Timestamp) -> String {
+fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs();
+    let length = when::length(Duration::from_secs(seconds.unsigned_abs()));
     match seconds {
-        0.. => format!("{} ago", length(seconds.unsigned_abs())),
-        _ => format!("in {}", length(seconds.unsigned_abs())),
-    }
-}
-
-/// `14 min`
-pub fn length(seconds: u64) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
-    match seconds {
-        0..MINUTE => format!("{seconds} s"),
-        MINUTE..HOUR => format!("{} min", seconds / MINUTE),
-        HOUR..=172_799 => format!("{} h", seconds / HOUR),
-        _ => format!("{} days", seconds / DAY),
+        0 => "just now".to_owned(),
+        1.. => format!("{length} ago"),
+        _ => format!("in {length}"),
     }
 }
 
@@ -136,14 +129,15 @@ mod tests {
     fn a_time_has_its_age_beside_it_and_its_date_on_another_day() {
         let now = at("2026-11-26T09:24:30Z");
         for (time, expected) in [
-            ("2026-11-26T09:10:12.5Z", "09:10:12 UTC, 14 min ago"),
-            ("2026-11-26T09:24:20Z", "09:24:20 UTC, 10 s ago"),
-            ("2026-11-25T23:00:00Z", "2026-11-25 23:00:00 UTC, 10 h ago"),
-            ("2026-11-20T09:00:00Z", "2026-11-20 09:00:00 UTC, 6 days ago"),
-            ("2026-11-26T11:24:31Z", "11:24:31 UTC, in 2 h"),
+            ("2026-11-26T09:10:12.5Z", "09:10:12 UTC (14 min ago)"),
+            ("2026-11-26T09:24:20Z", "09:24:20 UTC (10 s ago)"),
+            ("2026-11-26T09:24:29.9Z", "09:24:29 UTC (just now)"),
+            ("2026-11-25T23:00:00Z", "2026-11-25 23:00:00 UTC (10 h ago)"),
+            ("2026-11-20T09:00:00Z", "2026-11-20 09:00:00 UTC (6 days ago)"),
+            ("2026-11-26T11:24:31Z", "11:24:31 UTC (in 2 h)"),
         ] {
             let time = at(time);
-            assert_eq!(format!("{}, {}", clock(time, now), age(time, now)), expected);
+            assert_eq!(format!("{} ({})", clock(time, now), age(time, now)), expected);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
 use super::{Content, counted};
@@ -10,6 +10,7 @@ use crate::{
     config::MailboxName,
     journal::{Day, Waiting},
     outcome::field,
+    when,
 };
 
 /// So many mailboxes, rules and troubles are named.
@@ -169,7 +170,7 @@ impl Summary<'_> {
             }
         }
         match self.canaries.get(name) {
-            Some(Some(took)) => text.push_str(&format!("  the last canary took {:.1} s\n", took.as_secs_f64())),
+            Some(Some(took)) => text.push_str(&format!("  the last canary took {}\n", when::length(*took))),
             Some(None) => text.push_str("  no canary has come\n"),
             None => {}
         }
@@ -219,7 +220,7 @@ impl Summary<'_> {
             text.push_str(&format!(
                 "  {}: {} from {}{goes_on}\n",
                 field::line(&troubled.thing),
-                long(end.duration_since(troubled.since)),
+                when::length(end.duration_since(troubled.since).unsigned_abs()),
                 self.time(troubled.since)
             ));
         }
@@ -253,15 +254,6 @@ impl Summary<'_> {
 
 fn messages(count: u64) -> String {
     counted(usize::try_from(count).unwrap_or(usize::MAX))
-}
-
-/// `under a minute`, `23 min`, `2 h 5 min`
-fn long(time: SignedDuration) -> String {
-    match (time.as_hours(), time.as_mins() % 60) {
-        (0, 0) => "under a minute".to_owned(),
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
 }
 
 #[cfg(test)]
@@ -354,7 +346,7 @@ mod tests {
              support: 304 messages came\n  completed      205\n  failed           3\n  ignored         96, 95 of them canaries\n  \
              the last canary took 4.2 s\n  4 without an outcome now, the oldest is message 17 of 2026-11-21 13:00 CET\n\n\
              Halo: 640 requests; created: 12 users, 0 clients, 200 tickets\nbounces: 4 sent, 1 not sent\n\n\
-             in trouble:\n  smtp: 4 min from 2026-11-22 09:00 CET\n  connection main: 2 h 30 min from 2026-11-23 05:00 CET, and still is\n\n\
+             in trouble:\n  smtp: 4 min from 2026-11-22 09:00 CET\n  connection main: 2 h from 2026-11-23 05:00 CET, and still is\n\n\
              messages that a rule matched since 2026-11-22 11:30 CET:\n      205 Unknown senders become users\n",
         );
     }

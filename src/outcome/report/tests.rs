@@ -105,8 +105,8 @@ messages failed: 3, 2026-11-23 09:30 UTC to 2026-11-23 09:32 UTC
     halo-intake retry 17
 
   message 18 in support, 2026-11-23 09:30 UTC
-    from     (none)
-    subject  (none)
+    from     (no author)
+    subject  (no subject)
     reason   no_author
     halo-intake show 18
     halo-intake retry 18
