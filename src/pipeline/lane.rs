@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// So many messages of one lane run at once; they mostly wait for Halo.
-const PLACES: usize = 64;
+const PLACES: usize = 256;
 /// So many octets of one lane are in memory at once, in KiB; one message larger than that has it for itself.
 const BUDGET_KIB: u32 = 16 * 1024;
 
