@@ -111,7 +111,7 @@ pub(crate) fn of_text(path: &Path, text: String, environment: &[(String, String)
         }
         Ok(documents)
     };
-    of_documents(read().map_err(|fault| vec![fault]), environment)
+    of_documents(read(), environment)
 }
 
 /// The draft of the files that were read, or of what is wrong with them.
@@ -211,12 +211,12 @@ fn read_all(path: &Path) -> Result<Vec<Document>, Vec<Fault>> {
     let mut files = vec![path.to_owned()];
     match beside(path) {
         Ok(further) => files.extend(further),
-        Err(fault) => faults.push(fault),
+        Err(found) => faults.extend(found),
     }
     for file in files {
         match Document::read(&file) {
             Ok(document) => documents.push(document),
-            Err(fault) => faults.push(fault),
+            Err(found) => faults.extend(found),
         }
     }
     if faults.is_empty() { Ok(documents) } else { Err(faults) }

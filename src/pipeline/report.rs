@@ -51,15 +51,26 @@ pub async fn note(world: &World, topic: String, text: String) {
     world.bells.report.notify_one();
 }
 
-/// Something is wrong with a thing. Operators hear of it once, also across restarts.
-pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
-    is_told(world, thing, reason, is_unavailable, urgency).await;
+/// Something is wrong with a thing. Operators hear of it once, also across restarts; says whether they do now, and
+/// then the log says it as well.
+pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) -> bool {
+    let now = world.clock.now();
+    let state = &world.state;
+    if !state.trouble(&thing, reason.clone(), is_unavailable, urgency, now) {
+        return false;
+    }
+    log_first(&thing, &reason);
+    let told = told_of(world, &thing);
+    if !tell(world, &thing, reason, told).await {
+        state.untold(&thing);
+    }
+    true
 }
 
 /// The same of what is tried again and again: the log says at once what is new, and the rest at debug.
 pub async fn trouble_again(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
     let is_known = world.state.is_known(&thing, &reason);
-    if is_told(world, thing.clone(), reason.clone(), is_unavailable, urgency).await {
+    if trouble(world, thing.clone(), reason.clone(), is_unavailable, urgency).await {
         return;
     }
     log_again(&thing, &reason, is_known);
@@ -95,21 +106,6 @@ fn log_again(thing: &Thing, reason: &str, is_known: bool) {
     } else {
         tracing::warn!(mailbox, connection, "{thing}: {reason}");
     }
-}
-
-/// Says whether operators hear of it now; then the log says it as well.
-async fn is_told(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) -> bool {
-    let now = world.clock.now();
-    let state = &world.state;
-    if !state.trouble(&thing, reason.clone(), is_unavailable, urgency, now) {
-        return false;
-    }
-    log_first(&thing, &reason);
-    let told = told_of(world, &thing);
-    if !tell(world, &thing, reason, told).await {
-        state.untold(&thing);
-    }
-    true
 }
 
 /// What a line says of whose trouble it is.
