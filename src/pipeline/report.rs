@@ -21,6 +21,7 @@ use crate::{
     outcome::report::{Content, Digest, Sheet},
 };
 
+mod standing;
 mod summary;
 
 /// Under names that begin so the journal keeps what operators know of.
@@ -80,7 +81,10 @@ pub async fn trouble_again(world: &World, thing: Thing, reason: String, is_unava
 pub async fn trouble_heard(world: &World, thing: Thing, reason: String) {
     let (state, now) = (&world.state, world.clock.now());
     let is_known = state.is_known(&thing, &reason);
-    if !state.trouble(&thing, reason.clone(), true, Urgency::Now, now) {
+    let is_news = state.trouble(&thing, reason.clone(), true, Urgency::Now, now);
+    // Only now, so that the report of that notice knows that the trouble goes on.
+    world.bells.report.notify_one();
+    if !is_news {
         return log_again(&thing, &reason, is_known);
     }
     // Somebody asked for it, so it is no error.
@@ -212,6 +216,7 @@ async fn digest(world: &World, generation: &Generation, way: Way, alone: bool) -
     let digest = Digest {
         notices: &notices,
         rows: &rows,
+        standings: &standing::of(world, &generation.config, &notices),
         hostname: &world.hostname,
     };
     let report = Report {
