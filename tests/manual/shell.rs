@@ -44,6 +44,31 @@ fn what_needs_no_tenant_runs_as_the_first_hour_shows_it() {
     }
 }
 
+#[test]
+fn init_asks_a_script_what_the_manual_lists_and_nothing_else() {
+    let (said, _) = beside_the_sandbox(&to_be_run("docs/configuration.md"));
+    let page = text("docs/configuration.md");
+    let all = blocks(&page);
+    let at = all.iter().position(|(run, _)| *run).expect("the page shows it");
+    let (_, script) = &all[at];
+    let given = script.iter().skip_while(|line| !line.ends_with("<<'END'")).skip(1);
+    let given: Vec<&String> = given.take_while(|line| *line != "END").collect();
+    let listed: Vec<&String> = all[at + 1].1.iter().filter(|line| !line.is_empty()).collect();
+    assert_eq!(listed.len(), given.len(), "a question for each answer");
+    let mut lines = said.lines();
+    for (line, answer) in listed.iter().zip(given) {
+        let (question, shown) = line.rsplit_once(" → ").expect("a question and its answer");
+        assert!(
+            shown == answer || shown == "Enter" && answer.is_empty(),
+            "{line}: {answer:?}"
+        );
+        // The addresses beside are others than the page's.
+        let is_answer = |said: &str| answer.contains("2525") || answer.contains("9746") || said.ends_with(answer);
+        let is_it = |said: &str| said.starts_with(question) && (said.ends_with("(not shown)") || is_answer(said));
+        assert!(lines.any(is_it), "{question:?} is not asked there: {said}");
+    }
+}
+
 /// The blocks of a page that are to be run.
 fn to_be_run(page: &str) -> String {
     let blocks = blocks(&text(page)).into_iter();
@@ -177,7 +202,7 @@ fn called(line: &str) -> Option<Vec<String>> {
         .all(|word| word.is_empty() || word == "sudo" || word == "env" || word.contains('='));
     let mut words = vec!["halo-intake".to_owned()];
     let ends =
-        |word: &&str| ["&&", "|", ">", "||"].contains(word) || word.ends_with(';') || word.starts_with('#');
+        |word: &&str| ["&&", "|", ">", "||", "<<'END'"].contains(word) || word.ends_with(';') || word.starts_with('#');
     let mut quoted: Option<String> = None;
     for word in rest
         .split(' ')
