@@ -403,6 +403,24 @@ fn the_sample_configuration_passes_check() {
 }
 
 #[test]
+fn a_configuration_that_nobody_named_is_told_of() {
+    let said = |named: bool| {
+        let mut command = program();
+        command.env_remove("HALO_INTAKE_CONFIG").current_dir(repository("."));
+        if named {
+            command.args(["--config", "config/halo-intake.toml"]);
+        }
+        finish(command.arg("check").output().unwrap()).stderr
+    };
+    assert_eq!(
+        said(false),
+        "the configuration is ./config/halo-intake.toml of this folder, since neither --config nor HALO_INTAKE_CONFIG \
+         names one\n"
+    );
+    assert_eq!(said(true), "");
+}
+
+#[test]
 fn check_warns_of_reports_by_mail_that_have_no_way_out() {
     let world = World::new(RULES);
     let text = std::fs::read_to_string(world.configure()).unwrap();

@@ -82,7 +82,7 @@ fn program(place: &Place, source: Source) -> String {
     }
     program.push_str("halo-intake");
     let found = load::find(None, &Common::environment()).ok();
-    let found = found.and_then(|path| std::path::absolute(path).ok());
+    let found = found.and_then(|found| std::path::absolute(found.path).ok());
     if found.as_ref() != Some(&place.path) {
         program.push_str(&format!(" --config {}", quoted(&place.path)));
     }
