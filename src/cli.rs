@@ -247,13 +247,13 @@ impl Common {
 
     /// The same with its warnings, for the commands that check it or run it for long.
     pub fn generation_with_warnings(&self) -> Result<(Generation, Faults), Failure> {
-        Ok(Generation::load(&self.config_path()?, &Self::environment())?)
+        Ok(Generation::load(&self.config_path_told()?, &Self::environment())?)
     }
 
     /// For the commands that only read the journal: they work beside a service that goes on with an earlier
     /// configuration.
     pub fn generation_to_read(&self) -> Result<Generation, Failure> {
-        let (generation, faults) = Generation::to_read(&self.config_path()?, &Self::environment())?;
+        let (generation, faults) = Generation::to_read(&self.config_path_told()?, &Self::environment())?;
         match faults.errors() {
             0 => {}
             1 => eprintln!(
@@ -266,10 +266,21 @@ impl Common {
         Ok(generation)
     }
 
-    /// Which file it is.
-    pub fn config_path(&self) -> Result<PathBuf, Failure> {
-        load::find(self.config.as_deref(), &Self::environment())
-            .map_err(|text| Failure::new(Status::Configuration, text))
+    /// Which file it is; `say` hears of one that nobody named and that may be a sample.
+    pub fn config_path(&self, say: impl FnOnce(&str)) -> Result<PathBuf, Failure> {
+        let found = load::find(self.config.as_deref(), &Self::environment());
+        let found = found.map_err(|text| Failure::new(Status::Configuration, text))?;
+        if found.is_of_this_folder {
+            say(&format!(
+                "the configuration is {} of this folder, since neither --config nor HALO_INTAKE_CONFIG names one",
+                found.path.display()
+            ));
+        }
+        Ok(found.path)
+    }
+
+    fn config_path_told(&self) -> Result<PathBuf, Failure> {
+        self.config_path(|text| eprintln!("{text}"))
     }
 }
 

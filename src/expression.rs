@@ -45,6 +45,8 @@ pub struct ExpressionFault {
     pub problem: String,
     /// What to do; may be empty.
     pub remedy: String,
+    /// The name that is not known, with what it stands under (`custom.sender`), where that is the fault.
+    pub unknown: Option<String>,
 }
 
 /// Why a text that was checked at load could not be rendered.

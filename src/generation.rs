@@ -84,6 +84,16 @@ impl Faults {
     pub fn errors(&self) -> usize {
         self.0.iter().filter(|placed| !placed.fault.warning).count()
     }
+
+    /// In one line, where all of them stand elsewhere: the first, and how many there are.
+    pub fn in_short(&self) -> String {
+        let first = self.0.iter().find(|placed| !placed.fault.warning);
+        let first = first.map_or(String::new(), ToString::to_string);
+        match self.errors() {
+            0 | 1 => first,
+            count => format!("{count} faults, the first: {first}"),
+        }
+    }
 }
 
 /// The addresses of all mailboxes, the one we send from, and those who hear of exceptions.

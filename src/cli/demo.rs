@@ -11,7 +11,7 @@ use crate::{
     generation::Generation,
     journal::{Journal, RowFilter, sqlite::Sqlite},
     pipeline::World,
-    sandbox::{Sandbox, smtp_sink::SmtpSink},
+    sandbox::{self, Sandbox, Start, smtp_sink::SmtpSink},
 };
 
 /// Runs the main job on embedded parts alone: nothing to configure, no network
@@ -54,7 +54,11 @@ impl Demo {
         let folder = Folder::create(self.keep)?;
         runtime()?.block_on(async {
             let loopback: SocketAddr = ([127, 0, 0, 1], 0).into();
-            let sandbox = Sandbox::start(loopback).await?;
+            let start = Start {
+                state: self.keep.then(|| folder.path.join("sandbox.json")),
+                ..Start::default()
+            };
+            let sandbox = Sandbox::start_with(loopback, start).await?;
             let sink = SmtpSink::start().await?;
             let before = ids(&sandbox);
             let path = folder.furnish(&sandbox, &sink)?;
@@ -80,11 +84,11 @@ impl Demo {
             log::print(&rows, Format::Table)?;
             show_users(&sandbox, &before)?;
             show_mails(&sink)?;
-            if let Folder { keep: true, path } = &folder {
-                let mut out = std::io::stdout();
-                writeln!(out, "\nEverything is kept in {}:", path.display())?;
-                writeln!(out, "  halo-intake --config {}/halo-intake.toml show 2", path.display())?;
+            if self.keep {
+                let (halo, mail) = (sandbox.url().clone(), sink.address().port());
+                tell_how_to_go_on(&folder.path, &halo, mail)?;
             }
+            sandbox.end().await.map_err(sandbox::Error::from)?;
             match left {
                 once::Left::Nothing => Ok(Status::Done),
                 other => Err(Failure::new(
@@ -136,6 +140,20 @@ fn show_mails(sink: &SmtpSink) -> Result<(), Failure> {
         )?;
     }
     Ok(())
+}
+
+/// What can be looked at without the servers, and how they come back.
+fn tell_how_to_go_on(folder: &Path, halo: &url::Url, mail: u16) -> Result<(), Failure> {
+    let folder = folder.display();
+    let halo = format!("127.0.0.1:{}", halo.port().unwrap_or_default());
+    let text = format!(
+        "\nEverything is kept in {folder}. What became of the messages can be asked at any time:\n\n  \
+         export HALO_INTAKE_CONFIG={folder}/halo-intake.toml\n  halo-intake log\n  halo-intake show 2\n\n\
+         The emulated Halo and the mail sink end with the demo. In another terminal this starts them again, with the\n\
+         users that were made; then the rest works as well, with new messages in {folder}/Maildir/new:\n\n  \
+         halo-intake sandbox --listen {halo} --mail {mail} --state {folder}/sandbox.json\n  halo-intake run --once\n"
+    );
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 /// The demo's folder; gone with the demo unless it is to be kept.

@@ -21,6 +21,7 @@ mod rule;
 mod sample;
 mod settling;
 mod smtp;
+mod wrap;
 
 use answers::Answers;
 use dialogue::Dialogue;
@@ -74,9 +75,10 @@ impl Init {
 
 async fn interview(mut place: Place) -> Ended {
     let mut dialogue = Dialogue::of_standard();
-    dialogue
-        .say("Each answer is tried at once; Enter takes what stands in [brackets]; Ctrl-C ends it. No configuration")?;
-    dialogue.say("is written before the last answer, and nothing is sent but sign-ins.")?;
+    dialogue.tell(
+        "Each answer is tried at once; Enter takes what stands in [brackets]; Ctrl-C ends it. No configuration is written \
+         before the last answer, and nothing is sent but sign-ins.",
+    )?;
     place.agree(&mut dialogue).await?;
     let mut answers = Answers::default();
     let state_dir = place.state_dir(&mut dialogue).await?;

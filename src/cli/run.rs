@@ -28,7 +28,10 @@ impl Run {
     pub fn perform(&self, common: &Common) -> Ended {
         common.begin_logging("info")?;
         log_panics();
-        let loaded = Generation::load(&common.config_path()?, &Common::environment());
+        let loaded = Generation::load(
+            &common.config_path(|text| tracing::info!("{text}"))?,
+            &Common::environment(),
+        );
         // Log lines, since a service has no other reader.
         let (generation, warnings) = loaded.map_err(|faults| {
             faults.0.iter().for_each(|fault| tracing::error!("{fault}"));

@@ -1,12 +1,18 @@
-//! `sandbox`: an emulated Halo on loopback, for trying rules and for testing clients without a tenant.
+//! `sandbox`: an emulated Halo on loopback, for trying rules and for testing clients without a tenant; beside it a mail
+//! sink, where somebody wants to see what the program sends.
 
 use std::{error::Error as _, io::Write, net::SocketAddr, path::PathBuf};
 
 use super::{Common, Ended, Failure, Status, runtime};
 use crate::{
     daemon::signals,
-    sandbox::{self, Error, Start, StateError, Switches},
+    sandbox::{
+        self, Error, Start, StateError, Switches,
+        smtp_sink::{Protection, SmtpSink},
+    },
 };
+
+mod letter;
 
 /// Serves an emulated Halo on loopback, for trying rules without a tenant
 #[derive(Debug, clap::Args)]
@@ -23,6 +29,9 @@ pub struct Sandbox {
     /// Begins without the sample data
     #[arg(long)]
     empty: bool,
+    /// Takes mail at this port of 127.0.0.1 as well, delivers none, and prints each letter
+    #[arg(long, value_name = "PORT")]
+    mail: Option<u16>,
 }
 
 impl Sandbox {
@@ -40,12 +49,22 @@ impl Sandbox {
         };
         runtime()?.block_on(async {
             let sandbox = sandbox::Sandbox::start_with(self.listen, start).await?;
-            // Whoever started it may have read the address and gone; it serves all the same.
-            let _ = std::io::stdout().write_all(self.greeting(&sandbox).as_bytes());
-            signals::stopped().await?;
+            let sink = self.sink().await?;
+            say(&self.greeting(&sandbox, sink.as_ref()));
+            tokio::select! {
+                stopped = signals::stopped() => stopped?,
+                () = show_letters(sink.as_ref()) => {}
+            }
             sandbox.end().await.map_err(Error::from)?;
             Ok(Status::Done)
         })
+    }
+
+    async fn sink(&self) -> Result<Option<SmtpSink>, Error> {
+        let Some(port) = self.mail else { return Ok(None) };
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let sink = SmtpSink::start_at(address, Protection::None).await;
+        sink.map(Some).map_err(|source| Error::Listen { address, source })
     }
 
     fn switches(&self) -> Result<Switches, Failure> {
@@ -61,19 +80,43 @@ impl Sandbox {
         Ok(switches)
     }
 
-    fn greeting(&self, sandbox: &sandbox::Sandbox) -> String {
+    fn greeting(&self, sandbox: &sandbox::Sandbox, sink: Option<&SmtpSink>) -> String {
         let url = sandbox.url();
         let kept = match &self.state {
             Some(path) => format!("It keeps its records in {}.", path.display()),
             None => "It forgets everything when it ends (Ctrl-C).".to_owned(),
         };
+        let smtp = sink.map_or(String::new(), |sink| {
+            let port = sink.address().port();
+            format!(
+                "[smtp]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\n\
+                 Each letter that it takes is printed here, and goes nowhere.\n"
+            )
+        });
         format!(
-            "The sandbox listens. In the configuration:\n\n[halo.main]\nurl = \"{}\"\nclient_id = \"{}\"\nclient_secret = \"{}\"\n\n\
+            "The sandbox listens. In the configuration:\n\n[halo.main]\nurl = \"{}\"\nclient_id = \"{}\"\nclient_secret = \"{}\"\n\n{smtp}\
              What it holds and what was asked is at {url}, its switches are at {url}sandbox/switches.\n{kept}\n",
             url.as_str().trim_end_matches('/'),
             sandbox.client_id(),
             sandbox.client_secret()
         )
+    }
+}
+
+/// Whoever started it may have read the address and gone; it serves all the same.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Prints each letter as it comes, without an end.
+async fn show_letters(sink: Option<&SmtpSink>) {
+    let Some(sink) = sink else {
+        return std::future::pending().await;
+    };
+    loop {
+        for received in sink.take().await {
+            say(&format!("\n{}\n", letter::lines(&received).join("\n")));
+        }
     }
 }
 

@@ -26,45 +26,42 @@ impl fmt::Debug for Document {
 
 impl Document {
     /// Reads the file at `path`; one that can not be read is a fault with its place.
-    pub fn read(path: &Path) -> Result<Document, Fault> {
+    pub fn read(path: &Path) -> Result<Document, Vec<Fault>> {
         let start = format!("{}:1:1", path.display());
         let octets = fs::read(path).map_err(|error| {
             let remedy = match error.kind() {
                 std::io::ErrorKind::NotFound => "write one there, or name another with --config",
                 _ => "make it a file that the program may read",
             };
-            Fault::placed(
-                start,
-                format!("the configuration file can not be read: {}", plain(&error)),
-                remedy,
-            )
+            let problem = format!("the configuration file can not be read: {}", plain(&error));
+            vec![Fault::placed(start, problem, remedy)]
         })?;
         let text = String::from_utf8(octets).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
             let (line, column) = line_and_column(&before, valid);
-            Fault::placed(
+            vec![Fault::placed(
                 format!("{}:{line}:{column}", path.display()),
                 "the configuration file is not UTF-8 text",
                 "save it as UTF-8",
-            )
+            )]
         })?;
         Document::parse(path.display().to_string(), text)
     }
 
     /// Reads `text`; a syntax error is a fault with its place.
-    pub fn parse(file: String, text: String) -> Result<Document, Fault> {
+    pub fn parse(file: String, text: String) -> Result<Document, Vec<Fault>> {
         match Toml::parse(text.clone()) {
             Ok(toml) => Ok(Document { file, toml }),
             Err(error) => {
                 let (line, column) = line_and_column(&text, error.span().map_or(0, |span| span.start));
                 // Only the parser's own words: its Display would quote the line, and the line may be a secret.
                 let problem = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-                Err(Fault::placed(
+                Err(vec![Fault::placed(
                     format!("{file}:{line}:{column}"),
                     problem,
                     "mend the syntax",
-                ))
+                )])
             }
         }
     }
@@ -96,7 +93,7 @@ impl Document {
 }
 
 /// The files of `conf.d` beside `main`, in name order, as a shell's `*.toml` would list them.
-pub fn beside(main: &Path) -> Result<Vec<PathBuf>, Fault> {
+pub fn beside(main: &Path) -> Result<Vec<PathBuf>, Vec<Fault>> {
     let folder = main.parent().unwrap_or(Path::new("")).join("conf.d");
     let listed = match fs::read_dir(&folder) {
         Ok(entries) => entries
@@ -107,11 +104,11 @@ pub fn beside(main: &Path) -> Result<Vec<PathBuf>, Fault> {
     };
     let mut files = listed.map_err(|error| {
         let problem = format!("the folder of further files can not be read: {}", plain(&error));
-        Fault::placed(
+        vec![Fault::placed(
             format!("{}:1:1", folder.display()),
             problem,
             "make it a folder that the program may read",
-        )
+        )]
     })?;
     let hidden = |path: &Path| {
         path.file_name()
@@ -267,7 +264,7 @@ fn plain_scalar(value: &Value) -> Result<Json, &'static str> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Document, Fault> {
+    fn parse(text: &str) -> Result<Document, Vec<Fault>> {
         Document::parse("a.toml".into(), text.into())
     }
 
@@ -280,7 +277,7 @@ mod tests {
             ("password = 'a' hunter2\n", "a.toml:1:16"),
             ("\u{feff}[smtp]\nä = 1\n", "a.toml:2:1"),
         ] {
-            let fault = parse(text).unwrap_err();
+            let fault = parse(text).unwrap_err().remove(0);
             assert_eq!(fault.place.as_deref(), Some(place), "{text:?}: {fault:?}");
             assert!(!fault.problem.contains("hunter2"), "{fault:?}");
         }

@@ -106,7 +106,7 @@ enum Setting {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct EffectiveRule {
     name: String,
-    /// Its own keys, and the fields of its steps, whose values are compared and not shown.
+    /// Its own keys, and the fields of its steps.
     parts: BTreeMap<Path, Setting>,
 }
 
@@ -126,16 +126,7 @@ impl EffectiveRule {
         for (key, value) in rule.as_object().into_iter().flatten() {
             match (key.as_str(), value) {
                 ("name", _) => {}
-                ("action", Json::Array(steps)) => {
-                    for (index, step) in steps.iter().enumerate() {
-                        let kind = step["type"].as_str().unwrap_or_default();
-                        let step_name = format!("step {} ({kind})", index + 1);
-                        for (field, value) in step.as_object().into_iter().flatten() {
-                            let path = Path(vec![step_name.clone(), field.clone()]);
-                            parts.insert(path, Setting::Hidden(salt.digest(value)));
-                        }
-                    }
-                }
+                ("action", Json::Array(steps)) => add_steps(steps, &mut Vec::new(), &mut parts, salt),
                 (key, value) => drop(parts.insert(Path(vec![key.to_owned()]), Setting::Shown(value.clone()))),
             }
         }
@@ -143,6 +134,29 @@ impl EffectiveRule {
             name: rule["name"].as_str().unwrap_or_default().to_owned(),
             parts,
         }
+    }
+}
+
+/// The fields of steps, and of the steps within them.
+fn add_steps(steps: &[Json], path: &mut Vec<String>, parts: &mut BTreeMap<Path, Setting>, salt: &Salt) {
+    for (index, step) in steps.iter().enumerate() {
+        let kind = step["type"].as_str().unwrap_or_default();
+        path.push(format!("step {} ({kind})", index + 1));
+        for (field, value) in step.as_object().into_iter().flatten() {
+            if let ("action", Json::Array(inner)) = (field.as_str(), value) {
+                add_steps(inner, path, parts, salt);
+                continue;
+            }
+            path.push(field.clone());
+            // Where a request goes and what signs it in may hold a key, wherever it stands in them.
+            if kind == "http_request" && ["url", "headers"].contains(&field.as_str()) {
+                parts.insert(Path(path.clone()), Setting::Hidden(salt.digest(value)));
+            } else {
+                add(value, path, parts, salt);
+            }
+            path.pop();
+        }
+        path.pop();
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Fault {
     pub offset: Option<usize>,
     /// The place, where it is known beforehand: a file that can not be read has no values to name.
     pub place: Option<String>,
+    /// The values that show it, where there are several; they are listed with it.
+    pub seen: Vec<Fault>,
     /// What is wrong: lower case, present tense, naming the thing and its value.
     pub problem: String,
     /// What to do; "did you mean …" where a name is close. May be empty.
@@ -29,6 +31,7 @@ impl Fault {
             at_key: false,
             offset: None,
             place: None,
+            seen: Vec::new(),
             problem: problem.into(),
             remedy: remedy.into(),
             warning: false,
@@ -57,6 +60,11 @@ impl Fault {
         self
     }
 
+    /// The same, seen at all these places.
+    pub fn seen_at(self, seen: Vec<Fault>) -> Fault {
+        Fault { seen, ..self }
+    }
+
     /// The same as a warning.
     pub fn as_warning(mut self) -> Fault {
         self.warning = true;
@@ -69,6 +77,8 @@ impl Fault {
 pub struct PlacedFault {
     /// `FILE:LINE:COLUMN`, or `$VARIABLE` for a value of the environment; empty where a built-in default is at fault.
     pub place: String,
+    /// Those where it is seen.
+    pub seen: Vec<String>,
     pub fault: Fault,
 }
 
@@ -84,7 +94,20 @@ impl fmt::Display for PlacedFault {
         if !self.fault.remedy.is_empty() {
             write!(f, "; {}", self.fault.remedy)?;
         }
+        if !self.seen.is_empty() {
+            let seen: Vec<&str> = self.seen.iter().map(|place| self.within_file(place)).collect();
+            write!(f, " ({} places: {})", seen.len(), seen.join(", "))?;
+        }
         Ok(())
+    }
+}
+
+impl PlacedFault {
+    /// `LINE:COLUMN` alone, where the file is that of the fault.
+    fn within_file<'a>(&self, place: &'a str) -> &'a str {
+        let file = self.place.rsplitn(3, ':').nth(2);
+        let rest = file.and_then(|file| place.strip_prefix(file)?.strip_prefix(':'));
+        rest.unwrap_or(place)
     }
 }
 
@@ -145,6 +168,7 @@ mod tests {
         let placed = |place: &str, fault: Fault| {
             PlacedFault {
                 place: place.into(),
+                seen: Vec::new(),
                 fault,
             }
             .to_string()

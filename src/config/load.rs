@@ -76,19 +76,32 @@ impl Draft {
     }
 }
 
+/// The configuration file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Found {
+    pub path: PathBuf,
+    /// Nobody named it, and it lies where the command was called: perhaps it is not what is meant.
+    pub is_of_this_folder: bool,
+}
+
 /// Finds the configuration file: the one that is named, by the command line or by `$HALO_INTAKE_CONFIG`, whether
 /// it exists or not; else the first usual one that exists.
-pub fn find(explicit: Option<&Path>, environment: &[(String, String)]) -> Result<PathBuf, String> {
-    if let Some(path) = explicit {
-        return Ok(path.to_owned());
-    }
-    if let Some(path) = variable(environment, "HALO_INTAKE_CONFIG") {
-        return Ok(path.into());
+pub fn find(explicit: Option<&Path>, environment: &[(String, String)]) -> Result<Found, String> {
+    let named = explicit.map(Path::to_owned);
+    if let Some(path) = named.or_else(|| variable(environment, "HALO_INTAKE_CONFIG").map(PathBuf::from)) {
+        return Ok(Found {
+            path,
+            is_of_this_folder: false,
+        });
     }
     USUAL
         .iter()
         .map(PathBuf::from)
         .find(|path| path.exists())
+        .map(|path| Found {
+            is_of_this_folder: path.is_relative(),
+            path,
+        })
         .ok_or_else(|| {
             format!(
                 "there is no configuration at {}; name one with --config FILE, or run halo-intake init for a first one",
@@ -111,7 +124,7 @@ pub(crate) fn of_text(path: &Path, text: String, environment: &[(String, String)
         }
         Ok(documents)
     };
-    of_documents(read().map_err(|fault| vec![fault]), environment)
+    of_documents(read(), environment)
 }
 
 /// The draft of the files that were read, or of what is wrong with them.
@@ -211,12 +224,12 @@ fn read_all(path: &Path) -> Result<Vec<Document>, Vec<Fault>> {
     let mut files = vec![path.to_owned()];
     match beside(path) {
         Ok(further) => files.extend(further),
-        Err(fault) => faults.push(fault),
+        Err(found) => faults.extend(found),
     }
     for file in files {
         match Document::read(&file) {
             Ok(document) => documents.push(document),
-            Err(fault) => faults.push(fault),
+            Err(found) => faults.extend(found),
         }
     }
     if faults.is_empty() { Ok(documents) } else { Err(faults) }
@@ -494,12 +507,16 @@ mod tests {
 
     #[test]
     fn a_named_file_comes_before_the_usual_ones() {
+        let found = |path: &str, is_of_this_folder| {
+            Ok(Found {
+                path: path.into(),
+                is_of_this_folder,
+            })
+        };
         let environment = [("HALO_INTAKE_CONFIG".to_owned(), "b.toml".to_owned())];
-        assert_eq!(find(Some(Path::new("a.toml")), &environment), Ok("a.toml".into()));
-        assert_eq!(find(None, &environment), Ok("b.toml".into()));
-        assert_eq!(
-            find(None, &[("HALO_INTAKE_CONFIG".to_owned(), String::new())]),
-            Ok(USUAL[0].into())
-        );
+        assert_eq!(find(Some(Path::new("a.toml")), &environment), found("a.toml", false));
+        assert_eq!(find(None, &environment), found("b.toml", false));
+        let unset = [("HALO_INTAKE_CONFIG".to_owned(), String::new())];
+        assert_eq!(find(None, &unset), found(USUAL[0], true));
     }
 }

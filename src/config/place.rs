@@ -44,13 +44,14 @@ impl Places {
             Some(place) => ((0, 0), place.clone()),
             None => self.look_up(fault).unwrap_or(((usize::MAX, 0), String::new())),
         };
-        (
-            order,
-            PlacedFault {
-                place,
-                fault: fault.clone(),
-            },
-        )
+        let mut seen: Vec<_> = fault.seen.iter().map(|seen| self.find(seen)).collect();
+        seen.sort_by_key(|(order, _)| *order);
+        let placed = PlacedFault {
+            place,
+            seen: seen.into_iter().map(|(_, placed)| placed.place).collect(),
+            fault: fault.clone(),
+        };
+        (order, placed)
     }
 
     /// Whether a file or the environment writes something at `path`.

@@ -32,7 +32,7 @@ pub(super) async fn load(world: &World, path: &Path, environment: &[(String, Str
         }
         Err(faults) => {
             faults.0.iter().for_each(|fault| tracing::error!("{fault}"));
-            refuse(world, &faults.to_string()).await;
+            refuse(world, &faults.in_short()).await;
             None
         }
     }
@@ -91,7 +91,9 @@ fn log(found: &[Change], before: &str, config: &str) {
 }
 
 async fn refuse(world: &World, faults: &str) {
-    tracing::error!("the configuration was not reloaded; the one before goes on");
     let reason = format!("the new configuration was not taken, the one before goes on: {faults}");
-    report::trouble(world, Thing::Configuration, reason, false, Urgency::Now).await;
+    // Whoever asked for the reload reads the log, also when operators know already.
+    if !report::trouble(world, Thing::Configuration, reason.clone(), false, Urgency::Now).await {
+        tracing::error!("{}: {reason}", Thing::Configuration);
+    }
 }

@@ -289,8 +289,7 @@ impl<'a> Check<'a> {
             (None, Some((root, _))) => format!("did you mean \"{root}.{name}\"?"),
             _ => suggest(name, known),
         };
-        self.fault(start, format!("name {name:?} is not known"), remedy);
-        Shape::Any
+        self.unknown_name(name.to_owned(), start, format!("name {name:?} is not known"), remedy)
     }
 
     /// What stands under `of.name` or `of["name"]`.
@@ -318,7 +317,14 @@ impl<'a> Check<'a> {
                 String::new(),
             ),
         };
-        self.fault(start, problem, remedy);
+        self.unknown_name(format!("{text}.{name}"), start, problem, remedy)
+    }
+
+    fn unknown_name(&mut self, name: String, start: usize, problem: String, remedy: String) -> Shape {
+        self.faults.push(ExpressionFault {
+            unknown: Some(name),
+            ..fault(start, problem, remedy)
+        });
         Shape::Any
     }
 

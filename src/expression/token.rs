@@ -295,5 +295,6 @@ pub fn fault(offset: usize, problem: impl Into<String>, remedy: impl Into<String
         offset,
         problem: problem.into(),
         remedy: remedy.into(),
+        unknown: None,
     }
 }

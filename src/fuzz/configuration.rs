@@ -21,7 +21,7 @@ pub(super) fn check(octets: &[u8]) {
     ];
     let environment = paths.map(|path| (format!("HALO_INTAKE__{path}"), SECRET.to_owned()));
     let documents = Document::parse("halo-intake.toml".to_owned(), text).map(|one| vec![one]);
-    let draft = load::of_documents(documents.map_err(|fault| vec![fault]), &environment);
+    let draft = load::of_documents(documents, &environment);
     let shown = format!("{draft:?}");
     let (shown, faults) = match Generation::of(Path::new("halo-intake.toml"), draft) {
         Ok((generation, warnings)) => {

@@ -18,9 +18,11 @@ use crate::{
 
 mod paragraph;
 mod post;
+mod standing;
 mod summary;
 
-use paragraph::paragraph;
+use paragraph::{bounded, paragraph};
+pub use standing::{Lasts, Standing};
 pub use summary::{Summary, Troubled};
 
 /// How many messages are named; an outage of a day must not make a mail that nobody can open.
@@ -32,6 +34,8 @@ const MAX_TEXTS: usize = 3;
 /// How many senders are named for each reason why a sender was not told, and how many messages of one of them.
 const MAX_SENDERS: usize = 10;
 const MAX_MESSAGES_OF_A_SENDER: usize = 10;
+/// So many characters of what is wrong stand in the subject, where it is one thing.
+const MAX_IN_SUBJECT: usize = 70;
 /// The field by which a report is known again, should it come back to a mailbox that is watched.
 const MARK: &str = "X-Halo-Intake";
 const MARK_OF_A_REPORT: &str = "report";
@@ -74,6 +78,8 @@ pub struct Digest<'a> {
     pub notices: &'a [Notice],
     /// The messages they are about; one that retention has dropped is missing.
     pub rows: &'a HashMap<EntryId, Row>,
+    /// By topic, how what they are about stands now.
+    pub standings: &'a HashMap<String, Standing>,
     /// This machine.
     pub hostname: &'a str,
 }
@@ -134,12 +140,17 @@ impl Content for Digest<'_> {
     }
 
     fn summary(&self) -> String {
-        Sorted::of(self.notices).summary()
+        let sorted = Sorted::of(self.notices);
+        match sorted.only_fault() {
+            Some((topic, last)) => format!("{}: {}", field::line(topic), beginning(&last.text)),
+            None => sorted.summary(self.standings),
+        }
     }
 
     fn text(&self) -> String {
         let sorted = Sorted::of(self.notices);
-        let mut text = format!("{} on {}:\n", sorted.summary(), field::host(self.hostname));
+        let summary = sorted.summary(self.standings);
+        let mut text = format!("{summary} on {}:\n", field::host(self.hostname));
         for (topic, notices) in &sorted.faults {
             text.push_str(&self.fault(topic, notices));
         }
@@ -166,7 +177,8 @@ impl Content for Digest<'_> {
 impl Digest<'_> {
     /// What is about no message as a few texts, the messages one by one.
     fn fault(&self, topic: &str, notices: &[&Notice]) -> String {
-        let mut text = format!("\n{}\n", heading(&field::line(topic), notices, " times"));
+        let standing = self.standings.get(topic).map_or(String::new(), Standing::words);
+        let mut text = format!("\n{}\n{standing}", heading(&field::line(topic), notices, " times"));
         let (about, plain): (Vec<&Notice>, Vec<&Notice>) = notices.iter().partition(|notice| notice.entry.is_some());
         for reason in last_texts(&plain) {
             text.push_str(&paragraph("  ", reason));
@@ -281,9 +293,21 @@ impl<'a> Sorted<'a> {
         }
     }
 
-    /// `connection main; 12 messages failed, 9 of them not bounced`.
-    fn summary(&self) -> String {
-        let names: Vec<String> = self.faults.iter().map(|(topic, _)| field::line(topic)).collect();
+    /// Where there is one fault and no message: what it is of, and the last word of it.
+    fn only_fault(&self) -> Option<(&'a str, &'a Notice)> {
+        match self.faults.as_slice() {
+            [(topic, notices)] if self.failed.is_empty() && self.suppressed.is_empty() => {
+                notices.last().map(|last| (*topic, *last))
+            }
+            _ => None,
+        }
+    }
+
+    /// `connection main (over); 12 messages failed, 9 of them not bounced`.
+    fn summary(&self, standings: &HashMap<String, Standing>) -> String {
+        let is_over = |topic: &str| standings.get(topic).and_then(Standing::lasts) == Some(false);
+        let name = |topic: &str| format!("{}{}", field::line(topic), if is_over(topic) { " (over)" } else { "" });
+        let names: Vec<String> = self.faults.iter().map(|(topic, _)| name(topic)).collect();
         let faults = match names.as_slice() {
             [] => None,
             [one] => Some(one.clone()),
@@ -339,6 +363,16 @@ fn last_texts<'a>(notices: &[&'a Notice]) -> Vec<&'a str> {
     }
     texts.reverse();
     texts
+}
+
+/// The first words of a text.
+fn beginning(text: &str) -> String {
+    let text = bounded(text);
+    let Some((end, _)) = text.char_indices().nth(MAX_IN_SUBJECT) else {
+        return text;
+    };
+    let end = text[..end].rfind(' ').unwrap_or(end);
+    format!("{} ...", text[..end].trim_end())
 }
 
 fn minute(at: Timestamp) -> String {

@@ -21,6 +21,7 @@ use crate::{
     outcome::report::{Content, Digest, Sheet},
 };
 
+mod standing;
 mod summary;
 
 /// Under names that begin so the journal keeps what operators know of.
@@ -51,15 +52,26 @@ pub async fn note(world: &World, topic: String, text: String) {
     world.bells.report.notify_one();
 }
 
-/// Something is wrong with a thing. Operators hear of it once, also across restarts.
-pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
-    is_told(world, thing, reason, is_unavailable, urgency).await;
+/// Something is wrong with a thing. Operators hear of it once, also across restarts; says whether they do now, and
+/// then the log says it as well.
+pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) -> bool {
+    let now = world.clock.now();
+    let state = &world.state;
+    if !state.trouble(&thing, reason.clone(), is_unavailable, urgency, now) {
+        return false;
+    }
+    log_first(&thing, &reason);
+    let told = told_of(world, &thing);
+    if !tell(world, &thing, reason, told).await {
+        state.untold(&thing);
+    }
+    true
 }
 
 /// The same of what is tried again and again: the log says at once what is new, and the rest at debug.
 pub async fn trouble_again(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
     let is_known = world.state.is_known(&thing, &reason);
-    if is_told(world, thing.clone(), reason.clone(), is_unavailable, urgency).await {
+    if trouble(world, thing.clone(), reason.clone(), is_unavailable, urgency).await {
         return;
     }
     log_again(&thing, &reason, is_known);
@@ -69,7 +81,10 @@ pub async fn trouble_again(world: &World, thing: Thing, reason: String, is_unava
 pub async fn trouble_heard(world: &World, thing: Thing, reason: String) {
     let (state, now) = (&world.state, world.clock.now());
     let is_known = state.is_known(&thing, &reason);
-    if !state.trouble(&thing, reason.clone(), true, Urgency::Now, now) {
+    let is_news = state.trouble(&thing, reason.clone(), true, Urgency::Now, now);
+    // Only now, so that the report of that notice knows that the trouble goes on.
+    world.bells.report.notify_one();
+    if !is_news {
         return log_again(&thing, &reason, is_known);
     }
     // Somebody asked for it, so it is no error.
@@ -95,21 +110,6 @@ fn log_again(thing: &Thing, reason: &str, is_known: bool) {
     } else {
         tracing::warn!(mailbox, connection, "{thing}: {reason}");
     }
-}
-
-/// Says whether operators hear of it now; then the log says it as well.
-async fn is_told(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) -> bool {
-    let now = world.clock.now();
-    let state = &world.state;
-    if !state.trouble(&thing, reason.clone(), is_unavailable, urgency, now) {
-        return false;
-    }
-    log_first(&thing, &reason);
-    let told = told_of(world, &thing);
-    if !tell(world, &thing, reason, told).await {
-        state.untold(&thing);
-    }
-    true
 }
 
 /// What a line says of whose trouble it is.
@@ -216,6 +216,7 @@ async fn digest(world: &World, generation: &Generation, way: Way, alone: bool) -
     let digest = Digest {
         notices: &notices,
         rows: &rows,
+        standings: &standing::of(world, &generation.config, &notices),
         hostname: &world.hostname,
     };
     let report = Report {

@@ -21,6 +21,7 @@ mod field;
 mod names;
 mod outward;
 mod store;
+mod unknown;
 
 /// The keys that every step takes beside its own fields.
 const COMMON: &[&str] = &["name", "when", "halo", "on_error", "store_as"];
@@ -32,6 +33,7 @@ impl RuleSet {
             draft,
             config,
             faults,
+            unknown: Vec::new(),
             globals: Vec::new(),
             custom: Vec::new(),
             stores: (Vec::new(), Vec::new()),
@@ -64,6 +66,8 @@ struct Compiler<'a> {
     draft: &'a Draft,
     config: &'a Config,
     faults: &'a mut Vec<Fault>,
+    /// The names that nothing is known of, each where it stands; kept until the whole rule was seen.
+    unknown: Vec<(String, Fault)>,
     /// What earlier rules and steps store for the whole message.
     globals: Vec<(String, Shape)>,
     /// What earlier steps of this rule store.
@@ -84,7 +88,9 @@ impl Compiler<'_> {
                 ("meta".to_owned(), context::meta_shape()),
             ],
         };
-        self.template(&self.config.bounce.message, "bounce.message", &names)
+        let message = self.template(&self.config.bounce.message, "bounce.message", &names);
+        self.tell_unknown(&[]);
+        message
     }
 
     fn rule(&mut self, source: &RuleSource) -> Rule {
@@ -94,6 +100,7 @@ impl Compiler<'_> {
             .as_ref()
             .and_then(|text| self.condition(text, &format!("{}.when", source.path)));
         let steps = self.steps(&source.actions);
+        self.tell_unknown(&source.actions);
         Rule {
             name: source.name.clone(),
             mailboxes: source.mailboxes.clone(),

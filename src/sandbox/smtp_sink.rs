@@ -1,4 +1,4 @@
-//! An SMTP server that takes every mail and delivers none: for `demo` and the tests. It speaks real SMTP
+//! An SMTP server that takes every mail and delivers none: for `demo`, `sandbox --mail` and the tests. It speaks real SMTP
 //! (RFC 5321) on loopback, and can be told to refuse, to hang up and to ask for a password.
 
 use std::{
@@ -107,7 +107,12 @@ impl SmtpSink {
 
     /// The same, protected.
     pub async fn start_with(protection: Protection) -> io::Result<SmtpSink> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        SmtpSink::start_at(([127, 0, 0, 1], 0).into(), protection).await
+    }
+
+    /// The same at this address.
+    pub async fn start_at(address: SocketAddr, protection: Protection) -> io::Result<SmtpSink> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
         let task = tokio::spawn(serve(listener, shared.clone(), protection));
@@ -141,17 +146,24 @@ impl SmtpSink {
 
     /// The mails, as soon as there are `count`; `None` when `deadline` comes first.
     pub async fn wait_for(&self, count: usize, deadline: Duration) -> Option<Vec<Received>> {
-        let enough = async {
-            loop {
-                let arrived = self.shared.arrived.notified();
-                let mails = self.mails();
-                if mails.len() >= count {
-                    return mails;
-                }
-                arrived.await;
+        tokio::time::timeout(deadline, self.until(count)).await.ok()?;
+        Some(self.mails())
+    }
+
+    /// Takes out what is there, as soon as something is.
+    pub async fn take(&self) -> Vec<Received> {
+        self.until(1).await;
+        std::mem::take(&mut held(&self.shared.mails))
+    }
+
+    async fn until(&self, count: usize) {
+        loop {
+            let arrived = self.shared.arrived.notified();
+            if held(&self.shared.mails).len() >= count {
+                return;
             }
-        };
-        tokio::time::timeout(deadline, enough).await.ok()
+            arrived.await;
+        }
     }
 }
 

@@ -350,6 +350,46 @@ fn the_demo_needs_nothing_and_shows_messages_and_users() {
 }
 
 #[test]
+fn what_a_demo_kept_goes_on_as_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = program()
+        .args(["demo", "--keep"])
+        .env("TMPDIR", folder.path())
+        .output()
+        .unwrap();
+    let ran = finish(output);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let after = |start: &str| {
+        let lines = ran.stdout.lines().map(str::trim);
+        let line = lines.filter_map(|line| line.strip_prefix(start)).next();
+        line.unwrap_or_else(|| panic!("{start:?} is not in {}", ran.stdout))
+            .to_owned()
+    };
+    let file = after("export HALO_INTAKE_CONFIG=");
+    let begun = after("halo-intake sandbox ");
+    let mut sandbox = program()
+        .arg("sandbox")
+        .args(begun.split(' '))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(sandbox.stdout.take().unwrap()));
+    let listens = lines.any(|line| line.unwrap().contains("listens"));
+    let again = program()
+        .env("HALO_INTAKE_CONFIG", &file)
+        .args(["halo", "users"])
+        .output();
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
+    let (users, log) = (
+        finish(again.unwrap()),
+        program().env("HALO_INTAKE_CONFIG", &file).arg("log").output(),
+    );
+    assert!(listens && users.stdout.contains("tom.reed@acme.example"), "{users:?}");
+    assert!(finish(log.unwrap()).stdout.contains("bounced"));
+}
+
+#[test]
 fn the_sample_configuration_passes_check() {
     let output = program()
         .arg("--config")
@@ -360,6 +400,24 @@ fn the_sample_configuration_passes_check() {
     let ran = finish(output);
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(ran.stderr, "", "the sample gives warnings");
+}
+
+#[test]
+fn a_configuration_that_nobody_named_is_told_of() {
+    let said = |named: bool| {
+        let mut command = program();
+        command.env_remove("HALO_INTAKE_CONFIG").current_dir(repository("."));
+        if named {
+            command.args(["--config", "config/halo-intake.toml"]);
+        }
+        finish(command.arg("check").output().unwrap()).stderr
+    };
+    assert_eq!(
+        said(false),
+        "the configuration is ./config/halo-intake.toml of this folder, since neither --config nor HALO_INTAKE_CONFIG \
+         names one\n"
+    );
+    assert_eq!(said(true), "");
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn says_what_would_be_done_and_waits(world: &World) {
         assert!(line.contains(part), "{part} is not in {line}");
     }
     world.wait_until("the report", |world| reports(world, "first start") == 1);
+    assert_eq!(reports(world, "UTC   it lasts"), 1);
     let list = std::fs::read_to_string(world.state_dir().join("backlog-support.txt")).unwrap();
     assert_eq!(list.lines().count(), 1 + 6, "{list}");
     assert!(list.contains("\tmain: create the user "), "{list}");

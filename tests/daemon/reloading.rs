@@ -15,11 +15,19 @@ fn sighup_loads_a_new_configuration_and_keeps_the_old_one_when_the_new_is_bad() 
     daemon.says("is watched");
 
     world.rules =
-        "[[rule]]\nname = \"broken\"\nwhen = \"emial.subject\"\n[[rule.action]]\ntype = \"stop\"\n".to_owned();
+        "[[rule]]\nname = \"broken\"\nwhen = \"emial.subject\"\n[[rule.action]]\ntype = \"stopp\"\n".to_owned();
     world.configure();
-    daemon.signal(Signal::HUP);
-    daemon.says("did you mean \"email\"?");
-    daemon.says("the one before goes on");
+    // The second time operators know, and whoever asks for a reload reads it all the same.
+    for _ in 0..2 {
+        daemon.signal(Signal::HUP);
+        daemon.says("did you mean \"email\"?");
+        daemon.says("did you mean \"stop\"?");
+        let last = daemon.says("the one before goes on");
+        assert!(
+            last.contains(": 2 faults, the first: ") && last.contains("emial"),
+            "{last}"
+        );
+    }
     world.rules = USERS.to_owned();
     world.mail("Ann <ann@stranger.example>", "Under the old one");
     // Written again only for the commands that the story itself runs.

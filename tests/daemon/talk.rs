@@ -12,7 +12,7 @@ use std::{
 use rustix::{
     process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{LocalModes, tcgetattr},
+    termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize},
 };
 
 /// The command and what it has said.
@@ -50,7 +50,7 @@ impl Talk {
         }
     }
 
-    /// On a terminal, as somebody does it who types.
+    /// On a terminal, as somebody does it who types. It is so wide that each question stays in one line.
     pub fn on_terminal(mut command: Command) -> Talk {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
@@ -62,6 +62,13 @@ impl Talk {
             .open(name.to_str().unwrap())
             .unwrap();
         let copy = || Stdio::from(theirs.try_clone().unwrap());
+        let wide = Winsize {
+            ws_row: 50,
+            ws_col: 300,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&ours, wide).unwrap();
         let child = command.stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
         let (send, said) = mpsc::channel();
         listen(File::from(ours.try_clone().unwrap()), send);

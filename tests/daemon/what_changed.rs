@@ -34,7 +34,7 @@ fn check_says_what_a_reload_would_change_and_the_reload_says_the_same() {
         "smtp.password: added; for the letters that leave from now on",
         "smtp.username: added, \"desk\"; for the letters that leave from now on",
         "rule first: added",
-        "rule users: step 1 (create_halo_user): site: changed; deferred messages that stopped in it begin it anew",
+        "rule users: step 1 (create_halo_user): site: \"Warehouse\" → \"Main\"; deferred messages that stopped in it begin it anew",
         "6 differences from the running service",
     ];
     assert_eq!(before.stdout.lines().collect::<Vec<_>>(), expected, "{before:?}");

@@ -1,7 +1,7 @@
 //! The commands that the manual shows: each is one that the program takes, and those of a block below `<!-- run -->` are run.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     process::{Command, Stdio},
 };
 
@@ -31,16 +31,53 @@ fn every_command_in_the_manual_is_one_that_the_program_takes() {
 
 #[test]
 fn what_needs_no_tenant_runs_as_the_first_hour_shows_it() {
-    let page = text("docs/first-hour.md");
-    let script: Vec<String> = blocks(&page)
-        .into_iter()
-        .filter(|(run, _)| *run)
-        .flat_map(|(_, lines)| lines)
-        .collect();
-    assert!(
-        script.iter().any(|line| line.starts_with("halo-intake explain")),
-        "{script:#?}"
-    );
+    let script = to_be_run("docs/first-hour.md");
+    assert!(script.contains("\nhalo-intake explain"), "{script}");
+    let (said, letters) = beside_the_sandbox(&script);
+    assert!(said.contains("Ada Moss"), "{said}");
+    for part in [
+        "RCPT TO:<zoe@freemail.example>",
+        "  | Please write to orders@shop.example.",
+        "RCPT TO:<ops@desk.example>",
+    ] {
+        assert!(letters.contains(part), "{part:?} is not in {letters}");
+    }
+}
+
+#[test]
+fn init_asks_a_script_what_the_manual_lists_and_nothing_else() {
+    let (said, _) = beside_the_sandbox(&to_be_run("docs/configuration.md"));
+    let page = text("docs/configuration.md");
+    let all = blocks(&page);
+    let at = all.iter().position(|(run, _)| *run).expect("the page shows it");
+    let (_, script) = &all[at];
+    let given = script.iter().skip_while(|line| !line.ends_with("<<'END'")).skip(1);
+    let given: Vec<&String> = given.take_while(|line| *line != "END").collect();
+    let listed: Vec<&String> = all[at + 1].1.iter().filter(|line| !line.is_empty()).collect();
+    assert_eq!(listed.len(), given.len(), "a question for each answer");
+    let mut lines = said.lines();
+    for (line, answer) in listed.iter().zip(given) {
+        let (question, shown) = line.rsplit_once(" → ").expect("a question and its answer");
+        assert!(
+            shown == answer || shown == "Enter" && answer.is_empty(),
+            "{line}: {answer:?}"
+        );
+        // The addresses beside are others than the page's.
+        let is_answer = |said: &str| answer.contains("2525") || answer.contains("9746") || said.ends_with(answer);
+        let is_it = |said: &str| said.starts_with(question) && (said.ends_with("(not shown)") || is_answer(said));
+        assert!(lines.any(is_it), "{question:?} is not asked there: {said}");
+    }
+}
+
+/// The blocks of a page that are to be run.
+fn to_be_run(page: &str) -> String {
+    let blocks = blocks(&text(page)).into_iter();
+    let lines: Vec<String> = blocks.filter(|(run, _)| *run).flat_map(|(_, lines)| lines).collect();
+    lines.join("\n")
+}
+
+/// What a script says that runs well beside a sandbox, and what the sandbox says meanwhile.
+fn beside_the_sandbox(script: &str) -> (String, String) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     std::fs::create_dir(folder.path().join("config")).expect("a folder can be made");
     std::fs::copy(
@@ -55,28 +92,29 @@ fn what_needs_no_tenant_runs_as_the_first_hour_shows_it() {
         std::env::var("PATH").unwrap_or_default()
     );
 
-    // The terminal beside, at an address of its own, which stands in the place of the page's.
+    // The terminal beside, at addresses of its own, which stand in the place of the page's.
     let mut sandbox = Command::new(program)
-        .args(["sandbox", "--listen", "127.0.0.1:0"])
+        .args(["sandbox", "--listen", "127.0.0.1:0", "--mail", "0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .expect("the sandbox starts");
     let mut told = BufReader::new(sandbox.stdout.take().expect("its output is a pipe"));
-    let mut line = String::new();
-    while !line.contains("127.0.0.1:") {
-        line.clear();
-        assert_ne!(
-            told.read_line(&mut line).expect("the pipe is read"),
-            0,
-            "it says where it listens"
-        );
-    }
-    let (_, port) = line.split_once("127.0.0.1:").expect("it is in the line");
-    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let mut port_behind = |start: &str| {
+        let mut line = String::new();
+        while !line.starts_with(start) {
+            line.clear();
+            let read = told.read_line(&mut line).expect("the pipe is read");
+            assert_ne!(read, 0, "it says where it listens");
+        }
+        let port = line[start.len()..].chars().take_while(char::is_ascii_digit);
+        port.collect::<String>()
+    };
+    let halo = port_behind("url = \"http://127.0.0.1:");
+    let mail = port_behind("port = ");
     let script = script
-        .join("\n")
-        .replace("127.0.0.1:9746", &format!("127.0.0.1:{port}"));
+        .replace("127.0.0.1:9746", &format!("127.0.0.1:{halo}"))
+        .replace("2525", &mail);
 
     let ran = Command::new("bash")
         .args(["-euxc", &script])
@@ -84,13 +122,18 @@ fn what_needs_no_tenant_runs_as_the_first_hour_shows_it() {
         .env_clear()
         .env("PATH", folders)
         .output();
-    let _ = sandbox.kill();
+    // It prints what it took before it ends.
+    let id = rustix::process::Pid::from_child(&sandbox);
+    let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    let mut letters = String::new();
+    let read = told.read_to_string(&mut letters);
     let _ = sandbox.wait();
+    read.expect("the pipe is read");
     let ran = ran.expect("bash is there");
-    let said = String::from_utf8_lossy(&ran.stdout);
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
     let words = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{said}\n{words}");
-    assert!(said.contains("Ada Moss"), "{said}\n{words}");
+    (said, letters)
 }
 
 #[test]
@@ -158,7 +201,8 @@ fn called(line: &str) -> Option<Vec<String>> {
         .split(' ')
         .all(|word| word.is_empty() || word == "sudo" || word == "env" || word.contains('='));
     let mut words = vec!["halo-intake".to_owned()];
-    let ends = |word: &&str| ["&&", "|", ">", "||"].contains(word) || word.ends_with(';') || word.starts_with('#');
+    let ends =
+        |word: &&str| ["&&", "|", ">", "||", "<<'END'"].contains(word) || word.ends_with(';') || word.starts_with('#');
     let mut quoted: Option<String> = None;
     for word in rest
         .split(' ')

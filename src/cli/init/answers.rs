@@ -180,10 +180,7 @@ impl Answers {
 
     fn draft(&self) -> load::Draft {
         let document = Document::parse("the answers".to_owned(), self.toml());
-        load::of_documents(
-            document.map(|document| vec![document]).map_err(|fault| vec![fault]),
-            &[],
-        )
+        load::of_documents(document.map(|document| vec![document]), &[])
     }
 
     /// Each answer was asked for until nothing was wrong with it, so whatever is wrong now is wrong with us.

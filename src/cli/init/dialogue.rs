@@ -7,14 +7,22 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use super::{
     echo,
     list::{Item, Listing},
+    wrap::wrapped,
 };
 use crate::{
-    cli::{Failure, Status, print::plain},
+    cli::{
+        Failure, Status,
+        print::{Screen, plain},
+    },
     secret::SecretString,
 };
 
 /// Takes away what was answered before, where nothing need be answered.
 const NOTHING: &str = "-";
+/// Of a terminal that does not say how wide it is.
+const WIDTH: u16 = 80;
+/// What says that it is narrower is mistaken.
+const NARROWEST: u16 = 20;
 
 /// Who is asked, and where the questions stand.
 pub struct Dialogue {
@@ -22,6 +30,8 @@ pub struct Dialogue {
     output: Box<dyn Write>,
     /// The terminal shows what is typed; answers of a script are repeated, so that the output reads as a dialogue.
     is_typed: bool,
+    /// Of the terminal; `None`: a program reads along, which looks for whole lines.
+    width: Option<usize>,
 }
 
 /// What was picked from a list.
@@ -40,10 +50,25 @@ impl Dialogue {
             input: Box::new(BufReader::new(tokio::io::stdin())),
             output: Box::new(io::stdout()),
             is_typed: io::stdin().is_terminal(),
+            width: io::stdout().is_terminal().then(|| {
+                let width = Screen::of_stdout().width.filter(|width| *width >= NARROWEST);
+                width.unwrap_or(WIDTH).into()
+            }),
         }
     }
 
-    /// A line that needs no answer. What others wrote into it can not write on the terminal.
+    /// Prose that needs no answer.
+    pub fn tell(&mut self, text: &str) -> Result<(), Failure> {
+        let text = self.fitted(&plain(text));
+        writeln!(self.output, "{text}")?;
+        Ok(self.output.flush()?)
+    }
+
+    fn fitted(&self, text: &str) -> String {
+        self.width.map_or(text.to_owned(), |width| wrapped(text, width))
+    }
+
+    /// A line that needs no answer, as it is. What others wrote into it can not write on the terminal.
     pub fn say(&mut self, line: &str) -> Result<(), Failure> {
         writeln!(self.output, "{}", plain(line))?;
         Ok(self.output.flush()?)
@@ -57,12 +82,12 @@ impl Dialogue {
 
     /// Something was tried and is well.
     pub fn praise(&mut self, what: &str) -> Result<(), Failure> {
-        self.say(&format!("  ok: {what}"))
+        self.tell(&format!("  ok: {what}"))
     }
 
     /// Something is wrong with what was answered.
     pub fn object(&mut self, what: &str) -> Result<(), Failure> {
-        self.say(&format!("  That does not work: {what}"))
+        self.tell(&format!("  That does not work: {what}"))
     }
 
     /// Asks for a text; Enter takes the default.
@@ -108,13 +133,15 @@ impl Dialogue {
     }
 
     /// Asks for an item of a list, by its number, its name or a part of the name, which shortens the list; or for `word`,
-    /// which means something else whatever the items are called.
+    /// which means something else whatever the items are called. What no item has in its name is another answer, or
+    /// refused with what `missing` says of it; the list is not shown again for that.
     pub async fn pick(
         &mut self,
         question: &str,
         items: &[Item],
         mut default: Option<usize>,
         word: &str,
+        missing: Option<&dyn Fn(&str) -> String>,
     ) -> Result<Picked, Failure> {
         let listing = Listing(items);
         let mut shown: Vec<usize> = (0..items.len()).collect();
@@ -127,12 +154,15 @@ impl Dialogue {
             if let Some(at) = listing.chosen(&answer).filter(|_| answer != word) {
                 return Ok(Picked::Item(at));
             }
-            let alike = listing.alike(&answer);
-            if alike.is_empty() || answer == word {
+            if answer == word {
                 return Ok(Picked::Other(answer));
             }
-            default = (alike.len() == 1).then(|| alike[0]);
-            shown = alike;
+            shown = listing.alike(&answer);
+            match (shown.as_slice(), missing) {
+                ([], None) => return Ok(Picked::Other(answer)),
+                ([], Some(missing)) => self.object(&missing(&answer))?,
+                (alike, _) => default = (alike.len() == 1).then(|| alike[0]),
+            }
         }
     }
 
@@ -176,7 +206,7 @@ impl Dialogue {
             "" => String::new(),
             default => format!(" [{}]", plain(default)),
         };
-        write!(self.output, "{question}{default}: ")?;
+        write!(self.output, "{} ", self.fitted(&format!("{question}{default}:")))?;
         Ok(self.output.flush()?)
     }
 
@@ -233,6 +263,7 @@ pub mod tests {
             input: Box::new(Cursor::new(answers.as_bytes().to_vec())),
             output: Box::new(paper.clone()),
             is_typed: false,
+            width: None,
         };
         assert_eq!(doing(&mut dialogue).await.unwrap(), expected, "{answers:?}");
         assert_eq!(String::from_utf8_lossy(&paper.0.lock().unwrap()), said);
@@ -293,7 +324,7 @@ pub mod tests {
         let one = "   16  Unknown senders\nClient [16]: \n";
         check(
             "UNKN\n\n",
-            async |d| d.pick("Client", &items(), None, "me").await,
+            async |d| d.pick("Client", &items(), None, "me", None).await,
             Picked::Item(2),
             &format!("{all}Client: UNKN\n{one}"),
         )
@@ -307,12 +338,34 @@ pub mod tests {
             let said = format!("{all}Client: {answer}");
             check(
                 answer,
-                async |d| d.pick("Client", &items(), None, "me").await,
+                async |d| d.pick("Client", &items(), None, "me", None).await,
                 expected,
                 &said,
             )
             .await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_list_is_not_shown_again_for_an_answer_that_is_not_in_it() {
+        let missing = |name: &str| format!("nobody is called {name:?}");
+        let said = "   12  Acme Ltd\n   13  Acme\n   16  Unknown senders\nClient [16]: Globex\n  \
+                    That does not work: nobody is called \"Globex\"\nClient [16]: \n";
+        let asking = async |d: &mut Dialogue| d.pick("Client", &items(), Some(2), "me", Some(&missing)).await;
+        check("Globex\n\n", asking, Picked::Item(2), said).await;
+    }
+
+    #[tokio::test]
+    async fn prose_and_questions_are_as_wide_as_the_terminal_and_lists_as_they_are() {
+        let width = async |d: &mut Dialogue| {
+            d.width = Some(24);
+            d.praise("the server at mail.example.com answers")?;
+            d.say("   12  a name that is longer than the terminal")?;
+            d.ask("What it is called in the rules", Some("support")).await
+        };
+        let said = "  ok: the server at\n  mail.example.com\n  answers\n   12  a name that is longer than the terminal\n\
+                    What it is called in the\nrules [support]: \n";
+        check("\n", width, "support".to_owned(), said).await;
     }
 
     #[tokio::test]
@@ -333,6 +386,7 @@ pub mod tests {
             input: Box::new(Cursor::new(Vec::new())),
             output: Box::new(io::sink()),
             is_typed: false,
+            width: None,
         };
         let failure = dialogue.ask("Port", Some("993")).await.unwrap_err();
         assert_eq!(failure.status, Status::Usage);

@@ -21,10 +21,10 @@ impl Interview {
     /// Asks until Halo takes the sign-in, then for the catch-all.
     pub async fn halo(&mut self) -> Result<Option<CatchAll>, Failure> {
         self.dialogue.head("Halo")?;
-        self.dialogue.say(
-            "In Halo an application of its own is needed, with the method \"Client ID and Secret\" and the permissions",
+        self.dialogue.tell(
+            "In Halo an application of its own is needed, with the method \"Client ID and Secret\" and the permissions \
+             read:customers and edit:customers.",
         )?;
-        self.dialogue.say("read:customers and edit:customers.")?;
         let halo = self.connection().await?;
         let question = "Senders whose domain no client has: make them users of one client, the catch-all";
         if self.dialogue.agrees(question, true).await? {
@@ -175,15 +175,16 @@ impl Interview {
                 .iter()
                 .position(|client| client.name.eq_ignore_ascii_case(USUAL));
             let question = "The catch-all client: its number, or a part of its name";
-            match self.dialogue.pick(question, &items, usual, AGAIN).await? {
+            let missing = |name: &str| {
+                format!("no active client has {name:?} in its name; take another, or make it in Halo and say {AGAIN}")
+            };
+            match self
+                .dialogue
+                .pick(question, &items, usual, AGAIN, Some(&missing))
+                .await?
+            {
                 Picked::Item(at) => return Ok(clients[at].clone()),
-                Picked::Other(word) if word == AGAIN => *clients = self.clients(halo).await?,
-                Picked::Other(name) => {
-                    let text = format!(
-                        "no active client has {name:?} in its name; take another, or make it in Halo and say {AGAIN}"
-                    );
-                    self.dialogue.object(&text)?;
-                }
+                Picked::Other(_) => *clients = self.clients(halo).await?,
             }
         }
     }
@@ -219,13 +220,15 @@ impl Interview {
         let items: Vec<Item> = sites.iter().enumerate().map(item).collect();
         let default = main.or((sites.len() == 1).then_some(0));
         let name = &client.name;
-        loop {
-            let question = format!("The site of {name}: its number, a part of its name, or {BACK}");
-            match self.dialogue.pick(&question, &items, default, BACK).await? {
-                Picked::Item(at) => return Ok(Some(at)),
-                Picked::Other(word) if word == BACK => return Ok(None),
-                Picked::Other(word) => self.dialogue.object(&format!("{name} has no such site: {word:?}"))?,
-            }
-        }
+        let question = format!("The site of {name}: its number, a part of its name, or {BACK}");
+        let missing = |word: &str| format!("{name} has no such site: {word:?}");
+        let picked = self
+            .dialogue
+            .pick(&question, &items, default, BACK, Some(&missing))
+            .await?;
+        Ok(match picked {
+            Picked::Item(at) => Some(at),
+            Picked::Other(_) => None,
+        })
     }
 }

@@ -190,7 +190,7 @@ impl Interview {
         loop {
             let folder = match self
                 .dialogue
-                .pick("Folder to watch, a number or a name", &items, inbox, "")
+                .pick("Folder to watch, a number or a name", &items, inbox, "", None)
                 .await?
             {
                 Picked::Item(at) => folders[at].clone(),

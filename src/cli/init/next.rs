@@ -25,19 +25,37 @@ pub fn tell(
         dialogue.say(&format!("  {}", file.display()))?;
     }
     dialogue.head("Next")?;
-    lines(place, source, answers)
-        .iter()
-        .try_for_each(|line| dialogue.say(line))
+    commands(dialogue, place, source, answers)?;
+    dialogue.tell(
+        "  With backlog = \"report\" the first start tells what would become of the mail that is there, and waits until it \
+         is \"process\" or \"skip\".",
+    )?;
+    dialogue.tell("  As a service: systemctl enable --now halo-intake; docs/first-hour.md says what else.")?;
+    match source {
+        Source::Credential => {
+            dialogue.tell("  There the unit needs, by \"systemctl edit halo-intake\":")?;
+            dialogue.say("    [Service]")?;
+            let folder = place.secrets();
+            let line = |name: &str| format!("    LoadCredential={name}:{}", folder.join(name).display());
+            let mut names = answers.typed.iter().map(|typed| typed.name.as_str());
+            names.try_for_each(|name| dialogue.say(&line(name)))
+        }
+        Source::File if !answers.typed.is_empty() => dialogue.tell(
+            "  The service has a user of its own, who has to be able to read the secrets; with credentials it can.",
+        ),
+        _ => Ok(()),
+    }
 }
 
-fn lines(place: &Place, source: Source, answers: &Answers) -> Vec<String> {
-    let names: Vec<&str> = answers.typed.iter().map(|typed| typed.name.as_str()).collect();
-    let program = program(place, source);
-    let mut lines = Vec::new();
-    if source == Source::Env && !names.is_empty() {
-        lines.push("  First set these variables to the secrets that you typed:".to_owned());
-        lines.extend(names.iter().map(|name| format!("    export {}=…", variable(name))));
+/// What is copied into a shell stays in one line.
+fn commands(dialogue: &mut Dialogue, place: &Place, source: Source, answers: &Answers) -> Result<(), Failure> {
+    if source == Source::Env && !answers.typed.is_empty() {
+        dialogue.tell("  First set these variables to the secrets that you typed:")?;
+        for typed in &answers.typed {
+            dialogue.say(&format!("    export {}=…", variable(&typed.name)))?;
+        }
     }
+    let program = program(place, source);
     for (command, what) in [
         (
             "check --online",
@@ -50,28 +68,10 @@ fn lines(place: &Place, source: Source, answers: &Answers) -> Vec<String> {
         ("run --once", "takes what is there, for real, and ends"),
         ("run", "the daemon, until Ctrl-C"),
     ] {
-        lines.push(format!("  {program} {command}"));
-        lines.push(format!("      {what}"));
+        dialogue.say(&format!("  {program} {command}"))?;
+        dialogue.tell(&format!("      {what}"))?;
     }
-    lines.push("  With backlog = \"report\" the first start tells what would become of the mail that is there, and waits until it is\n  \"process\" or \"skip\".".to_owned());
-    lines.push("  As a service: systemctl enable --now halo-intake; docs/first-hour.md says what else.".to_owned());
-    match source {
-        Source::Credential => {
-            lines.push("  There the unit needs, by \"systemctl edit halo-intake\":".to_owned());
-            lines.push("    [Service]".to_owned());
-            let folder = place.secrets();
-            let line = |name: &&str| format!("    LoadCredential={name}:{}", folder.join(name).display());
-            lines.extend(names.iter().map(line));
-        }
-        Source::File if !names.is_empty() => {
-            lines.push(
-                "  The service has a user of its own, who has to be able to read the secrets; with credentials it can."
-                    .to_owned(),
-            );
-        }
-        _ => {}
-    }
-    lines
+    Ok(())
 }
 
 /// The program as it has to be called to find all that was written.
@@ -82,7 +82,7 @@ fn program(place: &Place, source: Source) -> String {
     }
     program.push_str("halo-intake");
     let found = load::find(None, &Common::environment()).ok();
-    let found = found.and_then(|path| std::path::absolute(path).ok());
+    let found = found.and_then(|found| std::path::absolute(found.path).ok());
     if found.as_ref() != Some(&place.path) {
         program.push_str(&format!(" --config {}", quoted(&place.path)));
     }

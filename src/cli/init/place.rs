@@ -56,7 +56,7 @@ impl Place {
     /// Says where it will be, and asks whether what is there may go. Nothing is touched yet.
     pub async fn agree(&mut self, dialogue: &mut Dialogue) -> Result<(), Failure> {
         let path = self.path.display().to_string();
-        dialogue.say(&format!("The configuration will be {path}."))?;
+        dialogue.tell(&format!("The configuration will be {path}."))?;
         let refused = |reason: &str| {
             Failure::new(
                 Status::Usage,
@@ -108,9 +108,9 @@ impl Place {
         }
         dialogue.head("The secrets")?;
         let shown = folder.display();
-        dialogue.say(&format!("file: each in a file of {shown}, for its owner alone"))?;
-        dialogue.say("credential: the same, handed to the service by systemd (LoadCredential=)")?;
-        dialogue.say("env: written nowhere; you set variables")?;
+        dialogue.tell(&format!("file: each in a file of {shown}, for its owner alone"))?;
+        dialogue.tell("credential: the same, handed to the service by systemd (LoadCredential=)")?;
+        dialogue.tell("env: written nowhere; you set variables")?;
         let default = usize::from(self.is_root);
         let source = loop {
             let words = ["file", "credential", "env"];

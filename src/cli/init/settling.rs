@@ -19,10 +19,10 @@ const WORDS: [&str; 3] = ["keep", "seen", "delete"];
 impl Interview {
     /// Asks until the mailbox can do it.
     pub(super) async fn settling(&mut self, table: &str, folders: &[String]) -> Result<(), Failure> {
-        self.dialogue.say(
-            "What becomes of a message in the mailbox: a folder that it is moved to (made when missing), or keep,",
+        self.dialogue.tell(
+            "What becomes of a message in the mailbox: a folder that it is moved to (made when missing), or keep, seen or \
+             delete.",
         )?;
-        self.dialogue.say("seen or delete.")?;
         let mut kept = false;
         loop {
             for (key, question, folder) in OUTCOMES {

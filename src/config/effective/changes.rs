@@ -11,6 +11,8 @@ use crate::config::{ConnectionName, MailboxName, fault::join};
 
 /// A longer value is cut.
 const LONGEST: usize = 120;
+/// So much that is the same is left before a difference that is far behind.
+const KEPT: usize = 20;
 
 /// What happened to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,10 +63,12 @@ impl fmt::Display for Change {
         let how = match (self.what, &self.before, &self.now) {
             (What::Changed | What::Moved, Some(before), Some(now)) => {
                 let verb = if self.what == What::Moved { "moved, " } else { "" };
-                format!("{verb}{} → {}", short(before), short(now))
+                let (before, now) = (before.to_string(), now.to_string());
+                let from = same_before(&before, &now);
+                format!("{verb}{} → {}", short(&before, from), short(&now, from))
             }
-            (What::Added, _, Some(now)) => format!("added, {}", short(now)),
-            (What::Removed, Some(before), _) => format!("removed, was {}", short(before)),
+            (What::Added, _, Some(now)) => format!("added, {}", short(&now.to_string(), 0)),
+            (What::Removed, Some(before), _) => format!("removed, was {}", short(&before.to_string(), 0)),
             (What::Changed, ..) => "changed".to_owned(),
             (What::Moved, ..) => "moved".to_owned(),
             (What::Added, ..) => "added".to_owned(),
@@ -78,12 +82,22 @@ impl fmt::Display for Change {
     }
 }
 
-fn short(value: &Json) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text,
-    }
+/// How many characters are the same at the beginning, but for the last few, where so many are that the difference would
+/// be cut off.
+fn same_before(before: &str, now: &str) -> usize {
+    let same = before.chars().zip(now.chars()).take_while(|(old, new)| old == new);
+    Some(same.count().saturating_sub(KEPT))
+        .filter(|same| *same + KEPT > LONGEST / 2)
+        .unwrap_or_default()
+}
+
+/// A value without that many characters of its beginning, cut where it is long.
+fn short(text: &str, from: usize) -> String {
+    let begun = if from > 0 { "…" } else { "" };
+    let mut rest = text.chars().skip(from);
+    let shown: String = rest.by_ref().take(LONGEST).collect();
+    let cut = if rest.next().is_some() { "…" } else { "" };
+    format!("{begun}{shown}{cut}")
 }
 
 /// All that differs: settings in the order of their names, then rules.
@@ -314,142 +328,4 @@ fn longest_ascent(places: &[Option<usize>]) -> Vec<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::config::{
-        effective::{Salt, changes},
-        load::load,
-    };
-
-    const MAIN: &str = r#"
-        state_dir = "/var/lib/halo-intake"
-        [mailbox.support]
-        host = "imap.example.com"
-        username = "support@example.com"
-        password = "hunter2"
-        settle.completed = "seen"
-        [halo.main]
-        url = "https://example.halopsa.com"
-        client_id = "intake"
-        client_secret = { credential = "halo-secret" }
-        [report]
-        to = ["ops@example.com"]
-        [[rule]]
-        name = "A"
-        when = "true"
-        action = [{ type = "stop" }]
-        [[rule]]
-        name = "B"
-        action = [{ type = "create_halo_user", client = 12 }]
-        [[rule]]
-        name = "C"
-        action = [{ type = "stop" }]
-    "#;
-
-    /// The changes from `MAIN` to what becomes of it by these replacements.
-    fn check(replaced: &[(&str, &str)], expected: &[&str]) {
-        let salt = Salt::new().unwrap();
-        let effective = |text: &str| {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("halo-intake.toml");
-            std::fs::write(&path, text).unwrap();
-            load(&path, &[]).written.effective(&salt)
-        };
-        let changed = replaced.iter().fold(MAIN.to_owned(), |text, (from, to)| {
-            assert!(text.contains(from), "{from} is not there");
-            text.replacen(from, to, 1)
-        });
-        let found = changes(&effective(MAIN), &effective(&changed));
-        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(lines, expected);
-        assert!(!serde_json::to_string(&found).unwrap().contains("hunter"));
-    }
-
-    #[test]
-    fn the_same_settings_written_otherwise_differ_in_nothing() {
-        check(&[], &[]);
-        check(&[("[report]", "# a comment\n[report]\nevery = \"15m\"")], &[]);
-    }
-
-    #[test]
-    fn each_key_shows_what_it_was_and_is_and_what_that_means() {
-        check(
-            &[
-                ("/var/lib/halo-intake", "/srv/intake"),
-                ("password =", "folder = \"Support\"\npassword ="),
-                ("\"seen\"", "{ move_to = \"Done\" }"),
-                ("client_id = \"intake\"", "client_id = \"other\""),
-            ],
-            &[
-                "connection main: client_id: \"intake\" → \"other\"; it is signed in to anew",
-                "mailbox support: folder: \"INBOX\" → \"Support\"; its messages are read anew, as at a first start: \
-                 backlog says what becomes of them",
-                "mailbox support: settle.completed: \"seen\" → {\"move_to\":\"Done\"}; for messages that are settled from now on",
-                "state_dir: \"/var/lib/halo-intake\" → \"/srv/intake\"; at the next start",
-            ],
-        );
-    }
-
-    #[test]
-    fn a_secret_has_changed_and_shows_nothing_else() {
-        let signed = "it is signed in to anew";
-        check(
-            &[("hunter2", "hunter3")],
-            &[&format!("mailbox support: password: changed; {signed}")],
-        );
-        check(
-            &[("\"hunter2\"", "{ env = \"IMAP\" }")],
-            &[&format!("mailbox support: password: changed; {signed}")],
-        );
-        check(
-            &[("\"halo-secret\"", "\"other\"")],
-            &[&format!(
-                "connection main: client_secret: {{\"credential\":\"halo-secret\"}} → {{\"credential\":\"other\"}}; {signed}"
-            )],
-        );
-    }
-
-    #[test]
-    fn a_mailbox_that_comes_or_goes_is_one_change() {
-        let other = "[mailbox.drop]\ntype = \"maildir\"\npath = \"/var/mail/drop\"\n[report]";
-        check(
-            &[("[report]", other)],
-            &["mailbox drop: added; it is watched, and its first start is as backlog says"],
-        );
-        check(
-            &[("[mailbox.support]", "[mailbox.other]")],
-            &[
-                "mailbox other: added; it is watched, and its first start is as backlog says",
-                "mailbox support: removed; it is no longer watched; what was received is finished",
-            ],
-        );
-    }
-
-    #[test]
-    fn rules_come_go_move_and_change_in_parts() {
-        let anew = "deferred messages that stopped in it begin it anew";
-        check(
-            &[("\"true\"", "\"false\""), ("client = 12", "client = 15")],
-            &[
-                &format!("rule A: when: \"true\" → \"false\"; {anew}"),
-                &format!("rule B: step 1 (create_halo_user): client: changed; {anew}"),
-            ],
-        );
-        check(
-            &[("name = \"A\"", "name = \"D\"")],
-            &[
-                "rule A: removed; deferred messages that stopped in it go on with the next rule",
-                "rule D: added",
-            ],
-        );
-        check(
-            &[("name = \"C\"", "enabled = false\nname = \"C\"")],
-            &["rule C: enabled: added, false; it rests"],
-        );
-        let first = "[[rule]]\n        name = \"A\"\n        when = \"true\"\n        action = [{ type = \"stop\" }]\n";
-        let last = "name = \"C\"\n        action = [{ type = \"stop\" }]\n";
-        check(
-            &[(first, ""), (last, &format!("{last}{first}"))],
-            &["rule A: moved, 1 → 3"],
-        );
-    }
-}
+mod tests;

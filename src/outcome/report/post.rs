@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Content, Digest, FAILED, SUPPRESSED, Sheet, paragraph::bounded};
+use super::{Content, Digest, FAILED, SUPPRESSED, Sheet, Standing, paragraph::bounded};
 use crate::{config::WebhookFormat, journal::Notice, outcome::field};
 
 /// How many notices of one topic stand in a digest, and how many at all: each has its message in the journal.
@@ -73,6 +73,9 @@ fn by_names(digest: &Digest<'_>, notice: &Notice) -> Value {
         ]
     });
     let line = |text: &str| field::line(text);
+    let standing = digest.standings.get(&notice.topic);
+    let mailbox = row.map(|row| &row.mailbox);
+    let mailbox = mailbox.or(standing.and_then(|standing| standing.mailbox.as_ref()));
     json!({
         "topic": match topic(&notice.topic) {
             FAILED => "failed".to_owned(),
@@ -81,8 +84,9 @@ fn by_names(digest: &Digest<'_>, notice: &Notice) -> Value {
         },
         "text": bounded(&notice.text),
         "at": notice.at.to_string(),
+        "lasts": standing.and_then(Standing::lasts),
         "id": notice.entry,
-        "mailbox": row.map(|row| line(&row.mailbox.0)),
+        "mailbox": mailbox.map(|name| line(&name.0)),
         "from": row.map(|row| line(&row.from)),
         "subject": row.map(|row| line(&row.subject)),
         "commands": commands,

@@ -49,11 +49,25 @@ fn sheet(to: &[AddrSpec]) -> Sheet<'_> {
     }
 }
 
+/// What is known beside the notices: two of mailboxes, one of them over.
+fn standings() -> HashMap<String, Standing> {
+    let standing = |name: &str, trouble| Standing {
+        mailbox: Some(MailboxName(name.into())),
+        trouble: Some(trouble),
+    };
+    let over = Lasts::OverSince("2026-11-23T09:10:00Z".parse().unwrap());
+    HashMap::from([
+        ("mailbox sales".to_owned(), standing("sales", Lasts::Yes)),
+        ("mailbox billing".to_owned(), standing("billing", over)),
+    ])
+}
+
 fn compose(notices: &[Notice], rows: &[(EntryId, Row)]) -> String {
     let to = ["ops@msp.example", "lead@msp.example"].map(|text| AddrSpec::parse(text).unwrap());
     let digest = Digest {
         notices,
         rows: &rows.iter().cloned().collect(),
+        standings: &standings(),
         hostname: "mx.msp.example",
     };
     let octets = sheet(&to).mail(&digest);
@@ -145,6 +159,51 @@ mailbox support, 2026-11-23 08:20 UTC
   the sign-in is refused
 ",
     );
+}
+
+#[test]
+fn a_trouble_lasts_or_is_over_when_the_report_is_made() {
+    check(
+        &[
+            notice(None, "mailbox sales", "the sign-in is refused", "08:20:00"),
+            notice(None, "mailbox billing", "the sign-in is refused", "08:30:00"),
+            notice(None, "mailbox billing", "the mailbox is well again", "09:10:00"),
+        ],
+        &[],
+        "mailbox sales and mailbox billing (over)",
+        "7bit",
+        "\
+mailbox sales and mailbox billing (over) on mx.msp.example:
+
+mailbox sales, 2026-11-23 08:20 UTC
+  it lasts
+  the sign-in is refused
+
+mailbox billing: 2 times, 2026-11-23 08:30 UTC to 2026-11-23 09:10 UTC
+  over since 2026-11-23 09:10 UTC
+  the sign-in is refused
+  the mailbox is well again
+",
+    );
+}
+
+#[test]
+fn a_report_of_one_thing_says_in_its_subject_what_is_wrong() {
+    let text = "waits until backlog is \"process\" or \"skip\" in [mailbox.sales], and a reload: 6 messages are there";
+    let notices = [notice(None, "mailbox sales", text, "08:20:00")];
+    let digest = Digest {
+        notices: &notices,
+        rows: &HashMap::new(),
+        standings: &standings(),
+        hostname: "mx.msp.example",
+    };
+    assert_eq!(
+        digest.summary(),
+        "mailbox sales: waits until backlog is \"process\" or \"skip\" in [mailbox.sales], and a ..."
+    );
+    let names: Value = serde_json::from_slice(&sheet(&[]).post(&digest, WebhookFormat::Json)).unwrap();
+    let notice = &names["notices"][0];
+    assert_eq!((&notice["mailbox"], &notice["lasts"]), (&"sales".into(), &true.into()));
 }
 
 /// The headings and the commands: what is there, in order.
@@ -336,6 +395,7 @@ fn a_flood_of_failures_makes_a_small_report_by_either_way() {
     let digest = Digest {
         notices: &notices,
         rows: &rows.collect(),
+        standings: &HashMap::new(),
         hostname: "mx.msp.example",
     };
     let (mail, names) = (sheet(&[]).mail(&digest), sheet(&[]).post(&digest, WebhookFormat::Json));
@@ -370,6 +430,7 @@ fn every_name_that_is_posted_stands_in_the_manual() {
     let digest = Digest {
         notices: &[notice(Some(17), "failed", "gave_up", "08:00:00")],
         rows: &[row(17, "ann@customer.example", "A question")].into(),
+        standings: &HashMap::new(),
         hostname: "mx.msp.example",
     };
     let at = "2026-11-23T10:00:00Z".parse().unwrap();

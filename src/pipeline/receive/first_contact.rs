@@ -65,7 +65,6 @@ impl Watched {
             at: self.world.clock.now(),
         };
         self.world.journal.write(Change::Told { notice, name, value }).await?;
-        self.world.bells.report.notify_one();
         Ok(waits)
     }
 

@@ -42,7 +42,7 @@ impl Compiler<'_> {
     }
 
     fn field(&mut self, source: &ActionSource, row: &Row, field: &Field) -> Option<FieldTemplate> {
-        let before = self.faults.len();
+        let before = self.found();
         let path = format!("{}.{}", source.path, field.name);
         let Some(value) = find(source, field.name) else {
             if field.required {
@@ -98,7 +98,7 @@ impl Compiler<'_> {
             (_, Value::String(text)) => (self.literal(text, &path), false),
         };
         // What has a fault already stands as an empty text here.
-        if self.faults.len() == before {
+        if self.found() == before {
             self.check_literal(field, (&source, is_name), &path);
         }
         Some(FieldTemplate {

@@ -33,10 +33,18 @@ impl Compiler<'_> {
             .ok()
     }
 
+    /// How much was found wrong so far.
+    pub(super) fn found(&self) -> usize {
+        self.faults.len() + self.unknown.len()
+    }
+
     pub(super) fn add(&mut self, path: &str, faults: Vec<ExpressionFault>) {
-        let placed = faults
-            .into_iter()
-            .map(|fault| Fault::at(path, fault.problem, fault.remedy).within(fault.offset));
-        self.faults.extend(placed);
+        for fault in faults {
+            let placed = Fault::at(path, fault.problem, fault.remedy).within(fault.offset);
+            match fault.unknown {
+                Some(name) => self.unknown.push((name, placed)),
+                None => self.faults.push(placed),
+            }
+        }
     }
 }
