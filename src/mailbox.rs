@@ -18,9 +18,11 @@ use crate::{
 pub mod imap;
 pub mod maildir;
 pub mod position;
+mod share;
 mod turns;
 mod utf7;
 
+pub use share::{Share, kib};
 pub use turns::Turns;
 
 /// What the server says of the folder when it is selected.
@@ -56,6 +58,25 @@ pub struct Fetched {
     pub size: u64,
     /// The whole message, or its header alone where that was asked for.
     pub octets: Bytes,
+}
+
+/// Messages that are asked for by one command, and the memory that they may take.
+#[derive(Debug)]
+pub struct Batch {
+    /// Which ones.
+    pub wanted: Vec<Listed>,
+    /// Divided among them as they come.
+    pub share: Share,
+}
+
+impl Batch {
+    /// These, in a batch whose memory nobody counts.
+    pub fn just(wanted: &[Listed]) -> mpsc::Receiver<Batch> {
+        let (give, batches) = mpsc::channel(1);
+        let (wanted, share) = (wanted.to_vec(), Share::default());
+        give.try_send(Batch { wanted, share }).expect("there is room for one");
+        batches
+    }
 }
 
 /// A message that lies there and is not given: the server refuses it or leaves it out, a file can not be read.
@@ -208,14 +229,14 @@ pub trait Mailbox: Send {
     fn select(&mut self) -> Answer<'_, Selected>;
     /// What lies there, by ascending UID, with sizes.
     fn list(&mut self, range: Range) -> Answer<'_, Vec<Listed>>;
-    /// Sends each of `wanted` that is still there, whole or its header alone, without setting `\Seen`. Gives those
-    /// that are there and did not come; they hold up no other.
-    fn fetch<'a>(
-        &'a mut self,
-        wanted: &'a [Listed],
+    /// Sends each of `batches` that is still there, whole or its header alone, without setting `\Seen`, with its share of
+    /// the batch's memory. Gives those that are there and did not come; they hold up no other.
+    fn fetch(
+        &mut self,
+        batches: mpsc::Receiver<Batch>,
         header_only: bool,
-        to: mpsc::Sender<Fetched>,
-    ) -> Answer<'a, Vec<Withheld>>;
+        to: mpsc::Sender<(Fetched, Share)>,
+    ) -> Answer<'_, Vec<Withheld>>;
     /// Waits for news: IDLE where `idle` and the server can, else until the deadline.
     fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke>;
     /// Does `how` to the messages at `spots`, in one go. Says for each, in their order, what came of it. To keep them is to

@@ -159,7 +159,7 @@ async fn process(
 async fn take(crew: &Crew, stream: &mut BufReader<UnixStream>, size: u64) -> io::Result<Option<(Bytes, Held)>> {
     let held = Held {
         place: Some(crew.handed.place().await),
-        memory: Some(crew.handed.memory(usize::try_from(size).into_iter()).await),
+        memory: crew.handed.memory(usize::try_from(size).into_iter()).await,
     };
     let mut octets = Vec::new();
     tokio::time::timeout(REQUEST_WITHIN, stream.take(size).read_to_end(&mut octets)).await??;

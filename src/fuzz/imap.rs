@@ -10,7 +10,7 @@ use crate::{
     config::{ImapConfig, Settle, SignIn, Tls},
     journal::Spot,
     mailbox::{
-        Listed, Mailbox, MailboxError, Range,
+        Batch, Listed, Mailbox, MailboxError, Range,
         imap::{Imap, Patience},
     },
     secret::{Secret, SecretString},
@@ -84,8 +84,8 @@ async fn session(octets: &[u8]) -> Result<(), MailboxError> {
 async fn fetch(mailbox: &mut Imap, listed: &[Listed], octets: usize) -> Result<(), MailboxError> {
     let wanted = &listed[..listed.len().min(5)];
     let (sender, mut fetched) = mpsc::channel(64);
-    let result = mailbox.fetch(wanted, false, sender).await;
-    while let Ok(message) = fetched.try_recv() {
+    let result = mailbox.fetch(Batch::just(wanted), false, sender).await;
+    while let Ok((message, _)) = fetched.try_recv() {
         let of = wanted.iter().find(|one| one.spot == message.spot);
         let of = of.expect("only what was asked for comes");
         let size = u64::try_from(message.octets.len()).unwrap_or(u64::MAX);

@@ -9,7 +9,7 @@ use imap_proto::{AttributeValue, MailboxDatum, NameAttribute, Response, Response
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Settling, Withheld, Woke};
+use super::{Answer, Batch, Fetched, Listed, Mailbox, MailboxError, Range, Selected, Settling, Share, Withheld, Woke};
 use crate::{
     config::{ImapConfig, Settle},
     journal::Spot,
@@ -356,13 +356,13 @@ impl Mailbox for Imap {
         Box::pin(self.list_uids(from, to))
     }
 
-    fn fetch<'a>(
-        &'a mut self,
-        wanted: &'a [Listed],
+    fn fetch(
+        &mut self,
+        batches: mpsc::Receiver<Batch>,
         header_only: bool,
-        to: mpsc::Sender<Fetched>,
-    ) -> Answer<'a, Vec<Withheld>> {
-        Box::pin(self.fetch_all(wanted, header_only, to))
+        to: mpsc::Sender<(Fetched, Share)>,
+    ) -> Answer<'_, Vec<Withheld>> {
+        Box::pin(self.fetch_all(batches, header_only, to))
     }
 
     fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke> {

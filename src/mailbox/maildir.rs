@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Fetched, Inspected, Listed, Mailbox, MailboxError, Range, Selected, Settling, Withheld, Woke};
+use super::{
+    Answer, Batch, Fetched, Inspected, Listed, Mailbox, MailboxError, Range, Selected, Settling, Share, Withheld, Woke,
+};
 use crate::{
     config::{MailboxName, Settle},
     journal::Spot,
@@ -84,12 +86,25 @@ impl Maildir {
 
     async fn fetch_all(
         &mut self,
-        wanted: &[Listed],
+        mut batches: mpsc::Receiver<Batch>,
         header_only: bool,
-        to: mpsc::Sender<Fetched>,
+        to: mpsc::Sender<(Fetched, Share)>,
     ) -> Result<Vec<Withheld>, MailboxError> {
         let mut withheld = Vec::new();
-        for listed in wanted {
+        while let Some(batch) = batches.recv().await {
+            self.fetch_batch(batch, header_only, &to, &mut withheld).await?;
+        }
+        Ok(withheld)
+    }
+
+    async fn fetch_batch(
+        &mut self,
+        Batch { wanted, mut share }: Batch,
+        header_only: bool,
+        to: &mpsc::Sender<(Fetched, Share)>,
+        withheld: &mut Vec<Withheld>,
+    ) -> Result<(), MailboxError> {
+        for listed in &wanted {
             let Spot::File { name } = &listed.spot else { continue };
             let (name, limit) = (name.clone(), longest(listed.size, header_only));
             let mut places = std::mem::replace(&mut self.places, Places::new(&self.root));
@@ -120,9 +135,10 @@ impl Maildir {
             let gone = |_| MailboxError::Lost {
                 reason: "nobody takes the fetched messages any more".to_owned(),
             };
-            to.send(fetched).await.map_err(gone)?;
+            let share = share.split(fetched.octets.len());
+            to.send((fetched, share)).await.map_err(gone)?;
         }
-        Ok(withheld)
+        Ok(())
     }
 }
 
@@ -184,13 +200,13 @@ impl Mailbox for Maildir {
         Box::pin(self.list_all())
     }
 
-    fn fetch<'a>(
-        &'a mut self,
-        wanted: &'a [Listed],
+    fn fetch(
+        &mut self,
+        batches: mpsc::Receiver<Batch>,
         header_only: bool,
-        to: mpsc::Sender<Fetched>,
-    ) -> Answer<'a, Vec<Withheld>> {
-        Box::pin(self.fetch_all(wanted, header_only, to))
+        to: mpsc::Sender<(Fetched, Share)>,
+    ) -> Answer<'_, Vec<Withheld>> {
+        Box::pin(self.fetch_all(batches, header_only, to))
     }
 
     fn wait<'a>(&'a mut self, idle: bool, until: Instant, stop: &'a CancellationToken) -> Answer<'a, Woke> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::mailbox::{Share, kib};
+
 /// So many messages of one lane run at once; they mostly wait for Halo.
 const PLACES: usize = 256;
 /// So many octets of one lane are in memory at once, in KiB; one message larger than that has it for itself.
@@ -24,7 +26,7 @@ pub struct Held {
     pub place: Option<OwnedSemaphorePermit>,
     /// Its share of the memory.
     #[expect(dead_code, reason = "it is held, not read")]
-    pub memory: Option<OwnedSemaphorePermit>,
+    pub memory: Share,
 }
 
 impl Default for Lane {
@@ -34,11 +36,6 @@ impl Default for Lane {
             memory: Arc::new(Semaphore::new(usize::try_from(BUDGET_KIB).unwrap_or(usize::MAX))),
         }
     }
-}
-
-/// KiB that so many octets take of a lane; never more than it has.
-pub fn kib(octets: usize) -> u32 {
-    u32::try_from(octets / 1024 + 1).unwrap_or(u32::MAX).min(BUDGET_KIB)
 }
 
 impl Lane {
@@ -54,10 +51,10 @@ impl Lane {
     }
 
     /// Waits for the memory that all these messages take together, each by its octets.
-    pub async fn memory(&self, octets: impl Iterator<Item = usize>) -> OwnedSemaphorePermit {
+    pub async fn memory(&self, octets: impl Iterator<Item = usize>) -> Share {
         let wanted = octets.map(kib).fold(0, u32::saturating_add).min(BUDGET_KIB);
         let memory = self.memory.clone().acquire_many_owned(wanted).await;
-        memory.expect("the memory is never closed")
+        memory.expect("the memory is never closed").into()
     }
 }
 
@@ -72,7 +69,7 @@ mod tests {
         assert_eq!(lane.memory.available_permits(), 0);
         drop(large);
         let two = lane.memory([10, 5000].into_iter()).await;
-        assert_eq!(two.num_permits(), 1 + 5);
+        assert_eq!(two.kib(), 1 + 5);
     }
 
     #[tokio::test]

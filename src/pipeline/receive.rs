@@ -35,8 +35,8 @@ pub use doubts::Doubts;
 
 /// So many messages are fetched by one command at most.
 const BATCH: usize = 500;
-/// And so many octets, unless one message alone is larger.
-const BATCH_OCTETS: u64 = 4 * 1024 * 1024;
+/// And so many octets, unless one message alone is larger: a few commands are under way at once.
+const BATCH_OCTETS: u64 = 1024 * 1024;
 /// Reconnecting after errors; every mailbox with its own spread. However long a server was away, within a minute all
 /// are signed in again.
 const RECONNECT: Backoff = Backoff {
@@ -297,7 +297,7 @@ impl Watched {
             .map(drop)
     }
 
-    /// Fetches in batches bounded by number and octets. Gives those that are there and did not come.
+    /// Fetches what is wanted. Gives those that are there and did not come.
     async fn take(
         &self,
         session: &mut dyn Mailbox,
@@ -307,19 +307,10 @@ impl Watched {
         let is_header_only = |listed: &Listed| {
             listed.size > self.config.max_message_size || skipping.is_some_and(|skipping| skipping.covers(listed))
         };
-        let (mut rest, mut withheld) = (wanted.as_slice(), Vec::new());
-        while let Some(first) = rest.first() {
-            let header_only = is_header_only(first);
-            let mut octets = 0;
-            let belongs = |listed: &&Listed| {
-                octets += listed.size;
-                is_header_only(listed) == header_only && (header_only || octets <= BATCH_OCTETS)
-            };
-            let length = rest.iter().take(BATCH).take_while(belongs).count().max(1);
-            let (batch, later) = rest.split_at(length);
-            rest = later;
-            withheld.extend(self.batch(session, batch, header_only, skipping).await?);
-            self.note_read(batch.len());
+        let mut withheld = Vec::new();
+        for alike in wanted.chunk_by(|one, other| is_header_only(one) == is_header_only(other)) {
+            let header_only = is_header_only(&alike[0]);
+            withheld.extend(self.take_alike(session, alike, header_only, skipping).await?);
             if self.stop.is_cancelled() {
                 return Err(MailboxError::Lost {
                     reason: "the daemon stops".to_owned(),

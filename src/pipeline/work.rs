@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     journal::{Change, Claim, JournalError, Work},
+    mailbox::Share,
     message::Message,
 };
 
@@ -168,7 +169,7 @@ impl Crew {
                 Ok(Some((octets, memory))) => {
                     let held = Held {
                         place: Some(place),
-                        memory: Some(memory),
+                        memory,
                     };
                     let message = None;
                     let in_hand = InHand {
@@ -193,7 +194,7 @@ impl Crew {
         });
     }
 
-    async fn load(&self, work: &Work) -> Result<Option<(Bytes, OwnedSemaphorePermit)>, JournalError> {
+    async fn load(&self, work: &Work) -> Result<Option<(Bytes, Share)>, JournalError> {
         let _one_at_a_time = self.loading.lock().await;
         let Some(octets) = self.world.journal.octets(work.claim.entry).await? else {
             return Ok(None);

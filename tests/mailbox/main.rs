@@ -10,7 +10,7 @@ use halo_intake::{
     clock::Clock,
     config::{Deduplicate, ImapConfig, MailboxConfig, MailboxName, MailboxSource, Settle, SignIn, Tls, Watch},
     journal::{Settled, Spot},
-    mailbox::{self, Fetched, Listed, Mailbox, MailboxError, Range, Settling, Turns, Withheld},
+    mailbox::{self, Batch, Fetched, Listed, Mailbox, MailboxError, Range, Settling, Turns, Withheld},
     oauth::SignIns,
     outcome::Outcome,
     secret::{Secret, SecretString},
@@ -149,12 +149,13 @@ async fn try_fetch(
     let (to, mut from) = mpsc::channel(2);
     let arrive = async {
         let mut fetched = Vec::new();
-        while let Some(message) = from.recv().await {
+        while let Some((message, _)) = from.recv().await {
             fetched.push(message);
         }
         fetched
     };
-    let (ended, fetched) = in_time(async { tokio::join!(mailbox.fetch(wanted, header_only, to), arrive) }).await;
+    let (ended, fetched) =
+        in_time(async { tokio::join!(mailbox.fetch(Batch::just(wanted), header_only, to), arrive) }).await;
     (fetched, ended)
 }
 

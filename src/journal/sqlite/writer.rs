@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -27,6 +27,11 @@ use crate::{
 /// a second, and so does the wait of whoever comes next.
 const JOBS: usize = 512;
 const OCTETS: usize = 4 << 20;
+
+/// A commit begins no sooner after the one before. It writes every page that it touches, most of which its neighbours
+/// touch as well, so that many small ones cost several times what fewer do; on a disk that is slower than this there is
+/// no difference.
+const PACE: Duration = Duration::from_millis(3);
 
 /// So many jobs may wait before those that bring more have to.
 const WAITING: usize = 2 * JOBS;
@@ -193,7 +198,12 @@ struct Pen {
 
 impl Pen {
     fn write_all(self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
+        let mut began: Option<Instant> = None;
         while let Some(first) = waiting.blocking_recv() {
+            if let Some(early) = began.and_then(|began| PACE.checked_sub(began.elapsed())) {
+                std::thread::sleep(early);
+            }
+            began = Some(Instant::now());
             let mut weight = first.weight();
             let mut jobs = vec![first];
             while jobs.len() < JOBS

@@ -7,15 +7,23 @@ use imap_proto::{AttributeValue, Response};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{Imap, completion::Completion, size_of, uid_of, uid_set::sets, wire::Reply};
+use super::{
+    Imap,
+    completion::Completion,
+    size_of, uid_of,
+    uid_set::{UidSet, sets},
+    wire::{Reply, Sent},
+};
 use crate::{
     journal::Spot,
-    mailbox::{Fetched, Listed, MailboxError, Withheld},
+    mailbox::{Batch, Fetched, Listed, MailboxError, Share, Withheld},
 };
 
 /// A larger message comes in pieces, so that no more than a piece is held twice.
 const LARGE: u64 = 1 << 20;
 const PIECE: u64 = 1 << 20;
+/// So many commands are under way at once.
+const AHEAD: usize = 4;
 /// No header that a person's mail has is longer.
 const LONGEST_HEADER: u64 = 1 << 20;
 
@@ -29,76 +37,128 @@ struct Shown {
     octets: Option<Bytes>,
 }
 
+/// Small messages that were asked for by a command that is under way.
+struct Asked {
+    /// With the size that each was listed with.
+    left: BTreeMap<u32, u64>,
+    share: Share,
+}
+
+/// A message that is asked for by itself.
+struct Alone {
+    uid: u32,
+    size: u64,
+    share: Share,
+}
+
 impl Imap {
     /// Many small messages by one command, large ones by themselves. What did not come that way, and is still
     /// there, is asked for by itself: one message that a server can't give holds up no other.
+    ///
+    /// More is asked for while the server still answers, so that neither waits for the other across the line.
     pub(super) async fn fetch_all(
         &mut self,
-        wanted: &[Listed],
+        mut batches: mpsc::Receiver<Batch>,
         header_only: bool,
-        to: mpsc::Sender<Fetched>,
+        to: mpsc::Sender<(Fetched, Share)>,
     ) -> Result<Vec<Withheld>, MailboxError> {
         let validity = self.opened().await?.validity;
-        let of_now = |listed: &Listed| match listed.spot {
-            Spot::Uid { validity: of, uid } if of == validity => Some((uid, listed.size)),
-            _ => None,
-        };
-        let mut left: BTreeMap<u32, u64> = wanted.iter().filter_map(of_now).collect();
-        let mut alone: BTreeMap<u32, u64> = left
-            .extract_if(.., |_, size| !header_only && *size > LARGE)
-            .collect::<BTreeMap<_, _>>();
-        if left.len() > 1 {
-            self.fetch_together(validity, &mut left, header_only, &to).await?;
-            let uids: Vec<u32> = left.keys().copied().collect();
-            let there = self.lying_there(&uids).await?;
-            left.retain(|uid, _| there.contains(uid));
+        let (mut sent, mut asked) = (Vec::new(), Vec::new());
+        let (mut alone, mut withheld) = (Vec::new(), Vec::new());
+        loop {
+            let next = match asked.len() {
+                0 if alone.is_empty() => batches.recv().await,
+                1..AHEAD if alone.is_empty() => batches.try_recv().ok(),
+                _ => None,
+            };
+            if let Some(batch) = next {
+                let (together, by_itself) = divide(batch, validity, header_only, asked.is_empty());
+                alone.extend(by_itself);
+                for (set, some) in together {
+                    sent.push(self.ask_together(&set, header_only).await?);
+                    asked.push(some);
+                }
+            } else if !asked.is_empty() {
+                let left = self.hear(validity, &mut sent, &mut asked, &to).await?;
+                alone.extend(left);
+            } else if !alone.is_empty() {
+                withheld.extend(
+                    self.fetch_each(validity, std::mem::take(&mut alone), header_only, &to)
+                        .await?,
+                );
+            } else {
+                return Ok(withheld);
+            }
         }
-        alone.append(&mut left);
+    }
+
+    async fn ask_together(&mut self, set: &UidSet, header_only: bool) -> Result<Sent, MailboxError> {
+        let section = if header_only {
+            format!("BODY.PEEK[HEADER]<0.{LONGEST_HEADER}>")
+        } else {
+            "BODY.PEEK[]".to_owned()
+        };
+        self.wire.expect_literals(tolerated(LARGE.max(LONGEST_HEADER)));
+        let command = format!("UID FETCH {set} (UID INTERNALDATE RFC822.SIZE {section})");
+        self.wire.send(&command, None).await
+    }
+
+    /// One answer to what is under way. Where a command is done, gives what did not come by it: a refusal is no news here.
+    async fn hear(
+        &mut self,
+        validity: u32,
+        sent: &mut Vec<Sent>,
+        asked: &mut Vec<Asked>,
+        to: &mpsc::Sender<(Fetched, Share)>,
+    ) -> Result<Vec<Alone>, MailboxError> {
+        let shown = match self.wire.reply_to(sent, shown).await? {
+            (_, Reply::Done(completion)) if completion.is_passing() => return Err(completion.refused()),
+            (number, Reply::Done(_)) => {
+                sent.remove(number);
+                return Ok(asked.remove(number).each());
+            }
+            (_, Reply::Untagged(Some(shown))) => shown,
+            (_, Reply::Untagged(None) | Reply::Continue(_)) => return Ok(Vec::new()),
+        };
+        let of = asked.iter_mut().find(|some| some.left.contains_key(&shown.uid));
+        // Without octets it is news about flags, or a message that is just being expunged (RFC 2180, 4.1.3).
+        if let (Some(some), Some(octets)) = (of, shown.octets) {
+            let listed = some.left.remove(&shown.uid).unwrap_or_default();
+            let share = some.share.split(octets.len());
+            let fetched = fetched(
+                validity,
+                shown.uid,
+                shown.internal_date,
+                shown.size.unwrap_or(listed),
+                octets,
+            );
+            deliver(to, fetched, share).await?;
+        }
+        Ok(Vec::new())
+    }
+
+    /// Each by itself, as far as it is still there.
+    async fn fetch_each(
+        &mut self,
+        validity: u32,
+        mut those: Vec<Alone>,
+        header_only: bool,
+        to: &mpsc::Sender<(Fetched, Share)>,
+    ) -> Result<Vec<Withheld>, MailboxError> {
+        if those.len() > 1 {
+            let uids: Vec<u32> = those.iter().map(|one| one.uid).collect();
+            let there = self.lying_there(&uids).await?;
+            those.retain(|one| there.contains(&one.uid));
+        }
         let mut withheld = Vec::new();
-        for (uid, size) in alone {
-            if let Some(reason) = self.fetch_alone(validity, (uid, size), header_only, &to).await? {
+        for one in those {
+            let uid = one.uid;
+            if let Some(reason) = self.fetch_alone(validity, one, header_only, to).await? {
                 let spot = Spot::Uid { validity, uid };
                 withheld.push(Withheld { spot, reason });
             }
         }
         Ok(withheld)
-    }
-
-    /// Takes what came out of `left`. A refusal is no news here: who did not come is asked for by itself.
-    async fn fetch_together(
-        &mut self,
-        validity: u32,
-        left: &mut BTreeMap<u32, u64>,
-        header_only: bool,
-        to: &mpsc::Sender<Fetched>,
-    ) -> Result<(), MailboxError> {
-        let uids: Vec<u32> = left.keys().copied().collect();
-        for set in sets(&uids) {
-            let (section, longest) = if header_only {
-                (format!("BODY.PEEK[HEADER]<0.{LONGEST_HEADER}>"), LONGEST_HEADER)
-            } else {
-                ("BODY.PEEK[]".to_owned(), left.values().copied().max().unwrap_or(0))
-            };
-            self.wire.expect_literals(tolerated(longest));
-            let command = format!("UID FETCH {set} (UID INTERNALDATE RFC822.SIZE {section})");
-            let sent = self.wire.send(&command, None).await?;
-            loop {
-                let shown = match self.wire.reply(&sent, shown).await? {
-                    Reply::Done(completion) if completion.is_passing() => return Err(completion.refused()),
-                    Reply::Done(_) => break,
-                    Reply::Untagged(Some(shown)) => shown,
-                    Reply::Untagged(None) | Reply::Continue(_) => continue,
-                };
-                // Without octets it is news about flags, or a message that is just being expunged (RFC 2180, 4.1.3).
-                let Some(octets) = shown.octets else { continue };
-                let Some(listed) = left.remove(&shown.uid) else {
-                    continue;
-                };
-                let size = shown.size.unwrap_or(listed);
-                deliver(to, validity, shown.uid, shown.internal_date, size, octets).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Those of `uids` that the server still lists; the others were expunged by somebody else.
@@ -124,9 +184,13 @@ impl Imap {
     async fn fetch_alone(
         &mut self,
         validity: u32,
-        (uid, listed): (u32, u64),
+        Alone {
+            uid,
+            size: listed,
+            mut share,
+        }: Alone,
         header_only: bool,
-        to: &mpsc::Sender<Fetched>,
+        to: &mpsc::Sender<(Fetched, Share)>,
     ) -> Result<Option<String>, MailboxError> {
         self.wire.expect_literals(tolerated(PIECE));
         let section = if header_only { "HEADER" } else { "" };
@@ -160,7 +224,8 @@ impl Imap {
                 octets.is_empty() || (octets_in(&octets) < PIECE && had >= size)
             };
             if is_whole {
-                deliver(to, validity, uid, internal_date, size, whole.freeze()).await?;
+                let share = share.split(whole.len());
+                deliver(to, fetched(validity, uid, internal_date, size, whole.freeze()), share).await?;
                 return Ok(None);
             }
             if had > longest {
@@ -250,26 +315,65 @@ fn internal_date(text: &str) -> Option<Timestamp> {
     Timestamp::strptime("%d-%b-%Y %H:%M:%S %z", text.trim_start()).ok()
 }
 
-async fn deliver(
-    to: &mpsc::Sender<Fetched>,
-    validity: u32,
-    uid: u32,
-    internal_date: Option<Timestamp>,
-    size: u64,
-    octets: Bytes,
-) -> Result<(), MailboxError> {
-    // Where the server knows no date, the moment at which we meet the message is the nearest to it.
-    let internal_date = internal_date.unwrap_or_else(Timestamp::now);
-    let fetched = Fetched {
+fn fetched(validity: u32, uid: u32, internal_date: Option<Timestamp>, size: u64, octets: Bytes) -> Fetched {
+    Fetched {
         spot: Spot::Uid { validity, uid },
-        internal_date,
+        // Where the server knows no date, the moment at which we meet the message is the nearest to it.
+        internal_date: internal_date.unwrap_or_else(Timestamp::now),
         size,
         octets,
-    };
+    }
+}
+
+async fn deliver(to: &mpsc::Sender<(Fetched, Share)>, fetched: Fetched, share: Share) -> Result<(), MailboxError> {
     let gone = |_| MailboxError::Lost {
         reason: "nobody takes the fetched messages any more".to_owned(),
     };
-    to.send(fetched).await.map_err(gone)
+    to.send((fetched, share)).await.map_err(gone)
+}
+
+/// What is asked for together, a set for each command, and what is by itself: large ones, and one that is the only one
+/// where nothing is under way.
+fn divide(batch: Batch, validity: u32, header_only: bool, is_first: bool) -> (Vec<(UidSet, Asked)>, Vec<Alone>) {
+    let Batch { wanted, mut share } = batch;
+    let of_now = |listed: &Listed| match listed.spot {
+        Spot::Uid { validity: of, uid } if of == validity => Some((uid, listed.size)),
+        _ => None,
+    };
+    let mut left: BTreeMap<u32, u64> = wanted.iter().filter_map(of_now).collect();
+    let is_alone = is_first && left.len() == 1;
+    let alone = left.extract_if(.., |_, size| is_alone || (!header_only && *size > LARGE));
+    let alone: Vec<Alone> = alone
+        .map(|(uid, size)| Alone {
+            uid,
+            size,
+            share: share.split(usize::try_from(size).unwrap_or(usize::MAX)),
+        })
+        .collect();
+    let uids: Vec<u32> = left.keys().copied().collect();
+    let mut asked = Vec::new();
+    let mut sets = sets(&uids).into_iter().peekable();
+    while let Some(set) = sets.next() {
+        let left: BTreeMap<u32, u64> = set.uids.iter().map(|uid| (*uid, left[uid])).collect();
+        let share = match sets.peek() {
+            Some(_) => share.split(usize::try_from(left.values().sum::<u64>()).unwrap_or(usize::MAX)),
+            None => std::mem::take(&mut share),
+        };
+        asked.push((set, Asked { left, share }));
+    }
+    (asked, alone)
+}
+
+impl Asked {
+    /// What is left of them, each by itself.
+    fn each(mut self) -> Vec<Alone> {
+        let alone = |(uid, size): (u32, u64)| Alone {
+            uid,
+            size,
+            share: self.share.split(usize::try_from(size).unwrap_or(usize::MAX)),
+        };
+        self.left.into_iter().map(alone).collect()
+    }
 }
 
 #[cfg(test)]

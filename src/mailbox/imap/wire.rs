@@ -79,6 +79,8 @@ enum Heard<T> {
         news: bool,
     },
     Done {
+        /// Which of the commands.
+        of: usize,
         completion: Completion,
         capabilities: Option<BTreeSet<String>>,
     },
@@ -239,18 +241,32 @@ impl Wire {
     pub(super) async fn reply<T: Send>(
         &mut self,
         sent: &Sent,
-        mut take: impl FnMut(&Response<'_>) -> T + Send,
+        take: impl FnMut(&Response<'_>) -> T + Send,
     ) -> Result<Reply<T>, MailboxError> {
+        let (_, reply) = self.reply_to(std::slice::from_ref(sent), take).await?;
+        Ok(reply)
+    }
+
+    /// The same for several commands that are under way; where one of them is done, with its number among them.
+    pub(super) async fn reply_to<T: Send>(
+        &mut self,
+        sent: &[Sent],
+        mut take: impl FnMut(&Response<'_>) -> T + Send,
+    ) -> Result<(usize, Reply<T>), MailboxError> {
         let numbering = self.numbering;
+        let Sent {
+            verb, deadline, within, ..
+        } = &sent[0];
         loop {
             let heard = self
-                .read(&sent.verb, sent.deadline, sent.within, |response| {
+                .read(verb, *deadline, *within, |response| {
                     if is_numbered_anew(response, numbering) {
                         return Heard::NumberedAnew;
                     }
                     hear(response, sent, &mut take)
                 })
                 .await?;
+            let mut number = 0;
             let (reply, capabilities) = match heard {
                 Heard::Continue(text) => (Reply::Continue(text), None),
                 Heard::Untagged {
@@ -262,9 +278,13 @@ impl Wire {
                     (Reply::Untagged(taken), capabilities)
                 }
                 Heard::Done {
+                    of,
                     completion,
                     capabilities,
-                } => (Reply::Done(completion), capabilities),
+                } => {
+                    number = of;
+                    (Reply::Done(completion), capabilities)
+                }
                 Heard::Stray => continue,
                 Heard::NumberedAnew => {
                     return Err(MailboxError::Lost {
@@ -280,7 +300,7 @@ impl Wire {
             if let Some(capabilities) = capabilities {
                 self.capabilities = capabilities;
             }
-            return Ok(reply);
+            return Ok((number, reply));
         }
     }
 
@@ -329,15 +349,18 @@ fn silent(command: &str, within: Duration) -> MailboxError {
     }
 }
 
-fn hear<T>(response: &Response<'_>, sent: &Sent, mut take: impl FnMut(&Response<'_>) -> T) -> Heard<T> {
+fn hear<T>(response: &Response<'_>, sent: &[Sent], mut take: impl FnMut(&Response<'_>) -> T) -> Heard<T> {
     let capabilities = advertised(response);
     match response {
         Response::Continue(said) => Heard::Continue(said.information.as_deref().unwrap_or("").to_owned()),
-        Response::Done { tag, status, outcome } if tag.0 == sent.tag => Heard::Done {
-            completion: Completion::of(status, outcome, sent.verb.clone()),
-            capabilities,
+        Response::Done { tag, status, outcome } => match sent.iter().position(|sent| tag.0 == sent.tag) {
+            Some(of) => Heard::Done {
+                of,
+                completion: Completion::of(status, outcome, sent[of].verb.clone()),
+                capabilities,
+            },
+            None => Heard::Stray,
         },
-        Response::Done { .. } => Heard::Stray,
         Response::Data {
             status: Status::Bye,
             outcome,

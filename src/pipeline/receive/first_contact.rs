@@ -20,7 +20,7 @@ use crate::{
     halo::{client::Call, fault::Fault},
     journal::{Change, Claim, EntryId, Notice, Place, Work},
     mailbox::{
-        Fetched, Listed, Mailbox, MailboxError, Selected,
+        Batch, Fetched, Listed, Mailbox, MailboxError, Selected,
         position::{Plan, windows},
     },
     outcome::{Outcome, Reason, field::line},
@@ -130,8 +130,8 @@ impl Watched {
                 continue;
             }
             let (to, mut fetched) = mpsc::channel(BATCH);
-            let (fetching, ()) = tokio::join!(session.fetch(&wanted, header_only, to), async {
-                while let Some(one) = fetched.recv().await {
+            let (fetching, ()) = tokio::join!(session.fetch(Batch::just(&wanted), header_only, to), async {
+                while let Some((one, _)) = fetched.recv().await {
                     all.push(one);
                 }
             });

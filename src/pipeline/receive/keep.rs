@@ -6,18 +6,18 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
-use super::{ReceiveError, Skipping, Watched};
+use super::{BATCH, BATCH_OCTETS, ReceiveError, Skipping, Watched};
 use crate::{
     clock,
     config::Deduplicate,
     journal::{Change, EntryId, JournalError, PACKED_APART, Place, Receipt, Received, Settled, Spot, Work},
-    mailbox::{Fetched, Listed, Mailbox},
+    mailbox::{Batch, Fetched, Listed, Mailbox, Share},
     message::Message,
     outcome::{Outcome, Reason},
     pipeline::{
-        lane::{Held, kib},
+        lane::Held,
         log_reception, measure,
         work::{self, InHand},
     },
@@ -32,31 +32,23 @@ const HEADER: usize = 16 * 1024;
 const WORKER_WITHIN: Duration = Duration::from_millis(500);
 
 impl Watched {
-    /// Fetches one batch and keeps it. Gives those that are there and did not come.
-    pub(super) async fn batch(
+    /// Fetches and keeps these, all whole or of all the header. Gives those that are there and did not come.
+    pub(super) async fn take_alike(
         &self,
         session: &mut dyn Mailbox,
-        batch: &[Listed],
+        wanted: &[Listed],
         header_only: bool,
         skipping: Option<Skipping>,
     ) -> Result<Vec<Listed>, ReceiveError> {
-        let size = |listed: &Listed| {
-            if header_only {
-                HEADER
-            } else {
-                usize::try_from(listed.size).unwrap_or(usize::MAX)
-            }
-        };
-        let share = tokio::select! {
-            share = self.lane.memory(batch.iter().map(size)) => share,
-            () = self.stop.cancelled() => return Ok(Vec::new()),
-        };
+        let (give, batches) = mpsc::channel(1);
         let (to, fetched) = mpsc::channel(16);
-        let (fetching, keeping) = tokio::join!(
-            session.fetch(batch, header_only, to),
-            self.keep(fetched, share, header_only, skipping)
+        let (fetching, keeping, ()) = tokio::join!(
+            session.fetch(batches, header_only, to),
+            self.keep(fetched, header_only, skipping),
+            self.give(wanted, header_only, give)
         );
         let came = keeping?;
+        self.note_read(wanted.len().saturating_sub(came.len()));
         self.settle_doubts(&came).await?;
         let missing = |listed: &&Listed| !came.contains(&listed.spot);
         match fetching {
@@ -65,15 +57,12 @@ impl Watched {
                     .iter()
                     .map(|withheld| (&withheld.spot, withheld.reason.as_str()));
                 let spots = self.doubt(withheld).await?;
-                Ok(batch
-                    .iter()
-                    .filter(|listed| spots.contains(&listed.spot))
-                    .cloned()
-                    .collect())
+                let is_withheld = |listed: &&Listed| spots.contains(&listed.spot);
+                Ok(wanted.iter().filter(is_withheld).cloned().collect())
             }
             Err(error) => {
                 // They come in order, so it broke at the first that is missing, if it is the message's fault at all.
-                if let Some(first) = batch.iter().find(missing) {
+                if let Some(first) = wanted.iter().find(missing) {
                     self.doubt([(&first.spot, error.to_string().as_str())].into_iter())
                         .await?;
                 }
@@ -82,11 +71,39 @@ impl Watched {
         }
     }
 
+    /// Gives them out in batches bounded by number and octets, each when there is memory for it; until the stop, or
+    /// until nobody takes them any more.
+    async fn give(&self, wanted: &[Listed], header_only: bool, to: mpsc::Sender<Batch>) {
+        let size = |listed: &Listed| match header_only {
+            true => HEADER,
+            false => usize::try_from(listed.size).unwrap_or(usize::MAX),
+        };
+        let mut rest = wanted;
+        while !rest.is_empty() {
+            let mut octets = 0;
+            let belongs = |listed: &&Listed| {
+                octets += listed.size;
+                header_only || octets <= BATCH_OCTETS
+            };
+            let length = rest.iter().take(BATCH).take_while(belongs).count().max(1);
+            let (batch, later) = rest.split_at(length);
+            rest = later;
+            let share = tokio::select! {
+                share = self.lane.memory(batch.iter().map(size)) => share,
+                () = self.stop.cancelled() => return,
+                () = to.closed() => return,
+            };
+            let wanted = batch.to_vec();
+            if to.send(Batch { wanted, share }).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Writes what is fetched, in its order, many in one commit, and hands over what is runnable. Gives what came.
     async fn keep(
         &self,
-        mut fetched: mpsc::Receiver<Fetched>,
-        mut share: OwnedSemaphorePermit,
+        mut fetched: mpsc::Receiver<(Fetched, Share)>,
         header_only: bool,
         skipping: Option<Skipping>,
     ) -> Result<HashSet<Spot>, ReceiveError> {
@@ -98,14 +115,14 @@ impl Watched {
                 free = self.lane.place(), if place.is_none() && !header_only => (place, is_crowded) = (Some(free), false),
                 () = tokio::time::sleep(WORKER_WITHIN), if place.is_none() && !is_crowded => is_crowded = true,
                 received = fetched.recv(), if writes.len() < IN_FLIGHT && kept.is_ok() && (place.is_some() || is_crowded) => {
-                    let Some(fetched) = received else { break };
+                    let Some((fetched, memory)) = received else { break };
                     came.insert(fetched.spot.clone());
+                    self.note_read(1);
                     // Written alone, so that packing it can not let a later one pass.
                     let is_large = fetched.octets.len() >= PACKED_APART;
                     if is_large {
                         kept = self.hand_over_all(&mut writes, kept).await;
                     }
-                    let memory = share.split(usize::try_from(kib(fetched.octets.len())).unwrap_or(0));
                     let held = Held { place: place.take(), memory };
                     writes.push_back(self.write(fetched, held, header_only, skipping));
                     if is_large {
