@@ -304,9 +304,12 @@ async fn learn_names(wire: &mut Wire) -> Result<Names, MailboxError> {
             separator = entry.delimiter.as_deref().and_then(|text| text.chars().next());
         }
     };
-    wire.run("LIST \"\" \"\"", note).await?;
+    let separators = "LIST \"\" \"\"".to_owned();
     if wire.can("NAMESPACE") {
-        wire.ask("NAMESPACE", |_| {}).await?;
+        let [listed, _] = wire.ask_both(&[separators, "NAMESPACE".to_owned()], note).await?;
+        listed.accepted()?;
+    } else {
+        wire.run(&separators, note).await?;
     }
     Ok(Names::new(separator, wire.take_namespace().as_deref()))
 }

@@ -103,10 +103,15 @@ struct Course {
 impl Settler {
     /// The loop.
     pub async fn run(&self) {
-        let bell = self.world.bells.settle(&self.name);
-        let (mut course, mut failures) = (Course::default(), 0);
+        let (bell, coming) = (self.world.bells.settle(&self.name), self.world.bells.coming(&self.name));
+        let (mut course, mut failures, mut is_ahead) = (Course::default(), 0, false);
         loop {
-            match Box::pin(self.pass(&mut course)).await {
+            let done = match is_ahead {
+                true => Box::pin(self.prepare(&mut course)).await,
+                false => Box::pin(self.pass(&mut course)).await,
+            };
+            is_ahead = false;
+            match done {
                 Ok(()) => failures = 0,
                 Err(error) => {
                     failures += 1;
@@ -120,6 +125,10 @@ impl Settler {
             }
             tokio::select! {
                 () = bell.notified() => {}
+                () = coming.notified(), if course.session.is_none() && self.needs_a_connection() => {
+                    is_ahead = true;
+                    continue;
+                }
                 () = tokio::time::sleep(KEEP_OPEN), if course.session.is_some() => {
                     course.session = None;
                     continue;
@@ -138,6 +147,20 @@ impl Settler {
         if let Err(error) = self.pass(&mut Course::default()).await {
             self.note_trouble(&error).await;
         }
+    }
+
+    /// Signs in while what came is worked on.
+    async fn prepare(&self, course: &mut Course) -> Result<(), SettleError> {
+        if let MailboxSource::Imap(imap) = &self.config.source {
+            self.open(&mut course.session, &imap.folder, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything is done at a server to messages that have ended.
+    fn needs_a_connection(&self) -> bool {
+        let is_at_a_server = matches!(self.config.source, MailboxSource::Imap(_));
+        is_at_a_server && self.config.settle.values().any(|how| *how != Settle::Keep)
     }
 
     /// Settles everything that has ended.

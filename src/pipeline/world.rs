@@ -80,14 +80,24 @@ pub struct Bells {
     /// A configuration was loaded: what was refused may have been mended, and nobody rests any longer.
     pub mended: watch::Sender<()>,
     settle: Mutex<HashMap<MailboxName, Arc<Notify>>>,
+    coming: Mutex<HashMap<MailboxName, Arc<Notify>>>,
 }
 
 impl Bells {
     /// Something ended in this mailbox.
     pub fn settle(&self, mailbox: &MailboxName) -> Arc<Notify> {
-        let mut bells = self.settle.lock().unwrap_or_else(PoisonError::into_inner);
-        bells.entry(mailbox.clone()).or_default().clone()
+        bell(&self.settle, mailbox)
     }
+
+    /// Something came into this mailbox that will end soon.
+    pub fn coming(&self, mailbox: &MailboxName) -> Arc<Notify> {
+        bell(&self.coming, mailbox)
+    }
+}
+
+fn bell(bells: &Mutex<HashMap<MailboxName, Arc<Notify>>>, mailbox: &MailboxName) -> Arc<Notify> {
+    let mut bells = bells.lock().unwrap_or_else(PoisonError::into_inner);
+    bells.entry(mailbox.clone()).or_default().clone()
 }
 
 impl World {

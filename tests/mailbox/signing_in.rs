@@ -107,6 +107,23 @@ async fn a_mailbox_of_another_name_is_asked_for_with_plain() {
 }
 
 #[tokio::test]
+async fn where_the_server_takes_it_at_once_the_password_costs_no_round_trip_more() {
+    let script = Script::play(vec![
+        Step::Say("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello\r\n".to_owned()),
+        Step::Expect("AUTHENTICATE PLAIN c2hhcmVkQGV4YW1wbGUuY29tAGFubgBnZWhlaW0="),
+        Step::Say("H1 NO [AUTHORIZATIONFAILED] not yours\r\n".to_owned()),
+        Step::ExpectEnd,
+    ]);
+    let config = ImapConfig {
+        mailbox: Some("shared@example.com".to_owned()),
+        ..scripted(script.port)
+    };
+    let error = open(config).await.err().unwrap();
+    assert!(matches!(error, MailboxError::SignIn { .. }), "{error}");
+    script.join();
+}
+
+#[tokio::test]
 async fn a_certificate_that_can_not_be_trusted_says_what_to_do() {
     let server = Dovecot::start_with(&Options {
         names: &["mail.example.com"],

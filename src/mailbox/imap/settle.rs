@@ -11,7 +11,7 @@ use imap_proto::{AttributeValue, Response};
 
 use super::{
     Imap,
-    completion::{Completion, landed},
+    completion::{self, Completion, landed},
     fetch::is_gone,
     names::quote,
     uid_of,
@@ -33,13 +33,15 @@ type Refusals = BTreeMap<u32, String>;
 /// The commands that change the mailbox.
 #[derive(Clone, Copy)]
 enum Verb {
-    Move,
     Copy,
     Mark,
     Expunge,
     Create,
     Subscribe,
 }
+
+/// What is said of a message that a server says it moved.
+const FEIGNED: &str = "the server says that it was moved, and it lies there still";
 
 /// Something that is done to a set of messages by one command.
 #[derive(Debug, Clone, Copy)]
@@ -246,9 +248,9 @@ impl Imap {
     /// neither. Where one of a set is gone or locked, servers do nothing for any of it (RFC 5530, 3: EXPUNGEISSUED), so
     /// each is asked for by itself then: it holds up no other.
     async fn do_to(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<(Vec<u32>, Refusals), MailboxError> {
-        let answer = self.try_deed(deed, set).await?;
+        let (answer, feigned) = self.try_deed(deed, set).await?;
         if answer.status == "OK" {
-            return Ok((set.uids.clone(), self.feigned(deed, set).await?));
+            return Ok((set.uids.clone(), feigned));
         }
         if concerns_all(&answer) {
             return Err(answer.refused());
@@ -256,12 +258,12 @@ impl Imap {
         let (mut done, mut refused) = (Vec::new(), Refusals::new());
         let mut of_all = (set.uids.len() == 1).then_some(answer);
         for one in set.singles() {
-            let answer = match &of_all {
-                Some(answer) => answer.clone(),
+            let (answer, feigned) = match &of_all {
+                Some(answer) => (answer.clone(), Refusals::new()),
                 None => self.try_deed(deed, &one).await?,
             };
             if answer.status == "OK" {
-                refused.extend(self.feigned(deed, &one).await?);
+                refused.extend(feigned);
                 done.extend(&one.uids);
                 continue;
             }
@@ -276,36 +278,51 @@ impl Imap {
         Ok((done, refused))
     }
 
-    /// Those of a MOVE that lie there still, though the server said OK.
-    async fn feigned(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<Refusals, MailboxError> {
-        if !matches!(deed, Deed::Move(_)) {
-            return Ok(Refusals::new());
-        }
-        let there = self.lying_there(&set.uids).await?;
-        let reason = "the server says that it was moved, and it lies there still";
-        Ok(there.into_iter().map(|uid| (uid, reason.to_owned())).collect())
-    }
-
-    /// A destination that went away meanwhile is made again, once.
-    async fn try_deed(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<Completion, MailboxError> {
-        let answer = self.once(deed, set).await?;
+    /// A destination that went away meanwhile is made again, once. Gives those of a MOVE that lie there still, too, whatever
+    /// the server says.
+    async fn try_deed(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<(Completion, Refusals), MailboxError> {
+        let (answer, there) = self.once(deed, set).await?;
         match deed {
             Deed::Move(theirs) | Deed::Copy(theirs) if answer.code == "TRYCREATE" => {
                 self.destinations.remove(theirs);
                 self.provide(theirs).await?;
                 self.once(deed, set).await
             }
-            _ => Ok(answer),
+            _ => Ok((answer, there)),
         }
     }
 
-    async fn once(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<Completion, MailboxError> {
+    async fn once(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<(Completion, Refusals), MailboxError> {
         let (verb, arguments) = match deed {
-            Deed::Move(theirs) => (Verb::Move, quote(theirs)),
+            Deed::Move(theirs) => return self.move_and_look(theirs, set).await,
             Deed::Copy(theirs) => (Verb::Copy, quote(theirs)),
             Deed::Mark(flags) => (Verb::Mark, format!("+FLAGS.SILENT ({flags})")),
         };
-        self.command(verb, &format!("{set} {arguments}")).await
+        let answer = self.command(verb, &format!("{set} {arguments}")).await?;
+        Ok((answer, Refusals::new()))
+    }
+
+    /// Both in one go: what lies there still is asked for before the server has said that it moved it.
+    async fn move_and_look(&mut self, theirs: &str, set: &UidSet) -> Result<(Completion, Refusals), MailboxError> {
+        let commands = [
+            format!("UID MOVE {set} {}", quote(theirs)),
+            format!("UID FETCH {set} (UID)"),
+        ];
+        let (mut moved, mut there) = (Landed::default(), Refusals::new());
+        let note = |response: &Response<'_>| {
+            moved.note(response);
+            if let Response::Fetch(_, attributes) = response
+                && let Some(uid) = uid_of(attributes).filter(|uid| set.uids.contains(uid))
+            {
+                there.insert(uid, FEIGNED.to_owned());
+            }
+        };
+        let [answer, looked] = crash::around(Step::ImapMove, self.wire.ask_both(&commands, note)).await?;
+        if looked.status != "OK" && !is_gone(&looked) {
+            return Err(looked.refused());
+        }
+        self.note_landed(moved, &answer);
+        Ok((answer, there))
     }
 
     /// RFC 4315, 2.1: only these, whatever else bears `\Deleted`.
@@ -337,7 +354,6 @@ impl Imap {
     /// The one door for what changes the mailbox.
     async fn command(&mut self, verb: Verb, arguments: &str) -> Result<Completion, MailboxError> {
         let (word, step) = match verb {
-            Verb::Move => ("UID MOVE", Step::ImapMove),
             Verb::Copy => ("UID COPY", Step::ImapCopy),
             Verb::Mark => ("UID STORE", Step::ImapMark),
             Verb::Expunge => ("UID EXPUNGE", Step::ImapExpunge),
@@ -345,21 +361,35 @@ impl Imap {
             Verb::Subscribe => ("SUBSCRIBE", Step::ImapSubscribe),
         };
         let command = format!("{word} {arguments}");
-        let (mut told, mut moved) = (Vec::new(), false);
-        // RFC 6851, 4.3: for MOVE it comes before the EXPUNGEs, untagged.
-        let note = |response: &Response<'_>| {
-            if let Response::Data { outcome, .. } = response {
-                told.extend(landed(outcome));
-            }
-            moved |= matches!((verb, response), (Verb::Move, Response::Expunge(_)));
-        };
-        let answer = crash::around(step, self.wire.ask(&command, note)).await?;
-        told.extend(&answer.landed);
-        // The destination may be one that this login can not look into (RFC 4315, 3).
-        self.untold |= moved && told.is_empty();
-        self.landed
-            .extend(told.iter().map(|landed| (landed.from, Some(landed.at))));
+        let mut copied = Landed::default();
+        let answer = crash::around(step, self.wire.ask(&command, |response| copied.note(response))).await?;
+        self.note_landed(copied, &answer);
         Ok(answer)
+    }
+
+    fn note_landed(&mut self, mut landed: Landed, answer: &Completion) {
+        landed.told.extend(answer.landed.clone());
+        // The destination may be one that this login can not look into (RFC 4315, 3).
+        self.untold |= landed.has_moved && landed.told.is_empty();
+        let told = landed.told.iter().map(|landed| (landed.from, Some(landed.at)));
+        self.landed.extend(told);
+    }
+}
+
+/// What a server tells of where messages came to lie.
+#[derive(Default)]
+struct Landed {
+    told: Vec<completion::Landed>,
+    has_moved: bool,
+}
+
+impl Landed {
+    /// RFC 6851, 4.3: for MOVE it comes before the EXPUNGEs, untagged.
+    fn note(&mut self, response: &Response<'_>) {
+        if let Response::Data { outcome, .. } = response {
+            self.told.extend(landed(outcome));
+        }
+        self.has_moved |= matches!(response, Response::Expunge(_));
     }
 }
 

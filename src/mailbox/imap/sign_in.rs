@@ -95,8 +95,16 @@ async fn authenticate_plain(
 ) -> Result<Completion, MailboxError> {
     let acting_as = config.mailbox.as_deref().unwrap_or("");
     let plain = format!("{acting_as}\0{}\0{}", config.username, password.expose_secret());
+    let plain = STANDARD.encode(plain);
+    if wire.can("SASL-IR") {
+        // RFC 4959: a round trip less.
+        let sent = wire
+            .send(&format!("AUTHENTICATE PLAIN {plain}"), Some(wire.patience()))
+            .await?;
+        return finish(wire, &sent, |_| None).await;
+    }
     let sent = wire.send("AUTHENTICATE PLAIN", Some(wire.patience())).await?;
-    let mut answer = Some(format!("{}\r\n", STANDARD.encode(plain)).into_bytes());
+    let mut answer = Some(format!("{plain}\r\n").into_bytes());
     finish(wire, &sent, |_| answer.take()).await
 }
 

@@ -205,6 +205,27 @@ impl Wire {
         }
     }
 
+    /// Two commands with their answers: the second one is sent before the first one is answered.
+    pub(super) async fn ask_both(
+        &mut self,
+        commands: &[String; 2],
+        mut each: impl FnMut(&Response<'_>) + Send,
+    ) -> Result<[Completion; 2], MailboxError> {
+        let mut sent = Vec::new();
+        for command in commands {
+            sent.push(self.send(command, Some(self.patience)).await?);
+        }
+        let mut done = [None, None];
+        loop {
+            if let (of, Reply::Done(completion)) = self.reply_to(&sent, &mut each).await? {
+                done[of] = Some(completion);
+            }
+            if let [Some(first), Some(second)] = &done {
+                return Ok([first.clone(), second.clone()]);
+            }
+        }
+    }
+
     /// Sends a command whose answers the caller reads by `reply`. `within: None` only asks that octets keep coming.
     pub(super) async fn send(&mut self, command: &str, within: Option<Duration>) -> Result<Sent, MailboxError> {
         if within.is_none() {

@@ -218,6 +218,7 @@ impl Watched {
             Receipt::New(_, received, Some(claim)) => {
                 let work = Work::first(claim, kept.place, kept.internal_date, received);
                 let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
+                bells.coming(&self.name).notify_one();
                 if self
                     .hand
                     .send(InHand {
