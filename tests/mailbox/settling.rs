@@ -333,28 +333,40 @@ async fn what_is_not_there_is_told_whatever_is_done_to_the_others() {
     }
 }
 
-#[tokio::test]
-async fn where_the_server_does_not_tell_where_it_put_them_they_are_taken_to_be_moved() {
+/// Moves message 3 at a server that answers so, and perhaps asks it whether it lies there still.
+async fn moved(answer: &str, looked: Option<&str>) -> Vec<Settling> {
     let say = |text: &str| Step::Say(text.to_owned());
-    let script = Script::of_folder(
-        4,
-        1,
-        "UIDPLUS MOVE",
-        vec![
-            Step::Expect("LIST \"\" \"Done\""),
-            say("* LIST () \"/\" Done\r\nTAG OK done\r\n"),
-            Step::Expect("UID MOVE 3 \"Done\""),
-            say("* 1 EXPUNGE\r\nTAG OK done\r\n"),
-            Step::Expect("UID FETCH 3 (UID)"),
-            say("TAG OK done\r\n"),
-        ],
-    );
+    let mut steps = vec![
+        Step::Expect("LIST \"\" \"Done\""),
+        say("* LIST () \"/\" Done\r\nTAG OK done\r\n"),
+        Step::Expect("UID MOVE 3 \"Done\""),
+        say(answer),
+    ];
+    if let Some(answer) = looked {
+        steps.extend([Step::Expect("UID FETCH 3 (UID)"), say(answer)]);
+    }
+    let script = Script::of_folder(4, 1, "UIDPLUS MOVE", steps);
     let mut imap = in_time(Imap::open(&scripted(script.port), &nobody(), Patience::default()))
         .await
         .unwrap();
     let spot = Spot::Uid { validity: 7, uid: 3 };
     let came = in_time(imap.settle(&[spot], &move_to("Done"))).await.unwrap();
-    assert_eq!(came, [Settling::Done(Settled::leaving("moved to Done"))]);
     drop(imap);
     script.join();
+    came
+}
+
+#[tokio::test]
+async fn where_the_server_does_not_tell_where_it_put_them_they_are_taken_to_be_moved() {
+    let came = moved("* 1 EXPUNGE\r\nTAG OK done\r\n", None).await;
+    assert_eq!(came, [Settling::Done(Settled::leaving("moved to Done"))]);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_say_that_it_is_gone_is_asked_whether_it_is() {
+    let ok = "TAG OK done\r\n";
+    let came = moved(ok, Some("* 1 FETCH (UID 3)\r\nTAG OK done\r\n")).await;
+    let reason = "the server says that it was moved, and it lies there still".to_owned();
+    assert_eq!(came, [Settling::Refused(reason)]);
+    assert_eq!(moved(ok, Some(ok)).await, [Settling::Gone]);
 }

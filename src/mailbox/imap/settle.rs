@@ -11,7 +11,7 @@ use imap_proto::{AttributeValue, Response};
 
 use super::{
     Imap,
-    completion::{self, Completion, landed},
+    completion::{Completion, landed},
     fetch::is_gone,
     names::quote,
     uid_of,
@@ -33,6 +33,7 @@ type Refusals = BTreeMap<u32, String>;
 /// The commands that change the mailbox.
 #[derive(Clone, Copy)]
 enum Verb {
+    Move,
     Copy,
     Mark,
     Expunge,
@@ -294,41 +295,25 @@ impl Imap {
 
     async fn once(&mut self, deed: Deed<'_>, set: &UidSet) -> Result<(Completion, Refusals), MailboxError> {
         let (verb, arguments) = match deed {
-            Deed::Move(theirs) => return self.move_and_look(theirs, set).await,
+            Deed::Move(theirs) => (Verb::Move, quote(theirs)),
             Deed::Copy(theirs) => (Verb::Copy, quote(theirs)),
             Deed::Mark(flags) => (Verb::Mark, format!("+FLAGS.SILENT ({flags})")),
         };
-        let answer = self.command(verb, &format!("{set} {arguments}")).await?;
-        Ok((answer, Refusals::new()))
-    }
-
-    /// Both in one go: what lies there still is asked for before the server has said that it moved it.
-    async fn move_and_look(&mut self, theirs: &str, set: &UidSet) -> Result<(Completion, Refusals), MailboxError> {
-        let commands = [
-            format!("UID MOVE {set} {}", quote(theirs)),
-            format!("UID FETCH {set} (UID)"),
-        ];
-        let (mut moved, mut there) = (Landed::default(), Refusals::new());
-        let note = |response: &Response<'_>| {
-            moved.note(response);
-            if let Response::Fetch(_, attributes) = response
-                && let Some(uid) = uid_of(attributes).filter(|uid| set.uids.contains(uid))
-            {
-                there.insert(uid, FEIGNED.to_owned());
-            }
-        };
-        let [answer, looked] = crash::around(Step::ImapMove, self.wire.ask_both(&commands, note)).await?;
-        if looked.status != "OK" && !is_gone(&looked) {
-            return Err(looked.refused());
+        let (answer, expunged) = self.command(verb, &format!("{set} {arguments}")).await?;
+        let is_told = expunged >= set.uids.len();
+        if !matches!(deed, Deed::Move(_)) || answer.status != "OK" || is_told {
+            return Ok((answer, Refusals::new()));
         }
-        self.note_landed(moved, &answer);
-        Ok((answer, there))
+        // It says OK and not that they are gone from here (RFC 6851, 3.3).
+        let there = self.lying_there(&set.uids).await?;
+        let feigned = there.into_iter().map(|uid| (uid, FEIGNED.to_owned())).collect();
+        Ok((answer, feigned))
     }
 
     /// RFC 4315, 2.1: only these, whatever else bears `\Deleted`.
     async fn expunge(&mut self, uids: &[u32]) -> Result<(), MailboxError> {
         for set in sets(uids) {
-            settled(self.command(Verb::Expunge, &set.to_string()).await?)?;
+            settled(self.command(Verb::Expunge, &set.to_string()).await?.0)?;
         }
         Ok(())
     }
@@ -340,7 +325,7 @@ impl Imap {
         }
         let selectable = self.find_folder(theirs).await?.is_some_and(|found| found.selectable);
         if !selectable {
-            let made = self.command(Verb::Create, &quote(theirs)).await?;
+            let (made, _) = self.command(Verb::Create, &quote(theirs)).await?;
             if made.code != "ALREADYEXISTS" {
                 made.accepted()?;
             }
@@ -351,9 +336,10 @@ impl Imap {
         Ok(())
     }
 
-    /// The one door for what changes the mailbox.
-    async fn command(&mut self, verb: Verb, arguments: &str) -> Result<Completion, MailboxError> {
+    /// The one door for what changes the mailbox. Gives how many messages the server says are gone from it, too.
+    async fn command(&mut self, verb: Verb, arguments: &str) -> Result<(Completion, usize), MailboxError> {
         let (word, step) = match verb {
+            Verb::Move => ("UID MOVE", Step::ImapMove),
             Verb::Copy => ("UID COPY", Step::ImapCopy),
             Verb::Mark => ("UID STORE", Step::ImapMark),
             Verb::Expunge => ("UID EXPUNGE", Step::ImapExpunge),
@@ -361,35 +347,21 @@ impl Imap {
             Verb::Subscribe => ("SUBSCRIBE", Step::ImapSubscribe),
         };
         let command = format!("{word} {arguments}");
-        let mut copied = Landed::default();
-        let answer = crash::around(step, self.wire.ask(&command, |response| copied.note(response))).await?;
-        self.note_landed(copied, &answer);
-        Ok(answer)
-    }
-
-    fn note_landed(&mut self, mut landed: Landed, answer: &Completion) {
-        landed.told.extend(answer.landed.clone());
+        let (mut told, mut expunged) = (Vec::new(), 0);
+        // RFC 6851, 4.3: for MOVE it comes before the EXPUNGEs, untagged.
+        let note = |response: &Response<'_>| {
+            if let Response::Data { outcome, .. } = response {
+                told.extend(landed(outcome));
+            }
+            expunged += usize::from(matches!(response, Response::Expunge(_)));
+        };
+        let answer = crash::around(step, self.wire.ask(&command, note)).await?;
+        told.extend(&answer.landed);
         // The destination may be one that this login can not look into (RFC 4315, 3).
-        self.untold |= landed.has_moved && landed.told.is_empty();
-        let told = landed.told.iter().map(|landed| (landed.from, Some(landed.at)));
-        self.landed.extend(told);
-    }
-}
-
-/// What a server tells of where messages came to lie.
-#[derive(Default)]
-struct Landed {
-    told: Vec<completion::Landed>,
-    has_moved: bool,
-}
-
-impl Landed {
-    /// RFC 6851, 4.3: for MOVE it comes before the EXPUNGEs, untagged.
-    fn note(&mut self, response: &Response<'_>) {
-        if let Response::Data { outcome, .. } = response {
-            self.told.extend(landed(outcome));
-        }
-        self.has_moved |= matches!(response, Response::Expunge(_));
+        self.untold |= matches!(verb, Verb::Move) && expunged > 0 && told.is_empty();
+        self.landed
+            .extend(told.iter().map(|landed| (landed.from, Some(landed.at))));
+        Ok((answer, expunged))
     }
 }
 
