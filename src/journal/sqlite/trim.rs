@@ -48,11 +48,17 @@ fn octets(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
     Ok(ids.len())
 }
 
+const NOTICES: &str = "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE at < :before LIMIT :slice)";
+
 /// What operators were told, or could not be told for as long as its message could have run again.
 fn notices(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
+    drop_old(hand, NOTICES, before)
+}
+
+fn drop_old(hand: &Hand<'_>, sql: &str, before: Timestamp) -> rusqlite::Result<usize> {
     hand.db
-        .prepare_cached("DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE at < ?1 LIMIT ?2)")?
-        .execute(params![At(before), SLICE])
+        .prepare_cached(sql)?
+        .execute(named_params! { ":before": At(before), ":slice": SLICE })
 }
 
 /// Rows of messages that are at their end and lie nowhere; with them go their attempts, intents and letters.
@@ -66,25 +72,21 @@ fn rows(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
 }
 
 /// Digests that left, conversations in which nobody has written since, kinds of which none has come since, and creations that are closed.
+const REST: [&str; 5] = [
+    "DELETE FROM letter WHERE id IN (
+        SELECT id FROM letter WHERE entry IS NULL AND ended IS NOT NULL AND ended < :before LIMIT :slice)",
+    "DELETE FROM joined WHERE (connection, key, ticket) IN (
+        SELECT connection, key, ticket FROM joined WHERE at < :before ORDER BY at LIMIT :slice)",
+    "DELETE FROM participant WHERE (connection, ticket, author) IN (
+        SELECT connection, ticket, author FROM participant WHERE at < :before ORDER BY at LIMIT :slice)",
+    "DELETE FROM fold WHERE id IN (SELECT id FROM fold WHERE last < :before ORDER BY last LIMIT :slice)",
+    "DELETE FROM creation WHERE rowid IN (
+        SELECT rowid FROM creation WHERE begun IS NULL AND doubt IS NULL AND coalesce(answered, 0) < :before LIMIT :slice)",
+];
+
 fn rest(hand: &Hand<'_>, before: Timestamp) -> rusqlite::Result<usize> {
-    let mut dropped = 0;
-    for sql in [
-        "DELETE FROM letter WHERE id IN (
-            SELECT id FROM letter WHERE entry IS NULL AND ended IS NOT NULL AND ended < :before LIMIT :slice)",
-        "DELETE FROM joined WHERE (connection, key, ticket) IN (
-            SELECT connection, key, ticket FROM joined WHERE at < :before ORDER BY at LIMIT :slice)",
-        "DELETE FROM participant WHERE (connection, ticket, author) IN (
-            SELECT connection, ticket, author FROM participant WHERE at < :before ORDER BY at LIMIT :slice)",
-        "DELETE FROM fold WHERE id IN (SELECT id FROM fold WHERE last < :before ORDER BY last LIMIT :slice)",
-        "DELETE FROM creation WHERE rowid IN (
-            SELECT rowid FROM creation WHERE begun IS NULL AND doubt IS NULL AND coalesce(answered, 0) < :before LIMIT :slice)",
-    ] {
-        dropped += hand
-            .db
-            .prepare_cached(sql)?
-            .execute(named_params! { ":before": At(before), ":slice": SLICE })?;
-    }
-    Ok(dropped)
+    REST.iter()
+        .try_fold(0, |dropped, sql| Ok(dropped + drop_old(hand, sql, before)?))
 }
 
 /// Gives free pages back to the file system; how many are left.
@@ -100,4 +102,23 @@ fn give_back(hand: &Hand<'_>) -> rusqlite::Result<i64> {
         while pages.next()?.is_some() {}
     }
     free()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::sqlite::schema;
+
+    #[test]
+    fn what_is_too_old_is_found_by_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = schema::open_writer(&folder.path().join("journal.db")).unwrap();
+        for sql in REST.iter().chain([&NOTICES]) {
+            let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let values = named_params! { ":before": 1, ":slice": 1 };
+            let lines = plan.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+            let lines: Vec<String> = lines.map(Result::unwrap).collect();
+            assert!(lines.iter().all(|line| !line.starts_with("SCAN")), "{sql}: {lines:?}");
+        }
+    }
 }
