@@ -41,6 +41,10 @@ enum Verb {
     Subscribe,
 }
 
+/// So few messages may all have been removed by somebody else at the same moment; of more the server tells at least of some
+/// that it moved them.
+const FEW: usize = 16;
+
 /// What is said of a message that a server says it moved.
 const FEIGNED: &str = "the server says that it was moved, and it lies there still";
 
@@ -64,6 +68,10 @@ impl Imap {
             // a command for a UID that it does not know here.
             self.look().await?;
             opened = self.opened().await?;
+        }
+        if matches!(how, Settle::MoveTo(_)) && spots.len() <= FEW {
+            // What others removed is told before the move, so that nobody takes it for what was moved.
+            self.wire.run("NOOP", |_| {}).await?;
         }
         let of_now = |spot: &Spot| match spot {
             Spot::Uid { validity, uid } if *validity == opened.validity => Some(*uid),
