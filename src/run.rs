@@ -272,7 +272,7 @@ impl<'s> Interpreter<'s, '_, '_> {
             .is_none_or(|names| names.contains(self.setting.mailbox));
         let when = rule.when.as_ref().filter(|_| mailbox_matches);
         // A hundred rules are asked for each message, and `meta.rule` is another one in each.
-        if when.is_some_and(|when| when.reads("meta")) {
+        if when.is_some_and(|when| when.reads().has("meta")) {
             self.set_meta(&rule.name);
         }
         let condition = match when.map(|when| when.evaluate(&self.scope)).transpose() {
