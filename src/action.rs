@@ -212,6 +212,14 @@ impl Kind {
         )
     }
 
+    /// The names of `email` that its code reads; its fields say by themselves what they read.
+    pub fn reads(self) -> &'static [&'static str] {
+        match self {
+            Kind::CreateHaloTicketFromEmail | Kind::UpdateHaloTicketFromEmail => from_email::READS,
+            _ => &[],
+        }
+    }
+
     /// The shape of what the step stores; `set` and `for_each` depend on how they are written.
     pub fn result_shape(self) -> Shape {
         match self {

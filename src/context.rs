@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    expression::shape::Shape,
+    expression::{Reads, shape::Shape},
     message::{self, Attachment, HeaderField, Message, Report, ReturnPath, address::NameAddr},
 };
 
@@ -31,11 +31,24 @@ pub struct Arrival<'a> {
     pub subject_tags: &'a [(String, String)],
 }
 
+/// Under `email`, what code reads for every message.
+const ALWAYS: &str = "auth";
+
 /// The value of `email`, with every name of the table in it.
 pub fn email(message: &Message, arrival: &Arrival<'_>) -> Value {
-    let values = table::EMAIL
-        .iter()
-        .map(|fact| (fact.name.to_owned(), value(fact.name, message, arrival)));
+    with(message, arrival, |_| true)
+}
+
+/// The same with the names alone that are read.
+pub fn email_as_read(message: &Message, arrival: &Arrival<'_>, reads: &Reads) -> Value {
+    with(message, arrival, |name| {
+        name == ALWAYS || reads.has_under("email", name)
+    })
+}
+
+fn with(message: &Message, arrival: &Arrival<'_>, wanted: impl Fn(&str) -> bool) -> Value {
+    let facts = table::EMAIL.iter().filter(|fact| wanted(fact.name));
+    let values = facts.map(|fact| (fact.name.to_owned(), value(fact.name, message, arrival)));
     Value::Object(values.collect())
 }
 

@@ -12,16 +12,19 @@ mod budget;
 pub mod catalog;
 mod check;
 mod condition;
+mod direct;
 mod emit;
 mod engine;
 mod filter;
 mod freemail;
 mod parse;
+mod reads;
 pub mod shape;
 mod syntax;
 mod token;
 
 pub use freemail::is_freemail_domain;
+pub use reads::Reads;
 
 use budget::{Patterns, Stop};
 use check::Check;
@@ -109,12 +112,21 @@ impl Scope {
         Arc::make_mut(&mut self.context).insert_value(root.to_owned(), value);
     }
 
+    /// Sets one name under a root, and leaves the others there as they are.
+    pub fn set_under(&mut self, root: &str, name: &str, value: &Value) {
+        let context = Arc::make_mut(&mut self.context);
+        let mut map = context.remove(root).and_then(tera::Value::into_map).unwrap_or_default();
+        map.insert(name.to_owned().into(), tera::Value::from_serializable(value));
+        context.insert_value(root.to_owned(), tera::Value::from(map));
+    }
+
     /// What stands at a path.
-    fn find(&self, path: &[String]) -> Option<tera::Value> {
+    fn find<'v>(&'v self, path: &'v [String]) -> Option<&'v tera::Value> {
         let (root, steps) = path.split_first()?;
-        steps.iter().try_fold(self.context.get(root)?.clone(), |value, step| {
-            filter::list::step_into(&value, step)
-        })
+        let root = self.context.get(root)?;
+        steps
+            .iter()
+            .try_fold(root, |value, step| filter::list::step_into(value, step))
     }
 }
 
@@ -124,6 +136,7 @@ pub struct Template {
     source: Arc<str>,
     /// `None` where the text holds no expression.
     program: Option<Program>,
+    reads: Reads,
 }
 
 impl Template {
@@ -133,16 +146,18 @@ impl Template {
             return Ok(Template {
                 source: source.into(),
                 program: None,
+                reads: Reads::default(),
             });
         }
         let pieces = blocks::template(source).map_err(|fault| vec![fault])?;
         let mut check = Check::new(source, names);
         check.pieces(&pieces);
-        let patterns = check.finish()?;
-        let program = Program::load(emit::template(source, &pieces), patterns.into()).map_err(|fault| vec![fault])?;
+        let (patterns, reads) = check.finish()?;
+        let program = Program::load(emit::template(source, &pieces), patterns).map_err(|fault| vec![fault])?;
         Ok(Template {
             source: source.into(),
             program: Some(program),
+            reads,
         })
     }
 
@@ -154,6 +169,11 @@ impl Template {
     /// As it was written.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The names that it reads.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
     }
 
     /// The text with its expressions' values in their places.
@@ -185,16 +205,29 @@ pub fn is_reserved(word: &str) -> bool {
     parse::RESERVED.contains(&word) || word.starts_with("__")
 }
 
-/// The tree of an expression without braces, checked.
+/// An expression without braces, checked.
+struct Checked {
+    node: syntax::Node,
+    shape: Shape,
+    patterns: Arc<Patterns>,
+    reads: Reads,
+}
+
 fn checked(
     source: &str,
     parsed: Result<syntax::Node, ExpressionFault>,
     names: &Names,
-) -> Result<(syntax::Node, Shape, Arc<Patterns>), Vec<ExpressionFault>> {
+) -> Result<Checked, Vec<ExpressionFault>> {
     let node = parsed.map_err(|fault| vec![fault])?;
     let mut check = Check::new(source, names);
     let shape = check.node(&node);
-    Ok((node, shape, check.finish()?.into()))
+    let (patterns, reads) = check.finish()?;
+    Ok(Checked {
+        node,
+        shape,
+        patterns,
+        reads,
+    })
 }
 
 /// A `when`: the same language without braces.
@@ -202,6 +235,7 @@ fn checked(
 pub struct Condition {
     source: Arc<str>,
     whole: Arc<Part>,
+    reads: Reads,
 }
 
 /// A condition's evaluation, as the run decides by it and `explain` prints it.
@@ -228,11 +262,14 @@ fn was_asked() -> bool {
 impl Condition {
     /// Checks and compiles a condition; all faults are reported at once, in the order of their places.
     pub fn compile(source: &str, names: &Names) -> Result<Condition, Vec<ExpressionFault>> {
-        let (node, _, patterns) = checked(source, parse::condition(source), names)?;
+        let Checked {
+            node, patterns, reads, ..
+        } = checked(source, parse::condition(source), names)?;
         let whole = Part::of(source, &node, &patterns).map_err(|fault| vec![fault])?;
         Ok(Condition {
             source: source.into(),
             whole: whole.into(),
+            reads,
         })
     }
 
@@ -246,9 +283,9 @@ impl Condition {
         self.whole.evaluate(scope)
     }
 
-    /// Whether it reads anything under this root name.
-    pub fn reads(&self, root: &str) -> bool {
-        self.whole.reads(root)
+    /// The names that it reads.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
     }
 }
 
@@ -258,23 +295,31 @@ pub struct ValueExpression {
     source: Arc<str>,
     shape: Shape,
     program: Program,
+    reads: Reads,
 }
 
 impl ValueExpression {
     /// Checks and compiles an expression; all faults are reported at once, in the order of their places.
     pub fn compile(source: &str, names: &Names) -> Result<ValueExpression, Vec<ExpressionFault>> {
-        let (node, shape, patterns) = checked(source, parse::bare(source), names)?;
-        let program = Program::load(emit::value(source, &node), patterns).map_err(|fault| vec![fault])?;
+        let checked = checked(source, parse::bare(source), names)?;
+        let emitted = emit::value(source, &checked.node);
+        let program = Program::load(emitted, checked.patterns).map_err(|fault| vec![fault])?;
         Ok(ValueExpression {
             source: source.into(),
-            shape,
+            shape: checked.shape,
             program,
+            reads: checked.reads,
         })
     }
 
     /// As it was written.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// The names that it reads.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
     }
 
     /// The shape of its value, `Any` where that is not known.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Fields, Kind, Rendered},
     config::{ConnectionName, MailboxName},
-    expression::{Condition, RenderError, Scope, Template, ValueExpression},
+    expression::{Condition, Reads, RenderError, Scope, Template, ValueExpression},
     outcome::Outcome,
 };
 
@@ -25,6 +25,8 @@ pub struct RuleSet {
     pub bounce_message: Template,
     /// Every name that a step of any rule stores under `global`, of the rules at rest too.
     pub globals: Vec<String>,
+    /// What all of this reads: an attempt builds no more.
+    pub reads: Reads,
 }
 
 /// One `[[rule]]`.

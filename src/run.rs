@@ -176,7 +176,7 @@ struct Interpreter<'s, 'f, 'e> {
     trace: Trace,
     /// Of the rule it is in.
     steps: Vec<StepTrace>,
-    /// What the last step gave.
+    /// What the last step gave, within a `for_each`.
     last_result: Value,
 }
 
@@ -185,6 +185,9 @@ impl<'s> Interpreter<'s, '_, '_> {
         let rules: &'s RuleSet = self.setting.rules;
         self.scope.set("email", self.setting.email);
         self.prepare_globals();
+        if rules.reads.has("meta") {
+            self.prepare_meta();
+        }
         for (index, rule) in rules.rules.iter().enumerate().skip(start.rule) {
             let resuming = start.in_its_midst && index == start.rule;
             // After a reload one that is behind the message may stand before it again.
@@ -271,8 +274,8 @@ impl<'s> Interpreter<'s, '_, '_> {
             .as_ref()
             .is_none_or(|names| names.contains(self.setting.mailbox));
         let when = rule.when.as_ref().filter(|_| mailbox_matches);
-        // A hundred rules are asked for each message, and `meta.rule` is another one in each.
-        if when.is_some_and(|when| when.reads("meta")) {
+        // A hundred rules are asked for each message.
+        if when.is_some_and(|when| when.reads().has("meta")) {
             self.set_meta(&rule.name);
         }
         let condition = match when.map(|when| when.evaluate(&self.scope)).transpose() {
@@ -297,7 +300,7 @@ impl<'s> Interpreter<'s, '_, '_> {
         if resuming {
             self.trace.resume(rule);
         }
-        self.show_stored();
+        self.scope.set("custom", &Value::Object(self.run.custom.clone()));
         self.steps(rule, &rule.steps, String::new(), 0).await
     }
 
@@ -312,11 +315,6 @@ impl<'s> Interpreter<'s, '_, '_> {
         self.trace.end(&rule.name, steps, end);
     }
 
-    fn show_stored(&mut self) {
-        self.scope.set("custom", &Value::Object(self.run.custom.clone()));
-        self.scope.set("global", &Value::Object(self.run.global.clone()));
-    }
-
     /// Every `global` name exists from the start.
     fn prepare_globals(&mut self) {
         for (name, empty) in state::empty(&self.setting.rules.globals) {
@@ -326,14 +324,21 @@ impl<'s> Interpreter<'s, '_, '_> {
         self.scope.set("global", &Value::Object(self.run.global.clone()));
     }
 
-    fn set_meta(&mut self, rule: &str) {
+    /// All of `meta` but the rule, which is another one in each.
+    fn prepare_meta(&mut self) {
         let Setting {
             id, attempt, hostname, ..
         } = self.setting;
         let (now, version) = (self.run.now.to_string(), env!("CARGO_PKG_VERSION"));
         let meta =
-            json!({ "id": id, "attempt": attempt, "now": now, "rule": rule, "version": version, "hostname": hostname });
+            json!({ "id": id, "attempt": attempt, "now": now, "rule": "", "version": version, "hostname": hostname });
         self.scope.set("meta", &meta);
+    }
+
+    fn set_meta(&mut self, rule: &str) {
+        if self.setting.rules.reads.has("meta") {
+            self.scope.set_under("meta", "rule", &json!(rule));
+        }
     }
 }
 

@@ -27,6 +27,23 @@ const MOST_MERGES: usize = 5;
 /// By so many Message-IDs a conversation is known at most.
 const MOST_KEYS: usize = 100;
 
+/// The names of `email` that these steps read beside `auth`: for them, the context holds no others.
+pub const READS: &[&str] = &[
+    "from",
+    "to",
+    "cc",
+    "subject",
+    "message_id",
+    "received",
+    "body",
+    "visible",
+    "in_reply_to",
+    "references",
+    "headers",
+    "attachments",
+    "automatic",
+];
+
 /// The message as such a step sees it.
 pub struct Letter<'a> {
     /// The value of `email`.
@@ -80,20 +97,26 @@ pub struct Enclosures {
 }
 
 impl Letter<'_> {
-    fn text(&self, name: &str) -> String {
-        self.email[name].as_str().unwrap_or_default().to_owned()
+    /// What stands under a name of `email`; every reading of it comes by here.
+    pub fn fact(&self, name: &'static str) -> &Value {
+        debug_assert!(name == "auth" || READS.contains(&name), "{name} is not in READS");
+        &self.email[name]
+    }
+
+    fn text(&self, name: &'static str) -> String {
+        self.fact(name).as_str().unwrap_or_default().to_owned()
     }
 
     /// The mail that the entry is made from.
     pub fn mail(&self, at: &At<'_>, effects: &Effects<'_>) -> Mail {
         Mail {
-            from: self.email["from"]["address"].as_str().unwrap_or_default().to_owned(),
-            to: addresses(&self.email["to"], &[]),
+            from: self.fact("from")["address"].as_str().unwrap_or_default().to_owned(),
+            to: addresses(self.fact("to"), &[]),
             // Halo writes to them: not to us.
-            cc: addresses(&self.email["cc"], &at.own),
+            cc: addresses(self.fact("cc"), &at.own),
             subject: self.text("subject"),
             message_id: self.text("message_id"),
-            date: self.email["received"].as_str().and_then(|date| date.parse().ok()),
+            date: self.fact("received").as_str().and_then(|date| date.parse().ok()),
             body: Text {
                 plain: self.text("body"),
                 html: effects.enclosed().html(Extent::Whole, &mut |_| None),
@@ -104,8 +127,8 @@ impl Letter<'_> {
     /// What the messages of its conversation are known by, the nearest first: what it answers, what it refers to from the
     /// last to the first, and the root of its Thread-Index.
     pub fn answers(&self) -> Vec<String> {
-        let ids = |name: &str| {
-            let list = self.email[name].as_array().cloned().unwrap_or_default();
+        let ids = |name: &'static str| {
+            let list = self.fact(name).as_array().cloned().unwrap_or_default();
             list.into_iter().filter_map(|id| id.as_str().map(str::to_owned))
         };
         let mut keys: Vec<String> = ids("in_reply_to").collect();
@@ -114,7 +137,7 @@ impl Letter<'_> {
         keys.extend(references);
         keys.truncate(MOST_KEYS);
         keys.extend(thread_root(
-            self.email["headers"]["thread-index"].as_str().unwrap_or_default(),
+            self.fact("headers")["thread-index"].as_str().unwrap_or_default(),
         ));
         keys
     }
@@ -131,13 +154,13 @@ impl Letter<'_> {
 
     /// Whose message it is, as far as that is believed.
     pub fn author(&self) -> Option<AddrSpec> {
-        let address = self.email["from"]["address"].as_str().unwrap_or_default();
+        let address = self.fact("from")["address"].as_str().unwrap_or_default();
         AddrSpec::parse(address).ok().filter(|_| !self.dmarc_failed)
     }
 
     /// Whether a trusted server says that the author's address is no forgery.
     pub fn is_vouched_for(&self) -> bool {
-        let auth = &self.email["auth"];
+        let auth = self.fact("auth");
         auth["dmarc"] == "pass" || auth["aligned"] == "pass"
     }
 
@@ -153,12 +176,12 @@ impl Letter<'_> {
 
     /// The author's name, or the address.
     pub fn author_name(&self) -> String {
-        self.email["from"]["display"].as_str().unwrap_or_default().to_owned()
+        self.fact("from")["display"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The files that the author attached, and the pictures that the text shows.
     pub fn attachments(&self) -> Vec<Attached> {
-        serde_json::from_value(self.email["attachments"].clone()).unwrap_or_default()
+        serde_json::from_value(self.fact("attachments").clone()).unwrap_or_default()
     }
 
     /// The Content-IDs of the pictures that this much of the text shows, in order.
@@ -238,9 +261,9 @@ pub fn with_left_out(mut text: Text, left_out: &[LeftOut]) -> Text {
 /// one of its mailboxes or from an address that is ours. A ticket made of it would be acknowledged in turn. A form on a
 /// web site writes from our address, too, and people do.
 pub async fn is_from_halo(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effects<'_>) -> Result<bool, StepError> {
-    let author = letter.email["from"]["address"].as_str().unwrap_or_default();
-    let subject = letter.email["subject"].as_str().unwrap_or_default();
-    if letter.email["automatic"] != true && ticket_ids(subject, &at.halo.subject_tags).is_empty() {
+    let author = letter.fact("from")["address"].as_str().unwrap_or_default();
+    let subject = letter.fact("subject").as_str().unwrap_or_default();
+    if letter.fact("automatic") != true && ticket_ids(subject, &at.halo.subject_tags).is_empty() {
         return Ok(false);
     }
     if at.own.iter().any(|own| own.as_str() == author) {

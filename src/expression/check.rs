@@ -1,8 +1,11 @@
 //! Resolves every name of an expression against what is known at its place, and finds what could only fail.
 
+use std::sync::Arc;
+
 use super::{
     ExpressionFault, Names,
     budget::Patterns,
+    reads::Reads,
     shape::Shape,
     syntax::{Comprehension, Entry, Expr, Literal, MapEntry, Name, Node, Piece},
     token::fault,
@@ -34,6 +37,7 @@ pub struct Check<'a> {
     pub faults: Vec<ExpressionFault>,
     /// Patterns that stand in the source, compiled.
     pub patterns: Patterns,
+    reads: Reads,
 }
 
 impl<'a> Check<'a> {
@@ -46,13 +50,14 @@ impl<'a> Check<'a> {
             forgotten: Vec::new(),
             faults: Vec::new(),
             patterns: Patterns::new(),
+            reads: Reads::default(),
         }
     }
 
-    /// The patterns, or all faults in the order of their places.
-    pub fn finish(mut self) -> Result<Patterns, Vec<ExpressionFault>> {
+    /// The patterns and what is read, or all faults in the order of their places.
+    pub fn finish(mut self) -> Result<(Arc<Patterns>, Reads), Vec<ExpressionFault>> {
         if self.faults.is_empty() {
-            return Ok(self.patterns);
+            return Ok((self.patterns.into(), self.reads));
         }
         self.faults.sort_by_key(|fault| fault.offset);
         self.faults.dedup();
@@ -169,7 +174,10 @@ impl<'a> Check<'a> {
                 Literal::Truth(_) => Shape::Truth,
                 Literal::Null => Shape::nullable(Shape::Any),
             },
-            Expr::Name(name) => self.root(name, node.start),
+            Expr::Name(name) => {
+                self.reads.add(name);
+                self.root(name, node.start)
+            }
             Expr::Member(of, name) => self.member(of, &name.text, name.start),
             Expr::Index(of, index) => self.index(of, index),
             Expr::Slice(of, bounds) => {
@@ -297,7 +305,7 @@ impl<'a> Check<'a> {
         if matches!(&of.kind, Expr::Name(root) if root == "loop") && self.loops > 0 {
             return self.loop_field(name, start);
         }
-        let shape = self.node(of);
+        let shape = self.owner(of, name);
         if let Some(found) = shape.find(name) {
             return found;
         }
@@ -318,6 +326,15 @@ impl<'a> Check<'a> {
             ),
         };
         self.unknown_name(format!("{text}.{name}"), start, problem, remedy)
+    }
+
+    /// What a name stands under. Where that is a root, the name alone is read of it.
+    fn owner(&mut self, of: &Node, name: &str) -> Shape {
+        let Expr::Name(root) = &of.kind else {
+            return self.node(of);
+        };
+        self.reads.add_under(root, name);
+        self.root(root, of.start)
     }
 
     fn unknown_name(&mut self, name: String, start: usize, problem: String, remedy: String) -> Shape {
@@ -341,7 +358,7 @@ impl<'a> Check<'a> {
         if let Expr::Literal(Literal::Text(name)) = &index.kind {
             let shape = self.member(of, name, index.start);
             let before = self.faults.len();
-            let is_map = matches!(self.node(of).present(), Shape::Map(of) if **of == Shape::Text);
+            let is_map = matches!(self.owner(of, name).present(), Shape::Map(of) if **of == Shape::Text);
             self.faults.truncate(before);
             if is_map {
                 self.key_in_small_letters(of, index);

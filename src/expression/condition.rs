@@ -7,11 +7,12 @@ use tera::{Value, value::ValueKind};
 
 use super::{
     Evaluated, ExpressionFault, RenderError, Scope,
-    budget::Patterns,
+    budget::{Patterns, Run, Stop},
+    direct::Direct,
     emit,
-    engine::{Program, Stopped},
+    engine::Program,
     failed,
-    syntax::{Expr, Literal, Node, Op},
+    syntax::{Expr, Node, Op},
 };
 
 /// Characters of a value that are shown.
@@ -39,17 +40,10 @@ enum Kind {
 /// A name as it is written, and its steps.
 type Read = (Arc<str>, Vec<String>);
 
-/// What decides a leaf. Two forms are most of all conditions, and need no renderer.
+/// What decides a leaf. Most need no renderer.
 #[derive(Debug)]
 enum Leaf {
-    /// A name alone, or its opposite.
-    Name(Vec<String>),
-    /// A name beside a text, whether they are equal.
-    Equal {
-        path: Vec<String>,
-        text: String,
-        negated: bool,
-    },
+    Direct(Direct, Arc<Patterns>),
     Program(Program),
 }
 
@@ -94,9 +88,7 @@ impl Part {
                 (!part.truth, vec![part])
             }
             Kind::Leaf { leaf, reads } => {
-                let truth = leaf
-                    .is_true(scope)
-                    .map_err(|stopped| failed(&self.text, stopped.stop))?;
+                let truth = leaf.is_true(scope).map_err(|stop| failed(&self.text, stop))?;
                 let values = reads
                     .iter()
                     .map(|(name, path)| (name.clone(), shown(scope.find(path))))
@@ -119,15 +111,6 @@ impl Part {
         })
     }
 
-    /// Whether it reads anything under this root.
-    pub fn reads(&self, root: &str) -> bool {
-        match &self.kind {
-            Kind::All(parts) | Kind::Any(parts) => parts.iter().any(|part| part.reads(root)),
-            Kind::Not(part) => part.reads(root),
-            Kind::Leaf { reads, .. } => reads.iter().any(|(_, path)| path[0] == root),
-        }
-    }
-
     fn not_asked(&self) -> Evaluated {
         Evaluated {
             text: self.text.clone(),
@@ -141,30 +124,19 @@ impl Part {
 
 impl Leaf {
     fn of(source: &str, node: &Node, patterns: &Arc<Patterns>) -> Result<Leaf, ExpressionFault> {
-        if let Some(path) = node.plain_path(source) {
-            return Ok(Leaf::Name(path));
+        match Direct::of(node) {
+            Some(direct) => Ok(Leaf::Direct(direct, patterns.clone())),
+            None => Program::load(emit::value(source, node), patterns.clone()).map(Leaf::Program),
         }
-        if let Expr::Binary(op @ (Op::Equal | Op::NotEqual), left, right) = &node.kind
-            && let Some(path) = left.plain_path(source)
-            && let Expr::Literal(Literal::Text(text)) = &right.kind
-        {
-            return Ok(Leaf::Equal {
-                path,
-                text: text.clone(),
-                negated: *op == Op::NotEqual,
-            });
-        }
-        Program::load(emit::value(source, node), patterns.clone()).map(Leaf::Program)
     }
 
-    fn is_true(&self, scope: &Scope) -> Result<bool, Stopped> {
+    fn is_true(&self, scope: &Scope) -> Result<bool, Stop> {
         Ok(match self {
-            Leaf::Name(path) => scope.find(path).is_some_and(|value| value.is_truthy()),
-            Leaf::Equal { path, text, negated } => {
-                let value = scope.find(path);
-                (value.as_ref().and_then(Value::as_str) == Some(text)) != *negated
+            Leaf::Direct(direct, patterns) => {
+                let mut run = Run::new(patterns.clone(), scope.freemail.clone());
+                direct.value(scope, &mut run)?.is_truthy()
             }
-            Leaf::Program(program) => program.value(scope)?.is_truthy(),
+            Leaf::Program(program) => program.value(scope).map_err(|stopped| stopped.stop)?.is_truthy(),
         })
     }
 }
@@ -217,9 +189,9 @@ fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<Rea
 }
 
 /// A value as it is shown: cut short.
-fn shown(value: Option<Value>) -> Json {
+fn shown(value: Option<&Value>) -> Json {
     let mut left = SHOWN;
-    value.map_or(Json::Null, |value| cut(&value, &mut left))
+    value.map_or(Json::Null, |value| cut(value, &mut left))
 }
 
 fn cut(value: &Value, left: &mut usize) -> Json {
@@ -227,8 +199,9 @@ fn cut(value: &Value, left: &mut usize) -> Json {
     match value.kind() {
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
-            let end = text.char_indices().nth(*left).map_or(text.len(), |(at, _)| at);
-            *left = left.saturating_sub(text[..end].chars().count());
+            let beyond = text.char_indices().nth(*left);
+            let end = beyond.map_or(text.len(), |(at, _)| at);
+            *left -= beyond.map_or_else(|| text.chars().count(), |_| *left);
             Json::from(if end < text.len() {
                 format!("{}…", &text[..end])
             } else {

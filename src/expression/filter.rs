@@ -21,6 +21,63 @@ pub mod text;
 /// What a filter makes of its input.
 pub type Apply = fn(&mut Input<'_>) -> Result<Value, Stop>;
 
+/// A filter, a test or an operator, as it is called with a renderer and without one.
+#[derive(Debug, Clone, Copy)]
+pub struct Function {
+    /// As the expression calls it, for errors.
+    name: &'static str,
+    /// What it gives for nothing without being asked.
+    nothing: Option<Gives>,
+    apply: Apply,
+}
+
+impl Function {
+    /// A filter or a test of the catalogue: what is nothing stays nothing.
+    pub fn of(entry: &Entry) -> Function {
+        Function {
+            name: entry.name,
+            nothing: Some(entry.gives).filter(|_| !matches!(entry.takes, Takes::Any)),
+            apply: entry.apply,
+        }
+    }
+
+    /// An operator, which is asked of nothing, too.
+    pub fn operator(sign: &'static str, apply: Apply) -> Function {
+        Function {
+            name: sign,
+            nothing: None,
+            apply,
+        }
+    }
+
+    /// What it makes of a value, counted.
+    pub fn call(self, value: &Value, arguments: &Kwargs, run: &mut Run) -> Result<Value, Stop> {
+        if let Some(gives) = self.nothing
+            && is_nothing(value)
+        {
+            return Ok(gives.nothing());
+        }
+        (self.apply)(&mut Input {
+            value,
+            arguments,
+            run,
+            name: self.name,
+        })
+    }
+
+    /// The same for the renderer.
+    fn registered(self) -> impl Fn(&Value, Kwargs, &State<'_>) -> TeraResult<Value> + Send + Sync + 'static {
+        move |value: &Value, arguments: Kwargs, _: &State<'_>| {
+            Run::current(|run| {
+                self.call(value, &arguments, run).map_err(|stop| {
+                    run.stop = Some(stop);
+                    tera::Error::message(self.name)
+                })
+            })
+        }
+    }
+}
+
 /// A value, the arguments beside it, and the run that counts.
 pub struct Input<'a> {
     pub value: &'a Value,
@@ -35,50 +92,19 @@ pub fn tera() -> Tera {
     let mut tera = Tera::new();
     tera.autoescape_on(Vec::<&str>::new());
     for entry in catalog::FILTERS {
-        tera.register_filter(entry.name, admitted(entry));
+        tera.register_filter(entry.name, Function::of(entry).registered());
     }
     for entry in catalog::TESTS {
-        tera.register_filter(format!("is_{}", entry.name), admitted(entry));
+        tera.register_filter(format!("is_{}", entry.name), Function::of(entry).registered());
     }
     for (name, sign, apply) in operator::OPERATORS {
-        tera.register_filter(*name, registered(sign, *apply));
+        tera.register_filter(*name, Function::operator(sign, *apply).registered());
     }
-    tera.register_function("range", |arguments: Kwargs, _: &State<'_>| -> TeraResult<Value> {
-        applied("range", &Value::none(), &arguments, list::range)
+    let range = Function::operator("range", list::range).registered();
+    tera.register_function("range", move |arguments: Kwargs, state: &State<'_>| {
+        range(&Value::none(), arguments, state)
     });
     tera
-}
-
-/// A filter of the catalogue: what is nothing stays nothing, and the input is counted.
-fn admitted(entry: &'static Entry) -> impl Fn(&Value, Kwargs, &State<'_>) -> TeraResult<Value> + Send + Sync + 'static {
-    move |value: &Value, arguments: Kwargs, _: &State<'_>| {
-        if is_nothing(value) && !matches!(entry.takes, Takes::Any) {
-            return Ok(entry.gives.nothing());
-        }
-        applied(entry.name, value, &arguments, entry.apply)
-    }
-}
-
-fn registered(
-    name: &'static str,
-    apply: Apply,
-) -> impl Fn(&Value, Kwargs, &State<'_>) -> TeraResult<Value> + Send + Sync + 'static {
-    move |value: &Value, arguments: Kwargs, _: &State<'_>| applied(name, value, &arguments, apply)
-}
-
-fn applied(name: &'static str, value: &Value, arguments: &Kwargs, apply: Apply) -> TeraResult<Value> {
-    Run::current(|run| {
-        apply(&mut Input {
-            value,
-            arguments,
-            run,
-            name,
-        })
-        .map_err(|stop| {
-            run.stop = Some(stop);
-            tera::Error::message(name)
-        })
-    })
 }
 
 /// Whether a value is null or missing.

@@ -6,6 +6,7 @@ use super::{shape::Shape, *};
 
 mod bounds;
 mod conditions;
+mod direct;
 mod faults;
 mod rendering;
 

@@ -41,25 +41,16 @@ pub struct Reading<'a> {
     pub octets: &'a [u8],
     /// As it was read.
     pub message: Message,
-    /// The value of `email`.
+    /// The value of `email`; in an attempt, what the rules read of it.
     pub email: Value,
     /// Of this machine.
     pub hostname: &'a str,
 }
 
 impl<'a> Reading<'a> {
-    /// Reads the message.
+    /// Reads the message, with everything that may be shown of it.
     pub fn of(work: &'a Work, octets: &'a [u8], generation: &'a Generation, hostname: &'a str) -> Reading<'a> {
-        Reading::read_before(work, octets, Message::read(octets), generation, hostname)
-    }
-
-    fn read_before(
-        work: &'a Work,
-        octets: &'a [u8],
-        message: Message,
-        generation: &'a Generation,
-        hostname: &'a str,
-    ) -> Reading<'a> {
+        let message = Message::read(octets);
         let email = email_of(&message, &work.place, work.internal_date, octets.len(), generation);
         Reading {
             work,
@@ -254,7 +245,14 @@ impl Drop for AbortOnDrop {
 async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Message>) -> (Change, String) {
     let generation = world.generation.load_full();
     let message = message.unwrap_or_else(|| Message::read(octets));
-    let reading = Reading::read_before(work, octets, message, &generation, &world.hostname);
+    let reading = Reading {
+        work,
+        generation: &generation,
+        octets,
+        email: email_as_read(&message, work, octets.len(), &generation),
+        message,
+        hostname: &world.hostname,
+    };
     let from = reading.message.author.address.clone();
     story::begins(work, &reading.message, &generation.digest);
     #[cfg(test)]
@@ -295,10 +293,30 @@ pub fn email_of(
     size: usize,
     generation: &Generation,
 ) -> Value {
+    arrived(place, internal_date, size, generation, |arrival| {
+        context::email(message, arrival)
+    })
+}
+
+/// The same with what the rules read.
+fn email_as_read(message: &Message, work: &Work, size: usize, generation: &Generation) -> Value {
+    arrived(&work.place, work.internal_date, size, generation, |arrival| {
+        context::email_as_read(message, arrival, &generation.rules.reads)
+    })
+}
+
+/// How it came, for whoever makes the value of `email`.
+fn arrived(
+    place: &Place,
+    internal_date: Timestamp,
+    size: usize,
+    generation: &Generation,
+    email: impl FnOnce(&Arrival<'_>) -> Value,
+) -> Value {
     let mailbox = generation.config.mailboxes.get(&place.mailbox);
     let connections = generation.config.halo.values();
     let tags: Vec<(String, String)> = connections.flat_map(|halo| halo.subject_tags.clone()).collect();
-    let arrival = Arrival {
+    email(&Arrival {
         mailbox: &place.mailbox.0,
         folder: &place.folder,
         uid: match place.spot {
@@ -309,8 +327,7 @@ pub fn email_of(
         size: u64::try_from(size).unwrap_or(u64::MAX),
         trusted_authserv_ids: mailbox.map_or(&[][..], |mailbox| &mailbox.trusted_authserv_ids),
         subject_tags: &tags,
-    };
-    context::email(message, &arrival)
+    })
 }
 
 /// The end of a message whose octets are no longer kept.

@@ -12,7 +12,7 @@ use crate::{
         load::Draft,
     },
     context,
-    expression::{Names, Template, shape::Shape},
+    expression::{Names, Reads, Template, shape::Shape},
     hex::hex,
 };
 use field::describe;
@@ -39,6 +39,7 @@ impl RuleSet {
             stores: (Vec::new(), Vec::new()),
             variables: Vec::new(),
             result: Shape::Any,
+            reads: Reads::default(),
         };
         let bounce_message = compiler.bounce_message();
         let compiled = draft
@@ -46,15 +47,19 @@ impl RuleSet {
             .iter()
             .map(|source| (source.enabled, compiler.rule(source)))
             .collect::<Vec<_>>();
-        let rules = compiled
-            .into_iter()
-            .filter(|(enabled, _)| *enabled)
-            .map(|(_, rule)| rule)
+        let mut reads = bounce_message.reads().clone();
+        let enabled = compiled.into_iter().filter(|(enabled, _)| *enabled);
+        let rules = enabled
+            .map(|(_, (rule, read))| {
+                reads.extend(&read);
+                rule
+            })
             .collect();
         let set = RuleSet {
             rules,
             bounce_message,
             globals: compiler.stores.1,
+            reads,
         };
         set.warn_of_low_rates(config, faults);
         set
@@ -78,6 +83,8 @@ struct Compiler<'a> {
     variables: Vec<(String, Shape)>,
     /// What the step before gives.
     result: Shape,
+    /// What this rule reads, by its expressions and by the code of its steps.
+    reads: Reads,
 }
 
 impl Compiler<'_> {
@@ -93,22 +100,25 @@ impl Compiler<'_> {
         message
     }
 
-    fn rule(&mut self, source: &RuleSource) -> Rule {
+    /// The rule, and what it reads.
+    fn rule(&mut self, source: &RuleSource) -> (Rule, Reads) {
         self.custom.clear();
+        self.reads = Reads::default();
         let when = source
             .when
             .as_ref()
             .and_then(|text| self.condition(text, &format!("{}.when", source.path)));
         let steps = self.steps(&source.actions);
         self.tell_unknown(&source.actions);
-        Rule {
+        let rule = Rule {
             name: source.name.clone(),
             mailboxes: source.mailboxes.clone(),
             when,
             steps,
             digest: digest(source),
             stores: std::mem::take(&mut self.stores.0),
-        }
+        };
+        (rule, std::mem::take(&mut self.reads))
     }
 
     fn steps(&mut self, sources: &[ActionSource]) -> Vec<Step> {
@@ -131,6 +141,9 @@ impl Compiler<'_> {
             return None;
         };
         self.unknown_keys(source, row);
+        for name in row.kind.reads() {
+            self.reads.add_under("email", name);
+        }
         let when = self
             .text_of(source, "when")
             .and_then(|text| self.condition(&text, &format!("{}.when", source.path)));

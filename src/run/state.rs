@@ -1,5 +1,7 @@
 //! Where a run stands: enough to go on later, in another process.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,7 +32,7 @@ pub struct Run {
     /// Kept to the message's end.
     pub global: Map<String, Value>,
     /// The fields of the step it is in, once they were rendered.
-    pub fields: Option<Fields>,
+    pub fields: Option<Arc<Fields>>,
     /// By all `for_each` steps of the rule it is in.
     pub turns_taken: usize,
     /// So many steps of the rule it is in have made something that bears a mark.

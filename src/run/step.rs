@@ -1,6 +1,6 @@
 //! One step: its condition, its frozen fields, what it asks, and what its failure means.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -94,11 +94,11 @@ impl<'s> Interpreter<'s, '_, '_> {
     }
 
     /// The fields as they were rendered when the step first began.
-    fn freeze(&mut self, step: &Step) -> Result<Fields, RenderError> {
+    fn freeze(&mut self, step: &Step) -> Result<Arc<Fields>, RenderError> {
         if let Some(fields) = &self.run.fields {
             return Ok(fields.clone());
         }
-        let fields = step.render(&self.scope)?;
+        let fields = Arc::new(step.render(&self.scope)?);
         self.run.fields = Some(fields.clone());
         Ok(fields)
     }
@@ -122,8 +122,7 @@ impl<'s> Interpreter<'s, '_, '_> {
             });
         }
         if step.kind == Kind::HttpRequest {
-            // The result of a `for_each` holds what its last step gave.
-            let is_used = step.store_as.is_some() || !self.variables.is_empty();
+            let is_used = step.store_as.is_some() || self.is_in_a_loop();
             let mark = self.mark(rule);
             return action::http_request::perform(fields, mark, is_used, self.effects).await;
         }
@@ -223,9 +222,9 @@ impl<'s> Interpreter<'s, '_, '_> {
     }
 
     pub(super) fn worked(&mut self, step: &Step, mut trace: StepTrace, value: Value) -> Flow {
-        trace.result = value.clone();
+        self.store(step, &value, String::new());
+        trace.result = value;
         self.steps.push(trace);
-        self.store(step, value, String::new());
         Flow::Next
     }
 
@@ -246,21 +245,30 @@ impl<'s> Interpreter<'s, '_, '_> {
                 }),
             },
             OnError::Continue => {
-                self.store(step, Value::Null, reason);
+                self.store(step, &Value::Null, reason);
                 Flow::Next
             }
         }
     }
 
-    fn store(&mut self, step: &Step, value: Value, error: String) {
-        self.last_result = value.clone();
-        let (map, name) = match &step.store_as {
-            Some(Store::Custom(name)) => (&mut self.run.custom, name),
-            Some(Store::Global(name)) => (&mut self.run.global, name),
+    fn store(&mut self, step: &Step, value: &Value, error: String) {
+        if self.is_in_a_loop() {
+            self.last_result = value.clone();
+        }
+        let (root, map, name) = match &step.store_as {
+            Some(Store::Custom(name)) => ("custom", &mut self.run.custom, name),
+            Some(Store::Global(name)) => ("global", &mut self.run.global, name),
             None => return,
         };
-        map.insert(name.clone(), value);
-        map.insert(format!("{name}_error"), Value::String(error));
-        self.show_stored();
+        let (error_name, error) = (format!("{name}_error"), Value::String(error));
+        self.scope.set_under(root, name, value);
+        self.scope.set_under(root, &error_name, &error);
+        map.insert(name.clone(), value.clone());
+        map.insert(error_name, error);
+    }
+
+    /// The result of a `for_each` holds what its last step gave.
+    fn is_in_a_loop(&self) -> bool {
+        !self.variables.is_empty()
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     message::Message,
 };
 
+mod reads;
 mod resuming;
 
 /// Creates what it is asked for, but where the script says what goes wrong instead.

@@ -62,16 +62,15 @@ pub fn join(input: &mut Input<'_>) -> Made {
 
 /// What stands under an attribute, dots between its steps.
 fn attribute(item: &Value, path: &str) -> Value {
-    path.split('.')
-        .try_fold(item.clone(), |value, step| step_into(&value, step))
-        .unwrap_or_else(Value::none)
+    let found = path.split('.').try_fold(item, step_into);
+    found.cloned().unwrap_or_else(Value::none)
 }
 
 /// What stands under a name, or under a number in a list.
-pub fn step_into(value: &Value, step: &str) -> Option<Value> {
+pub fn step_into<'v>(value: &'v Value, step: &'v str) -> Option<&'v Value> {
     match value.kind() {
-        ValueKind::Map => value.as_map()?.get(&Key::Str(step)).cloned(),
-        ValueKind::Array => value.as_array()?.get(step.parse::<usize>().ok()?).cloned(),
+        ValueKind::Map => value.as_map()?.get(&Key::Str(step)),
+        ValueKind::Array => value.as_array()?.get(step.parse::<usize>().ok()?),
         _ => None,
     }
 }

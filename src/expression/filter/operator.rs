@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use tera::{Number, Value, value::ValueKind};
 
-use super::{Apply, Input, full_text, is_nothing, kind_name, list, number, scalar_text, test};
+use super::{Apply, Function, Input, full_text, is_nothing, kind_name, list, number, scalar_text, test};
 use crate::expression::budget::{STEP, Stop};
 
 type Made = Result<Value, Stop>;
@@ -34,6 +34,12 @@ pub const OPERATORS: &[(&str, &str, Apply)] = &[
     ("op_power", "**", power),
     ("op_negate", "-", negate),
 ];
+
+/// The operator that is written so between two operands.
+pub fn with_sign(wanted: &str) -> Option<Function> {
+    let (_, sign, apply) = OPERATORS.iter().find(|(_, sign, _)| *sign == wanted)?;
+    Some(Function::operator(sign, *apply))
+}
 
 /// What is written out: nothing for nothing.
 fn print(input: &mut Input<'_>) -> Made {
@@ -114,7 +120,7 @@ fn at(input: &mut Input<'_>) -> Made {
                 .and_then(|at| text.chars().nth(at))
                 .map(|letter| Value::from(letter.to_string()))
         }
-        _ => scalar_text(index).and_then(|key| list::step_into(value, &key)),
+        _ => scalar_text(index).and_then(|key| list::step_into(value, &key).cloned()),
     };
     Ok(found.unwrap_or_else(Value::none))
 }

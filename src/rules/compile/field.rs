@@ -109,13 +109,15 @@ impl Compiler<'_> {
         })
     }
 
-    fn default(&self, field: &Field) -> FieldSource {
+    fn default(&mut self, field: &Field) -> FieldSource {
         let names = self.names();
         if field.kind == FieldKind::Expression && !field.default.is_empty() {
             let expression = ValueExpression::compile(field.default, &names).expect("the table's defaults compile");
+            self.reads.extend(expression.reads());
             return FieldSource::Expression(expression);
         }
         let template = Template::compile(field.default, &names).expect("the table's defaults compile");
+        self.reads.extend(template.reads());
         FieldSource::Text(template)
     }
 
@@ -162,6 +164,7 @@ impl Compiler<'_> {
         let expression = ValueExpression::compile(text, &names)
             .map_err(|faults| self.add(path, faults))
             .ok()?;
+        self.reads.extend(expression.reads());
         if !matches!(expression.shape().present(), Shape::List(_) | Shape::Any) {
             self.faults.push(Fault::at(
                 path,

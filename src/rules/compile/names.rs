@@ -20,17 +20,21 @@ impl Compiler<'_> {
     }
 
     pub(super) fn template(&mut self, text: &str, path: &str, names: &Names) -> Template {
-        Template::compile(text, names).unwrap_or_else(|faults| {
+        let template = Template::compile(text, names).unwrap_or_else(|faults| {
             self.add(path, faults);
             Template::compile("", names).expect("an empty text compiles")
-        })
+        });
+        self.reads.extend(template.reads());
+        template
     }
 
     pub(super) fn condition(&mut self, text: &str, path: &str) -> Option<Condition> {
         let names = self.names();
-        Condition::compile(text, &names)
+        let condition = Condition::compile(text, &names)
             .map_err(|faults| self.add(path, faults))
-            .ok()
+            .ok()?;
+        self.reads.extend(condition.reads());
+        Some(condition)
     }
 
     /// How much was found wrong so far.

@@ -1,0 +1,146 @@
+//! What is evaluated without the renderer comes to what the renderer makes of it, be it a value, a failure or a bound.
+
+use super::*;
+use crate::expression::{budget::Run, direct::Direct};
+
+/// Each on `custom.any`, which may be anything.
+const EXPRESSIONS: &[&str] = &[
+    "custom.any",
+    "custom.any.deep.er",
+    "custom.any[\"deep\"][\"0\"]",
+    "not custom.any",
+    "custom.any == \"Printer\"",
+    "custom.any != \"Printer\"",
+    "custom.any == null",
+    "custom.any == true",
+    "\"Printer\" == custom.any",
+    "custom.any == custom.note",
+    "custom.any < \"b\"",
+    "custom.any >= email.size",
+    "custom.any ~ \"x\"",
+    "custom.any + email.size",
+    "custom.any is containing(pat=\"rint\")",
+    "custom.any is not containing(pat=\"PRINT\", ignore_case=true)",
+    "custom.any is containing(pat=\"print\", ignore_case=true)",
+    "custom.any is containing(pat=\"straße\", ignore_case=true)",
+    "custom.any is containing(pat=\"\", ignore_case=true)",
+    "custom.any is containing(pat=custom.note)",
+    "custom.any is containing(pat=email.subject, ignore_case=true)",
+    "custom.any is matching(pat=\"(?i)^p.*r$\")",
+    "custom.any is matching(pat=\"\\\\bon fire\\\\b\")",
+    "custom.any is matching(pat=\"\\\\w{1,100}x\")",
+    "custom.any is not matching(pat=email.subject)",
+    "custom.any is matching(pat=custom.any)",
+    "custom.any is starting_with(pat=\"pri\", ignore_case=true)",
+    "custom.any is ending_with(pat='er')",
+    "custom.any is defined",
+    "custom.any is not string",
+    "custom.any is odd",
+    "custom.any in [\"a\", \"Printer\", 'with \\'quotes\\' and \\n']",
+    "custom.any not in [\"a\", \"Printer\", null, true]",
+    "custom.any in []",
+    "custom.any in \"Printer on fire\"",
+    "\"Printer\" in custom.any",
+    "\"deep\" not in custom.any",
+    "\"b@example.org\" in custom.any | map(attribute=\"address\")",
+    "custom.any | lower == \"printer\"",
+    "custom.any | default(value=\"Printer\", boolean=true) | trim",
+    "custom.any | first",
+    "custom.any | length",
+    "custom.any | join(sep=\", \")",
+    "custom.any | sort | unique",
+    "custom.any | regex_find(pattern=\"[a-z]+\") in [\"rinter\"]",
+    "custom.any | domain | is_freemail",
+];
+
+fn values() -> Vec<Value> {
+    vec![
+        json!(null),
+        json!(""),
+        json!("Printer"),
+        json!("PRINTER on fire\nnext line"),
+        json!("(unclosed"),
+        json!("Große STRASSE, kleine Straße, ẞ"),
+        json!("ann@letters.example"),
+        json!("with 'quotes' and \n"),
+        json!("a".repeat(30)),
+        json!("a".repeat(200_000)),
+        json!("a".repeat(budget::MOST_TEXT + 1)),
+        json!(0),
+        json!(7),
+        json!(2048.0),
+        json!(-1.5),
+        json!(true),
+        json!([]),
+        json!(["Printer", "b", "b"]),
+        json!([1, "a", null]),
+        json!([{"address": "a@example.org"}, {"address": "b@example.org"}, {}]),
+        json!(vec![1; budget::MOST_WORK / budget::STEP + 1]),
+        json!({"deep": {"er": "x", "0": "y"}}),
+        json!({"deep": null}),
+    ]
+}
+
+/// What came of it, short where it is long.
+fn told(result: Result<tera::Value, budget::Stop>) -> Result<String, budget::Stop> {
+    result.map(|value| match value.len() {
+        Some(length @ 1000..) => format!("{} of {length}", filter::kind_name(&value)),
+        _ if filter::is_nothing(&value) => "nothing".to_owned(),
+        _ => format!("{} {value}", filter::kind_name(&value)),
+    })
+}
+
+/// Both ways of an expression: without the renderer, and with it.
+fn both(source: &str) -> (Direct, Arc<Patterns>, Program) {
+    let Checked { node, patterns, .. } =
+        checked(source, parse::condition(source), &names()).unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
+    let direct = Direct::of(&node).unwrap_or_else(|| panic!("{source} needs the renderer"));
+    let program = Program::load(emit::value(source, &node), patterns.clone()).unwrap();
+    (direct, patterns, program)
+}
+
+#[test]
+fn both_ways_come_to_the_same() {
+    let both: Vec<_> = EXPRESSIONS.iter().map(|source| (source, both(source))).collect();
+    for value in values() {
+        let mut scope = scope().with_freemail(&["letters.example".to_owned()]);
+        scope.set_under("custom", "any", &value);
+        for (source, (direct, patterns, program)) in &both {
+            let mut run = Run::new(patterns.clone(), scope.freemail.clone());
+            let found = direct.value(&scope, &mut run).map(std::borrow::Cow::into_owned);
+            let expected = program.value(&scope).map_err(|stopped| stopped.stop);
+            let shown: String = value.to_string().chars().take(60).collect();
+            assert_eq!(told(found), told(expected), "{source} where it is {shown}");
+        }
+    }
+}
+
+#[test]
+fn what_only_the_renderer_knows_is_left_to_it() {
+    for source in [
+        "email.subject[0]",
+        "email.to[email.size]",
+        "email.subject[1:3]",
+        "[x for x in email.to]",
+        "[email.subject]",
+        "[...email.references]",
+        "\"a\" if email.junk else \"b\"",
+        "{\"a\": 1}",
+        "1.5 < email.size",
+    ] {
+        let checked = checked(source, parse::condition(source), &names()).unwrap();
+        assert!(Direct::of(&checked.node).is_none(), "{source}");
+    }
+    let letter = Condition::compile("email.subject[0] == \"R\"", &names()).unwrap();
+    assert!(letter.evaluate(&scope()).unwrap().truth);
+}
+
+#[test]
+fn a_name_under_a_root_is_set_beside_the_others() {
+    let mut scope = scope();
+    scope.set_under("custom", "note", &json!("new"));
+    scope.set_under("fresh", "name", &json!(1));
+    let shown = Template::compile("{{ custom.note }} {{ custom.known.user.name }}", &names()).unwrap();
+    assert_eq!(shown.render(&scope).as_deref(), Ok("new Ann"));
+    assert!(scope.find(&["fresh".to_owned(), "name".to_owned()]).is_some());
+}
