@@ -1,5 +1,5 @@
-//! What is large in a change is compressed: a message piece by piece as the writer inserts it, so that it is never
-//! held twice; traces and letters before the writer sees them.
+//! What is large in a change is compressed before the writer sees it, so that the writer only inserts. But a message of
+//! several chunks is compressed as it is inserted, chunk by chunk, so that it is never held twice.
 
 use std::cell::RefCell;
 
@@ -12,15 +12,17 @@ use crate::journal::{Change, JournalError, Letter};
 /// The octets of a message are kept in chunks of this many.
 pub(super) const CHUNK: usize = 1 << 20;
 
-/// From this size on a letter is packed on a thread of its own.
+/// From this size on something is packed on a thread of its own.
 const PACKED_APART: usize = 256 << 10;
 
 /// The fastest level: a mail shrinks to about a half, and the disk is waited for anyway.
 const LEVEL: i32 = 1;
 
-/// A change whose trace and letter have been taken out and compressed.
+/// A change whose large parts have been taken out and compressed.
 pub(super) struct Packed {
     pub change: Change,
+    /// Of `Received`: the octets, where they are one chunk.
+    pub chunk: Vec<u8>,
     /// Of `Deferred` and `Ended`.
     pub trace: Vec<u8>,
     /// Of a letter: its octets.
@@ -34,7 +36,7 @@ impl Packed {
             Change::Received(received) => received.octets.len(),
             _ => 0,
         };
-        octets + self.trace.len() + self.letter.len()
+        octets + self.chunk.len() + self.trace.len() + self.letter.len()
     }
 }
 
@@ -52,6 +54,7 @@ pub(super) async fn pack(change: Change) -> Result<Packed, JournalError> {
 
 fn size(change: &Change) -> usize {
     match change {
+        Change::Received(received) if is_one_chunk(&received.octets) => received.octets.len(),
         Change::Ended { ended, .. } => ended.bounce.as_ref().map_or(0, |(letter, _)| letter.octets.len()),
         Change::Reported(report) => report.letter.octets.len(),
         Change::Posted { post, .. } => post.letter.octets.len(),
@@ -59,9 +62,16 @@ fn size(change: &Change) -> usize {
     }
 }
 
+fn is_one_chunk(octets: &[u8]) -> bool {
+    (1..=CHUNK).contains(&octets.len())
+}
+
 fn packed(mut change: Change) -> Packed {
-    let (mut trace, mut letter) = (Vec::new(), Vec::new());
+    let (mut chunk, mut trace, mut letter) = (Vec::new(), Vec::new(), Vec::new());
     match &mut change {
+        Change::Received(received) if is_one_chunk(&received.octets) => {
+            chunk = compress(&std::mem::take(&mut received.octets));
+        }
         Change::Deferred { trace: text, .. } => trace = compress(text.as_bytes()),
         Change::Ended { ended, .. } => {
             trace = compress(ended.trace.as_bytes());
@@ -73,7 +83,12 @@ fn packed(mut change: Change) -> Packed {
         Change::Posted { post, .. } => letter = pack_letter(&mut post.letter),
         _ => {}
     }
-    Packed { change, trace, letter }
+    Packed {
+        change,
+        chunk,
+        trace,
+        letter,
+    }
 }
 
 fn pack_letter(letter: &mut Letter) -> Vec<u8> {
