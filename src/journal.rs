@@ -32,9 +32,6 @@ pub use entry::{
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 pub use settled::Settled;
 
-/// From this size on what is written is packed apart from its writer, so that a change begun later may pass it.
-pub const PACKED_APART: usize = 256 << 10;
-
 /// The id of a message in the journal, as `show` and reports print it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -22,7 +22,7 @@ mod share;
 mod turns;
 mod utf7;
 
-pub use share::{Share, kib};
+pub use share::{Share, kib, room};
 pub use turns::Turns;
 
 /// What the server says of the folder when it is selected.

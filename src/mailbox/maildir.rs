@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Answer, Batch, Fetched, Inspected, Listed, Mailbox, MailboxError, Range, Selected, Settling, Share, Withheld, Woke,
+    room,
 };
 use crate::{
     config::{MailboxName, Settle},
@@ -156,8 +157,9 @@ fn read(path: &Path, limit: u64) -> io::Result<(Bytes, SystemTime)> {
         return Err(io::ErrorKind::NotFound.into());
     }
     let file = std::fs::File::open(path)?;
-    let modified = file.metadata()?.modified()?;
-    let mut octets = Vec::new();
+    let metadata = file.metadata()?;
+    let modified = metadata.modified()?;
+    let mut octets = room(metadata.len().min(limit));
     file.take(limit).read_to_end(&mut octets)?;
     Ok((octets.into(), modified))
 }

@@ -2,6 +2,12 @@
 
 use tokio::sync::OwnedSemaphorePermit;
 
+/// From this size on a message is a large one.
+const LARGE: u64 = 1 << 20;
+/// The C library gives room of this size back to the system as soon as it is free. Less than that it keeps for what
+/// may come, once it has seen as much come back (mallopt(3), M_MMAP_THRESHOLD).
+const GIVEN_BACK: usize = 33 << 20;
+
 /// A share of the memory, given back when it is dropped.
 #[derive(Debug, Default)]
 pub struct Share(Option<OwnedSemaphorePermit>);
@@ -9,6 +15,11 @@ pub struct Share(Option<OwnedSemaphorePermit>);
 /// KiB that so many octets take.
 pub fn kib(octets: usize) -> u32 {
     u32::try_from(octets / 1024 + 1).unwrap_or(u32::MAX)
+}
+
+/// Empty room for a message of about so many octets. What nothing is written to takes no memory.
+pub fn room(octets: u64) -> Vec<u8> {
+    Vec::with_capacity(if octets > LARGE { GIVEN_BACK } else { 0 })
 }
 
 impl Share {
@@ -30,5 +41,21 @@ impl Share {
 impl From<OwnedSemaphorePermit> for Share {
     fn from(permit: OwnedSemaphorePermit) -> Share {
         Share(Some(permit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_for_a_large_message_is_beyond_what_the_c_library_may_keep() {
+        // DEFAULT_MMAP_THRESHOLD_MAX of glibc on 64 bits.
+        assert!(room(LARGE + 1).capacity() > 32 << 20);
+        assert_eq!(
+            room(LARGE).capacity(),
+            0,
+            "many small ones would take too many addresses"
+        );
     }
 }

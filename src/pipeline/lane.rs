@@ -9,8 +9,9 @@ use crate::mailbox::{Share, kib};
 
 /// So many messages of one lane run at once; they mostly wait for Halo.
 const PLACES: usize = 256;
-/// So many octets of one lane are in memory at once, in KiB; one message larger than that has it for itself.
-const BUDGET_KIB: u32 = 16 * 1024;
+/// So many octets of one lane are in memory at once, in KiB; one message larger than that has it for itself. What is
+/// made of them, texts and traces, takes several times as much.
+const BUDGET_KIB: u32 = 8 * 1024;
 
 /// Places and memory.
 #[derive(Debug, Clone)]

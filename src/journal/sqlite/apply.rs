@@ -17,7 +17,7 @@ use crate::journal::{Change, Receipt};
 /// Does what a change says, within the transaction that `hand` holds.
 pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> {
     match &packed.change {
-        Change::Received(received) => receive::received(hand, received, &packed.chunks),
+        Change::Received(received) => receive::received(hand, received, &packed.chunk),
         Change::Positioned {
             mailbox,
             folder,

@@ -1,4 +1,5 @@
-//! What is large in a change is compressed before the writer sees it, so that the writer only inserts.
+//! What is large in a change is compressed before the writer sees it, so that the writer only inserts. But a message of
+//! several chunks is compressed as it is inserted, chunk by chunk, so that it is never held twice.
 
 use std::cell::RefCell;
 
@@ -6,10 +7,13 @@ use bytes::Bytes;
 use serde_json::Value;
 use zstd::bulk::Compressor;
 
-use crate::journal::{Change, JournalError, Letter, PACKED_APART};
+use crate::journal::{Change, JournalError, Letter};
 
-/// Octets are kept in chunks of this many, so that none is held whole more than once on the way to the disk.
-const CHUNK: usize = 1 << 20;
+/// The octets of a message are kept in chunks of this many.
+pub(super) const CHUNK: usize = 1 << 20;
+
+/// From this size on something is packed on a thread of its own.
+const PACKED_APART: usize = 256 << 10;
 
 /// The fastest level: a mail shrinks to about a half, and the disk is waited for anyway.
 const LEVEL: i32 = 1;
@@ -17,8 +21,8 @@ const LEVEL: i32 = 1;
 /// A change whose large parts have been taken out and compressed.
 pub(super) struct Packed {
     pub change: Change,
-    /// Of `Received`: the octets.
-    pub chunks: Vec<Vec<u8>>,
+    /// Of `Received`: the octets, where they are one chunk.
+    pub chunk: Vec<u8>,
     /// Of `Deferred` and `Ended`.
     pub trace: Vec<u8>,
     /// Of a letter: its octets.
@@ -28,7 +32,11 @@ pub(super) struct Packed {
 impl Packed {
     /// How much memory waits with it, about.
     pub(super) fn weight(&self) -> usize {
-        self.chunks.iter().map(Vec::len).sum::<usize>() + self.trace.len() + self.letter.len()
+        let octets = match &self.change {
+            Change::Received(received) => received.octets.len(),
+            _ => 0,
+        };
+        octets + self.chunk.len() + self.trace.len() + self.letter.len()
     }
 }
 
@@ -46,7 +54,7 @@ pub(super) async fn pack(change: Change) -> Result<Packed, JournalError> {
 
 fn size(change: &Change) -> usize {
     match change {
-        Change::Received(received) => received.octets.len(),
+        Change::Received(received) if is_one_chunk(&received.octets) => received.octets.len(),
         Change::Ended { ended, .. } => ended.bounce.as_ref().map_or(0, |(letter, _)| letter.octets.len()),
         Change::Reported(report) => report.letter.octets.len(),
         Change::Posted { post, .. } => post.letter.octets.len(),
@@ -54,14 +62,15 @@ fn size(change: &Change) -> usize {
     }
 }
 
+fn is_one_chunk(octets: &[u8]) -> bool {
+    (1..=CHUNK).contains(&octets.len())
+}
+
 fn packed(mut change: Change) -> Packed {
-    let (mut chunks, mut trace, mut letter) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut chunk, mut trace, mut letter) = (Vec::new(), Vec::new(), Vec::new());
     match &mut change {
-        Change::Received(received) => {
-            chunks = std::mem::take(&mut received.octets)
-                .chunks(CHUNK)
-                .map(compress)
-                .collect();
+        Change::Received(received) if is_one_chunk(&received.octets) => {
+            chunk = compress(&std::mem::take(&mut received.octets));
         }
         Change::Deferred { trace: text, .. } => trace = compress(text.as_bytes()),
         Change::Ended { ended, .. } => {
@@ -76,7 +85,7 @@ fn packed(mut change: Change) -> Packed {
     }
     Packed {
         change,
-        chunks,
+        chunk,
         trace,
         letter,
     }
@@ -86,7 +95,7 @@ fn pack_letter(letter: &mut Letter) -> Vec<u8> {
     compress(&std::mem::take(&mut letter.octets))
 }
 
-fn compress(data: &[u8]) -> Vec<u8> {
+pub(super) fn compress(data: &[u8]) -> Vec<u8> {
     thread_local! {
         // Made once a thread: making one takes longer than compressing a small message.
         static COMPRESSOR: RefCell<Compressor<'static>> =
@@ -100,13 +109,10 @@ fn compress(data: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// The octets of a message from its chunks, in order.
-pub(super) fn unpack_chunks(chunks: &[Vec<u8>]) -> rusqlite::Result<Bytes> {
-    let mut octets = Vec::new();
-    for chunk in chunks {
-        octets.extend(zstd::bulk::decompress(chunk, CHUNK).map_err(damaged)?);
-    }
-    Ok(octets.into())
+/// Puts the next chunk of a message behind those before it.
+pub(super) fn unpack_chunk(chunk: &[u8], octets: &mut Vec<u8>) -> rusqlite::Result<()> {
+    octets.extend(zstd::bulk::decompress(chunk, CHUNK).map_err(damaged)?);
+    Ok(())
 }
 
 /// A trace, or `Null` where there is none.
@@ -133,7 +139,11 @@ mod tests {
         let octets: Vec<u8> = (0..length).map(|n| u8::try_from(n * n % 251).unwrap()).collect();
         let packed: Vec<Vec<u8>> = octets.chunks(CHUNK).map(compress).collect();
         assert_eq!(packed.len(), chunks, "{length} octets");
-        assert!(unpack_chunks(&packed).unwrap() == octets, "{length} octets come back");
+        let mut unpacked = Vec::new();
+        for chunk in &packed {
+            unpack_chunk(chunk, &mut unpacked).unwrap();
+        }
+        assert!(unpacked == octets, "{length} octets come back");
     }
 
     #[test]
@@ -147,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_damaged_chunk_is_an_error_and_a_missing_trace_is_null() {
-        assert!(unpack_chunks(&[vec![1, 2, 3]]).is_err());
+        assert!(unpack_chunk(&[1, 2, 3], &mut Vec::new()).is_err());
         assert_eq!(unpack_value(None).unwrap(), Value::Null);
         assert_eq!(unpack_value(Some(&compress(b"\"a\""))).unwrap(), Value::from("a"));
     }

@@ -19,6 +19,7 @@ use crate::{
         Creation, CreationKey, Digest, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, RuleCount, Spot,
         Totals, Unsettled, Way,
     },
+    mailbox::room,
     outcome::Outcome,
 };
 
@@ -75,15 +76,15 @@ pub(super) fn next_due(db: &Connection, queue: Queue) -> rusqlite::Result<Option
 
 /// The message as it came.
 pub(super) fn octets(db: &Connection, entry: EntryId) -> rusqlite::Result<Option<Bytes>> {
-    let chunks: Vec<Vec<u8>> = db
-        .prepare_cached("SELECT data FROM octets WHERE entry = ?1 ORDER BY chunk")?
-        .query_map([entry], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    if chunks.is_empty() {
-        Ok(None)
-    } else {
-        pack::unpack_chunks(&chunks).map(Some)
+    let sql = "SELECT data, size FROM octets JOIN entry ON id = entry WHERE entry = ?1 ORDER BY chunk";
+    let mut chunks = db.prepare_cached(sql)?;
+    let mut rows = chunks.query([entry])?;
+    let mut octets = None;
+    while let Some(row) = rows.next()? {
+        let size = u64::try_from(row.get::<_, i64>(1)?).unwrap_or(u64::MAX);
+        pack::unpack_chunk(row.get_ref(0)?.as_blob()?, octets.get_or_insert_with(|| room(size)))?;
     }
+    Ok(octets.map(Bytes::from))
 }
 
 /// What has ended in a mailbox and is to be settled now.

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, named_params, params};
 use super::{
     claim,
     column::{At, SpotColumns, fold},
-    order, outbox,
+    order, outbox, pack,
     writer::{Fault, Hand},
 };
 use crate::{
@@ -22,7 +22,7 @@ struct Start<'a> {
 }
 
 /// Keeps a message that was seen.
-pub(super) fn received(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>]) -> Result<Receipt, Fault> {
+pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Result<Receipt, Fault> {
     if let Some(entry) = known(hand, received)? {
         return Ok(Receipt::Known(entry));
     }
@@ -36,7 +36,7 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>])
             outcome: Some(*outcome),
             reason,
         };
-        let entry = insert(hand, received, chunks, &start)?;
+        let entry = insert(hand, received, chunk, &start)?;
         if *outcome == Outcome::Failed {
             outbox::notice(hand, &failed(hand, entry, received, reason))?;
         }
@@ -49,13 +49,13 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>])
             outcome: Some(Outcome::Duplicate),
             reason: &reason,
         };
-        let entry = insert(hand, received, chunks, &start)?;
+        let entry = insert(hand, received, chunk, &start)?;
         return Ok(Receipt::Duplicate { entry, of });
     }
     let entry = insert(
         hand,
         received,
-        chunks,
+        chunk,
         &Start {
             state: "pending",
             outcome: None,
@@ -176,7 +176,7 @@ fn conversation(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<String
     Ok(parent.unwrap_or_else(|| received.thread_key.clone()))
 }
 
-fn insert(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>], start: &Start<'_>) -> rusqlite::Result<EntryId> {
+fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>) -> rusqlite::Result<EntryId> {
     let spot = SpotColumns::of(&received.place.spot);
     let ended = start.outcome.is_some();
     let handed = spot.kind == "handed";
@@ -208,7 +208,7 @@ fn insert(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>], start: &Star
                 ":said": fold([start.reason]),
                 ":fingerprint": received.fingerprint,
                 ":digest": received.digest,
-                ":stored": !chunks.is_empty(),
+                ":stored": !(chunk.is_empty() && received.octets.is_empty()),
                 ":author_key": received.author_key,
                 ":thread_key": conversation(hand, received)?,
                 ":state": start.state,
@@ -220,11 +220,14 @@ fn insert(hand: &Hand<'_>, received: &Received, chunks: &[Vec<u8>], start: &Star
             },
             |row| row.get(0),
         )?;
-    let mut chunk = hand
+    let mut place = hand
         .db
         .prepare_cached("INSERT INTO octets (entry, chunk, data) VALUES (?1, ?2, ?3)")?;
-    for (number, data) in (0_i64..).zip(chunks) {
-        chunk.execute(params![entry, number, data])?;
+    if !chunk.is_empty() {
+        place.execute(params![entry, 0, chunk])?;
+    }
+    for (number, data) in (0_i64..).zip(received.octets.chunks(pack::CHUNK)) {
+        place.execute(params![entry, number, pack::compress(data)])?;
     }
     Ok(entry)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use imap_proto::{AttributeValue, Response};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     journal::Spot,
-    mailbox::{Batch, Fetched, Listed, MailboxError, Share, Withheld},
+    mailbox::{Batch, Fetched, Listed, MailboxError, Share, Withheld, room},
 };
 
 /// A larger message comes in pieces, so that no more than a piece is held twice.
@@ -195,7 +195,7 @@ impl Imap {
         self.wire.expect_literals(tolerated(PIECE));
         let section = if header_only { "HEADER" } else { "" };
         let longest = if header_only { LONGEST_HEADER } else { tolerated(listed) };
-        let mut whole = BytesMut::new();
+        let mut whole = room(if header_only { 0 } else { listed });
         let (mut internal_date, mut size) = (None, listed);
         loop {
             let had = octets_in(&whole);
@@ -225,7 +225,7 @@ impl Imap {
             };
             if is_whole {
                 let share = share.split(whole.len());
-                deliver(to, fetched(validity, uid, internal_date, size, whole.freeze()), share).await?;
+                deliver(to, fetched(validity, uid, internal_date, size, whole.into()), share).await?;
                 return Ok(None);
             }
             if had > longest {

@@ -12,7 +12,7 @@ use super::{BATCH, BATCH_OCTETS, ReceiveError, Skipping, Watched};
 use crate::{
     clock,
     config::Deduplicate,
-    journal::{Change, EntryId, JournalError, PACKED_APART, Place, Receipt, Received, Settled, Spot, Work},
+    journal::{Change, EntryId, JournalError, Place, Receipt, Received, Settled, Spot, Work},
     mailbox::{Batch, Fetched, Listed, Mailbox, Share},
     message::Message,
     outcome::{Outcome, Reason},
@@ -25,6 +25,8 @@ use crate::{
 
 /// So many receptions wait for the disk at once; they share commits.
 const IN_FLIGHT: usize = 256;
+/// From this size on a message goes to the disk alone: no crowd of others waits with it in memory.
+const WRITTEN_ALONE: usize = 256 * 1024;
 /// What is read of a header at most, for the memory that many of them take.
 const HEADER: usize = 16 * 1024;
 /// Where no worker is free within this time, messages go by way of the journal instead: workers who wait for Halo
@@ -118,8 +120,7 @@ impl Watched {
                     let Some((fetched, memory)) = received else { break };
                     came.insert(fetched.spot.clone());
                     self.note_read(1);
-                    // Written alone, so that packing it can not let a later one pass.
-                    let is_large = fetched.octets.len() >= PACKED_APART;
+                    let is_large = fetched.octets.len() >= WRITTEN_ALONE;
                     if is_large {
                         kept = self.hand_over_all(&mut writes, kept).await;
                     }
