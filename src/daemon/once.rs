@@ -10,7 +10,7 @@ use crate::{
     config::{MailboxConfig, MailboxName},
     journal::{JournalError, Totals},
     pipeline::{
-        self, World,
+        World,
         lane::Lane,
         outbox,
         receive::{Doubts, Watched},
@@ -75,22 +75,22 @@ impl Once {
         let begun = world.clock.now();
         let (hand, handed) = mpsc::channel(HANDED);
         let receiving = self.receive(hand);
-        let settled = world.stop.child_token();
-        let settling = self.settle_meanwhile(&settled);
+        let enough = CancellationToken::new();
+        let settling = self.settle_meanwhile(&enough);
         crew.drain(handed, Some(begun)).await?;
         for task in receiving {
             if let Err(error) = task.await {
                 tracing::error!("the reading of a mailbox broke off by a fault of the program: {error}");
             }
         }
-        settled.cancel();
-        for task in settling {
-            // What it did not come to is settled below.
-            let _ = task.await;
-        }
 
         let earlier = outbox::pass(world, Some(begun)).await?;
-        futures_util::future::join_all(self.settlers(&world.stop).iter().map(Settler::once)).await;
+        enough.cancel();
+        for task in settling {
+            if let Err(error) = task.await {
+                tracing::error!("the settling of a mailbox broke off by a fault of the program: {error}");
+            }
+        }
         report::pass(world, true).await?;
         // What came up meanwhile, above all a report; nothing is tried twice.
         let letters = outbox::pass(world, Some(begun)).await?;
@@ -116,22 +116,20 @@ impl Once {
         self.mailboxes.iter().map(receive).collect()
     }
 
-    /// Many messages take a while: what has ended is settled while others are worked on.
-    fn settle_meanwhile(&self, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
-        let settlers = self.settlers(stop).into_iter();
-        settlers
-            .map(|settler| tokio::spawn(async move { pipeline::settle(&settler).await }))
-            .collect()
-    }
-
-    fn settlers(&self, stop: &CancellationToken) -> Vec<Settler> {
-        let settler = |(name, config): &(MailboxName, MailboxConfig)| Settler {
-            world: self.world.clone(),
-            name: name.clone(),
-            config: config.clone(),
-            stop: stop.clone(),
+    /// Many messages take a while: what has ended is settled while others are worked on, and the rest when there has been
+    /// enough.
+    fn settle_meanwhile(&self, enough: &CancellationToken) -> Vec<JoinHandle<()>> {
+        let settle = |(name, config): &(MailboxName, MailboxConfig)| {
+            let settler = Settler {
+                world: self.world.clone(),
+                name: name.clone(),
+                config: config.clone(),
+                stop: self.world.stop.clone(),
+            };
+            let enough = enough.clone();
+            tokio::spawn(async move { settler.run_until(&enough).await })
         };
-        self.mailboxes.iter().map(settler).collect()
+        self.mailboxes.iter().map(settle).collect()
     }
 }
 

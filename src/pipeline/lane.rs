@@ -11,7 +11,7 @@ use crate::mailbox::{Share, kib};
 const PLACES: usize = 256;
 /// So many octets of one lane are in memory at once, in KiB; one message larger than that has it for itself. What is
 /// made of them, texts and traces, takes several times as much.
-const BUDGET_KIB: u32 = 8 * 1024;
+const BUDGET_KIB: u32 = 12 * 1024;
 
 /// Places and memory.
 #[derive(Debug, Clone)]

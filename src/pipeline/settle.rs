@@ -103,12 +103,30 @@ struct Course {
 impl Settler {
     /// The loop.
     pub async fn run(&self) {
+        self.run_until(&CancellationToken::new()).await;
+    }
+
+    /// The loop of `run --once`: when there has been enough, what is left is settled over the connection that is open.
+    pub async fn run_until(&self, enough: &CancellationToken) {
+        let mut course = Course::default();
+        self.go_on(&mut course, enough).await;
+        if self.stop.is_cancelled() {
+            return;
+        }
+        if let Err(error) = Box::pin(self.pass(&mut course)).await {
+            self.note_trouble(&error).await;
+        }
+    }
+
+    /// Until the stop, or until there has been enough.
+    async fn go_on(&self, course: &mut Course, enough: &CancellationToken) {
         let (bell, coming) = (self.world.bells.settle(&self.name), self.world.bells.coming(&self.name));
-        let (mut course, mut failures, mut is_ahead) = (Course::default(), 0, false);
+        let (mut failures, mut is_ahead) = (0, false);
+        let ends = async || tokio::select! { () = self.stop.cancelled() => {}, () = enough.cancelled() => {} };
         loop {
             let done = match is_ahead {
-                true => Box::pin(self.prepare(&mut course)).await,
-                false => Box::pin(self.pass(&mut course)).await,
+                true => Box::pin(self.prepare(course)).await,
+                false => Box::pin(self.pass(course)).await,
             };
             is_ahead = false;
             match done {
@@ -119,7 +137,7 @@ impl Settler {
                     self.note_trouble(&error).await;
                     tokio::select! {
                         () = clock::sleep(AGAIN.delay(failures, fastrand::f64())) => continue,
-                        () = self.stop.cancelled() => return,
+                        () = ends() => return,
                     }
                 }
             }
@@ -133,19 +151,12 @@ impl Settler {
                     course.session = None;
                     continue;
                 }
-                () = self.stop.cancelled() => return,
+                () = ends() => return,
             }
             tokio::select! {
                 () = tokio::time::sleep(GATHER) => {}
-                () = self.stop.cancelled() => return,
+                () = ends() => return,
             }
-        }
-    }
-
-    /// The pass of `run --once`.
-    pub async fn once(&self) {
-        if let Err(error) = self.pass(&mut Course::default()).await {
-            self.note_trouble(&error).await;
         }
     }
 
