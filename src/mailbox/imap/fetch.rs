@@ -19,8 +19,9 @@ use crate::{
     mailbox::{Batch, Fetched, Listed, MailboxError, Share, Withheld, room},
 };
 
-/// A larger message comes in pieces, so that no more than a piece is held twice.
-const LARGE: u64 = 1 << 20;
+/// A larger message comes in pieces, so that no more than a piece is held twice. Each of them waits for everything that is
+/// under way, and for a round trip a piece.
+const LARGE: u64 = 3 << 20;
 const PIECE: u64 = 1 << 20;
 /// So many commands are under way at once.
 const AHEAD: usize = 4;
