@@ -121,7 +121,10 @@ fn mailboxes_come_and_go_and_no_message_is_lost_or_doubled() {
     }
     let put = |number: usize| {
         let mail = format!("From: Bob <bob@stranger.example>\r\nSubject: Other {number}\r\n\r\nx\r\n");
-        std::fs::write(other.join("new").join(format!("{number}.other")), mail).unwrap();
+        // As a delivery does it: what lies in `new` is whole.
+        let name = format!("{number}.other");
+        std::fs::write(other.join("tmp").join(&name), mail).unwrap();
+        std::fs::rename(other.join("tmp").join(&name), other.join("new").join(&name)).unwrap();
     };
     let daemon = Daemon::start(&world, &[]);
     daemon.says("is watched");

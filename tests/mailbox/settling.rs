@@ -280,6 +280,8 @@ async fn a_copy_that_was_not_made_is_never_expunged() {
         3,
         "UIDPLUS",
         vec![
+            Step::Expect("NOOP"),
+            say("TAG OK done\r\n"),
             Step::Expect("LIST \"\" \"Done\""),
             say("* LIST () \"/\" Done\r\nTAG OK done\r\n"),
             Step::Expect("UID FETCH 1:3 (UID FLAGS)"),
@@ -337,6 +339,9 @@ async fn what_is_not_there_is_told_whatever_is_done_to_the_others() {
 async fn moved(answer: &str, looked: Option<&str>) -> Vec<Settling> {
     let say = |text: &str| Step::Say(text.to_owned());
     let mut steps = vec![
+        // What others removed is told before.
+        Step::Expect("NOOP"),
+        say("* 2 EXPUNGE\r\nTAG OK done\r\n"),
         Step::Expect("LIST \"\" \"Done\""),
         say("* LIST () \"/\" Done\r\nTAG OK done\r\n"),
         Step::Expect("UID MOVE 3 \"Done\""),
@@ -345,7 +350,7 @@ async fn moved(answer: &str, looked: Option<&str>) -> Vec<Settling> {
     if let Some(answer) = looked {
         steps.extend([Step::Expect("UID FETCH 3 (UID)"), say(answer)]);
     }
-    let script = Script::of_folder(4, 1, "UIDPLUS MOVE", steps);
+    let script = Script::of_folder(4, 2, "UIDPLUS MOVE", steps);
     let mut imap = in_time(Imap::open(&scripted(script.port), &nobody(), Patience::default()))
         .await
         .unwrap();
