@@ -51,6 +51,8 @@ fn world() -> World {
     let mut world = World::new(RULES);
     world.settings =
         "[mailbox.sales]\ntype = \"maildir\"\npath = \"sales\"\naddresses = [\"sales@desk.example\"]".to_owned();
+    // The mail below has the date that the texts show.
+    world.more("[bounce]\nmax_age = \"9000d\"\n");
     world
 }
 
