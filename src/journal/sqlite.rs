@@ -39,6 +39,7 @@ mod readers;
 mod receive;
 mod rows;
 mod schema;
+mod sieve;
 mod survey;
 mod trim;
 mod writer;

@@ -14,6 +14,7 @@ mod model;
 mod outbox;
 mod receiving;
 mod retention;
+mod searching;
 mod sqlite;
 mod survey;
 mod world;

@@ -9,6 +9,7 @@ use super::{
     order,
     outbox::{self, Told},
     read::count,
+    sieve,
     writer::{Fault, Hand},
 };
 use crate::{
@@ -91,6 +92,7 @@ pub(super) fn deferred(
         )?
         .execute(params![held.entry, deferral.reason])?;
     attempt(hand, held.entry, "deferred", deferral.reason, account)?;
+    let said = fold([deferral.reason]);
     hand.db
         .prepare_cached(
             "UPDATE entry SET state = 'deferred', due = :due, waited = :waited, deferred_at = :now,
@@ -107,8 +109,9 @@ pub(super) fn deferred(
             ":waits_for": deferral.waits_for,
             ":run": Json(deferral.run),
             ":reason": deferral.reason,
-            ":said": fold([deferral.reason]),
+            ":said": said,
         })?;
+    sieve::add(hand.db, held.entry, &said)?;
     reorder(hand, &held)?;
     notices(hand, deferral.notices)?;
     Ok(Receipt::Done)
@@ -197,13 +200,15 @@ fn count_matches(hand: &Hand<'_>, rules: &[String]) -> rusqlite::Result<()> {
 /// The message waits for its bounce.
 fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Fault> {
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
+    let said = fold([reason, rule]);
     hand.db
         .prepare_cached(
             "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
                 reason = ?2, rule = ?3, said = ?4
              WHERE id = ?1",
         )?
-        .execute(params![held.entry, reason, rule, fold([reason, rule])])?;
+        .execute(params![held.entry, reason, rule, said])?;
+    sieve::add(hand.db, held.entry, &said)?;
     reorder(hand, held)?;
     Ok(Receipt::Bouncing)
 }
@@ -244,6 +249,7 @@ pub(super) struct Verdict<'a> {
 
 /// The message is at its end, and its mailbox is to be settled, where it lies in one.
 pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -> rusqlite::Result<()> {
+    let said = fold([verdict.reason, verdict.rule]);
     let held = hand
         .db
         .prepare_cached(
@@ -258,11 +264,12 @@ pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -
                 verdict.outcome.word(),
                 verdict.reason,
                 verdict.rule,
-                fold([verdict.reason, verdict.rule]),
+                said,
                 At(hand.now)
             ],
             held_row,
         )?;
+    sieve::add(hand.db, entry, &said)?;
     reorder(hand, &held)
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, named_params, params};
 use super::{
     claim,
     column::{At, SpotColumns, fold},
-    order, outbox, pack,
+    order, outbox, pack, sieve,
     writer::{Fault, Hand},
 };
 use crate::{
@@ -180,6 +180,8 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
     let spot = SpotColumns::of(&received.place.spot);
     let ended = start.outcome.is_some();
     let handed = spot.kind == "handed";
+    let heard = fold([received.from.as_str(), &received.subject, &received.message_id]);
+    let said = fold([start.reason]);
     let entry = hand
         .db
         .prepare_cached(
@@ -204,8 +206,8 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
                 ":author": received.from,
                 ":subject": received.subject,
                 ":message_id": received.message_id,
-                ":heard": fold([received.from.as_str(), &received.subject, &received.message_id]),
-                ":said": fold([start.reason]),
+                ":heard": heard,
+                ":said": said,
                 ":fingerprint": received.fingerprint,
                 ":digest": received.digest,
                 ":stored": !(chunk.is_empty() && received.octets.is_empty()),
@@ -220,6 +222,7 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
             },
             |row| row.get(0),
         )?;
+    sieve::add(hand.db, entry, &format!("{heard}\n{said}"))?;
     let mut place = hand
         .db
         .prepare_cached("INSERT INTO octets (entry, chunk, data) VALUES (?1, ?2, ?3)")?;

@@ -1,5 +1,8 @@
 //! The lines of `log`. Every question walks ids downwards, all of them or those of one index, within the ids that its
-//! times allow, and stops at the limit; what it looks at and leaves out are a few rows, however many there are.
+//! times allow, and stops at the limit; what it looks at and leaves out are a few rows, however many there are. A text
+//! that is rare is looked for only where the sieve does not rule it out.
+
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
@@ -7,6 +10,7 @@ use super::{
     column::{At, fold},
     order::HELD_BY,
     read::count,
+    sieve,
 };
 use crate::{
     config::MailboxName,
@@ -62,7 +66,8 @@ pub(super) fn rows(db: &Connection, filter: &RowFilter) -> rusqlite::Result<Vec<
     let Some(conditions) = Conditions::of(db, filter)? else {
         return Ok(Vec::new());
     };
-    conditions.select(db, &format!("entry {}", walk(filter)), filter.limit)
+    let limit = filter.limit.map_or(i64::MAX, count);
+    conditions.select(db, walk(filter), limit)
 }
 
 /// What is walked. SQLite knows no better: it would sort all of a mailbox for the sake of the first hundred.
@@ -79,6 +84,10 @@ fn walk(filter: &RowFilter) -> &'static str {
 struct Conditions {
     sql: Vec<&'static str>,
     values: Vec<Box<dyn ToSql>>,
+    /// The first and the last id that may.
+    ids: (i64, i64),
+    /// What the sieve has to hold.
+    sought: BTreeSet<usize>,
 }
 
 impl Conditions {
@@ -87,6 +96,8 @@ impl Conditions {
         let mut all = Conditions {
             sql: vec!["TRUE"],
             values: Vec::new(),
+            ids: (0, i64::MAX),
+            sought: BTreeSet::new(),
         };
         if let Some(mailbox) = &filter.mailbox {
             // As its indexes name it.
@@ -97,11 +108,10 @@ impl Conditions {
         }
         // Ids that are given bound the walk as well.
         if filter.after.is_none() && (filter.since.is_some() || filter.until.is_some()) {
-            let Some((first, last)) = ids_between(db, filter)? else {
+            let Some(between) = ids_between(db, filter)? else {
                 return Ok(None);
             };
-            all.add("entry.id >= ?", first);
-            all.add("entry.id <= ?", last);
+            all.ids = between;
         }
         if let Some(since) = filter.since {
             all.add("received >= ?", At(since));
@@ -110,18 +120,20 @@ impl Conditions {
             all.add("received < ?", At(until));
         }
         if let Some(before) = filter.before {
-            all.add("entry.id < ?", before);
+            all.ids.1 = all.ids.1.min(before.0.saturating_sub(1));
         }
         if let Some(after) = filter.after {
-            all.add("entry.id > ?", after);
+            all.ids.0 = all.ids.0.max(after.0.saturating_add(1));
         }
         if let Some(from) = &filter.from {
             // The author stands first in what was folded.
             let part = fold([from.as_str()]);
+            all.sought.append(&mut sieve::sought(&part));
             all.add("instr(substr(heard, 1, length(author)), ?) > 0", part);
         }
         if let Some(grep) = &filter.grep {
             let part = fold([grep.as_str()]);
+            all.sought.append(&mut sieve::sought(&part));
             all.add("instr(heard || char(10) || said, ?) > 0", part);
         }
         Ok(Some(all))
@@ -132,17 +144,23 @@ impl Conditions {
         self.values.push(Box::new(value));
     }
 
-    fn select(self, db: &Connection, from: &str, limit: Option<usize>) -> rusqlite::Result<Vec<Row>> {
-        let mut values = self.values;
-        values.push(Box::new(limit.map_or(-1, count)));
-        let sql = format!(
-            "SELECT {} FROM {from} WHERE {} ORDER BY entry.id DESC LIMIT ?",
+    fn select(&self, db: &Connection, walk: &str, limit: i64) -> rusqlite::Result<Vec<Row>> {
+        let mut some = db.prepare_cached(&format!(
+            "SELECT {} FROM entry {walk} WHERE {} AND entry.id BETWEEN ? AND ? ORDER BY entry.id DESC LIMIT ?",
             columns(),
             self.sql.join(" AND ")
-        );
-        db.prepare_cached(&sql)?
-            .query_map(params_from_iter(values), row)?
-            .collect()
+        ))?;
+        let mut rows = Vec::new();
+        sieve::narrow(db, &self.sought, self.ids, |first, last| {
+            let left = limit - count(rows.len());
+            let bounds: [&dyn ToSql; 3] = [&first, &last, &left];
+            let values = self.values.iter().map(Box::as_ref).chain(bounds);
+            for found in some.query_map(params_from_iter(values), row)? {
+                rows.push(found?);
+            }
+            Ok(count(rows.len()) >= limit)
+        })?;
+        Ok(rows)
     }
 }
 
@@ -184,7 +202,7 @@ mod tests {
         };
         let sql = conditions.sql.join(" AND ").replace('?', "1");
         let steps = plan(&format!(
-            "SELECT id FROM entry {} WHERE {sql} ORDER BY entry.id DESC LIMIT 1",
+            "SELECT id FROM entry {} WHERE {sql} AND entry.id BETWEEN 1 AND 9 ORDER BY entry.id DESC LIMIT 1",
             walk(&filter)
         ));
         assert!(steps.len() == 1 && steps[0].contains(index), "{steps:#?}");
@@ -209,7 +227,7 @@ mod tests {
     #[test]
     fn rows_are_walked_in_their_order_whatever_is_asked() {
         let some = |text: &str| Some(text.to_owned());
-        check(RowFilter::default(), "SCAN entry");
+        check(RowFilter::default(), "SEARCH entry USING INTEGER PRIMARY KEY");
         let before = RowFilter {
             before: Some(EntryId(9)),
             ..RowFilter::default()

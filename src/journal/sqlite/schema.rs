@@ -29,6 +29,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0015_survey.sql"),
     include_str!("migrations/0016_lies.sql"),
     include_str!("migrations/0017_trim.sql"),
+    include_str!("migrations/0018_sieve.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".

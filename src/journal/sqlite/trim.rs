@@ -8,6 +8,7 @@ use rusqlite::{named_params, params};
 
 use super::{
     column::At,
+    sieve,
     writer::{Fault, Hand},
 };
 
@@ -17,14 +18,15 @@ const SLICE: i64 = 200;
 /// So many pages of 4 KiB are given back to the file system at a time, and so many stay free for what comes.
 const PAGES: i64 = 2000;
 
-/// Drops one slice of what is too old; whether there is more.
+/// Drops one slice of what is too old, and makes one of what an older journal lacks; whether there is more.
 pub(super) fn slice(hand: &Hand<'_>, octets_before: Timestamp, rows_before: Timestamp) -> Result<bool, Fault> {
     let dropped = octets(hand, octets_before)?
         + notices(hand, octets_before)?
         + rows(hand, rows_before)?
         + rest(hand, rows_before)?;
     let free = give_back(hand)?;
-    Ok(dropped > 0 || free > PAGES)
+    let lacks = sieve::slice(hand)?;
+    Ok(dropped > 0 || free > PAGES || lacks)
 }
 
 /// Octets, traces, and the octets of letters that did not leave.
