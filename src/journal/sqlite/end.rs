@@ -34,7 +34,8 @@ pub(super) fn held(hand: &Hand<'_>, claim: Claim) -> rusqlite::Result<Option<Hel
         .optional()
 }
 
-fn held_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Held> {
+/// From its id and its keys, which come first.
+pub(super) fn held_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Held> {
     Ok(Held {
         entry: row.get(0)?,
         author_key: row.get(1)?,
@@ -97,7 +98,8 @@ pub(super) fn deferred(
         .prepare_cached(
             "UPDATE entry SET state = 'deferred', due = :due, waited = :waited, deferred_at = :now,
                 deferrals = iif(deferred_counts IS :counts, deferrals + 1, 1), deferred_counts = :counts,
-                waits_for = :waits_for, waited_for = :waits_for, interruptions = 0, run = :run, reason = :reason, said = :said
+                waits_for = :waits_for, waited_for = :waits_for, interruptions = 0, run = :run, reason = :reason, said = :said,
+                attempts = attempts + 1, calls = calls + :calls, stored = 1
              WHERE id = :id",
         )?
         .execute(named_params! {
@@ -110,6 +112,7 @@ pub(super) fn deferred(
             ":run": Json(deferral.run),
             ":reason": deferral.reason,
             ":said": said,
+            ":calls": count(account.calls),
         })?;
     sieve::add(hand.db, held.entry, &said)?;
     reorder(hand, &held)?;
@@ -166,8 +169,9 @@ pub(super) fn ended(
                 outcome: ended.outcome,
                 reason: &ended.reason,
                 rule: &ended.rule,
+                calls: Some(account.calls),
             };
-            conclude(hand, held.entry, &verdict)?;
+            conclude(hand, &held, &verdict)?;
             Ok(Receipt::Done)
         }
         (Some((_, limit)), Told::Perhaps) => {
@@ -180,7 +184,7 @@ pub(super) fn ended(
         (Some((bounce, limit)), Told::No) => {
             attempt(hand, held.entry, ended.outcome.word(), &ended.reason, account)?;
             outbox::put(hand, Some(held.entry), bounce, letter, Some(&limit.key))?;
-            bouncing(hand, &held, ended)
+            bouncing(hand, &held, ended, account)
         }
     }
 }
@@ -198,16 +202,16 @@ fn count_matches(hand: &Hand<'_>, rules: &[String]) -> rusqlite::Result<()> {
 }
 
 /// The message waits for its bounce.
-fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Fault> {
+fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended, account: &Account<'_>) -> Result<Receipt, Fault> {
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
     let said = fold([reason, rule]);
     hand.db
         .prepare_cached(
             "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
-                reason = ?2, rule = ?3, said = ?4
+                reason = ?2, rule = ?3, said = ?4, attempts = attempts + 1, calls = calls + ?5, stored = 1
              WHERE id = ?1",
         )?
-        .execute(params![held.entry, reason, rule, said])?;
+        .execute(params![held.entry, reason, rule, said, count(account.calls)])?;
     sieve::add(hand.db, held.entry, &said)?;
     reorder(hand, held)?;
     Ok(Receipt::Bouncing)
@@ -227,9 +231,10 @@ fn suppressed(
         outcome: Outcome::Failed,
         reason: &reason,
         rule: &ended.rule,
+        calls: Some(account.calls),
     };
     attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, account)?;
-    conclude(hand, held.entry, &verdict)?;
+    conclude(hand, held, &verdict)?;
     let notice = Notice {
         entry: Some(held.entry),
         topic: format!("bounce suppressed {}", limit.key),
@@ -245,35 +250,36 @@ pub(super) struct Verdict<'a> {
     pub outcome: Outcome,
     pub reason: &'a str,
     pub rule: &'a str,
+    /// The requests to Halo of the attempt that comes to it; none where that has ended before.
+    pub calls: Option<usize>,
 }
 
-/// The message is at its end, and its mailbox is to be settled, where it lies in one.
-pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -> rusqlite::Result<()> {
+/// The message is at its end, and its mailbox is to be settled, where it lies in one. `OR FAIL` as with its reception.
+pub(super) fn conclude(hand: &Hand<'_>, held: &Held, verdict: &Verdict<'_>) -> rusqlite::Result<()> {
     let said = fold([verdict.reason, verdict.rule]);
-    let held = hand
-        .db
+    hand.db
         .prepare_cached(
-            "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
+            "UPDATE OR FAIL entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
                 due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
-                settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed'
-             WHERE id = ?1 RETURNING id, author_key, thread_key",
+                settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed',
+                attempts = attempts + ?7, calls = calls + ?8, stored = max(stored, ?7)
+             WHERE id = ?1",
         )?
-        .query_row(
-            params![
-                entry,
-                verdict.outcome.word(),
-                verdict.reason,
-                verdict.rule,
-                said,
-                At(hand.now)
-            ],
-            held_row,
-        )?;
-    sieve::add(hand.db, entry, &said)?;
-    reorder(hand, &held)
+        .execute(params![
+            held.entry,
+            verdict.outcome.word(),
+            verdict.reason,
+            verdict.rule,
+            said,
+            At(hand.now),
+            i64::from(verdict.calls.is_some()),
+            count(verdict.calls.unwrap_or_default()),
+        ])?;
+    sieve::add(hand.db, held.entry, &said)?;
+    reorder(hand, held)
 }
 
-/// Keeps what an attempt came to.
+/// Keeps what an attempt came to; whoever changes the message's state counts it.
 fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, account: &Account<'_>) -> rusqlite::Result<()> {
     hand.db
         .prepare_cached(
@@ -281,9 +287,6 @@ fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, account:
              SELECT id, attempts + 1, began, ?2, ?3, ?4, ?5 FROM entry WHERE id = ?1",
         )?
         .execute(params![entry, At(hand.now), result, reason, account.trace])?;
-    hand.db
-        .prepare_cached("UPDATE entry SET attempts = attempts + 1, calls = calls + ?2, stored = 1 WHERE id = ?1")?
-        .execute(params![entry, count(account.calls)])?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, named_params, params};
 
 use super::{
     column::{At, Json, Span},
-    end::{self, Verdict, done_or_stale},
+    end::{self, Held, Verdict, done_or_stale},
     writer::{Fault, Hand},
 };
 use crate::{
@@ -126,8 +126,9 @@ pub(super) fn taken(hand: &Hand<'_>, letter: LetterId) -> Result<Receipt, Fault>
             outcome: Outcome::Bounced,
             reason: &waited.reason,
             rule: &waited.rule,
+            calls: None,
         };
-        end::conclude(hand, entry, &verdict)?;
+        end::conclude(hand, &waited.held, &verdict)?;
     }
     Ok(Receipt::Done)
 }
@@ -197,8 +198,9 @@ fn failed(hand: &Hand<'_>, entry: EntryId, topic: &str, reason: &str) -> rusqlit
         outcome: Outcome::Failed,
         reason: &text,
         rule: &waited.rule,
+        calls: None,
     };
-    end::conclude(hand, entry, &verdict)?;
+    end::conclude(hand, &waited.held, &verdict)?;
     notice(
         hand,
         &Notice {
@@ -256,8 +258,9 @@ fn leave(hand: &Hand<'_>, letter: LetterId, state: &str, reason: &str) -> rusqli
         .optional()
 }
 
-/// Why a message is bounced, and by which rule.
+/// A message that is bounced, why, and by which rule.
 struct Bouncing {
+    held: Held,
     reason: String,
     rule: String,
 }
@@ -265,11 +268,14 @@ struct Bouncing {
 /// A message that waits for its letter; `None` where it does not.
 fn bouncing(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Option<Bouncing>> {
     hand.db
-        .prepare_cached("SELECT reason, rule FROM entry WHERE id = ?1 AND state = 'bouncing'")?
+        .prepare_cached(
+            "SELECT id, author_key, thread_key, reason, rule FROM entry WHERE id = ?1 AND state = 'bouncing'",
+        )?
         .query_row([entry], |row| {
             Ok(Bouncing {
-                reason: row.get(0)?,
-                rule: row.get(1)?,
+                held: end::held_row(row)?,
+                reason: row.get(3)?,
+                rule: row.get(4)?,
             })
         })
         .optional()

@@ -3,22 +3,26 @@
 use rusqlite::{OptionalExtension, named_params, params};
 
 use super::{
-    claim,
     column::{At, SpotColumns, fold},
     order, outbox, pack, sieve,
     writer::{Fault, Hand},
 };
 use crate::{
     config::Deduplicate,
-    journal::{EntryId, Notice, Receipt, Received, Spot},
+    journal::{Claim, EntryId, Notice, Receipt, Received, Spot},
     outcome::Outcome,
 };
 
 /// How a message stands in the journal from the start.
+#[derive(Default)]
 struct Start<'a> {
     state: &'static str,
     outcome: Option<Outcome>,
     reason: &'a str,
+    thread_key: &'a str,
+    ready: bool,
+    /// Of its first claim.
+    token: i64,
 }
 
 /// Keeps a message that was seen.
@@ -29,12 +33,18 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Re
     if let Some(entry) = moved(hand, received)? {
         return Ok(Receipt::Moved(entry));
     }
+    let thread_key = conversation(hand, received)?;
+    let start = Start {
+        thread_key: &thread_key,
+        ..Start::default()
+    };
     // What ends with its reception was perhaps not even read, so its fingerprint says nothing.
     if let Some((outcome, reason)) = &received.end {
         let start = Start {
             state: "ended",
             outcome: Some(*outcome),
             reason,
+            ..start
         };
         let entry = insert(hand, received, chunk, &start)?;
         if *outcome == Outcome::Failed {
@@ -48,26 +58,34 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Re
             state: "ended",
             outcome: Some(Outcome::Duplicate),
             reason: &reason,
+            ..start
         };
         let entry = insert(hand, received, chunk, &start)?;
         return Ok(Receipt::Duplicate { entry, of });
     }
-    let entry = insert(
-        hand,
-        received,
-        chunk,
-        &Start {
-            state: "pending",
-            outcome: None,
-            reason: "",
+    begin(hand, received, chunk, start)
+}
+
+/// Keeps a message that is to go through its rules; in hand at once, where that is wanted and nothing holds it back.
+fn begin(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: Start<'_>) -> Result<Receipt, Fault> {
+    let ready = order::is_ready(hand.db, &received.author_key, start.thread_key)?;
+    let start = match ready && received.claim {
+        true => Start {
+            state: "claimed",
+            token: 1,
+            ..start
         },
-    )?;
-    let ready = order::place_last(hand.db, entry)?;
-    let claim = if ready && received.claim {
-        claim::take(hand, entry)?
-    } else {
-        None
+        false => Start {
+            state: "pending",
+            ready,
+            ..start
+        },
     };
+    let entry = insert(hand, received, chunk, &start)?;
+    let claim = (start.token > 0).then_some(Claim {
+        entry,
+        token: start.token,
+    });
     Ok(Receipt::New(entry, hand.now, claim))
 }
 
@@ -108,12 +126,8 @@ fn known(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryI
 }
 
 /// The index is named since SQLite would rather walk all messages of the folder.
-pub(super) const MOVED: &str =
-    "UPDATE entry SET validity = ?1, name = ?2, settle_due = iif(settle_due > ?8, ?8, settle_due) WHERE id = (
-        SELECT min(id) FROM entry INDEXED BY entry_digest
-        WHERE kind = 'uid' AND digest IN (?3, ?7) AND size = ?4 AND mailbox = ?5 AND folder = ?6
-            AND validity <> ?1 AND gone = 0)
-     RETURNING id";
+pub(super) const MOVED: &str = "SELECT min(id) FROM entry INDEXED BY entry_digest
+    WHERE kind = 'uid' AND digest = ?1 AND size = ?2 AND mailbox = ?3 AND folder = ?4 AND validity <> ?5 AND gone = 0";
 
 /// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
 /// message that was moved away or deleted is not that one: it does not lie there any more. What waited to be settled
@@ -122,22 +136,23 @@ fn moved(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<EntryI
     let Spot::Uid { validity, uid } = received.place.spot else {
         return Ok(None);
     };
+    let mut first = hand.db.prepare_cached(MOVED)?;
+    let (mailbox, folder) = (&received.place.mailbox.0, &received.place.folder);
+    let mut of_digest = |digest: &[u8; 32]| {
+        first.query_row(params![digest, size(received), mailbox, folder, validity], |row| {
+            row.get::<_, Option<EntryId>>(0)
+        })
+    };
+    let found = [of_digest(&received.digest)?, of_digest(&received.header_digest)?];
+    let Some(entry) = found.into_iter().flatten().min() else {
+        return Ok(None);
+    };
     hand.db
-        .prepare_cached(MOVED)?
-        .query_row(
-            params![
-                validity,
-                uid.to_string(),
-                received.digest,
-                size(received),
-                received.place.mailbox.0,
-                received.place.folder,
-                received.header_digest,
-                At(hand.now)
-            ],
-            |row| row.get(0),
-        )
-        .optional()
+        .prepare_cached(
+            "UPDATE entry SET validity = ?2, name = ?3, settle_due = iif(settle_due > ?4, ?4, settle_due) WHERE id = ?1",
+        )?
+        .execute(params![entry, validity, uid.to_string(), At(hand.now)])?;
+    Ok(Some(entry))
 }
 
 /// The message that this one is a copy of: one that ended well, or is in hand.
@@ -149,7 +164,8 @@ fn original(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<Option<Ent
     hand.db
         .prepare_cached(
             "SELECT id FROM entry
-             WHERE fingerprint = ?1 AND (outcome IS NULL OR outcome IN ('completed', 'stopped', 'bounced'))
+             WHERE fingerprint = ?1
+                AND (outcome IS NULL OR outcome IN ('completed', 'stopped') OR outcome = 'bounced')
                 AND (?2 OR mailbox = ?3)
              ORDER BY id LIMIT 1",
         )?
@@ -167,7 +183,7 @@ fn conversation(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<String
         .db
         .prepare_cached(
             "SELECT thread_key FROM entry
-             WHERE message_id = ?1 AND state IN ('pending', 'claimed', 'deferred') AND mailbox = ?2
+             WHERE message_id = ?1 AND state NOT IN ('bouncing', 'ended') AND mailbox = ?2
                 AND thread_key <> '' AND ?1 <> ''
              ORDER BY id LIMIT 1",
         )?
@@ -176,6 +192,8 @@ fn conversation(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<String
     Ok(parent.unwrap_or_else(|| received.thread_key.clone()))
 }
 
+/// With `OR FAIL`, as what fails is undone with all of its job: for undoing a statement alone that has a trigger, SQLite
+/// would keep a copy of each page that it writes.
 fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>) -> rusqlite::Result<EntryId> {
     let spot = SpotColumns::of(&received.place.spot);
     let ended = start.outcome.is_some();
@@ -185,16 +203,14 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
     let entry = hand
         .db
         .prepare_cached(
-            "INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
+            "INSERT OR FAIL INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
                 message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
-                ended, settle_due, gone)
+                ended, settle_due, gone, ready, token, began)
              VALUES (:mailbox, :folder, :kind, :validity, :name, :now, :internal_date, :size, :author, :subject,
                 :message_id, :heard, :said, :fingerprint, :digest, :stored, :author_key, :thread_key, :state, :outcome,
-                :reason, :ended, :settle_due, :gone)
-             RETURNING id",
+                :reason, :ended, :settle_due, :gone, :ready, :token, :began)",
         )?
-        .query_row(
-            named_params! {
+        .insert(named_params! {
                 ":mailbox": received.place.mailbox.0,
                 ":folder": received.place.folder,
                 ":kind": spot.kind,
@@ -212,16 +228,18 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
                 ":digest": received.digest,
                 ":stored": !(chunk.is_empty() && received.octets.is_empty()),
                 ":author_key": received.author_key,
-                ":thread_key": conversation(hand, received)?,
+                ":thread_key": start.thread_key,
                 ":state": start.state,
                 ":outcome": start.outcome.map(Outcome::word),
                 ":reason": start.reason,
                 ":ended": ended.then_some(At(hand.now)),
                 ":settle_due": (ended && !handed).then_some(At(hand.now)),
                 ":gone": ended && handed,
-            },
-            |row| row.get(0),
-        )?;
+                ":ready": start.ready,
+                ":token": start.token,
+                ":began": (start.token > 0).then_some(At(hand.now)),
+        })
+        .map(EntryId)?;
     sieve::add(hand.db, entry, &format!("{heard}\n{said}"))?;
     let mut place = hand
         .db

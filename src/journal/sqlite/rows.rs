@@ -215,7 +215,7 @@ mod tests {
         let sql = format!("EXPLAIN QUERY PLAN {}", receive::MOVED);
         let mut plan = db.prepare(&sql).unwrap();
         let steps: Vec<String> = plan
-            .query_map([0; 8], |row| row.get("detail"))
+            .query_map([0; 5], |row| row.get("detail"))
             .unwrap()
             .map(Result::unwrap)
             .collect();

@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +13,7 @@ use std::{
 use jiff::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::{
     clock::Clock,
@@ -23,14 +22,18 @@ use crate::{
     metrics::{self, Metric},
 };
 
+mod job;
+
+use job::{Job, job};
+
 /// No commit holds more jobs than this, nor begins another one beyond so many octets: a commit stays well below
 /// a second, and so does the wait of whoever comes next.
 const JOBS: usize = 512;
 const OCTETS: usize = 4 << 20;
 
-/// A commit begins no sooner after the one before. It writes every page that it touches, most of which its neighbours
-/// touch as well, so that many small ones cost several times what fewer do; on a disk that is slower than this there is
-/// no difference.
+/// After a commit that several shared the next one begins no sooner. It writes every page that it touches, most of which
+/// its neighbours touch as well, so that many small ones cost several times what fewer do; on a disk that is slower than
+/// this there is no difference. Who comes alone has nobody to wait for.
 const PACE: Duration = Duration::from_millis(3);
 
 /// So many jobs may wait before those that bring more have to.
@@ -55,66 +58,6 @@ pub(super) enum Fault {
     Refused(String),
 }
 
-/// A piece of work that waits for the writer.
-trait Job: Send {
-    fn weight(&self) -> usize;
-    /// Does it, and keeps the result; an error says that its writes shall not stay.
-    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), JournalError>;
-    /// Gives the result back, once it is known whether the commit was made.
-    fn answer(self: Box<Self>, committed: Result<(), JournalError>);
-}
-
-type Told<T> = oneshot::Receiver<Result<T, JournalError>>;
-
-fn job<T, F>(weight: usize, work: F) -> (Box<dyn Job>, Told<T>)
-where
-    F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
-    T: Send + 'static,
-{
-    let (answer, told) = oneshot::channel();
-    (
-        Box::new(Task {
-            weight,
-            work: Some(work),
-            result: Err(not_written(&"it was not begun")),
-            answer,
-        }),
-        told,
-    )
-}
-
-struct Task<F, T> {
-    weight: usize,
-    work: Option<F>,
-    result: Result<T, JournalError>,
-    answer: oneshot::Sender<Result<T, JournalError>>,
-}
-
-impl<F, T> Job for Task<F, T>
-where
-    F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send,
-    T: Send,
-{
-    fn weight(&self) -> usize {
-        self.weight
-    }
-
-    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), JournalError> {
-        if let Some(work) = self.work.take() {
-            self.result = match catch_unwind(AssertUnwindSafe(|| work(hand))) {
-                Ok(result) => result.map_err(|fault| not_written(&fault)),
-                Err(_) => Err(not_written(&"a fault of this program, which the log shows")),
-            };
-        }
-        self.result.as_ref().map(|_| ()).map_err(Clone::clone)
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), JournalError>) {
-        // Who no longer waits does not want to know.
-        let _ = self.answer.send(committed.and(self.result));
-    }
-}
-
 /// The writer's thread and the way to it.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
@@ -127,7 +70,7 @@ impl Writer {
     /// Has `first` done and committed, then starts the thread, which owns `db` from here on.
     pub(super) fn start<T, F>(db: Connection, clock: Clock, first: F) -> Result<Writer, JournalError>
     where
-        F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
         let (commits, times) = (Arc::new(AtomicU64::new(0)), metrics::histogram(Metric::JournalCommits));
@@ -157,7 +100,7 @@ impl Writer {
     /// Has `work` done within the next commit; resolves when that is on disk.
     pub(super) async fn ask<T, F>(&self, weight: usize, work: F) -> Result<T, JournalError>
     where
-        F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
         let stopped = || not_written(&"its writer has stopped");
@@ -198,12 +141,12 @@ struct Pen {
 
 impl Pen {
     fn write_all(self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
-        let mut began: Option<Instant> = None;
+        let mut shared: Option<Instant> = None;
         while let Some(first) = waiting.blocking_recv() {
-            if let Some(early) = began.and_then(|began| PACE.checked_sub(began.elapsed())) {
+            if let Some(early) = shared.and_then(|began| PACE.checked_sub(began.elapsed())) {
                 std::thread::sleep(early);
             }
-            began = Some(Instant::now());
+            let began = Instant::now();
             let mut weight = first.weight();
             let mut jobs = vec![first];
             while jobs.len() < JOBS
@@ -213,6 +156,7 @@ impl Pen {
                 weight += next.weight();
                 jobs.push(next);
             }
+            shared = (jobs.len() > 1).then_some(began);
             self.commit(jobs);
         }
     }
@@ -231,15 +175,32 @@ impl Pen {
     fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), JournalError> {
         let began = Instant::now();
         self.run("BEGIN IMMEDIATE")?;
+        if let Err(fault) = self.together(jobs) {
+            // On a full or failing disk SQLite has ended the whole transaction by itself.
+            if self.db.is_autocommit() {
+                return Err(fault);
+            }
+            self.run("ROLLBACK")?;
+            self.run("BEGIN IMMEDIATE")?;
+            self.apart(jobs)?;
+        }
+        crash::across(Step::Committed, || self.run("COMMIT"))?;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.times.observe(began.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    /// Does them all up to the first that can not be done.
+    fn together(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), JournalError> {
+        jobs.iter_mut().try_for_each(|job| job.perform(&self.hand()))
+    }
+
+    /// Does each in a savepoint, so that one that can not be done does not disturb its neighbours. SQLite keeps a copy of
+    /// each page that is written within a savepoint, so this is done only where it is needed.
+    fn apart(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), JournalError> {
         for job in jobs {
             self.run("SAVEPOINT job")?;
-            let hand = Hand {
-                db: &self.db,
-                now: self.clock.now(),
-                turn: &self.turn,
-            };
-            if let Err(fault) = job.perform(&hand) {
-                // On a full or failing disk SQLite ends the whole transaction by itself.
+            if let Err(fault) = job.perform(&self.hand()) {
                 if self.db.is_autocommit() {
                     return Err(fault);
                 }
@@ -247,10 +208,15 @@ impl Pen {
             }
             self.run("RELEASE job")?;
         }
-        crash::across(Step::Committed, || self.run("COMMIT"))?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.times.observe(began.elapsed().as_secs_f64());
         Ok(())
+    }
+
+    fn hand(&self) -> Hand<'_> {
+        Hand {
+            db: &self.db,
+            now: self.clock.now(),
+            turn: &self.turn,
+        }
     }
 
     fn run(&self, sql: &str) -> Result<(), JournalError> {
@@ -270,7 +236,7 @@ fn not_written(reason: &dyn std::fmt::Display) -> JournalError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{job::Told, *};
 
     fn pen() -> Pen {
         let db = Connection::open_in_memory().unwrap();
