@@ -26,6 +26,7 @@ mod inspect;
 mod names;
 mod settle;
 mod sign_in;
+mod swig;
 mod uid_set;
 mod wire;
 
