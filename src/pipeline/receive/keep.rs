@@ -42,6 +42,9 @@ impl Watched {
         header_only: bool,
         skipping: Option<Skipping>,
     ) -> Result<Vec<Listed>, ReceiveError> {
+        if !header_only {
+            self.world.bells.coming(&self.name).notify_one();
+        }
         let (give, batches) = mpsc::channel(1);
         let (to, fetched) = mpsc::channel(16);
         let (fetching, keeping, ()) = tokio::join!(
@@ -237,7 +240,6 @@ impl Watched {
             Receipt::New(_, received, Some(claim)) => {
                 let work = Work::first(claim, kept.place, kept.internal_date, received);
                 let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
-                bells.coming(&self.name).notify_one();
                 if self
                     .hand
                     .send(InHand {
