@@ -23,7 +23,8 @@ use crate::{
 
 /// So many messages are settled by one command.
 const BATCH: usize = 500;
-/// What ends within this time is settled together: each command makes the server look through the whole folder.
+/// A pass begins no sooner after the one before, and what ends meanwhile is settled together: each command makes the server
+/// look through the whole folder.
 const GATHER: Duration = Duration::from_millis(100);
 /// What waits for its time is looked for so often, in all mailboxes at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -113,6 +114,7 @@ impl Settler {
         let (mut failures, mut is_ahead) = (0, false);
         let ends = async || tokio::select! { () = self.stop.cancelled() => {}, () = enough.cancelled() => {} };
         loop {
+            let again = tokio::time::Instant::now() + GATHER;
             let done = match is_ahead {
                 true => Box::pin(self.prepare(course)).await.map(|()| false),
                 false => Box::pin(self.round(course)).await,
@@ -148,7 +150,7 @@ impl Settler {
                 () = ends() => return,
             }
             tokio::select! {
-                () = tokio::time::sleep(GATHER) => {}
+                () = tokio::time::sleep_until(again) => {}
                 () = ends() => return,
             }
         }
