@@ -118,7 +118,7 @@ impl Sqlite {
         })
     }
 
-    async fn apply(&self, packed: Packed) -> Result<Receipt, JournalError> {
+    async fn apply(&self, packed: Box<Packed>) -> Result<Receipt, JournalError> {
         self.writer()?
             .ask(packed.weight(), move |hand| apply::apply(hand, &packed))
             .await

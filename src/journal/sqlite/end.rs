@@ -254,12 +254,12 @@ pub(super) struct Verdict<'a> {
     pub calls: Option<usize>,
 }
 
-/// The message is at its end, and its mailbox is to be settled, where it lies in one. `OR FAIL` as with its reception.
+/// The message is at its end, and its mailbox is to be settled, where it lies in one.
 pub(super) fn conclude(hand: &Hand<'_>, held: &Held, verdict: &Verdict<'_>) -> rusqlite::Result<()> {
     let said = fold([verdict.reason, verdict.rule]);
     hand.db
         .prepare_cached(
-            "UPDATE OR FAIL entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
+            "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
                 due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
                 settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed',
                 attempts = attempts + ?7, calls = calls + ?8, stored = max(stored, ?7)

@@ -192,8 +192,6 @@ fn conversation(hand: &Hand<'_>, received: &Received) -> rusqlite::Result<String
     Ok(parent.unwrap_or_else(|| received.thread_key.clone()))
 }
 
-/// With `OR FAIL`, as what fails is undone with all of its job: for undoing a statement alone that has a trigger, SQLite
-/// would keep a copy of each page that it writes.
 fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>) -> rusqlite::Result<EntryId> {
     let spot = SpotColumns::of(&received.place.spot);
     let ended = start.outcome.is_some();
@@ -203,7 +201,7 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
     let entry = hand
         .db
         .prepare_cached(
-            "INSERT OR FAIL INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
+            "INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
                 message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
                 ended, settle_due, gone, ready, token, began)
              VALUES (:mailbox, :folder, :kind, :validity, :name, :now, :internal_date, :size, :author, :subject,
