@@ -25,7 +25,7 @@ use crate::{
 const BATCH: usize = 500;
 /// A pass begins no sooner after the one before, and what ends meanwhile is settled together: each command makes the server
 /// look through the whole folder.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(200);
 /// What waits for its time is looked for so often, in all mailboxes at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// A connection that was not needed for so long is closed.
