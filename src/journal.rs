@@ -20,6 +20,7 @@ mod change;
 mod entry;
 mod fold;
 mod settled;
+mod sql;
 pub mod sqlite;
 
 pub use change::{
@@ -31,6 +32,7 @@ pub use entry::{
 };
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 pub use settled::Settled;
+pub use sql::Ledger;
 
 /// The id of a message in the journal, as `show` and reports print it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -222,7 +224,7 @@ impl JournalError {
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, JournalError>>;
 
-/// The journal; SQLite today, and a place for PostgreSQL beside it.
+/// The journal.
 pub trait Journal: Send + Sync {
     /// The one write door. The future resolves when the change is on disk.
     fn write(&self, change: Change) -> Answer<'_, Receipt>;

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use halo_intake::{
     clock::Clock,
-    journal::{Change, Journal, JournalError, Received, RowFilter, Way, sqlite::Sqlite},
+    journal::{Change, Journal, JournalError, Ledger, Received, RowFilter, Way, sqlite::Sqlite},
     outcome::Outcome,
 };
 use tempfile::TempDir;
@@ -15,11 +15,11 @@ fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn own(folder: &Path) -> Result<Sqlite, JournalError> {
+fn own(folder: &Path) -> Result<Ledger, JournalError> {
     Sqlite::open(folder, Clock::system(), true)
 }
 
-fn look(folder: &Path) -> Result<Sqlite, JournalError> {
+fn look(folder: &Path) -> Result<Ledger, JournalError> {
     Sqlite::open(folder, Clock::system(), false)
 }
 
@@ -29,7 +29,7 @@ fn pragma(folder: &Path, name: &str) -> i64 {
 }
 
 /// What is refused, and the reason without the path.
-fn check(opened: Result<Sqlite, JournalError>, reason: &str) {
+fn check(opened: Result<Ledger, JournalError>, reason: &str) {
     match opened {
         Err(JournalError::Unusable { reason: given, .. }) => assert_eq!(given, reason),
         Err(other) => panic!("{other}"),

@@ -1,15 +1,15 @@
 //! An attempt ends: the message is deferred, ended, or given back; later it is settled, or runs again.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, named_params, params};
 
 use super::{
     claim,
-    column::{At, Json, Span, SpotColumns, fold},
+    database::Fault,
     order,
     outbox::{self, Told},
     read::count,
-    writer::{Fault, Hand},
+    value::{Columns, SpotColumns, fold, json, values},
+    writer::Hand,
 };
 use crate::{
     journal::{Claim, Ended, EntryId, LetterLimit, Notice, Receipt, Settled},
@@ -24,16 +24,15 @@ pub(super) struct Held {
 }
 
 /// The message that a claim holds; `None` where the claim is stale.
-pub(super) fn held(hand: &Hand<'_>, claim: Claim) -> rusqlite::Result<Option<Held>> {
-    hand.db
-        .prepare_cached(
-            "SELECT id, author_key, thread_key FROM entry WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
-        )?
-        .query_row(params![claim.entry, claim.token], held_row)
-        .optional()
+pub(super) fn held(hand: &Hand<'_>, claim: Claim) -> Result<Option<Held>, Fault> {
+    hand.db.find(
+        "SELECT id, author_key, thread_key FROM entry WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
+        values![claim.entry, claim.token],
+        held_row,
+    )
 }
 
-fn held_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Held> {
+fn held_row(row: &dyn Columns) -> Result<Held, Fault> {
     Ok(Held {
         entry: row.get(0)?,
         author_key: row.get(1)?,
@@ -41,15 +40,14 @@ fn held_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Held> {
     })
 }
 
-fn reorder(hand: &Hand<'_>, held: &Held) -> rusqlite::Result<()> {
+fn reorder(hand: &Hand<'_>, held: &Held) -> Result<(), Fault> {
     order::reorder(hand.db, held.entry, &held.author_key, &held.thread_key)
 }
 
 /// The message keeps no order within its conversation any more.
-pub(super) fn leave_conversation(hand: &Hand<'_>, held: &Held) -> rusqlite::Result<()> {
+pub(super) fn leave_conversation(hand: &Hand<'_>, held: &Held) -> Result<(), Fault> {
     hand.db
-        .prepare_cached("UPDATE entry SET thread_key = '' WHERE id = ?1")?
-        .execute([held.entry])?;
+        .run("UPDATE entry SET thread_key = '' WHERE id = ?1", values![held.entry])?;
     reorder(hand, held)
 }
 
@@ -82,33 +80,28 @@ pub(super) fn deferred(
         return Ok(Receipt::Stale);
     };
     // Of many equal ones in a row the first and the last show all that there is to see.
-    hand.db
-        .prepare_cached(
-            "UPDATE attempt AS a SET trace = NULL WHERE a.entry = ?1 AND a.result = 'deferred' AND a.reason = ?2
+    hand.db.run(
+        "UPDATE attempt AS a SET trace = NULL WHERE a.entry = ?1 AND a.result = 'deferred' AND a.reason = ?2
                 AND a.number = (SELECT attempts FROM entry WHERE id = ?1)
                 AND EXISTS (SELECT 1 FROM attempt AS b WHERE b.entry = ?1 AND b.number = a.number - 1
                     AND b.result = 'deferred' AND b.reason = ?2)",
-        )?
-        .execute(params![held.entry, deferral.reason])?;
+        values![held.entry, deferral.reason],
+    )?;
     attempt(hand, held.entry, "deferred", deferral.reason, account)?;
-    hand.db
-        .prepare_cached(
-            "UPDATE entry SET state = 'deferred', due = :due, waited = :waited, deferred_at = :now,
-                deferrals = iif(deferred_counts IS :counts, deferrals + 1, 1), deferred_counts = :counts,
-                waits_for = :waits_for, waited_for = :waits_for, interruptions = 0, run = :run, reason = :reason, said = :said
-             WHERE id = :id",
-        )?
-        .execute(named_params! {
-            ":id": held.entry,
-            ":now": At(hand.now),
-            ":due": At(deferral.due),
-            ":waited": Span(deferral.waited),
-            ":counts": deferral.counts,
-            ":waits_for": deferral.waits_for,
-            ":run": Json(deferral.run),
-            ":reason": deferral.reason,
-            ":said": fold([deferral.reason]),
-        })?;
+    hand.db.run("UPDATE entry SET state = 'deferred', due = ?3, waited = ?4, deferred_at = ?2,
+                deferrals = CASE WHEN deferred_counts IS NOT DISTINCT FROM ?5 THEN deferrals + 1 ELSE 1 END,
+                deferred_counts = ?5, waits_for = ?6, waited_for = ?6, interruptions = 0, run = ?7, reason = ?8, said = ?9
+             WHERE id = ?1", values![
+            held.entry,
+            hand.now,
+            deferral.due,
+            deferral.waited,
+            deferral.counts,
+            deferral.waits_for,
+            json(deferral.run)?,
+            deferral.reason,
+            fold([deferral.reason]),
+        ])?;
     reorder(hand, &held)?;
     notices(hand, deferral.notices)?;
     Ok(Receipt::Done)
@@ -119,13 +112,11 @@ const SLICE: i64 = 5_000;
 
 /// Makes some of those that wait for this due now; says whether there may be more.
 pub(super) fn wake_slice(hand: &Hand<'_>, waits_for: &str) -> Result<bool, Fault> {
-    let woken = hand
-        .db
-        .prepare_cached(
-            "UPDATE entry SET due = ?2, waits_for = NULL
+    let woken = hand.db.run(
+        "UPDATE entry SET due = ?2, waits_for = NULL
              WHERE id IN (SELECT id FROM entry WHERE waits_for = ?1 ORDER BY id LIMIT ?3)",
-        )?
-        .execute(params![waits_for, At(hand.now), SLICE])?;
+        values![waits_for, hand.now, SLICE],
+    )?;
     Ok(i64::try_from(woken).is_ok_and(|woken| woken == SLICE))
 }
 
@@ -183,13 +174,13 @@ pub(super) fn ended(
 }
 
 /// These rules matched one message more.
-fn count_matches(hand: &Hand<'_>, rules: &[String]) -> rusqlite::Result<()> {
-    let mut one_more = hand.db.prepare_cached(
-        "INSERT INTO rule_count (rule, matched, last) VALUES (?1, 1, ?2)
-         ON CONFLICT (rule) DO UPDATE SET matched = matched + 1, last = excluded.last",
-    )?;
+fn count_matches(hand: &Hand<'_>, rules: &[String]) -> Result<(), Fault> {
     for rule in rules {
-        one_more.execute(params![rule, At(hand.now)])?;
+        hand.db.run(
+            "INSERT INTO rule_count (rule, matched, last) VALUES (?1, 1, ?2)
+             ON CONFLICT (rule) DO UPDATE SET matched = rule_count.matched + 1, last = excluded.last",
+            values![rule, hand.now],
+        )?;
     }
     Ok(())
 }
@@ -197,13 +188,12 @@ fn count_matches(hand: &Hand<'_>, rules: &[String]) -> rusqlite::Result<()> {
 /// The message waits for its bounce.
 fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Fault> {
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
-    hand.db
-        .prepare_cached(
-            "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
+    hand.db.run(
+        "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
                 reason = ?2, rule = ?3, said = ?4
              WHERE id = ?1",
-        )?
-        .execute(params![held.entry, reason, rule, fold([reason, rule])])?;
+        values![held.entry, reason, rule, fold([reason, rule])],
+    )?;
     reorder(hand, held)?;
     Ok(Receipt::Bouncing)
 }
@@ -243,44 +233,41 @@ pub(super) struct Verdict<'a> {
 }
 
 /// The message is at its end, and its mailbox is to be settled, where it lies in one.
-pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -> rusqlite::Result<()> {
-    let held = hand
-        .db
-        .prepare_cached(
-            "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
+pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -> Result<(), Fault> {
+    let held = hand.db.row(
+        "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
                 due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
-                settle_due = iif(kind = 'handed', NULL, ?6), gone = kind = 'handed'
+                settle_due = CASE WHEN kind = 'handed' THEN NULL ELSE ?6 END,
+                gone = CASE WHEN kind = 'handed' THEN 1 ELSE 0 END
              WHERE id = ?1 RETURNING id, author_key, thread_key",
-        )?
-        .query_row(
-            params![
-                entry,
-                verdict.outcome.word(),
-                verdict.reason,
-                verdict.rule,
-                fold([verdict.reason, verdict.rule]),
-                At(hand.now)
-            ],
-            held_row,
-        )?;
+        values![
+            entry,
+            verdict.outcome.word(),
+            verdict.reason,
+            verdict.rule,
+            fold([verdict.reason, verdict.rule]),
+            hand.now
+        ],
+        held_row,
+    )?;
     reorder(hand, &held)
 }
 
 /// Keeps what an attempt came to.
-fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, account: &Account<'_>) -> rusqlite::Result<()> {
-    hand.db
-        .prepare_cached(
-            "INSERT INTO attempt (entry, number, began, ended, result, reason, trace)
+fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, account: &Account<'_>) -> Result<(), Fault> {
+    hand.db.run(
+        "INSERT INTO attempt (entry, number, began, ended, result, reason, trace)
              SELECT id, attempts + 1, began, ?2, ?3, ?4, ?5 FROM entry WHERE id = ?1",
-        )?
-        .execute(params![entry, At(hand.now), result, reason, account.trace])?;
-    hand.db
-        .prepare_cached("UPDATE entry SET attempts = attempts + 1, calls = calls + ?2, stored = 1 WHERE id = ?1")?
-        .execute(params![entry, count(account.calls)])?;
+        values![entry, hand.now, result, reason, account.trace],
+    )?;
+    hand.db.run(
+        "UPDATE entry SET attempts = attempts + 1, calls = calls + ?2, stored = 1 WHERE id = ?1",
+        values![entry, count(account.calls)],
+    )?;
     Ok(())
 }
 
-fn notices(hand: &Hand<'_>, notices: &[Notice]) -> rusqlite::Result<()> {
+fn notices(hand: &Hand<'_>, notices: &[Notice]) -> Result<(), Fault> {
     notices.iter().try_for_each(|notice| outbox::notice(hand, notice))
 }
 
@@ -292,27 +279,26 @@ pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, attempts: u32, settled: &
     let folder = lies.as_ref().map(|(folder, _)| folder);
     let validity = lies.as_ref().map(|(_, spot)| spot.validity);
     let name = lies.as_ref().map(|(_, spot)| &spot.name);
-    let changed = hand
-        .db
-        .prepare_cached(
-            "UPDATE entry SET lies_folder = ?2, lies_validity = ?3, lies_name = ?4,
+    let changed = hand.db.run(
+        "UPDATE entry SET lies_folder = ?2, lies_validity = ?3, lies_name = ?4,
                 settled = ?5, how = ?6, gone = ?7, settle_due = NULL, settle_reason = NULL
              WHERE id = ?1 AND state = 'ended' AND attempts = ?8",
-        )?
-        .execute(params![
+        values![
             entry,
             folder,
             validity,
             name,
-            At(hand.now),
+            hand.now,
             settled.how,
             !settled.stays,
             attempts,
-        ])?;
+        ],
+    )?;
     if changed == 0 {
-        hand.db
-            .prepare_cached("UPDATE entry SET lies_folder = ?2, lies_validity = ?3, lies_name = ?4 WHERE id = ?1")?
-            .execute(params![entry, folder, validity, name])?;
+        hand.db.run(
+            "UPDATE entry SET lies_folder = ?2, lies_validity = ?3, lies_name = ?4 WHERE id = ?1",
+            values![entry, folder, validity, name],
+        )?;
     }
     Ok(done_or_stale(changed))
 }
@@ -324,13 +310,11 @@ pub(super) fn settle_deferred(
     due: Timestamp,
     reason: &str,
 ) -> Result<Receipt, Fault> {
-    let changed = hand
-        .db
-        .prepare_cached(
-            "UPDATE entry SET settle_due = ?2, settle_reason = ?3
+    let changed = hand.db.run(
+        "UPDATE entry SET settle_due = ?2, settle_reason = ?3
              WHERE id = ?1 AND settle_due IS NOT NULL AND attempts = ?4",
-        )?
-        .execute(params![entry, At(due), reason, attempts])?;
+        values![entry, due, reason, attempts],
+    )?;
     Ok(done_or_stale(changed))
 }
 
@@ -338,23 +322,18 @@ pub(super) fn settle_deferred(
 /// may have removed it since, so it is looked for again. A request without an answer stays known. One that waits, or
 /// whose bounce does, is due now.
 pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault> {
-    let held = hand
-        .db
-        .prepare_cached(
-            "UPDATE entry SET state = 'pending', outcome = NULL, reason = '', rule = '', said = '', ended = NULL,
+    let held = hand.db.find("UPDATE entry SET state = 'pending', outcome = NULL, reason = '', rule = '', said = '', ended = NULL,
                 waited = 0, deferred_at = NULL, deferred_counts = NULL, deferrals = 0, interruptions = 0, run = NULL, due = NULL,
                 settled = NULL, how = NULL, settle_due = NULL, settle_reason = NULL, gone = 0
              WHERE id = ?1 AND state = 'ended' AND EXISTS (SELECT 1 FROM octets WHERE octets.entry = ?1)
-             RETURNING id, author_key, thread_key",
-        )?
-        .query_row([entry], held_row)
-        .optional()?;
+             RETURNING id, author_key, thread_key", values![entry], held_row)?;
     let Some(held) = held else {
         return hasten(hand, entry).map(done_or_stale);
     };
-    hand.db
-        .prepare_cached("DELETE FROM intent WHERE entry = ?1 AND answer IS NOT NULL")?
-        .execute([entry])?;
+    hand.db.run(
+        "DELETE FROM intent WHERE entry = ?1 AND answer IS NOT NULL",
+        values![entry],
+    )?;
     reorder(hand, &held)?;
     Ok(Receipt::Done)
 }
@@ -365,7 +344,7 @@ fn hasten(hand: &Hand<'_>, entry: EntryId) -> Result<usize, Fault> {
     let letter = "UPDATE letter SET due = ?2 WHERE entry = ?1 AND state = 'waiting'";
     let mut hastened = 0;
     for sql in [message, letter] {
-        hastened += hand.db.prepare_cached(sql)?.execute(params![entry, At(hand.now)])?;
+        hastened += hand.db.run(sql, values![entry, hand.now])?;
     }
     Ok(hastened)
 }

@@ -7,8 +7,10 @@
 //! conversation: an author may have thousands of those, and each claim of one would change all. What their
 //! author has in hand is asked when they are claimed (`FREE`).
 
-use rusqlite::Connection;
-
+use super::{
+    database::{Database, Fault},
+    value::values,
+};
 use crate::journal::EntryId;
 
 /// Of the message `e`: nothing earlier of its author is new or in hand.
@@ -50,50 +52,41 @@ pub(super) const HELD_BY: &str = "CASE WHEN entry.ready = 0 AND entry.state IN (
 /// Brings `ready` up to date for all that the change of one message's state can have touched: itself, what was
 /// ready of its author and of its conversation, and what comes next in either.
 const REORDER: &str = concat!(
-    "UPDATE entry AS e SET ready = NOT ready WHERE e.id IN (
-        SELECT ?1
+    "UPDATE entry AS e SET ready = 1 - ready WHERE e.id IN (
+        SELECT CAST(?1 AS BIGINT)
         UNION SELECT id FROM entry WHERE ?2 <> '' AND author_key = ?2 AND ready = 1 AND state = 'pending'
         UNION SELECT min(id) FROM entry WHERE ?2 <> '' AND author_key = ?2 AND state IN ('pending', 'claimed')
         UNION SELECT id FROM entry WHERE ?3 <> '' AND thread_key = ?3 AND ready = 1
         UNION SELECT min(id) FROM entry WHERE ?3 <> '' AND thread_key = ?3
             AND state IN ('pending', 'claimed', 'deferred')
-    ) AND e.ready <> ",
+    ) AND (e.ready = 1) <> ",
     ready!()
 );
 
 /// To be called after every change of a message's state, within its transaction.
-pub(super) fn reorder(db: &Connection, entry: EntryId, author_key: &str, thread_key: &str) -> rusqlite::Result<()> {
-    db.prepare_cached(REORDER)?
-        .execute((entry, author_key, thread_key))
-        .map(|_| ())
+pub(super) fn reorder(db: &dyn Database, entry: EntryId, author_key: &str, thread_key: &str) -> Result<(), Fault> {
+    db.run(REORDER, values![entry, author_key, thread_key]).map(|_| ())
 }
 
 /// Readiness of a message that has just been put in: it is the newest, so it touches no other.
-pub(super) fn place_last(db: &Connection, entry: EntryId) -> rusqlite::Result<bool> {
+pub(super) fn place_last(db: &dyn Database, entry: EntryId) -> Result<bool, Fault> {
     let sql = concat!(
-        "UPDATE entry AS e SET ready = ",
+        "UPDATE entry AS e SET ready = CASE WHEN ",
         ready!(),
-        " WHERE e.id = ?1 RETURNING ready"
+        " THEN 1 ELSE 0 END WHERE e.id = ?1 RETURNING ready"
     );
-    db.prepare_cached(sql)?.query_row([entry], |row| row.get(0))
+    db.row(sql, values![entry], |row| row.get(0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::sqlite::schema;
+    use crate::journal::sqlite;
 
     /// The plan must walk indexes only: with 100,000 waiting messages a scan would be felt at each claim.
     fn check(sql: &str) {
         let folder = tempfile::tempdir().unwrap();
-        let db = schema::open_writer(&folder.path().join("journal.db")).unwrap();
-        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let parameters = vec![1_i64; plan.parameter_count()];
-        let steps: Vec<String> = plan
-            .query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
+        let steps = sqlite::plan(folder.path(), sql);
         let scans: Vec<&String> = steps
             .iter()
             .filter(|step| step.starts_with("SCAN") && *step != "SCAN CONSTANT ROW")

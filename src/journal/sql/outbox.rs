@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{OptionalExtension, named_params, params};
 
 use super::{
-    column::{At, Json, Span},
+    database::Fault,
     end::{self, Verdict, done_or_stale},
-    writer::{Fault, Hand},
+    value::{Json, json, values},
+    writer::Hand,
 };
 use crate::{
     journal::{Claim, EntryId, Letter, LetterId, LetterLimit, Notice, Post, Receipt, Report, Way},
@@ -22,24 +22,21 @@ pub(super) fn put(
     letter: &Letter,
     octets: &[u8],
     limit_key: Option<&str>,
-) -> rusqlite::Result<LetterId> {
-    hand.db
-        .prepare_cached(
-            "INSERT INTO letter (entry, return_path, recipients, octets, limit_key, created, due, not_after)
-             VALUES (:entry, :return_path, :recipients, :octets, :limit_key, :now, :now, :not_after) RETURNING id",
-        )?
-        .query_row(
-            named_params! {
-                ":entry": entry,
-                ":return_path": letter.return_path,
-                ":recipients": Json(&letter.recipients),
-                ":octets": octets,
-                ":limit_key": limit_key,
-                ":now": At(hand.now),
-                ":not_after": letter.not_after.map(At),
-            },
-            |row| row.get(0),
-        )
+) -> Result<LetterId, Fault> {
+    hand.db.row(
+        "INSERT INTO letter (entry, return_path, recipients, octets, limit_key, created, due, not_after)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7) RETURNING id",
+        values![
+            entry,
+            letter.return_path,
+            json(&letter.recipients)?,
+            octets,
+            limit_key,
+            hand.now,
+            letter.not_after,
+        ],
+        |row| row.get(0),
+    )
 }
 
 /// Puts the mail of a step into the outbox, where it is not there yet.
@@ -47,12 +44,11 @@ pub(super) fn posted(hand: &Hand<'_>, claim: Claim, post: &Post, octets: &[u8]) 
     let Some(held) = end::held(hand, claim)? else {
         return Ok(Receipt::Stale);
     };
-    let is_there: bool = hand
-        .db
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM letter WHERE mark = ?1 AND (state <> 'refused' OR unanswered > 0))",
-        )?
-        .query_row([&post.mark], |row| row.get(0))?;
+    let is_there: bool = hand.db.row(
+        "SELECT EXISTS (SELECT 1 FROM letter WHERE mark = ?1 AND (state <> 'refused' OR unanswered > 0))",
+        values![&post.mark],
+        |row| row.get(0),
+    )?;
     if is_there {
         return Ok(Receipt::Done);
     }
@@ -66,8 +62,7 @@ pub(super) fn posted(hand: &Hand<'_>, claim: Claim, post: &Post, octets: &[u8]) 
     let limit_key = post.limit.as_ref().map(|limit| limit.key.as_str());
     let letter = put(hand, Some(held.entry), &post.letter, octets, limit_key)?;
     hand.db
-        .prepare_cached("UPDATE letter SET mark = ?2 WHERE id = ?1")?
-        .execute(params![letter, post.mark])?;
+        .run("UPDATE letter SET mark = ?2 WHERE id = ?1", values![letter, post.mark])?;
     Ok(Receipt::Done)
 }
 
@@ -80,14 +75,13 @@ pub(super) enum Told {
 }
 
 /// Whether a bounce of this message has left already.
-pub(super) fn told(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Told> {
-    let (taken, unanswered): (bool, bool) = hand
-        .db
-        .prepare_cached(
-            "SELECT coalesce(max(state = 'taken'), 0), coalesce(max(unanswered > 0), 0) FROM letter
+pub(super) fn told(hand: &Hand<'_>, entry: EntryId) -> Result<Told, Fault> {
+    let (taken, unanswered): (bool, bool) = hand.db.row(
+        "SELECT count(CASE WHEN state = 'taken' THEN 1 END), count(CASE WHEN unanswered > 0 THEN 1 END) FROM letter
              WHERE entry = ?1 AND mark IS NULL",
-        )?
-        .query_row([entry], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        values![entry],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     Ok(match (taken, unanswered) {
         (true, _) => Told::Yes,
         (false, true) => Told::Perhaps,
@@ -96,18 +90,17 @@ pub(super) fn told(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Told> {
 }
 
 /// Whether one more letter would be beyond its limit. One that was refused has told nobody anything.
-pub(super) fn is_beyond(hand: &Hand<'_>, limit: &LetterLimit) -> rusqlite::Result<bool> {
+pub(super) fn is_beyond(hand: &Hand<'_>, limit: &LetterLimit) -> Result<bool, Fault> {
     let since = SignedDuration::try_from(limit.rate.per)
         .ok()
         .and_then(|per| hand.now.checked_sub(per).ok())
         .unwrap_or(Timestamp::MIN);
-    let written: i64 = hand
-        .db
-        .prepare_cached(
-            "SELECT count(*) FROM letter WHERE limit_key = ?1 AND created > ?2
+    let written: i64 = hand.db.row(
+        "SELECT count(*) FROM letter WHERE limit_key = ?1 AND created > ?2
              AND (state <> 'refused' OR unanswered > 0)",
-        )?
-        .query_row(params![limit.key, At(since)], |row| row.get(0))?;
+        values![limit.key, since],
+        |row| row.get(0),
+    )?;
     Ok(written >= i64::from(limit.rate.count.get()))
 }
 
@@ -117,8 +110,7 @@ pub(super) fn taken(hand: &Hand<'_>, letter: LetterId) -> Result<Receipt, Fault>
         return Ok(Receipt::Stale);
     };
     hand.db
-        .prepare_cached("UPDATE letter SET octets = NULL WHERE id = ?1")?
-        .execute([letter])?;
+        .run("UPDATE letter SET octets = NULL WHERE id = ?1", values![letter])?;
     if let Of::Bounce(entry) = left.of
         && let Some(waited) = bouncing(hand, entry)?
     {
@@ -142,9 +134,10 @@ pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result
         Of::Step(entry) => not_left(hand, entry, &left.recipients, reason)?,
         Of::Report => {
             for column in [Way::Mail, Way::Webhook].map(left_in) {
-                hand.db
-                    .prepare_cached(&format!("UPDATE notice SET {column} = NULL WHERE {column} = ?1"))?
-                    .execute([letter])?;
+                hand.db.run(
+                    &format!("UPDATE notice SET {column} = NULL WHERE {column} = ?1"),
+                    values![letter],
+                )?;
             }
         }
     }
@@ -156,9 +149,10 @@ pub(super) fn unanswered(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Res
     let Some(left) = leave(hand, letter, "refused", reason)? else {
         return Ok(Receipt::Stale);
     };
-    hand.db
-        .prepare_cached("UPDATE letter SET unanswered = unanswered + 1 WHERE id = ?1")?
-        .execute([letter])?;
+    hand.db.run(
+        "UPDATE letter SET unanswered = unanswered + 1 WHERE id = ?1",
+        values![letter],
+    )?;
     match left.of {
         Of::Bounce(entry) => failed(hand, entry, "failed", reason)?,
         Of::Step(entry) => not_left(hand, entry, &left.recipients, reason)?,
@@ -176,10 +170,11 @@ pub(super) fn outdated(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Resul
         not_left(hand, entry, &left.recipients, reason)?;
     }
     if let Of::Bounce(entry) = left.of {
-        let key: Option<String> = hand
-            .db
-            .prepare_cached("SELECT limit_key FROM letter WHERE id = ?1")?
-            .query_row([letter], |row| row.get(0))?;
+        let key: Option<String> =
+            hand.db
+                .row("SELECT limit_key FROM letter WHERE id = ?1", values![letter], |row| {
+                    row.get(0)
+                })?;
         let topic = format!("bounce suppressed {}", key.unwrap_or_default());
         failed(hand, entry, &topic, reason)?;
     }
@@ -188,7 +183,7 @@ pub(super) fn outdated(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Resul
 
 /// The message whose bounce leaves no more ends as failed, and operators hear of it: what became of the bounce, and
 /// why there was one.
-fn failed(hand: &Hand<'_>, entry: EntryId, topic: &str, reason: &str) -> rusqlite::Result<()> {
+fn failed(hand: &Hand<'_>, entry: EntryId, topic: &str, reason: &str) -> Result<(), Fault> {
     let Some(waited) = bouncing(hand, entry)? else {
         return Ok(());
     };
@@ -211,7 +206,7 @@ fn failed(hand: &Hand<'_>, entry: EntryId, topic: &str, reason: &str) -> rusqlit
 }
 
 /// Operators hear of a mail of a step that did not leave; its message has its own end.
-fn not_left(hand: &Hand<'_>, entry: EntryId, to: &[String], reason: &str) -> rusqlite::Result<()> {
+fn not_left(hand: &Hand<'_>, entry: EntryId, to: &[String], reason: &str) -> Result<(), Fault> {
     notice(
         hand,
         &Notice {
@@ -237,23 +232,22 @@ enum Of {
 }
 
 /// Takes a waiting letter out of the outbox. `None`: it does not wait.
-fn leave(hand: &Hand<'_>, letter: LetterId, state: &str, reason: &str) -> rusqlite::Result<Option<Left>> {
-    hand.db
-        .prepare_cached(
-            "UPDATE letter SET state = ?2, reason = ?3, ended = ?4, attempts = attempts + 1
+fn leave(hand: &Hand<'_>, letter: LetterId, state: &str, reason: &str) -> Result<Option<Left>, Fault> {
+    hand.db.find(
+        "UPDATE letter SET state = ?2, reason = ?3, ended = ?4, attempts = attempts + 1
              WHERE id = ?1 AND state = 'waiting' RETURNING entry, mark IS NOT NULL, recipients",
-        )?
-        .query_row(params![letter, state, reason, At(hand.now)], |row| {
+        values![letter, state, reason, hand.now],
+        |row| {
             Ok(Left {
                 of: match (row.get(0)?, row.get(1)?) {
                     (None, _) => Of::Report,
                     (Some(entry), false) => Of::Bounce(entry),
                     (Some(entry), true) => Of::Step(entry),
                 },
-                recipients: row.get::<_, Json<_>>(2)?.0,
+                recipients: row.get::<Json<_>>(2)?.0,
             })
-        })
-        .optional()
+        },
+    )
 }
 
 /// Why a message is bounced, and by which rule.
@@ -263,16 +257,17 @@ struct Bouncing {
 }
 
 /// A message that waits for its letter; `None` where it does not.
-fn bouncing(hand: &Hand<'_>, entry: EntryId) -> rusqlite::Result<Option<Bouncing>> {
-    hand.db
-        .prepare_cached("SELECT reason, rule FROM entry WHERE id = ?1 AND state = 'bouncing'")?
-        .query_row([entry], |row| {
+fn bouncing(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Bouncing>, Fault> {
+    hand.db.find(
+        "SELECT reason, rule FROM entry WHERE id = ?1 AND state = 'bouncing'",
+        values![entry],
+        |row| {
             Ok(Bouncing {
                 reason: row.get(0)?,
                 rule: row.get(1)?,
             })
-        })
-        .optional()
+        },
+    )
 }
 
 /// What `Change::LetterDeferred` says of the wait.
@@ -286,47 +281,47 @@ pub(super) struct Wait<'a> {
 
 /// The letter leaves later.
 pub(super) fn deferred(hand: &Hand<'_>, letter: LetterId, wait: &Wait<'_>) -> Result<Receipt, Fault> {
-    let changed = hand
-        .db
-        .prepare_cached(
-            "UPDATE letter SET due = :due, reason = :reason, attempts = attempts + 1, tried = :now, counts = :counts,
-                waited = :waited, unanswered = unanswered + :unanswered
-             WHERE id = :id AND state = 'waiting'",
-        )?
-        .execute(named_params! {
-            ":id": letter,
-            ":due": At(wait.due),
-            ":reason": wait.reason,
-            ":now": At(hand.now),
-            ":counts": wait.counts,
-            ":unanswered": wait.unanswered,
-            ":waited": Span(wait.waited),
-        })?;
+    let changed = hand.db.run(
+        "UPDATE letter SET due = ?2, reason = ?3, attempts = attempts + 1, tried = ?4, counts = ?5,
+                unanswered = unanswered + ?6, waited = ?7
+             WHERE id = ?1 AND state = 'waiting'",
+        values![
+            letter,
+            wait.due,
+            wait.reason,
+            hand.now,
+            wait.counts,
+            wait.unanswered,
+            wait.waited,
+        ],
+    )?;
     Ok(done_or_stale(changed))
 }
 
 /// Something operators shall hear of.
-pub(super) fn notice(hand: &Hand<'_>, notice: &Notice) -> rusqlite::Result<()> {
+pub(super) fn notice(hand: &Hand<'_>, notice: &Notice) -> Result<(), Fault> {
     hand.db
-        .prepare_cached("INSERT INTO notice (entry, topic, text, at) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![notice.entry, notice.topic, notice.text, At(notice.at)])
+        .run(
+            "INSERT INTO notice (entry, topic, text, at) VALUES (?1, ?2, ?3, ?4)",
+            values![notice.entry, notice.topic, notice.text, notice.at],
+        )
         .map(|_| ())
 }
 
 /// A report leaves by its way, with its notices.
-pub(super) fn reported(hand: &Hand<'_>, report: &Report, octets: &[u8]) -> rusqlite::Result<()> {
+pub(super) fn reported(hand: &Hand<'_>, report: &Report, octets: &[u8]) -> Result<(), Fault> {
     let letter = put(hand, None, &report.letter, octets, None)?;
-    hand.db
-        .prepare_cached("UPDATE letter SET way = ?2 WHERE id = ?1")?
-        .execute(params![letter, report.way.word()])?;
+    hand.db.run(
+        "UPDATE letter SET way = ?2 WHERE id = ?1",
+        values![letter, report.way.word()],
+    )?;
     for way in [Way::Mail, Way::Webhook] {
         if way == report.way || report.alone {
             let column = left_in(way);
-            hand.db
-                .prepare_cached(&format!(
-                    "UPDATE notice SET {column} = ?2 WHERE {column} IS NULL AND id <= ?1"
-                ))?
-                .execute(params![report.upto, letter])?;
+            hand.db.run(
+                &format!("UPDATE notice SET {column} = ?2 WHERE {column} IS NULL AND id <= ?1"),
+                values![report.upto, letter],
+            )?;
         }
     }
     Ok(())

@@ -3,12 +3,12 @@
 use std::{cell::Cell, collections::HashMap};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    column::{At, Json, Span, spot},
+    database::{Database, Dialect, Fault},
     order::{self, FREE},
-    writer::{Fault, Hand},
+    value::{Json, Value, spot, values},
+    writer::Hand,
 };
 use crate::{
     config::MailboxName,
@@ -20,8 +20,13 @@ use crate::{
 const MOST_OF_ONE: i64 = 16;
 
 /// How many of those are in hand.
-const WAITED: &str = "SELECT waited_for, count(*) FROM entry INDEXED BY entry_waited
-    WHERE state = 'claimed' AND waited_for IS NOT NULL GROUP BY waited_for";
+fn waited(dialect: Dialect) -> String {
+    format!(
+        "SELECT waited_for, count(*) FROM entry {}
+         WHERE state = 'claimed' AND waited_for IS NOT NULL GROUP BY waited_for",
+        dialect.by("entry_waited")
+    )
+}
 
 /// New messages that nothing holds back, oldest first.
 const PENDING: &str =
@@ -29,14 +34,15 @@ const PENDING: &str =
 
 /// Deferred ones that nothing holds back: those due by ?2, or those that were deferred before ?2, due or not. With what
 /// they waited for, of which fewer than ?3 are in hand.
-fn deferred(by_deferral: bool) -> String {
+fn deferred(dialect: Dialect, by_deferral: bool) -> String {
     let order = if by_deferral { "deferred_at" } else { "due" };
     format!(
         "SELECT id, waited_for FROM entry AS e
          WHERE e.ready = 1 AND e.state = 'deferred' AND e.interruptions < 2 AND {} AND {FREE}
-            AND ifnull(e.waited_for, '') NOT IN (SELECT waited_for FROM ({WAITED} HAVING count(*) >= ?3))
+            AND coalesce(e.waited_for, '') NOT IN (SELECT waited_for FROM ({} HAVING count(*) >= ?3) AS w)
          ORDER BY e.{order}, e.id LIMIT ?1",
-        is_due(by_deferral)
+        is_due(by_deferral),
+        waited(dialect)
     )
 }
 
@@ -46,7 +52,7 @@ fn suspect(by_deferral: bool) -> String {
         "SELECT id FROM entry AS e
          WHERE e.interruptions >= 2 AND e.ready = 1 AND (e.state = 'pending' OR {}) AND {FREE}
             AND NOT EXISTS (SELECT 1 FROM entry AS s WHERE s.interruptions >= 2 AND s.state = 'claimed')
-         ORDER BY e.id LIMIT min(?1, 1)",
+         ORDER BY e.id LIMIT ?1",
         is_due(by_deferral)
     )
 }
@@ -64,9 +70,9 @@ pub(super) fn claim(hand: &Hand<'_>, limit: usize, deferred_before: Option<Times
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let time = deferred_before.unwrap_or(hand.now);
     let by_deferral = deferred_before.is_some();
-    let mut entries = ids(hand.db, &suspect(by_deferral), params![most, At(time)])?;
-    let deferred = of_each(hand.db, by_deferral, params![most, At(time), MOST_OF_ONE])?;
-    let pending = ids(hand.db, PENDING, [most])?;
+    let mut entries = ids(hand.db, &suspect(by_deferral), values![most.min(1), time])?;
+    let deferred = of_each(hand.db, by_deferral, values![most, time, MOST_OF_ONE])?;
+    let pending = ids(hand.db, PENDING, values![most])?;
     entries.extend(share(deferred, pending, limit - entries.len(), hand.turn));
 
     let mut work = Vec::new();
@@ -80,16 +86,13 @@ pub(super) fn claim(hand: &Hand<'_>, limit: usize, deferred_before: Option<Times
 }
 
 /// Deferred messages, not too many of any connection.
-fn of_each(db: &Connection, by_deferral: bool, params: impl rusqlite::Params) -> rusqlite::Result<Vec<EntryId>> {
-    let mut in_hand = db.prepare_cached(WAITED)?;
-    let in_hand = in_hand.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut counted: HashMap<String, i64> = in_hand.collect::<Result<_, _>>()?;
-    let mut statement = db.prepare_cached(&deferred(by_deferral))?;
-    let mut rows = statement.query(params)?;
+fn of_each(db: &dyn Database, by_deferral: bool, values: &[Value<'_>]) -> Result<Vec<EntryId>, Fault> {
+    let dialect = db.dialect();
+    let mut counted: HashMap<String, i64> = db.list(&waited(dialect), &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut ids = Vec::new();
-    while let Some(row) = rows.next()? {
+    db.each(&deferred(dialect, by_deferral), values, &mut |row| {
         let count = row
-            .get::<_, Option<String>>(1)?
+            .get::<Option<String>>(1)?
             .map(|waited_for| counted.entry(waited_for).or_default());
         let has_room = count.is_none_or(|count| {
             *count += 1;
@@ -98,7 +101,8 @@ fn of_each(db: &Connection, by_deferral: bool, params: impl rusqlite::Params) ->
         if has_room {
             ids.push(row.get(0)?);
         }
-    }
+        Ok(true)
+    })?;
     Ok(ids)
 }
 
@@ -113,8 +117,8 @@ fn share(mut deferred: Vec<EntryId>, pending: Vec<EntryId>, limit: usize, turn: 
     deferred
 }
 
-fn ids(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<EntryId>> {
-    db.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
+fn ids(db: &dyn Database, sql: &str, values: &[Value<'_>]) -> Result<Vec<EntryId>, Fault> {
+    db.list(sql, values, |row| row.get(0))
 }
 
 /// Takes one message in hand if it is runnable; its token is the next one.
@@ -124,18 +128,14 @@ pub(super) fn take(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Claim>, Fau
          WHERE e.id = ?1 AND e.ready = 1 AND (e.state = 'pending' OR {FREE})
          RETURNING token, author_key, thread_key, deferred_at IS NOT NULL"
     );
-    let taken = hand
-        .db
-        .prepare_cached(&sql)?
-        .query_row(params![entry, At(hand.now)], |row| {
-            Ok((
-                row.get(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-                row.get::<_, bool>(3)?,
-            ))
-        })
-        .optional()?;
+    let taken = hand.db.find(&sql, values![entry, hand.now], |row| {
+        Ok((
+            row.get(0)?,
+            row.get::<String>(1)?,
+            row.get::<String>(2)?,
+            row.get::<bool>(3)?,
+        ))
+    })?;
     let Some((token, author_key, thread_key, deferred)) = taken else {
         return Ok(None);
     };
@@ -147,14 +147,13 @@ pub(super) fn take(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Claim>, Fau
 }
 
 /// What is known of a message in hand; `None` where the claim is stale.
-fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
-    let work = db
-        .prepare_cached(
-            "SELECT mailbox, folder, kind, validity, name, internal_date, received, attempts, waited, deferred_at,
+fn work(db: &dyn Database, claim: Claim) -> Result<Option<Work>, Fault> {
+    let work = db.find(
+        "SELECT mailbox, folder, kind, validity, name, internal_date, received, attempts, waited, deferred_at,
                 deferred_counts, deferrals, interruptions, run
              FROM entry WHERE id = ?1 AND token = ?2 AND state = 'claimed'",
-        )?
-        .query_row(params![claim.entry, claim.token], |row| {
+        values![claim.entry, claim.token],
+        |row| {
             Ok(Work {
                 claim,
                 place: Place {
@@ -162,51 +161,53 @@ fn work(db: &Connection, claim: Claim) -> rusqlite::Result<Option<Work>> {
                     folder: row.get(1)?,
                     spot: spot(row, 2)?,
                 },
-                internal_date: row.get::<_, At>(5)?.0,
-                received: row.get::<_, At>(6)?.0,
-                attempt: row.get::<_, u32>(7)?.saturating_add(1),
-                waited: row.get::<_, Span>(8)?.0,
-                deferred: row.get::<_, Option<At>>(9)?.map(|at| at.0).zip(row.get(10)?),
+                internal_date: row.get::<Timestamp>(5)?,
+                received: row.get::<Timestamp>(6)?,
+                attempt: row.get::<u32>(7)?.saturating_add(1),
+                waited: row.get(8)?,
+                deferred: row.get::<Option<Timestamp>>(9)?.zip(row.get(10)?),
                 deferrals: row.get(11)?,
                 interruptions: row.get(12)?,
-                run: row.get::<_, Option<Json<_>>>(13)?.map(|run| run.0),
+                run: row.get::<Option<Json<_>>>(13)?.map(|run| run.0),
                 intents: Vec::new(),
             })
-        })
-        .optional()?;
+        },
+    )?;
     let Some(mut work) = work else { return Ok(None) };
     work.intents = intents(db, claim.entry)?;
     Ok(Some(work))
 }
 
 /// What was intended under a message, oldest first.
-pub(super) fn intents(db: &Connection, entry: EntryId) -> rusqlite::Result<Vec<Intent>> {
-    db.prepare_cached("SELECT step, effect, answer, begun FROM intent WHERE entry = ?1 ORDER BY id")?
-        .query_map([entry], |row| {
+pub(super) fn intents(db: &dyn Database, entry: EntryId) -> Result<Vec<Intent>, Fault> {
+    db.list(
+        "SELECT step, effect, answer, begun FROM intent WHERE entry = ?1 ORDER BY id",
+        values![entry],
+        |row| {
             Ok(Intent {
                 step: row.get(0)?,
-                effect: row.get::<_, Json<_>>(1)?.0,
-                answer: row.get::<_, Option<Json<_>>>(2)?.map(|answer| answer.0),
-                begun: row.get::<_, At>(3)?.0,
+                effect: row.get::<Json<_>>(1)?.0,
+                answer: row.get::<Option<Json<_>>>(2)?.map(|answer| answer.0),
+                begun: row.get::<Timestamp>(3)?,
             })
-        })?
-        .collect()
+        },
+    )
 }
 
 /// Gives back what a process had in hand that is no more. Its attempt counts: a message that ends the process
 /// each time must come to an end itself.
 pub(super) fn interrupt(hand: &Hand<'_>) -> Result<usize, Fault> {
-    let left = ids(hand.db, "SELECT id FROM entry WHERE state = 'claimed' ORDER BY id", [])?;
+    let left = ids(hand.db, "SELECT id FROM entry WHERE state = 'claimed' ORDER BY id", &[])?;
     for entry in &left {
-        hand.db.execute(
+        hand.db.run(
             "INSERT INTO attempt (entry, number, began, ended, result, reason)
              SELECT id, attempts + 1, began, ?2, 'interrupted', 'the process ended while it had the message in hand'
              FROM entry WHERE id = ?1",
-            params![entry, At(hand.now)],
+            values![entry, hand.now],
         )?;
-        hand.db.execute(
+        hand.db.run(
             "UPDATE entry SET attempts = attempts + 1, interruptions = interruptions + 1, stored = 1 WHERE id = ?1",
-            [entry],
+            values![entry],
         )?;
         release(hand, *entry)?;
     }
@@ -216,24 +217,24 @@ pub(super) fn interrupt(hand: &Hand<'_>) -> Result<usize, Fault> {
 /// Puts a message in hand back to where it was taken from. A request of it may have left long after it was intended,
 /// behind others; now at the latest.
 pub(super) fn release(hand: &Hand<'_>, entry: EntryId) -> Result<(), Fault> {
-    let (author_key, thread_key) = hand
-        .db
-        .prepare_cached(
-            "UPDATE entry SET state = CASE WHEN deferred_at IS NULL THEN 'pending' ELSE 'deferred' END
+    let (author_key, thread_key) = hand.db.row(
+        "UPDATE entry SET state = CASE WHEN deferred_at IS NULL THEN 'pending' ELSE 'deferred' END
              WHERE id = ?1 RETURNING author_key, thread_key",
-        )?
-        .query_row([entry], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        values![entry],
+        |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)),
+    )?;
     order::reorder(hand.db, entry, &author_key, &thread_key)?;
-    hand.db
-        .prepare_cached("UPDATE creation SET begun = ?2 WHERE open IN (SELECT id FROM intent WHERE entry = ?1)")?
-        .execute(params![entry, At(hand.now)])?;
+    hand.db.run(
+        "UPDATE creation SET begun = ?2 WHERE open IN (SELECT id FROM intent WHERE entry = ?1)",
+        values![entry, hand.now],
+    )?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::sqlite::schema;
+    use crate::journal::sqlite;
 
     fn check(turn: &Cell<bool>, deferred: usize, pending: usize, limit: usize, taken: (usize, usize)) {
         let ids = |kind: i64, count: usize| (0..count).map(|_| EntryId(kind)).collect::<Vec<_>>();
@@ -261,14 +262,7 @@ mod tests {
     /// Nothing is sorted and nothing scanned but the index that holds the ready ones alone, in their order.
     fn check_plan(sql: &str, index: &str) {
         let folder = tempfile::tempdir().unwrap();
-        let db = schema::open_writer(&folder.path().join("journal.db")).unwrap();
-        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let parameters = vec![1_i64; plan.parameter_count()];
-        let parameters = rusqlite::params_from_iter(parameters);
-        let steps = plan
-            .query_map(parameters, |row| row.get::<_, String>("detail"))
-            .unwrap();
-        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        let steps = sqlite::plan(folder.path(), sql);
         assert!(steps[0].contains(index), "{steps:#?}");
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:#?}");
     }
@@ -276,8 +270,8 @@ mod tests {
     #[test]
     fn a_claim_looks_at_ready_messages_alone_however_many_wait() {
         check_plan(PENDING, "INDEX entry_pending");
-        check_plan(&deferred(false), "INDEX entry_due (due<?)");
-        check_plan(&deferred(true), "INDEX entry_deferred");
+        check_plan(&deferred(Dialect::Sqlite, false), "INDEX entry_due (due<?)");
+        check_plan(&deferred(Dialect::Sqlite, true), "INDEX entry_deferred");
         check_plan(&suspect(false), "INDEX entry_suspect");
     }
 

@@ -13,9 +13,9 @@ use std::{
 
 use jiff::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::database::{Database, Fault, Purpose};
 use crate::{
     clock::Clock,
     crash::{self, Step},
@@ -38,21 +38,10 @@ const WAITING: usize = 2 * JOBS;
 
 /// What a job works with.
 pub(super) struct Hand<'a> {
-    pub db: &'a Connection,
+    pub db: &'a dyn Database,
     pub now: Timestamp,
     /// Whose turn it is when new and deferred messages share an odd number of places.
     pub turn: &'a Cell<bool>,
-}
-
-/// Why a job was not done; its neighbours were.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
-    /// SQLite refuses it.
-    #[error(transparent)]
-    Sql(#[from] rusqlite::Error),
-    /// It does not fit what the journal holds.
-    #[error("{0}")]
-    Refused(String),
 }
 
 /// A piece of work that waits for the writer.
@@ -125,7 +114,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Has `first` done and committed, then starts the thread, which owns `db` from here on.
-    pub(super) fn start<T, F>(db: Connection, clock: Clock, first: F) -> Result<Writer, JournalError>
+    pub(super) fn start<T, F>(db: Box<dyn Database>, clock: Clock, first: F) -> Result<Writer, JournalError>
     where
         F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
@@ -189,7 +178,7 @@ impl Drop for Writer {
 }
 
 struct Pen {
-    db: Connection,
+    db: Box<dyn Database>,
     clock: Clock,
     turn: Cell<bool>,
     commits: Arc<AtomicU64>,
@@ -219,8 +208,8 @@ impl Pen {
 
     fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
         let committed = self.transaction(&mut jobs);
-        if committed.is_err() && !self.db.is_autocommit() {
-            // Where even this does not work, the next BEGIN says so.
+        if committed.is_err() && self.db.is_open() {
+            // Where even this does not work, the next one that begins says so.
             let _ = self.run("ROLLBACK");
         }
         for job in jobs {
@@ -230,35 +219,31 @@ impl Pen {
 
     fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), JournalError> {
         let began = Instant::now();
-        self.run("BEGIN IMMEDIATE")?;
+        self.db.begin(Purpose::Write).map_err(|fault| not_written(&fault))?;
         for job in jobs {
             self.run("SAVEPOINT job")?;
             let hand = Hand {
-                db: &self.db,
+                db: &*self.db,
                 now: self.clock.now(),
                 turn: &self.turn,
             };
             if let Err(fault) = job.perform(&hand) {
                 // On a full or failing disk SQLite ends the whole transaction by itself.
-                if self.db.is_autocommit() {
+                if !self.db.is_open() {
                     return Err(fault);
                 }
                 self.run("ROLLBACK TO job")?;
             }
             self.run("RELEASE job")?;
         }
-        crash::across(Step::Committed, || self.run("COMMIT"))?;
+        crash::across(Step::Committed, || self.db.commit()).map_err(|fault| not_written(&fault))?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.times.observe(began.elapsed().as_secs_f64());
         Ok(())
     }
 
     fn run(&self, sql: &str) -> Result<(), JournalError> {
-        let done = self
-            .db
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute([]));
-        done.map(|_| ()).map_err(|error| not_written(&error))
+        self.db.run(sql, &[]).map(|_| ()).map_err(|fault| not_written(&fault))
     }
 }
 
@@ -271,26 +256,30 @@ fn not_written(reason: &dyn std::fmt::Display) -> JournalError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::{sql::value::values, sqlite};
 
     fn pen() -> Pen {
-        let db = Connection::open_in_memory().unwrap();
-        db.execute_batch("CREATE TABLE line (n INTEGER PRIMARY KEY, text BLOB)")
-            .unwrap();
-        Pen {
-            db,
+        let pen = Pen {
+            db: sqlite::in_memory(),
             clock: Clock::system(),
             turn: Cell::new(false),
             commits: Arc::default(),
             times: metrics::histogram(Metric::JournalCommits),
-        }
+        };
+        done(&pen, "CREATE TABLE line (n INTEGER PRIMARY KEY, text BLOB)");
+        pen
+    }
+
+    /// Also what answers with rows.
+    fn done(pen: &Pen, sql: &str) {
+        pen.db.each(sql, &[], &mut |_| Ok(true)).unwrap();
     }
 
     fn line(n: i64, length: usize) -> (Box<dyn Job>, Told<i64>) {
         job(0, move |hand| {
-            hand.db.execute(
-                "INSERT INTO line VALUES (?1, zeroblob(?2))",
-                (n, i64::try_from(length).unwrap()),
-            )?;
+            let length = i64::try_from(length).unwrap();
+            hand.db
+                .run("INSERT INTO line VALUES (?1, zeroblob(?2))", values![n, length])?;
             Ok(n)
         })
     }
@@ -307,12 +296,10 @@ mod tests {
             })
             .collect();
         assert_eq!(answers, told);
-        let mut lines = pen.db.prepare("SELECT n FROM line ORDER BY n").unwrap();
-        let lines: Vec<i64> = lines
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
+        let lines: Vec<i64> = pen
+            .db
+            .list("SELECT n FROM line ORDER BY n", &[], |row| row.get(0))
+            .unwrap();
         assert_eq!(lines, kept);
     }
 
@@ -320,11 +307,11 @@ mod tests {
     fn a_bad_change_does_not_disturb_its_neighbours() {
         let pen = pen();
         let refused = job::<i64, _>(0, |hand| {
-            hand.db.execute("INSERT INTO line VALUES (8, NULL)", [])?;
+            hand.db.run("INSERT INTO line VALUES (8, NULL)", &[])?;
             Err(Fault::Refused("it is odd".into()))
         });
         let panics = job::<i64, _>(0, |hand| {
-            hand.db.execute("INSERT INTO line VALUES (9, NULL)", [])?;
+            hand.db.run("INSERT INTO line VALUES (9, NULL)", &[])?;
             panic!("on purpose")
         });
         check(
@@ -346,23 +333,23 @@ mod tests {
     #[test]
     fn a_full_disk_leaves_nothing_of_the_large_one_and_the_writer_lives_on() {
         let pen = pen();
-        pen.db.pragma_update(None, "max_page_count", 20).unwrap();
+        done(&pen, "PRAGMA max_page_count = 20");
         let full = "the journal can not be written: database or disk is full";
         check(&pen, vec![line(1, 1 << 20)], &[full], &[]);
-        pen.db.pragma_update(None, "max_page_count", 2000).unwrap();
+        done(&pen, "PRAGMA max_page_count = 2000");
         check(&pen, vec![line(2, 1 << 20)], &["2"], &[2]);
     }
 
     #[test]
     fn when_the_commit_fails_all_are_told_and_nothing_is_kept() {
         let pen = pen();
-        pen.db
-            .execute_batch(
-                "PRAGMA foreign_keys = ON; CREATE TABLE leaf (n REFERENCES line (n) DEFERRABLE INITIALLY DEFERRED)",
-            )
-            .unwrap();
+        done(&pen, "PRAGMA foreign_keys = ON");
+        done(
+            &pen,
+            "CREATE TABLE leaf (n REFERENCES line (n) DEFERRABLE INITIALLY DEFERRED)",
+        );
         let fails_late = job::<i64, _>(0, |hand| {
-            hand.db.execute("INSERT INTO leaf VALUES (77)", [])?;
+            hand.db.run("INSERT INTO leaf VALUES (77)", &[])?;
             Ok(77)
         });
         let told = "the journal can not be written: FOREIGN KEY constraint failed";

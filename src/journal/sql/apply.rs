@@ -1,16 +1,16 @@
 //! From a change to what the writer does about it.
 
-use rusqlite::params;
 use serde_json::Value;
 
 use super::{
-    column::Json,
+    database::Fault,
     end::{self, Account, Deferral},
     fold, intent, joined,
     outbox::{self, Wait},
     pack::Packed,
     receive, trim,
-    writer::{Fault, Hand},
+    value::{json, values},
+    writer::Hand,
 };
 use crate::journal::{Change, Receipt};
 
@@ -140,12 +140,13 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
 }
 
 fn keep(hand: &Hand<'_>, name: &str, value: &Value) -> Result<Receipt, Fault> {
-    let (db, kept) = (hand.db, Json(value));
     if value.is_null() {
-        db.prepare_cached("DELETE FROM kept WHERE name = ?1")?.execute([name])?;
+        hand.db.run("DELETE FROM kept WHERE name = ?1", values![name])?;
     } else {
-        db.prepare_cached("INSERT OR REPLACE INTO kept (name, value) VALUES (?1, ?2)")?
-            .execute(params![name, kept])?;
+        hand.db.run(
+            "INSERT INTO kept (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            values![name, json(value)?],
+        )?;
     }
     Ok(Receipt::Done)
 }

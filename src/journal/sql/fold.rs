@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, named_params, params};
 use serde_json::Value;
 
 use super::{
-    column::{At, Json},
+    database::Fault,
     end::{self, Held},
-    writer::{Fault, Hand},
+    value::{Columns, Json, json, values},
+    writer::Hand,
 };
 use crate::{
     config::ConnectionName,
@@ -54,26 +54,23 @@ pub(super) fn fold(
             return Ok(Receipt::Stands(Standing::First));
         }
         Folding::Made { fellow, ticket } => {
-            hand.db
-                .prepare_cached(
-                    "UPDATE fold SET ticket = ?4 WHERE connection = ?1 AND key = ?2 AND mark = ?3 AND owner = ?5",
-                )?
-                .execute(params![connection, fellow.key, fellow.mark, Json(ticket), entry])?;
+            hand.db.run(
+                "UPDATE fold SET ticket = ?4 WHERE connection = ?1 AND key = ?2 AND mark = ?3 AND owner = ?5",
+                values![connection, fellow.key, fellow.mark, json(ticket)?, entry],
+            )?;
         }
         Folding::Left { fellow } => {
-            hand.db
-                .prepare_cached(
-                    "UPDATE fold SET owner = NULL, mark = ''
+            hand.db.run(
+                "UPDATE fold SET owner = NULL, mark = ''
                      WHERE connection = ?1 AND key = ?2 AND mark = ?3 AND ticket IS NULL",
-                )?
-                .execute(params![connection, fellow.key, fellow.mark])?;
+                values![connection, fellow.key, fellow.mark],
+            )?;
         }
         Folding::Noted { fold, batch } => {
-            hand.db
-                .prepare_cached(
-                    "UPDATE fold SET noted = ?2, writer = NULL, last = ?3 WHERE id = ?1 AND noted = ?2 - 1",
-                )?
-                .execute(params![fold, batch, At(hand.now)])?;
+            hand.db.run(
+                "UPDATE fold SET noted = ?2, writer = NULL, last = ?3 WHERE id = ?1 AND noted = ?2 - 1",
+                values![fold, batch, hand.now],
+            )?;
         }
     }
     Ok(Receipt::Done)
@@ -100,19 +97,19 @@ struct Fold {
 /// Its columns, in order.
 const FOLD: &str = "fold.id, fold.owner, fold.mark, fold.ticket, fold.noted, fold.writer";
 
-fn fold_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Fold> {
+fn fold_row(row: &dyn Columns) -> Result<Fold, Fault> {
     Ok(Fold {
         id: row.get(0)?,
         owner: row.get(1)?,
         mark: row.get(2)?,
-        ticket: row.get::<_, Option<Json<_>>>(3)?.map(|ticket| ticket.0),
+        ticket: row.get::<Option<Json<_>>>(3)?.map(|ticket| ticket.0),
         noted: row.get(4)?,
         writer: row.get(5)?,
     })
 }
 
 impl Coming<'_> {
-    fn came(&self, line: &str, within: Duration) -> rusqlite::Result<Standing> {
+    fn came(&self, line: &str, within: Duration) -> Result<Standing, Fault> {
         if self.is_first()? {
             return Ok(Standing::First);
         }
@@ -140,35 +137,32 @@ impl Coming<'_> {
     }
 
     /// Whether it is the first of some ticket: its step is repeated.
-    fn is_first(&self) -> rusqlite::Result<bool> {
+    fn is_first(&self) -> Result<bool, Fault> {
         self.hand
             .db
-            .prepare_cached("UPDATE fold SET owner = ?4 WHERE connection = ?1 AND key = ?2 AND mark = ?3 RETURNING id")?
-            .query_row(
-                params![self.connection, self.fellow.key, self.fellow.mark, self.held.entry],
+            .find(
+                "UPDATE fold SET owner = ?4 WHERE connection = ?1 AND key = ?2 AND mark = ?3 RETURNING id",
+                values![self.connection, self.fellow.key, self.fellow.mark, self.held.entry],
                 |_| Ok(()),
             )
-            .optional()
             .map(|found| found.is_some())
     }
 
     /// Where it was counted before, and in which batch.
-    fn counted(&self) -> rusqlite::Result<Option<(Fold, Option<u32>)>> {
+    fn counted(&self) -> Result<Option<(Fold, Option<u32>)>, Fault> {
         let sql = format!(
             "SELECT {FOLD}, folded.batch FROM fold JOIN folded ON folded.fold = fold.id AND folded.mark = ?3
              WHERE fold.connection = ?1 AND fold.key = ?2 ORDER BY fold.first DESC, fold.id DESC LIMIT 1"
         );
-        self.hand
-            .db
-            .prepare_cached(&sql)?
-            .query_row(params![self.connection, self.fellow.key, self.fellow.mark], |row| {
-                Ok((fold_row(row)?, row.get(6)?))
-            })
-            .optional()
+        self.hand.db.find(
+            &sql,
+            values![self.connection, self.fellow.key, self.fellow.mark],
+            |row| Ok((fold_row(row)?, row.get(6)?)),
+        )
     }
 
     /// The ticket of its kind that takes up further ones now.
-    fn newest(&self, within: Duration) -> rusqlite::Result<Option<Fold>> {
+    fn newest(&self, within: Duration) -> Result<Option<Fold>, Fault> {
         let sql = format!(
             "SELECT {FOLD} FROM fold WHERE connection = ?1 AND key = ?2 AND first > ?3
              ORDER BY first DESC, id DESC LIMIT 1"
@@ -176,121 +170,113 @@ impl Coming<'_> {
         let since = self.hand.now - within;
         self.hand
             .db
-            .prepare_cached(&sql)?
-            .query_row(params![self.connection, self.fellow.key, At(since)], fold_row)
-            .optional()
+            .find(&sql, values![self.connection, self.fellow.key, since], fold_row)
     }
 
-    fn begin(&self) -> rusqlite::Result<i64> {
-        self.hand
-            .db
-            .prepare_cached(
-                "INSERT INTO fold (connection, key, owner, mark, first, last) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+    fn begin(&self) -> Result<i64, Fault> {
+        self.hand.db.row(
+            "INSERT INTO fold (connection, key, owner, mark, first, last) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
                  RETURNING id",
-            )?
-            .query_row(
-                params![
-                    self.connection,
-                    self.fellow.key,
-                    self.held.entry,
-                    self.fellow.mark,
-                    At(self.hand.now)
-                ],
-                |row| row.get(0),
-            )
+            values![
+                self.connection,
+                self.fellow.key,
+                self.held.entry,
+                self.fellow.mark,
+                self.hand.now
+            ],
+            |row| row.get(0),
+        )
     }
 
     /// It is the first in the place of one that came to no ticket.
-    fn take_over(&self, fold: &Fold) -> rusqlite::Result<()> {
-        self.hand
-            .db
-            .prepare_cached("UPDATE fold SET owner = ?2, mark = ?3, first = ?4, last = ?4 WHERE id = ?1")?
-            .execute(params![fold.id, self.held.entry, self.fellow.mark, At(self.hand.now)])?;
+    fn take_over(&self, fold: &Fold) -> Result<(), Fault> {
+        self.hand.db.run(
+            "UPDATE fold SET owner = ?2, mark = ?3, first = ?4, last = ?4 WHERE id = ?1",
+            values![fold.id, self.held.entry, self.fellow.mark, self.hand.now],
+        )?;
         self.forget(fold.id)
     }
 
     /// What is not noted yet goes to a ticket of its own.
-    fn renew(&self, fold: i64) -> rusqlite::Result<()> {
+    fn renew(&self, fold: i64) -> Result<(), Fault> {
         let new = self.begin()?;
-        self.hand
-            .db
-            .prepare_cached(
-                "UPDATE folded SET fold = ?2, batch = NULL WHERE fold = ?1
+        self.hand.db.run(
+            "UPDATE folded SET fold = ?2, batch = NULL WHERE fold = ?1
                     AND (batch IS NULL OR batch > (SELECT noted FROM fold WHERE id = ?1))",
-            )?
-            .execute(params![fold, new])?;
+            values![fold, new],
+        )?;
         self.forget(new)
     }
 
     /// The first is no line.
-    fn forget(&self, fold: i64) -> rusqlite::Result<()> {
+    fn forget(&self, fold: i64) -> Result<(), Fault> {
         self.hand
             .db
-            .prepare_cached("DELETE FROM folded WHERE fold = ?1 AND mark = ?2")?
-            .execute(params![fold, self.fellow.mark])
+            .run(
+                "DELETE FROM folded WHERE fold = ?1 AND mark = ?2",
+                values![fold, self.fellow.mark],
+            )
             .map(|_| ())
     }
 
     /// Adds its line, once. From then on it holds back no conversation: the order of these messages is that of their
     /// lines, and each would wait for the one before it to be noted.
-    fn count(&self, fold: &Fold, line: &str) -> rusqlite::Result<()> {
-        let added = self
-            .hand
-            .db
-            .prepare_cached("INSERT OR IGNORE INTO folded (fold, mark, line, at) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![fold.id, self.fellow.mark, line, At(self.hand.now)])?;
+    fn count(&self, fold: &Fold, line: &str) -> Result<(), Fault> {
+        let added = self.hand.db.run(
+            "INSERT INTO folded (fold, mark, line, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (fold, mark) DO NOTHING",
+            values![fold.id, self.fellow.mark, line, self.hand.now],
+        )?;
         if added == 0 {
             return Ok(());
         }
-        self.hand
-            .db
-            .prepare_cached("UPDATE fold SET last = ?2 WHERE id = ?1")?
-            .execute(params![fold.id, At(self.hand.now)])?;
+        self.hand.db.run(
+            "UPDATE fold SET last = ?2 WHERE id = ?1",
+            values![fold.id, self.hand.now],
+        )?;
         end::leave_conversation(self.hand, self.held)
     }
 
     /// Whether somebody still works on that message: it is in hand, or comes again.
-    fn is_awaited(&self, entry: Option<EntryId>) -> rusqlite::Result<bool> {
-        self.hand
-            .db
-            .prepare_cached("SELECT 1 FROM entry WHERE id = ?1 AND state IN ('pending', 'claimed', 'deferred')")?
-            .exists([entry])
+    fn is_awaited(&self, entry: Option<EntryId>) -> Result<bool, Fault> {
+        self.hand.db.exists(
+            "SELECT 1 FROM entry WHERE id = ?1 AND state IN ('pending', 'claimed', 'deferred')",
+            values![entry],
+        )
     }
 
     /// When that message comes again; now where it is in hand.
-    fn comes_again(&self, entry: Option<EntryId>) -> rusqlite::Result<Timestamp> {
-        let due = self
-            .hand
-            .db
-            .prepare_cached("SELECT due FROM entry WHERE id = ?1 AND state = 'deferred'")?
-            .query_row([entry], |row| row.get::<_, Option<At>>(0))
-            .optional()?;
-        Ok(due.flatten().map_or(self.hand.now, |due| due.0.max(self.hand.now)))
+    fn comes_again(&self, entry: Option<EntryId>) -> Result<Timestamp, Fault> {
+        let due = self.hand.db.find(
+            "SELECT due FROM entry WHERE id = ?1 AND state = 'deferred'",
+            values![entry],
+            |row| row.get::<Option<Timestamp>>(0),
+        )?;
+        Ok(due.flatten().map_or(self.hand.now, |due| due.max(self.hand.now)))
     }
 
     /// When to look whether the first of them has made the ticket.
-    fn when_made(&self, fold: &Fold) -> rusqlite::Result<Timestamp> {
+    fn when_made(&self, fold: &Fold) -> Result<Timestamp, Fault> {
         let made = self.comes_again(fold.owner)? + AFTER;
         Ok(self.when_grown(fold)?.max(made.min(self.hand.now + LOOK_AGAIN)))
     }
 
     /// When it comes to the batch that still grows.
-    fn when_grown(&self, fold: &Fold) -> rusqlite::Result<Timestamp> {
-        let (mark, at) = self
-            .hand
-            .db
-            .prepare_cached("SELECT mark, at FROM folded WHERE fold = ?1 AND batch IS NULL ORDER BY id LIMIT 1")?
-            .query_row([fold.id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, At>(1)?.0)))?;
+    fn when_grown(&self, fold: &Fold) -> Result<Timestamp, Fault> {
+        let (mark, at) = self.hand.db.row(
+            "SELECT mark, at FROM folded WHERE fold = ?1 AND batch IS NULL ORDER BY id LIMIT 1",
+            values![fold.id],
+            |row| Ok((row.get::<String>(0)?, row.get::<Timestamp>(1)?)),
+        )?;
         let due = at + GROWS * 2_u32.pow(fold.noted.min(MOST_DOUBLINGS));
         Ok(if mark == self.fellow.mark { due } else { due + AFTER })
     }
 
-    fn waits(&self, until: Timestamp) -> rusqlite::Result<Standing> {
+    fn waits(&self, until: Timestamp) -> Result<Standing, Fault> {
         Ok(Standing::Waits { until })
     }
 
     /// Whether it writes the next note, or waits for it.
-    fn batch_of(&self, fold: &Fold, ticket: Value) -> rusqlite::Result<Standing> {
+    fn batch_of(&self, fold: &Fold, ticket: Value) -> Result<Standing, Fault> {
         let number = fold.noted + 1;
         let count = self.number(
             "SELECT count(*) FROM folded WHERE fold = ?1 AND batch = ?2",
@@ -302,17 +288,17 @@ impl Coming<'_> {
             if self.hand.now < due {
                 return self.waits(due);
             }
-            self.hand
-                .db
-                .prepare_cached("UPDATE folded SET batch = ?2 WHERE fold = ?1 AND batch IS NULL")?
-                .execute(params![fold.id, number])?;
+            self.hand.db.run(
+                "UPDATE folded SET batch = ?2 WHERE fold = ?1 AND batch IS NULL",
+                values![fold.id, number],
+            )?;
         } else if fold.writer != Some(self.held.entry) && self.is_awaited(fold.writer)? {
             return self.waits(self.comes_again(fold.writer)? + AFTER);
         }
-        self.hand
-            .db
-            .prepare_cached("UPDATE fold SET writer = ?2 WHERE id = ?1")?
-            .execute(params![fold.id, self.held.entry])?;
+        self.hand.db.run(
+            "UPDATE fold SET writer = ?2 WHERE id = ?1",
+            values![fold.id, self.held.entry],
+        )?;
         Ok(Standing::Writes(Batch {
             fold: fold.id,
             number,
@@ -332,24 +318,17 @@ impl Coming<'_> {
         }))
     }
 
-    fn lines(&self, fold: &Fold, batch: u32) -> rusqlite::Result<Vec<String>> {
+    fn lines(&self, fold: &Fold, batch: u32) -> Result<Vec<String>, Fault> {
         let most = i64::try_from(MOST_LINES).unwrap_or(i64::MAX);
-        self.hand
-            .db
-            .prepare_cached("SELECT line FROM folded WHERE fold = :fold AND batch = :batch ORDER BY id LIMIT :most")?
-            .query_map(
-                named_params! { ":fold": fold.id, ":batch": batch, ":most": most },
-                |row| row.get(0),
-            )?
-            .collect()
+        self.hand.db.list(
+            "SELECT line FROM folded WHERE fold = ?1 AND batch = ?2 ORDER BY id LIMIT ?3",
+            values![fold.id, batch, most],
+            |row| row.get(0),
+        )
     }
 
-    fn number(&self, sql: &str, fold: &Fold, batch: u32) -> rusqlite::Result<u64> {
-        let number: i64 = self
-            .hand
-            .db
-            .prepare_cached(sql)?
-            .query_row(params![fold.id, batch], |row| row.get(0))?;
+    fn number(&self, sql: &str, fold: &Fold, batch: u32) -> Result<u64, Fault> {
+        let number: i64 = self.hand.db.row(sql, values![fold.id, batch], |row| row.get(0))?;
         Ok(u64::try_from(number).unwrap_or_default())
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use zstd::bulk::Compressor;
 
+use super::database::Fault;
 use crate::journal::{Change, JournalError, Letter};
 
 /// The octets of a message are kept in chunks of this many.
@@ -110,25 +111,25 @@ pub(super) fn compress(data: &[u8]) -> Vec<u8> {
 }
 
 /// Puts the next chunk of a message behind those before it.
-pub(super) fn unpack_chunk(chunk: &[u8], octets: &mut Vec<u8>) -> rusqlite::Result<()> {
+pub(super) fn unpack_chunk(chunk: &[u8], octets: &mut Vec<u8>) -> Result<(), Fault> {
     octets.extend(zstd::bulk::decompress(chunk, CHUNK).map_err(damaged)?);
     Ok(())
 }
 
 /// A trace, or `Null` where there is none.
-pub(super) fn unpack_value(data: Option<&[u8]>) -> rusqlite::Result<Value> {
+pub(super) fn unpack_value(data: Option<&[u8]>) -> Result<Value, Fault> {
     let Some(data) = data else { return Ok(Value::Null) };
     let text = zstd::decode_all(data).map_err(damaged)?;
     serde_json::from_slice(&text).map_err(|error| damaged(std::io::Error::other(error)))
 }
 
 /// The octets of a letter.
-pub(super) fn unpack_letter(data: &[u8]) -> rusqlite::Result<Bytes> {
+pub(super) fn unpack_letter(data: &[u8]) -> Result<Bytes, Fault> {
     zstd::decode_all(data).map(Bytes::from).map_err(damaged)
 }
 
-fn damaged(error: std::io::Error) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, error.into())
+fn damaged(error: std::io::Error) -> Fault {
+    Fault::Damaged(error.to_string())
 }
 
 #[cfg(test)]

@@ -1,45 +1,39 @@
 //! A few connections for reading, each used by one thread at a time, off the runtime.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::schema;
+use super::database::{Database, Fault, Purpose};
 use crate::journal::JournalError;
 
 /// Reads at the same time. More would only wait for the disk together.
 const READERS: usize = 4;
 
+/// How a further one is opened.
+pub(in crate::journal) type Open = dyn Fn() -> Result<Box<dyn Database>, Fault> + Send + Sync;
+
 /// The connections; a clone is another handle on the same ones.
 #[derive(Clone)]
 pub(super) struct Readers {
-    path: Arc<PathBuf>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    open: Arc<Open>,
+    idle: Arc<Mutex<Vec<Box<dyn Database>>>>,
     places: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, first: Option<Connection>) -> Readers {
+    pub(super) fn new(open: Arc<Open>, first: Option<Box<dyn Database>>) -> Readers {
         Readers {
-            path: Arc::new(path),
+            open,
             idle: Arc::new(Mutex::new(first.into_iter().collect())),
             places: Arc::new(Semaphore::new(READERS)),
         }
     }
 
-    /// Where the database lies.
-    pub(super) fn path(&self) -> Arc<PathBuf> {
-        self.path.clone()
-    }
-
     /// Reads what the last commit left, or a later one.
     pub(super) async fn read<T, F>(&self, look: F) -> Result<T, JournalError>
     where
-        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        F: FnOnce(&dyn Database) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
         let place = self
@@ -53,26 +47,25 @@ impl Readers {
             let _place = place;
             let db = match readers.pop() {
                 Some(db) => db,
-                None => schema::open_reader(&readers.path)?,
+                None => (readers.open)()?,
             };
-            // All that one look reads is of one moment.
-            let moment = db.unchecked_transaction()?;
-            let found = look(&moment)?;
-            moment.finish()?;
+            db.begin(Purpose::Look)?;
+            let found = look(&*db)?;
+            db.commit()?;
             readers.push(db);
             Ok(found)
         };
-        let found: rusqlite::Result<T> = tokio::task::spawn_blocking(read)
+        let found: Result<T, Fault> = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| not_read(&error))?;
         found.map_err(|error| not_read(&error))
     }
 
-    fn pop(&self) -> Option<Connection> {
+    fn pop(&self) -> Option<Box<dyn Database>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    fn push(&self, db: Connection) {
+    fn push(&self, db: Box<dyn Database>) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
     }
 }
