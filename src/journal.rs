@@ -19,6 +19,7 @@ use crate::{
 mod change;
 mod entry;
 mod fold;
+pub mod postgres;
 mod settled;
 mod sql;
 pub mod sqlite;
@@ -197,10 +198,14 @@ pub struct Position {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
     /// Another process has it.
-    #[error(
-        "the journal in {path} is in use by another process; stop that one, or give this one a state_dir of its own"
-    )]
-    InUse { path: String },
+    #[error("the journal in {path} is in use by another process; {remedy}")]
+    InUse { path: String, remedy: &'static str },
+    /// Its server does not answer.
+    #[error("the journal in {path} can not be reached: {reason}")]
+    Unreachable { path: String, reason: String },
+    /// Its server does not take the login.
+    #[error("the journal in {path} can not be opened: {reason}")]
+    Refused { path: String, reason: String },
     /// It cannot be opened or is not ours.
     #[error("the journal {path} can not be used: {reason}")]
     Unusable { path: String, reason: String },
@@ -217,7 +222,10 @@ impl JournalError {
     pub fn class(&self) -> Class {
         match self {
             JournalError::InUse { .. } | JournalError::Unusable { .. } => Class::Fatal,
-            JournalError::NotWritten { .. } | JournalError::NotRead { .. } => Class::Transient,
+            JournalError::Refused { .. } => Class::Credentials,
+            JournalError::Unreachable { .. } | JournalError::NotWritten { .. } | JournalError::NotRead { .. } => {
+                Class::Transient
+            }
         }
     }
 }

@@ -7,9 +7,13 @@ use halo_intake::{
     journal::{Change, Journal, JournalError, Ledger, Received, RowFilter, Way, sqlite::Sqlite},
     outcome::Outcome,
 };
+use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::world::{ended, future, mail, mail_of, past, world};
+use crate::{
+    on_sqlite::world,
+    world::{Lies, ended, future, mail, mail_of, past},
+};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -189,7 +193,7 @@ fn a_reader_says_that_there_is_no_journal_and_makes_none() {
 async fn a_reader_reads_beside_the_daemon_and_after_it() {
     let world = world();
     let entry = world.receive_new(mail(1)).await;
-    let reader = look(world.folder.path()).unwrap();
+    let reader = look(world.folder()).unwrap();
     let rows = || async { reader.rows(RowFilter::default()).await.unwrap().len() };
     assert_eq!(rows().await, 1);
     world.receive_new(mail(2)).await;
@@ -201,7 +205,9 @@ async fn a_reader_reads_beside_the_daemon_and_after_it() {
     );
     assert!(reader.claim(1, None).await.is_err());
 
-    let folder = world.folder;
+    let Lies::In(folder) = world.lies else {
+        panic!("not in SQLite")
+    };
     drop(world.journal);
     assert_eq!(rows().await, 2);
     let late = look(folder.path()).unwrap();
@@ -243,7 +249,7 @@ async fn what_retention_drops_makes_the_file_smaller() {
         ..mail(1)
     };
     world.with_outcome(received, Outcome::Completed).await;
-    let pages = || pragma(world.folder.path(), "page_count");
+    let pages = || pragma(world.folder(), "page_count");
     assert!(pages() > 5000);
     world
         .done(Change::Trimmed {
@@ -261,7 +267,7 @@ async fn what_was_written_is_there_after_the_process_was_cut_off() {
     let in_hand = world.in_hand(mail(2)).await;
     // The files as a crash leaves them, with the last commits in the log that SQLite writes ahead.
     let copy = folder();
-    for file in fs::read_dir(world.folder.path()).unwrap() {
+    for file in fs::read_dir(world.folder()).unwrap() {
         let file = file.unwrap();
         fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
     }
@@ -282,4 +288,31 @@ async fn what_was_written_is_there_after_the_process_was_cut_off() {
         })
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_hides_no_row() {
+    let world = world();
+    let mut ids = Vec::new();
+    for n in 1..=4 {
+        ids.push(world.receive_new(mail(n)).await);
+    }
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    let db = rusqlite::Connection::open(world.folder().join("journal.db")).unwrap();
+    for (id, second) in ids.iter().zip([100, 200, 100, 150]) {
+        db.execute(
+            "UPDATE entry SET received = ?2 WHERE id = ?1",
+            (id.0, second * 1_000_000_i64),
+        )
+        .unwrap();
+    }
+    let between = |since, until| RowFilter {
+        since: Some(at(since)),
+        until: Some(at(until)),
+        ..RowFilter::default()
+    };
+    for (since, until, expected) in [(150, 300, [ids[3], ids[1]]), (0, 150, [ids[2], ids[0]])] {
+        let rows = world.journal.rows(between(since, until)).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), expected);
+    }
 }

@@ -8,6 +8,9 @@ pub(in crate::journal) enum Fault {
     /// The database refuses it, in its words.
     #[error("{0}")]
     Database(String),
+    /// Nobody has said whether the transaction was kept: ask [`Database::was_kept`].
+    #[error("{0}")]
+    Unanswered(String),
     /// It does not fit what the journal holds.
     #[error("{0}")]
     Refused(String),
@@ -46,6 +49,10 @@ pub(in crate::journal) trait Database: Send {
     fn is_open(&self) -> bool;
     /// Keeps what was written in it.
     fn commit(&self) -> Result<(), Fault>;
+    /// Leaves nothing of it.
+    fn roll_back(&self) -> Result<(), Fault>;
+    /// Whether the transaction was kept whose commit had no answer. To be asked again where that can not be told yet.
+    fn was_kept(&self) -> Result<bool, Fault>;
     /// Gives room that is free back to the file system, a slice of it; whether there is more.
     fn give_back(&self) -> Result<bool, Fault>;
     /// How many octets it has on disk.
@@ -112,6 +119,7 @@ impl dyn Database + '_ {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::journal) enum Dialect {
     Sqlite,
+    Postgres,
 }
 
 impl Dialect {
@@ -119,6 +127,8 @@ impl Dialect {
     pub(super) fn by(self, index: &'static str) -> String {
         match self {
             Dialect::Sqlite => format!("INDEXED BY {index}"),
+            // It goes by what the tables hold, and is not told.
+            Dialect::Postgres => String::new(),
         }
     }
 
@@ -126,6 +136,7 @@ impl Dialect {
     pub(super) fn by_key(self) -> &'static str {
         match self {
             Dialect::Sqlite => "NOT INDEXED",
+            Dialect::Postgres => "",
         }
     }
 
@@ -133,6 +144,7 @@ impl Dialect {
     pub(super) fn has_part(self, text: &str, part: &str) -> String {
         match self {
             Dialect::Sqlite => format!("instr({text}, {part}) > 0"),
+            Dialect::Postgres => format!("strpos({text}, {part}) > 0"),
         }
     }
 
@@ -140,6 +152,7 @@ impl Dialect {
     pub(super) fn says(self, object: &str, key: &str) -> String {
         match self {
             Dialect::Sqlite => format!("coalesce(json_extract({object}, '$.{key}'), 0) <> 0"),
+            Dialect::Postgres => format!("coalesce(CAST({object} AS json) ->> '{key}', 'false') <> 'false'"),
         }
     }
 }

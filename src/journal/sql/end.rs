@@ -237,7 +237,7 @@ pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -
     let held = hand.db.row(
         "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
                 due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
-                settle_due = CASE WHEN kind = 'handed' THEN NULL ELSE ?6 END,
+                settle_due = CASE WHEN kind = 'handed' THEN NULL ELSE CAST(?6 AS BIGINT) END,
                 gone = CASE WHEN kind = 'handed' THEN 1 ELSE 0 END
              WHERE id = ?1 RETURNING id, author_key, thread_key",
         values![

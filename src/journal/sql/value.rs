@@ -9,7 +9,7 @@ use super::database::Fault;
 use crate::journal::{EntryId, LetterId, Spot};
 
 /// A value; text and octets are borrowed from whoever binds them, or from the row.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(in crate::journal) enum Value<'a> {
     Null,
     /// A number; what is true is 1, what is false 0.

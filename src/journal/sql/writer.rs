@@ -33,6 +33,9 @@ const OCTETS: usize = 4 << 20;
 /// no difference.
 const PACE: Duration = Duration::from_millis(3);
 
+/// So long after one look the next one is taken for what came of a commit that had no answer.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// So many jobs may wait before those that bring more have to.
 const WAITING: usize = 2 * JOBS;
 
@@ -48,7 +51,7 @@ pub(super) struct Hand<'a> {
 trait Job: Send {
     fn weight(&self) -> usize;
     /// Does it, and keeps the result; an error says that its writes shall not stay.
-    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), JournalError>;
+    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), Fault>;
     /// Gives the result back, once it is known whether the commit was made.
     fn answer(self: Box<Self>, committed: Result<(), JournalError>);
 }
@@ -88,14 +91,24 @@ where
         self.weight
     }
 
-    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), JournalError> {
-        if let Some(work) = self.work.take() {
-            self.result = match catch_unwind(AssertUnwindSafe(|| work(hand))) {
-                Ok(result) => result.map_err(|fault| not_written(&fault)),
-                Err(_) => Err(not_written(&"a fault of this program, which the log shows")),
-            };
+    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), Fault> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let done = catch_unwind(AssertUnwindSafe(|| work(hand)));
+        let of_ours = |_| {
+            Err(Fault::Refused(
+                "a fault of this program, which the log shows".to_owned(),
+            ))
+        };
+        match done.unwrap_or_else(of_ours) {
+            Ok(result) => {
+                self.result = Ok(result);
+                Ok(())
+            }
+            Err(fault) => {
+                self.result = Err(not_written(&fault));
+                Err(fault)
+            }
         }
-        self.result.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
     fn answer(self: Box<Self>, committed: Result<(), JournalError>) {
@@ -113,7 +126,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Has `first` done and committed, then starts the thread, which owns `db` from here on.
+    /// Starts the thread, which owns `db` from here on, and has `first` done and committed.
     pub(super) fn start<T, F>(db: Box<dyn Database>, clock: Clock, first: F) -> Result<Writer, JournalError>
     where
         F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
@@ -128,13 +141,18 @@ impl Writer {
             times: times.clone(),
         };
         let (job, mut answered) = job(0, first);
-        pen.commit(vec![job]);
-        answered.try_recv().map_err(|error| not_written(&error))??;
-        let (jobs, waiting) = mpsc::channel(WAITING);
+        let (jobs, mut waiting) = mpsc::channel(WAITING);
+        let (begun, has_begun) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("journal".into())
-            .spawn(move || pen.write_all(waiting))
+            .spawn(move || {
+                pen.commit(vec![job], &mut waiting);
+                let _ = begun.send(());
+                pen.write_all(waiting);
+            })
             .map_err(|error| not_written(&error))?;
+        has_begun.recv().map_err(|error| not_written(&error))?;
+        answered.try_recv().map_err(|error| not_written(&error))??;
         Ok(Writer {
             jobs: Some(jobs),
             thread: Some(thread),
@@ -202,48 +220,78 @@ impl Pen {
                 weight += next.weight();
                 jobs.push(next);
             }
-            self.commit(jobs);
+            self.commit(jobs, &mut waiting);
         }
     }
 
-    fn commit(&self, mut jobs: Vec<Box<dyn Job>>) {
-        let committed = self.transaction(&mut jobs);
-        if committed.is_err() && self.db.is_open() {
+    fn commit(&self, mut jobs: Vec<Box<dyn Job>>, waiting: &mut mpsc::Receiver<Box<dyn Job>>) {
+        let began = Instant::now();
+        let committed = match self.transaction(&mut jobs) {
+            Err(Fault::Unanswered(reason)) => self.what_came(&reason, waiting),
+            made => made.map_err(|fault| not_written(&fault)),
+        };
+        if committed.is_ok() {
+            self.commits.fetch_add(1, Ordering::Relaxed);
+            self.times.observe(began.elapsed().as_secs_f64());
+        } else if self.db.is_open() {
             // Where even this does not work, the next one that begins says so.
-            let _ = self.run("ROLLBACK");
+            let _ = self.db.roll_back();
         }
         for job in jobs {
             job.answer(committed.clone());
         }
     }
 
-    fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), JournalError> {
-        let began = Instant::now();
-        self.db.begin(Purpose::Write).map_err(|fault| not_written(&fault))?;
-        for job in jobs {
-            self.run("SAVEPOINT job")?;
-            let hand = Hand {
-                db: &*self.db,
-                now: self.clock.now(),
-                turn: &self.turn,
-            };
-            if let Err(fault) = job.perform(&hand) {
-                // On a full or failing disk SQLite ends the whole transaction by itself.
-                if !self.db.is_open() {
-                    return Err(fault);
-                }
-                self.run("ROLLBACK TO job")?;
+    fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+        self.db.begin(Purpose::Write)?;
+        if let [only] = jobs {
+            // It has no neighbours that it could disturb.
+            only.perform(&self.hand())?;
+        } else {
+            for job in jobs {
+                self.beside_others(&mut **job)?;
             }
-            self.run("RELEASE job")?;
         }
-        crash::across(Step::Committed, || self.db.commit()).map_err(|fault| not_written(&fault))?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.times.observe(began.elapsed().as_secs_f64());
-        Ok(())
+        crash::across(Step::Committed, || self.db.commit())
     }
 
-    fn run(&self, sql: &str) -> Result<(), JournalError> {
-        self.db.run(sql, &[]).map(|_| ()).map_err(|fault| not_written(&fault))
+    fn beside_others(&self, job: &mut dyn Job) -> Result<(), Fault> {
+        self.db.run("SAVEPOINT job", &[])?;
+        if let Err(fault) = job.perform(&self.hand()) {
+            // A full or failing disk, the end of a connection end the whole transaction.
+            if !self.db.is_open() {
+                return Err(fault);
+            }
+            self.db.run("ROLLBACK TO job", &[])?;
+        }
+        self.db.run("RELEASE job", &[]).map(|_| ())
+    }
+
+    fn hand(&self) -> Hand<'_> {
+        Hand {
+            db: &*self.db,
+            now: self.clock.now(),
+            turn: &self.turn,
+        }
+    }
+
+    /// Whether a commit was made that had no answer. Until that is known nothing else is written: it would meet what is
+    /// perhaps there.
+    fn what_came(&self, reason: &str, waiting: &mut mpsc::Receiver<Box<dyn Job>>) -> Result<(), JournalError> {
+        loop {
+            match self.db.was_kept() {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(not_written(&reason)),
+                // The process ends; the next start gives back what this one has in hand.
+                Err(_) if waiting.is_closed() => return Err(not_written(&reason)),
+                Err(fault) => {
+                    while let Ok(job) = waiting.try_recv() {
+                        job.answer(Err(not_written(&fault)));
+                    }
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+            }
+        }
     }
 }
 
@@ -287,7 +335,7 @@ mod tests {
     /// Commits `jobs` together; what each was told, and the lines that are kept.
     fn check(pen: &Pen, jobs: Vec<(Box<dyn Job>, Told<i64>)>, told: &[&str], kept: &[i64]) {
         let (jobs, answers): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-        pen.commit(jobs);
+        pen.commit(jobs, &mut mpsc::channel(1).1);
         let answers: Vec<String> = answers
             .into_iter()
             .map(|mut answer| match answer.try_recv().unwrap() {

@@ -57,6 +57,15 @@ impl Database for Connection {
         self.run("COMMIT", &[]).map(|_| ())
     }
 
+    fn roll_back(&self) -> Result<(), Fault> {
+        self.run("ROLLBACK", &[]).map(|_| ())
+    }
+
+    /// Its commits have their answers.
+    fn was_kept(&self) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
     fn give_back(&self) -> Result<bool, Fault> {
         let free = || {
             self.db

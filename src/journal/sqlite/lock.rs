@@ -36,6 +36,7 @@ pub(super) fn take(state_dir: &Path) -> Result<File, JournalError> {
         Err(TryLockError::WouldBlock) => {
             return Err(JournalError::InUse {
                 path: state_dir.display().to_string(),
+                remedy: "stop that one, or give this one a state_dir of its own",
             });
         }
         Err(TryLockError::Error(error)) => return Err(unusable(&path, error)),
