@@ -12,13 +12,16 @@ use serde_json::Value;
 
 use crate::{
     class::Class,
-    config::{ConnectionName, MailboxName},
+    clock::Clock,
+    config::{Config, ConnectionName, MailboxName},
     outcome::Outcome,
+    secret::ExposeSecret,
 };
 
 mod change;
 mod entry;
 mod fold;
+mod lock;
 pub mod postgres;
 mod settled;
 mod sql;
@@ -34,6 +37,20 @@ pub use entry::{
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 pub use settled::Settled;
 pub use sql::Ledger;
+
+/// Opens the journal that a configuration names, as its owner or for reading only.
+pub fn open(config: &Config, clock: Clock, owner: bool) -> Result<Ledger, JournalError> {
+    let Some(address) = &config.journal else {
+        return sqlite::Sqlite::open(&config.state_dir, clock, owner);
+    };
+    let address = address.open().map_err(|error| JournalError::Unusable {
+        path: "postgres://…".to_owned(),
+        reason: error.to_string(),
+    })?;
+    // Its socket and the refresh tokens lie there.
+    let lock = owner.then(|| lock::take(&config.state_dir)).transpose()?;
+    postgres::Postgres::open(address.expose_secret(), clock, owner, lock)
+}
 
 /// The id of a message in the journal, as `show` and reports print it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

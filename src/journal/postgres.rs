@@ -9,6 +9,7 @@
 //! next start gives back what it had in hand.
 
 use std::{
+    fs::File,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,26 +42,38 @@ const ENDED_WITHIN: Duration = Duration::from_secs(2);
 pub struct Postgres;
 
 impl Postgres {
-    /// Opens the journal at an address, as its owner or for reading only, as [`super::sqlite::Sqlite::open`] does.
+    /// Opens the journal at an address, as its owner or for reading only, as [`super::sqlite::Sqlite::open`] does. The owner
+    /// holds on to `lock` as well.
     ///
     /// # Errors
     /// [`JournalError::InUse`] where another process has it; [`JournalError::Unreachable`] where nobody answers;
     /// [`JournalError::Refused`] where the login is not taken; [`JournalError::Unusable`] where the database is not there or not
     /// fit. Each says what to do, and none says the login.
-    pub fn open(address: &str, clock: Clock, owner: bool) -> Result<Ledger, JournalError> {
+    pub fn open(address: &str, clock: Clock, owner: bool, lock: Option<File>) -> Result<Ledger, JournalError> {
         let target = Target::of(address).map_err(|Wrong(reason)| JournalError::Unusable {
             path: "postgres://…".to_owned(),
             reason,
         })?;
         // Sessions may not wait within a task, and whoever opens a journal may be one.
         std::thread::scope(|scope| {
-            let opened = scope.spawn(|| if owner { own(target, clock) } else { look(target, clock) });
+            let opened = scope.spawn(|| {
+                if owner {
+                    own(target, clock, lock)
+                } else {
+                    look(target, clock)
+                }
+            });
             opened.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 }
 
-fn own(target: Target, clock: Clock) -> Result<Ledger, JournalError> {
+/// Whether this is an address of a journal; if not, why, without a part of it.
+pub(crate) fn check(address: &str) -> Result<(), String> {
+    Target::of(address).map(|_| ()).map_err(|Wrong(reason)| reason)
+}
+
+fn own(target: Target, clock: Clock, lock: Option<File>) -> Result<Ledger, JournalError> {
     let target = Arc::new(target);
     let db = connect(&target, Role::Owner)?;
     schema::bring_up_to_date(&db).map_err(|unfit| unusable(&target, unfit))?;
@@ -70,7 +83,7 @@ fn own(target: Target, clock: Clock) -> Result<Ledger, JournalError> {
             remedy: "stop that one, or name another database",
         });
     }
-    Ledger::own(Box::new(db), readers(target), clock, None)
+    Ledger::own(Box::new(db), readers(target), clock, lock)
 }
 
 /// The server takes a moment to notice that a process has ended which had it.

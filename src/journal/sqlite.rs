@@ -1,9 +1,13 @@
 //! The journal in an SQLite database in the state folder.
 
-use std::{io::ErrorKind, path::Path, sync::Arc};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
-    JournalError,
+    JournalError, lock,
     sql::{Ledger, database::Database, readers::Open},
 };
 use crate::clock::Clock;
@@ -11,7 +15,6 @@ use crate::clock::Clock;
 use connection::Connection;
 
 mod connection;
-mod lock;
 mod schema;
 
 /// The journal in SQLite.
@@ -34,15 +37,22 @@ impl Sqlite {
     }
 }
 
+/// The database within the state folder.
+fn database(state_dir: &Path) -> PathBuf {
+    state_dir.join("journal.db")
+}
+
 fn own(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
     let lock = lock::take(state_dir)?;
-    let path = lock::database(state_dir);
+    let path = database(state_dir);
+    // SQLite gives its own files the mode of the database.
+    lock::private(&path)?;
     let db = schema::open_writer(&path)?;
     Ledger::own(Box::new(db), readers(&path), clock, Some(lock))
 }
 
 fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
-    let path = lock::database(state_dir);
+    let path = database(state_dir);
     if let Err(error) = path.metadata() {
         let reason = match error.kind() {
             ErrorKind::NotFound => "there is no journal yet; the daemon makes it when it starts, in the state_dir of its configuration (--config says which one is read here)".to_owned(),
@@ -66,13 +76,13 @@ fn readers(path: &Path) -> Arc<Open> {
 /// The writer's connection to a journal in that folder.
 #[cfg(test)]
 pub(super) fn writer_in(folder: &Path) -> impl Database + use<> {
-    schema::open_writer(&lock::database(folder)).unwrap()
+    schema::open_writer(&database(folder)).unwrap()
 }
 
 /// How SQLite goes about a statement on such a journal, step by step.
 #[cfg(test)]
 pub(super) fn plan(folder: &Path, sql: &str) -> Vec<String> {
-    let Connection { db, .. } = schema::open_writer(&lock::database(folder)).unwrap();
+    let Connection { db, .. } = schema::open_writer(&database(folder)).unwrap();
     let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let parameters = vec![1_i64; plan.parameter_count()];
     plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"))

@@ -15,11 +15,11 @@ use crate::{
 };
 
 fn own(address: &str) -> Result<Ledger, JournalError> {
-    Postgres::open(address, Clock::system(), true)
+    Postgres::open(address, Clock::system(), true, None)
 }
 
 fn look(address: &str) -> Result<Ledger, JournalError> {
-    Postgres::open(address, Clock::system(), false)
+    Postgres::open(address, Clock::system(), false, None)
 }
 
 /// How it is refused; a reason begins so.

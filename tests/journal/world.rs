@@ -35,7 +35,7 @@ impl Lies {
     fn open(&self) -> Arc<dyn Journal> {
         Arc::new(match self {
             Lies::In(folder) => Sqlite::open(folder.path(), Clock::system(), true).unwrap(),
-            Lies::At(address) => Postgres::open(address, Clock::system(), true).unwrap(),
+            Lies::At(address) => Postgres::open(address, Clock::system(), true, None).unwrap(),
         })
     }
 }

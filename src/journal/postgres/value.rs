@@ -95,6 +95,11 @@ mod tests {
         check(Value::Number(2), &Type::INT8, &[0, 0, 0, 0, 0, 0, 0, 2]);
         check(Value::Text("a\0b"), &Type::TEXT, "a\u{2400}b".as_bytes());
         check(Value::Octets(&[0, 1]), &Type::BYTEA, &[0, 1]);
+        assert_eq!(
+            format!("{:?}", Value::Text("hunter2")),
+            "text",
+            "the library logs what is bound"
+        );
         let too_large = Value::Number(1 << 40).to_sql(&Type::INT4, &mut BytesMut::new());
         assert!(too_large.is_err());
     }

@@ -1,6 +1,6 @@
 //! What is bound and what comes: five kinds of SQL values, and how our own stand in columns.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -9,13 +9,31 @@ use super::database::Fault;
 use crate::journal::{EntryId, LetterId, Spot};
 
 /// A value; text and octets are borrowed from whoever binds them, or from the row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(in crate::journal) enum Value<'a> {
     Null,
     /// A number; what is true is 1, what is false 0.
     Number(i64),
     Text(&'a str),
     Octets(&'a [u8]),
+}
+
+/// Libraries log what is bound, and that may be a message's or a secret: only its kind is told.
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+impl Value<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "nothing",
+            Value::Number(_) => "a number",
+            Value::Text(_) => "text",
+            Value::Octets(_) => "octets",
+        }
+    }
 }
 
 /// A row.
@@ -27,15 +45,9 @@ impl dyn Columns + '_ {
     /// What stands in a column.
     pub(super) fn get<'a, T: Column<'a>>(&'a self, column: usize) -> Result<T, Fault> {
         let value = self.value(column)?;
-        let found = match value {
-            Value::Null => "nothing",
-            Value::Number(_) => "a number",
-            Value::Text(_) => "text",
-            Value::Octets(_) => "octets",
-        };
         T::of(value).ok_or(Fault::Column {
             column,
-            found,
+            found: value.kind(),
             wanted: T::WANTED,
         })
     }
