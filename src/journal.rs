@@ -220,7 +220,7 @@ pub enum JournalError {
     /// Its server does not answer.
     #[error("the journal in {path} can not be reached: {reason}")]
     Unreachable { path: String, reason: String },
-    /// Its server does not take the login.
+    /// Its server does not take the login, or is not trusted.
     #[error("the journal in {path} can not be opened: {reason}")]
     Refused { path: String, reason: String },
     /// It cannot be opened or is not ours.

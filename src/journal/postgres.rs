@@ -47,7 +47,7 @@ impl Postgres {
     ///
     /// # Errors
     /// [`JournalError::InUse`] where another process has it; [`JournalError::Unreachable`] where nobody answers;
-    /// [`JournalError::Refused`] where the login is not taken; [`JournalError::Unusable`] where the database is not there or not
+    /// [`JournalError::Refused`] where the login is not taken or the server not trusted; [`JournalError::Unusable`] where the database is not there or not
     /// fit. Each says what to do, and none says the login.
     pub fn open(address: &str, clock: Clock, owner: bool, lock: Option<File>) -> Result<Ledger, JournalError> {
         let target = Target::of(address).map_err(|Wrong(reason)| JournalError::Unusable {
@@ -120,6 +120,7 @@ fn connect(target: &Arc<Target>, role: Role) -> Result<Connection, JournalError>
         let reason = words(&none);
         match none {
             NoSession::Unreachable(_) => JournalError::Unreachable { path, reason },
+            NoSession::Untrusted(_) => JournalError::Refused { path, reason },
             NoSession::Refused(error) if is_login(error.code()) => JournalError::Refused { path, reason },
             NoSession::Refused(error) if is_for_now(error.code()) => JournalError::Unreachable { path, reason },
             NoSession::Refused(_) => JournalError::Unusable { path, reason },
@@ -150,6 +151,7 @@ fn is_for_now(code: &SqlState) -> bool {
 fn words(none: &NoSession) -> String {
     match none {
         NoSession::Unreachable(words) => format!("{words}; check that the server runs and takes connections from here"),
+        NoSession::Untrusted(words) => words.clone(),
         NoSession::Refused(error) => {
             let code = error.code();
             let remedy = if is_login(code) {

@@ -120,6 +120,21 @@ fn what_is_not_there_or_not_ours_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_server_is_trusted_by_its_authority_alone_and_the_line_is_encrypted() {
+    let server = Server::shared();
+    let address = server.schema();
+    let encrypted = format!("{address}&sslmode=require");
+    let unknown = "its certificate comes from an authority that is not known here; set sslrootcert";
+    check(own(&encrypted), Class::Credentials, unknown);
+    let ca = server.ca_pem();
+    let trusted = format!("{encrypted}&sslrootcert={}&application_name=encrypted", ca.display());
+    let journal = own(&trusted).unwrap();
+    journal.write(Change::Received(Box::new(mail(1)))).await.unwrap();
+    let sessions = "FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'encrypted'";
+    assert_eq!(psql(&format!("SELECT bool_and(ssl) {sessions}")), "t");
+}
+
+#[tokio::test]
 async fn a_bad_change_does_not_disturb_those_that_are_committed_with_it() {
     let address = Server::shared().schema();
     let journal = own(&address).unwrap();

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::child::{NOBODY, READY_WITHIN, free_port, hand_over};
+use super::child::{NOBODY, READY_WITHIN, free_port, hand_over, write_certificates};
 
 /// Starts the server anew with each line of its standard input, and ends it and removes its folder with the end of that: a
 /// static is never dropped, and a test may end in any way.
@@ -47,6 +47,8 @@ impl Postgres {
             .expect("a folder for the server")
             .keep();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("our own folder");
+        write_certificates(&path, &["localhost", "127.0.0.1"], false);
+        fs::set_permissions(path.join("leaf.key"), fs::Permissions::from_mode(0o600)).expect("our own file");
         if is_root() {
             hand_over(&path);
         }
@@ -99,6 +101,10 @@ impl Postgres {
                 "-c",
                 "shared_buffers=32MB",
             ])
+            .args(["-c", "ssl=on", "-c"])
+            .arg(format!("ssl_cert_file={}", path.join("leaf.pem").display()))
+            .arg("-c")
+            .arg(format!("ssl_key_file={}", path.join("leaf.key").display()))
             .current_dir(path)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -158,6 +164,11 @@ impl Postgres {
         writeln!(line, "{sql};").expect("psql listens");
         session.stdin = Some(line);
         session
+    }
+
+    /// The authority that its certificate comes from.
+    pub fn ca_pem(&self) -> PathBuf {
+        self.path.join("ca.pem")
     }
 
     /// What statements say, or why they fail.

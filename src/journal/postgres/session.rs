@@ -19,7 +19,7 @@ use crate::{
         database::{Each, Fault},
         value::Value,
     },
-    tls,
+    tls::{self, HandshakeFault},
 };
 
 /// So many statements stay prepared. There are fewer, but for the filters of `log`, each set of which is another one.
@@ -38,6 +38,8 @@ const SETTINGS: &str = "SET lock_timeout = '30s'; SET idle_in_transaction_sessio
 pub(super) enum NoSession {
     /// The server's word.
     Refused(Box<tokio_postgres::error::DbError>),
+    /// Its certificate is not trusted, or nothing is; with what to do.
+    Untrusted(String),
     /// Nobody answers, or not as PostgreSQL does.
     Unreachable(String),
 }
@@ -60,7 +62,7 @@ impl Session {
     /// Connects. The server gives a statement up after `within`, and a little later nobody waits for its answer any more.
     pub(super) fn open(target: &Target, within: Duration) -> Result<Session, NoSession> {
         let unreachable = |error: &dyn std::fmt::Display| NoSession::Unreachable(error.to_string());
-        let config = tls::client_config(target.ca_file.as_deref()).map_err(|error| unreachable(&error))?;
+        let config = tls::client_config(target.ca_file.as_deref()).map_err(|error| untrusted(&error.to_string()))?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -200,10 +202,19 @@ fn numbered(sql: &str) -> String {
 }
 
 fn no_session(error: tokio_postgres::Error) -> NoSession {
-    match error.as_db_error() {
-        Some(refused) => NoSession::Refused(Box::new(refused.clone())),
+    if let Some(refused) = error.as_db_error() {
+        return NoSession::Refused(Box::new(refused.clone()));
+    }
+    let io = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    match io.and_then(HandshakeFault::of) {
+        Some(HandshakeFault { reason, remedy }) => untrusted(&format!("{reason}; {remedy}")),
         None => NoSession::Unreachable(words(&error)),
     }
+}
+
+/// What is said of TLS names the key of other servers.
+fn untrusted(words: &str) -> NoSession {
+    NoSession::Untrusted(words.replace("ca_file", "sslrootcert"))
 }
 
 /// What the server refuses leaves the session as it is; all else, and what it calls fatal, ends it.
