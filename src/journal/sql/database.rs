@@ -148,6 +148,14 @@ impl Dialect {
         }
     }
 
+    /// The texts of a list, JSON as text, as rows.
+    pub(super) fn elements(self, list: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("SELECT value FROM json_each({list})"),
+            Dialect::Postgres => format!("SELECT json_array_elements_text(CAST({list} AS json))"),
+        }
+    }
+
     /// Whether the object, JSON as text, says true of this key.
     pub(super) fn says(self, object: &str, key: &str) -> String {
         match self {

@@ -1,6 +1,6 @@
 //! What the loops and the commands read. Each function is one look at the database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use super::{
     order::FREE,
     outbox::left_in,
     pack,
-    value::{Columns, Json, SpotColumns, spot, values},
+    value::{Columns, Json, SpotColumns, json, spot, values},
 };
 use crate::{
     config::MailboxName,
@@ -23,26 +23,39 @@ use crate::{
     outcome::Outcome,
 };
 
-/// Which of `spots` have not been received.
+/// Which of `spots` have not been received. All of a kind are asked for at once: a server may be far away, and a Maildir
+/// holds thousands.
 pub(super) fn unknown(
     db: &dyn Database,
     mailbox: &str,
     folder: &str,
     mut spots: Vec<Spot>,
 ) -> Result<Vec<Spot>, Fault> {
-    let known = "SELECT 1 FROM entry WHERE mailbox = ?1 AND folder = ?2 AND kind = ?3 AND validity = ?4 AND name = ?5";
-    let mut fault = None;
+    let mut asked: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for spot in spots.iter().map(SpotColumns::of) {
+        asked.entry((spot.kind, spot.validity)).or_default().push(spot.name);
+    }
+    let those_there = format!(
+        "SELECT name FROM entry WHERE mailbox = ?1 AND folder = ?2 AND kind = ?3 AND validity = ?4 AND name IN ({})",
+        db.dialect().elements("?5")
+    );
+    let mut known = HashSet::new();
+    for ((kind, validity), names) in &asked {
+        let names = json(names)?;
+        db.each(
+            &those_there,
+            values![mailbox, folder, kind, validity, names],
+            &mut |row| {
+                known.insert((*kind, *validity, row.get::<String>(0)?));
+                Ok(true)
+            },
+        )?;
+    }
     spots.retain(|spot| {
         let spot = SpotColumns::of(spot);
-        match db.exists(known, values![mailbox, folder, spot.kind, spot.validity, spot.name]) {
-            Ok(known) => !known,
-            Err(error) => {
-                fault.get_or_insert(error);
-                true
-            }
-        }
+        !known.contains(&(spot.kind, spot.validity, spot.name))
     });
-    fault.map_or(Ok(spots), Err)
+    Ok(spots)
 }
 
 /// Where a folder has been read to.
