@@ -294,8 +294,7 @@ impl<'a> Effects<'a> {
                 value: answer,
                 assumed: Some("recorded".to_owned()),
             };
-            self.note(&effect, Vec::new(), &Ok(given.clone()));
-            return read(given.value, &effect);
+            return self.answered(&effect, Vec::new(), given);
         }
         let calls = Calls::default();
         let asking = Asking {
@@ -304,9 +303,43 @@ impl<'a> Effects<'a> {
             calls: &calls,
             enclosed: self.enclosed,
         };
-        let answered = self.performer.perform(&effect, asking).await;
-        self.note(&effect, calls.take(), &answered);
-        read(answered?.value, &effect)
+        match self.performer.perform(&effect, asking).await {
+            Ok(answer) => self.answered(&effect, calls.take(), answer),
+            Err(error) => {
+                let refused = match &error {
+                    StepError::Failed { reason } => Some(reason.clone()),
+                    _ => None,
+                };
+                self.trace.push(EffectTrace {
+                    unanswered: refused.is_none(),
+                    refused,
+                    ..noted(&effect, calls.take())
+                });
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads the answer, and keeps it in the trace.
+    fn answered<T: DeserializeOwned>(
+        &mut self,
+        effect: &Effect,
+        calls: Vec<Call>,
+        given: Answer,
+    ) -> Result<T, StepError> {
+        let read = T::deserialize(&given.value).map_err(|error| {
+            let what = effect.describe();
+            StepError::failed(format!("the answer to {what} is of another shape: {error}"))
+        });
+        self.trace.push(EffectTrace {
+            from: given.assumed,
+            found: effect
+                .named()
+                .filter(|_| given.value.as_array().is_some_and(|rows| rows.len() == 1)),
+            answer: given.value,
+            ..noted(effect, calls)
+        });
+        read
     }
 
     fn recorded_answer(&self, key: &str, effect: &Effect) -> Option<Value> {
@@ -314,37 +347,19 @@ impl<'a> Effects<'a> {
         let same = serde_json::from_value::<Effect>(intent.effect.clone()).is_ok_and(|earlier| earlier == *effect);
         intent.answer.clone().filter(|answer| same && !answer.is_null())
     }
-
-    fn note(&mut self, effect: &Effect, calls: Vec<Call>, answered: &Result<Answer, StepError>) {
-        let (from, answer) = match answered {
-            Ok(answer) => (answer.assumed.clone(), answer.value.clone()),
-            Err(_) => (None, Value::Null),
-        };
-        let refused = match answered {
-            Err(StepError::Failed { reason }) => Some(reason.clone()),
-            _ => None,
-        };
-        self.trace.push(EffectTrace {
-            connection: effect.connection().cloned(),
-            effect: effect.describe(),
-            asked: effect.kept(),
-            calls,
-            from,
-            found: effect
-                .named()
-                .filter(|_| answer.as_array().is_some_and(|rows| rows.len() == 1)),
-            answer,
-            unanswered: answered.is_err() && refused.is_none(),
-            refused,
-        });
-    }
 }
 
-fn read<T: DeserializeOwned>(answer: Value, effect: &Effect) -> Result<T, StepError> {
-    serde_json::from_value(answer).map_err(|error| {
-        StepError::failed(format!(
-            "the answer to {} is of another shape: {error}",
-            effect.describe()
-        ))
-    })
+/// An effect that was asked, without what came of it.
+fn noted(effect: &Effect, calls: Vec<Call>) -> EffectTrace {
+    EffectTrace {
+        connection: effect.connection().cloned(),
+        effect: effect.describe(),
+        asked: effect.kept(),
+        calls,
+        from: None,
+        answer: Value::Null,
+        refused: None,
+        unanswered: false,
+        found: None,
+    }
 }

@@ -17,6 +17,7 @@ use halo_intake::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 /// The newest messages wait still, half of them deferred.
 pub const OPEN: usize = 200;
@@ -61,9 +62,24 @@ pub fn journal(messages: usize) -> PathBuf {
         fill(&state, messages);
         fs::write(&whole, "").unwrap();
     }
-    // The owner brings it up to date, where the program is newer than the journal.
-    open(&state);
+    // The owner brings it up to date, where the program is newer than the journal; what it lacks comes with retention,
+    // which finds nothing that is so old.
+    let (octets_before, rows_before) = (Timestamp::MIN, Timestamp::MIN);
+    let journal = open(&state);
+    runtime()
+        .block_on(journal.write(Change::Trimmed {
+            octets_before,
+            rows_before,
+        }))
+        .unwrap();
     state
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap()
 }
 
 /// Fills an empty journal: the oldest, copies of them, and the newest.
@@ -77,10 +93,7 @@ fn fill(state: &Path, messages: usize) {
 }
 
 fn write_all(state: &Path, numbers: RangeInclusive<usize>, messages: usize) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()
-        .unwrap();
+    let runtime = runtime();
     let journal = Arc::new(open(state));
     for some in numbers.collect::<Vec<_>>().chunks(TOGETHER) {
         let written = some.iter().map(|&n| {
@@ -132,6 +145,9 @@ fn copy(state: &Path, messages: usize) {
                 .unwrap();
         }
     }
+    // Nothing is kept of what came so.
+    db.execute_batch("DELETE FROM sieve; UPDATE sieved SET since = (SELECT max(id) / 128 + 1 FROM entry)")
+        .unwrap();
     // What was copied is on the disk before anything is measured: else the first commit waits for all of it.
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     File::open(state.join("journal.db")).unwrap().sync_all().unwrap();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Fields, StepError,
-    fields::{client_shape, client_value, site_shape, site_value, user_shape, user_value},
+    fields::{client_shape, client_value, object, site_shape, site_value, user_shape, user_value},
     resolve,
 };
 use crate::{
@@ -39,14 +39,15 @@ pub async fn perform(
     effects: &mut Effects<'_>,
 ) -> Result<Value, StepError> {
     let found = find(fields, (connection, halo), dmarc_failed, effects).await?;
-    Ok(json!({
-        "user": found.user.as_ref().map(user_value),
-        "client": found.client.as_ref().map(client_value),
-        "site": found.site.as_ref().map(site_value),
-        "agent": found.agent.map(|agent| json!({ "id": agent.id, "name": agent.name, "email": agent.email })),
-        "matched_by": found.matched_by,
-        "ambiguous": found.ambiguous,
-    }))
+    let agent = |agent: Agent| json!({ "id": agent.id, "name": agent.name, "email": agent.email });
+    Ok(object([
+        ("user", found.user.map_or(Value::Null, user_value)),
+        ("client", found.client.map_or(Value::Null, client_value)),
+        ("site", found.site.map_or(Value::Null, site_value)),
+        ("agent", found.agent.map_or(Value::Null, agent)),
+        ("matched_by", found.matched_by.into()),
+        ("ambiguous", found.ambiguous.into()),
+    ]))
 }
 
 /// Whose address `email_address` is. Nothing found is a result, not an error; an address that is none is matched by

@@ -38,6 +38,7 @@ mod read;
 pub(super) mod readers;
 mod receive;
 mod rows;
+mod sieve;
 mod survey;
 mod trim;
 pub(super) mod value;
@@ -94,7 +95,7 @@ impl Ledger {
         })
     }
 
-    async fn apply(&self, packed: Packed) -> Result<Receipt, JournalError> {
+    async fn apply(&self, packed: Box<Packed>) -> Result<Receipt, JournalError> {
         self.writer()?
             .ask(packed.weight(), move |hand| apply::apply(hand, &packed))
             .await

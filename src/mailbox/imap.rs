@@ -26,6 +26,7 @@ mod inspect;
 mod names;
 mod settle;
 mod sign_in;
+mod swig;
 mod uid_set;
 mod wire;
 
@@ -77,6 +78,8 @@ pub struct Imap {
     names: Names,
     /// What SELECT said last; `None` before the first.
     selected: Option<Opened>,
+    /// What the first SELECT was answered with, which went out with what else is asked at first; until somebody looks.
+    first: Option<(Opened, Completion)>,
     /// Destinations that are known to exist, as the server names them.
     destinations: BTreeSet<String>,
     /// Where the last settling put messages: by their UIDs here, UIDVALIDITY and UID there, as far as the server told.
@@ -134,7 +137,7 @@ impl FolderTraits {
 }
 
 impl Imap {
-    /// Connects and signs in.
+    /// Connects and signs in, to look at the folder.
     pub async fn open(config: &ImapConfig, sign_ins: &SignIns, patience: Patience) -> Result<Imap, MailboxError> {
         let (wire, signed_in) = connect::connect(config, patience).await?;
         Imap::begin(wire, signed_in, config, sign_ins).await
@@ -149,17 +152,42 @@ impl Imap {
         if !signed_in {
             sign_in::sign_in(&mut wire, config, sign_ins).await?;
         }
-        let names = learn_names(&mut wire).await;
-        let names = names.map_err(|error| sign_in::not_connected(config, error))?;
-        Ok(Imap {
+        let mut imap = Imap {
             wire,
             folder: config.folder.clone(),
-            names,
+            names: Names::default(),
             selected: None,
+            first: None,
             destinations: BTreeSet::new(),
             landed: BTreeMap::new(),
             untold: false,
-        })
+        };
+        let learned = imap.learn_names().await;
+        learned.map_err(|error| sign_in::not_connected(config, error))?;
+        Ok(imap)
+    }
+
+    /// How folders are named here. INBOX has one name everywhere (RFC 9051, 5.1), so it is selected at once: a round trip
+    /// less.
+    async fn learn_names(&mut self) -> Result<(), MailboxError> {
+        let (mut separator, mut opened) = (None, Opened::default());
+        let note = |response: &Response<'_>| match response {
+            Response::MailboxData(MailboxDatum::List(entry)) => {
+                let told = entry.delimiter.as_deref().and_then(|text| text.chars().next());
+                separator = separator.or(told);
+            }
+            response => opened.note(response),
+        };
+        let mut commands = vec!["LIST \"\" \"\"".to_owned()];
+        commands.extend(self.wire.can("NAMESPACE").then(|| "NAMESPACE".to_owned()));
+        let is_inbox = self.folder.eq_ignore_ascii_case("INBOX");
+        commands.extend(is_inbox.then(|| "SELECT \"INBOX\"".to_owned()));
+        let mut done = self.wire.ask_all(&commands, note).await?;
+        let selected = if is_inbox { done.pop() } else { None };
+        done.swap_remove(0).accepted()?;
+        self.names = Names::new(separator, self.wire.take_namespace().as_deref());
+        self.first = selected.map(|answer| (opened, answer));
+        Ok(())
     }
 
     /// SELECT again and again: NOOP tells no UIDNEXT, and STATUS of the selected folder may be stale (RFC 3501, 6.3.10).
@@ -167,9 +195,15 @@ impl Imap {
         self.selected = None;
         self.wire.numbered_by(None);
         self.wire.take_news();
-        let command = format!("SELECT {}", quote(&self.names.to_server(&self.folder)));
-        let mut opened = Opened::default();
-        let answer = self.wire.ask(&command, |response| opened.note(response)).await?;
+        let (mut opened, answer) = match self.first.take() {
+            Some(first) => first,
+            None => {
+                let command = format!("SELECT {}", quote(&self.names.to_server(&self.folder)));
+                let mut opened = Opened::default();
+                let answer = self.wire.ask(&command, |response| opened.note(response)).await?;
+                (opened, answer)
+            }
+        };
         if answer.status != "OK" {
             return Err(self.folder_error(answer).await?);
         }
@@ -295,23 +329,6 @@ impl Imap {
         self.wire.run(&format!("LIST \"\" {}", quote(theirs)), note).await?;
         Ok(found)
     }
-}
-
-async fn learn_names(wire: &mut Wire) -> Result<Names, MailboxError> {
-    let mut separator = None;
-    let note = |response: &Response<'_>| {
-        if let Response::MailboxData(MailboxDatum::List(entry)) = response {
-            separator = entry.delimiter.as_deref().and_then(|text| text.chars().next());
-        }
-    };
-    let separators = "LIST \"\" \"\"".to_owned();
-    if wire.can("NAMESPACE") {
-        let [listed, _] = wire.ask_both(&[separators, "NAMESPACE".to_owned()], note).await?;
-        listed.accepted()?;
-    } else {
-        wire.run(&separators, note).await?;
-    }
-    Ok(Names::new(separator, wire.take_namespace().as_deref()))
 }
 
 fn uid_of(attributes: &[AttributeValue<'_>]) -> Option<u32> {

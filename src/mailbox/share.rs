@@ -1,6 +1,8 @@
 //! The memory that fetched messages may take.
 
-use tokio::sync::OwnedSemaphorePermit;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// From this size on a message is a large one.
 const LARGE: u64 = 1 << 20;
@@ -30,6 +32,13 @@ impl Share {
             held.split(wanted.min(held.num_permits()))
         });
         Share(part)
+    }
+
+    /// Whether it is of this memory.
+    pub fn is_of(&self, memory: &Arc<Semaphore>) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|held| Arc::ptr_eq(held.semaphore(), memory))
     }
 
     #[cfg(test)]

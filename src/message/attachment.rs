@@ -1,6 +1,6 @@
 //! What is attached: names, kinds and places, never the octets.
 
-use std::{collections::HashSet, ops::Range};
+use std::ops::Range;
 
 use super::{
     header::{self, Header, one_line},
@@ -70,13 +70,14 @@ impl<'a> Attached<'a> {
     }
 }
 
-/// All that is attached, in order, and whether there was more. `shown` are the Content-IDs that the HTML shows.
-pub fn list(message: &[u8], attached: &[Attached<'_>], shown: &HashSet<String>) -> (Vec<Attachment>, bool) {
+/// All that is attached, in order, and whether there was more. `is_shown` tells
+/// whether the HTML shows a picture of that Content-ID.
+pub fn list(message: &[u8], attached: &[Attached<'_>], is_shown: &dyn Fn(&str) -> bool) -> (Vec<Attachment>, bool) {
     let mut attachments = Vec::new();
     for one in attached {
         match &one.unpacked {
-            None => attachments.push(one.part.attachment(message, shown)),
-            Some(tnef) => attachments.extend(tnef.files.iter().map(|file| one.part.unpacked(file, shown))),
+            None => attachments.push(one.part.attachment(message, is_shown)),
+            Some(tnef) => attachments.extend(tnef.files.iter().map(|file| one.part.unpacked(file, is_shown))),
         }
         if attachments.len() > MAX_ATTACHMENTS {
             attachments.truncate(MAX_ATTACHMENTS);
@@ -87,7 +88,7 @@ pub fn list(message: &[u8], attached: &[Attached<'_>], shown: &HashSet<String>) 
 }
 
 impl Part {
-    fn attachment(&self, message: &[u8], shown: &HashSet<String>) -> Attachment {
+    fn attachment(&self, message: &[u8], is_shown: &dyn Fn(&str) -> bool) -> Attachment {
         let mut name = self.file_name();
         if name.is_empty() && self.content_type.value == "message/rfc822" {
             name = format!("{}.eml", self.nested_subject(message));
@@ -96,7 +97,7 @@ impl Part {
             name,
             content_type: self.content_type.value.clone(),
             size: u64::try_from(self.encoding.size(&message[self.octets.clone()])).unwrap_or(u64::MAX),
-            inline: !self.content_id.is_empty() && shown.contains(&self.content_id),
+            inline: !self.content_id.is_empty() && is_shown(&self.content_id),
             content_id: one_line(&self.content_id),
             octets: self.octets.clone(),
             encoding: self.encoding,
@@ -121,7 +122,7 @@ impl Part {
         }
     }
 
-    fn unpacked(&self, file: &File, shown: &HashSet<String>) -> Attachment {
+    fn unpacked(&self, file: &File, is_shown: &dyn Fn(&str) -> bool) -> Attachment {
         let content_type = if file.content_type.is_empty() {
             "application/octet-stream"
         } else {
@@ -131,7 +132,7 @@ impl Part {
             name: file.name.clone(),
             content_type: content_type.to_owned(),
             size: u64::try_from(file.octets.len()).unwrap_or(u64::MAX),
-            inline: !file.content_id.is_empty() && shown.contains(&file.content_id),
+            inline: !file.content_id.is_empty() && is_shown(&file.content_id),
             content_id: file.content_id.clone(),
             octets: self.octets.clone(),
             encoding: self.encoding,

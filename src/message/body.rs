@@ -1,13 +1,14 @@
 //! What a person would read, and what is attached to it.
 
-use std::collections::HashSet;
+use std::{cell::LazyCell, collections::HashSet};
 
 use super::{
     attachment::{self, Attached, Attachment},
-    charset,
     html::{self, Mark, Marked, Placed},
     part::Part,
 };
+
+mod text;
 
 /// How much text, and how much HTML, is kept.
 const MAX_TEXT: usize = 4 * 1024 * 1024;
@@ -58,7 +59,9 @@ impl Body {
             });
         }
         body.unpack(&mut attached, &mut pieces);
-        let (attachments, were_cut) = attachment::list(message, &attached, &html::content_ids(&body.html));
+        // Most attachments have no Content-ID, and nobody need look through the HTML for it.
+        let shown = LazyCell::new(|| html::content_ids(&body.html));
+        let (attachments, were_cut) = attachment::list(message, &attached, &|id| shown.contains(id));
         body.attachments = attachments;
         body.cut.extend(were_cut.then_some("attachments"));
         (body.body, body.marks) = joined(pieces);
@@ -157,10 +160,14 @@ fn joined(pieces: Vec<Piece>) -> (String, Vec<Placed>) {
 
 /// Adds the text of a further part, which may have been cut; says what was cut.
 fn append(to: &mut String, (text, was_cut): (String, bool), what: &'static str) -> Option<&'static str> {
-    if !to.is_empty() && !text.is_empty() && !to.ends_with('\n') {
-        to.push('\n');
+    if to.is_empty() {
+        *to = text;
+    } else {
+        if !text.is_empty() && !to.ends_with('\n') {
+            to.push('\n');
+        }
+        to.push_str(&text);
     }
-    to.push_str(&text);
     let too_long = to.len() > MAX_TEXT;
     to.truncate(to.floor_char_boundary(MAX_TEXT));
     (was_cut || too_long).then_some(what)
@@ -191,75 +198,6 @@ impl Part {
             _ => Role::Attached,
         }
     }
-
-    /// The decoded text, its line ends as line feeds, without control characters; and whether it was cut.
-    fn text(&self, message: &[u8]) -> (String, bool) {
-        let octets = self.decoded(message, MAX_TEXT);
-        let was_cut = octets.len() > MAX_TEXT || self.octets.len() > MAX_TEXT * 3;
-        let octets = &octets[..octets.len().min(MAX_TEXT)];
-        let named = self.content_type.parameter("charset").filter(|label| !label.is_empty());
-        let label = named.or_else(|| {
-            self.content_type
-                .value
-                .contains("html")
-                .then(|| html::meta_charset(octets))
-                .flatten()
-        });
-        let mut text = charset::decoded(octets, &label.unwrap_or_default())
-            .replace("\r\n", "\n")
-            .replace('\r', "\n");
-        text.retain(|c| matches!(c, '\n' | '\t') || !c.is_control());
-        let spaces_go = || {
-            self.content_type
-                .parameter("delsp")
-                .is_some_and(|yes| yes.eq_ignore_ascii_case("yes"))
-        };
-        (
-            if self.is_flowed() {
-                unflowed(&text, spaces_go())
-            } else {
-                text
-            },
-            was_cut,
-        )
-    }
-
-    fn is_flowed(&self) -> bool {
-        self.content_type.value == "text/plain"
-            && self
-                .content_type
-                .parameter("format")
-                .is_some_and(|format| format.eq_ignore_ascii_case("flowed"))
-    }
-}
-
-/// Joins the lines that `format=flowed` broke (RFC 3676): those that end in a space, within one depth of quoting.
-fn unflowed(text: &str, delsp: bool) -> String {
-    let mut joined = String::with_capacity(text.len());
-    let mut open: Option<usize> = None;
-    for line in text.lines() {
-        let depth = line.bytes().take_while(|b| *b == b'>').count();
-        let rest = &line[depth..];
-        let rest = rest.strip_prefix(' ').unwrap_or(rest);
-        let is_signature = rest == "-- ";
-        match open {
-            Some(opened) if opened == depth && !is_signature => {}
-            _ => {
-                if open.is_some() {
-                    joined.push('\n');
-                }
-                joined.push_str(&">".repeat(depth));
-                joined.push_str(if depth > 0 { " " } else { "" });
-            }
-        }
-        let flows = rest.ends_with(' ') && !is_signature;
-        joined.push_str(if flows && delsp { &rest[..rest.len() - 1] } else { rest });
-        open = flows.then_some(depth);
-        if !flows {
-            joined.push('\n');
-        }
-    }
-    joined
 }
 
 #[cfg(test)]

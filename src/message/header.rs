@@ -222,23 +222,32 @@ fn unfolded(body: &str) -> String {
         if !text.is_empty() && !line.starts_with([' ', '\t']) {
             text.push(' ');
         }
-        text.extend(
-            line.trim_end_matches('\r')
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c }),
-        );
+        let line = line.trim_end_matches('\r');
+        if is_printable(line) {
+            text.push_str(line);
+        } else {
+            text.extend(line.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        }
     }
     text.trim().to_owned()
 }
 
 /// Decoded text on one line, without control characters: an encoded word may hold a line end (RFC 2047, 5).
 pub fn one_line(text: &str) -> String {
+    if is_printable(text) {
+        return text.trim().to_owned();
+    }
     let text: String = text
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .filter(|c| !is_invisible(*c))
         .collect();
     text.trim().to_owned()
+}
+
+/// Whether it is nothing but ASCII that shows, as most is. Without branches: so many octets are looked at at once.
+fn is_printable(text: &str) -> bool {
+    text.bytes().fold(true, |all, b| all & (b' '..0x7f).contains(&b))
 }
 
 /// Marks that turn the direction of text, or show as nothing: they serve to disguise names and endings.

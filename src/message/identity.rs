@@ -89,11 +89,25 @@ impl Content<'_> {
 
 /// Each word with an end, and an end of all words, so that neighbours can not run together.
 fn words(digest: &mut Sha256, text: &str) {
-    for word in text.split_whitespace() {
-        digest.update(word.as_bytes());
-        digest.update([0]);
+    let mut words = Vec::with_capacity(text.len() + 2);
+    let mut add = |word: &[u8]| {
+        if !word.is_empty() {
+            words.extend_from_slice(word);
+            words.push(0);
+        }
+    };
+    for piece in text.as_bytes().split(|b| matches!(b, b'\t'..=b'\r' | b' ')) {
+        match piece.is_ascii() {
+            true => add(piece),
+            // There is white space beyond ASCII, too.
+            false => {
+                let piece = String::from_utf8_lossy(piece);
+                piece.split_whitespace().for_each(|word| add(word.as_bytes()));
+            }
+        }
     }
-    digest.update([0]);
+    words.push(0);
+    digest.update(words);
 }
 
 /// The digest of all octets but trace fields, for a message without a Message-ID: a few fields would not tell two
@@ -124,6 +138,30 @@ mod tests {
     #[track_caller]
     fn check(raw: &str, expected: &[&str]) {
         assert_eq!(message_ids(raw), expected, "{raw}");
+    }
+
+    #[test]
+    fn white_space_of_any_kind_and_number_counts_as_one() {
+        let body = |body| {
+            let (message_id, author, date, subject) = ("", "", "", "");
+            Content {
+                message_id,
+                author,
+                date,
+                subject,
+                body,
+            }
+            .fingerprint()
+        };
+        let spaced = body("Grüße an alle");
+        for text in [
+            " Grüße\r\n\tan\u{b}\u{c}alle ",
+            "Grüße\u{a0}an\u{2003}\u{3000}alle\u{85}",
+        ] {
+            assert_eq!(body(text), spaced, "{text:?}");
+        }
+        assert_ne!(body("Grüße an al le"), spaced);
+        assert_ne!(body("Grüßean alle"), spaced);
     }
 
     #[test]

@@ -50,9 +50,9 @@ impl TransferEncoding {
 /// The octets before the plain footer that list programs append to whatever there is: neither `--` nor `__` begins
 /// a line of base64.
 fn without_footer(octets: &[u8]) -> &[u8] {
-    let footer =
-        memchr::memchr_iter(b'\n', octets).find(|at| matches!(octets[at + 1..], [b'-', b'-', ..] | [b'_', b'_', ..]));
-    footer.map_or(octets, |at| &octets[..at])
+    let before = |octets: &[u8], sign| memchr::memmem::find(octets, sign).unwrap_or(octets.len());
+    let octets = &octets[..before(octets, b"\n--")];
+    &octets[..before(octets, b"\n__")]
 }
 
 /// mail-parser 0.11.9 refuses base64 with foreign octets in it; they are taken out then.

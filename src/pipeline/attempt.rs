@@ -1,11 +1,11 @@
 //! One attempt at one message: read, taken through its rules, and made into what the journal shall keep of it.
 
-use std::{sync::Arc, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::task::AbortHandle;
 
 use super::{World, canary, ending::Attempted, finish::Finished, health, story};
 use crate::{
@@ -203,18 +203,15 @@ impl Enclosed for Reading<'_> {
     }
 }
 
-/// An attempt in a task of its own: a panic ends this message's attempt and nothing else.
+/// An attempt of which a panic ends nothing else.
 pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, message: Option<Message>) -> Finished {
     let began = Instant::now();
     if let Some(set_aside) = poisonous(world, work) {
         return Finished::unread(set_aside);
     }
-    let task = tokio::spawn({
-        let (world, work) = (world.clone(), work.clone());
-        async move { attempt(&world, &work, &octets, message).await }
-    });
-    let _aborted_with_this_one = AbortOnDrop(task.abort_handle());
-    match task.await {
+    // In a box: it is large, and whoever waits for it is moved about.
+    let attempt = Box::pin(AssertUnwindSafe(attempt(world, work, &octets, message)).catch_unwind());
+    match attempt.await {
         Ok((change, from)) => Finished {
             change,
             from,
@@ -229,14 +226,6 @@ pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, mess
             );
             Finished::unread(after_panic(world, work).await)
         }
-    }
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

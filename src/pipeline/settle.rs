@@ -23,8 +23,9 @@ use crate::{
 
 /// So many messages are settled by one command.
 const BATCH: usize = 500;
-/// What ends within this time is settled together: each command makes the server look through the whole folder.
-const GATHER: Duration = Duration::from_millis(200);
+/// A pass begins no sooner after the one before, and what ends meanwhile is settled together: each command makes the server
+/// look through the whole folder.
+const GATHER: Duration = Duration::from_millis(100);
 /// What waits for its time is looked for so often, in all mailboxes at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// A connection that was not needed for so long is closed.
@@ -36,28 +37,11 @@ const AGAIN: Backoff = Backoff {
 };
 
 mod batch;
+mod error;
 
 use batch::Batch;
-
-/// Why settling did not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum SettleError {
-    /// The server, the line, the credentials.
-    #[error(transparent)]
-    Mailbox(#[from] MailboxError),
-    /// The journal.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-}
-
-/// The server says no, and goes on: to the command, or to a folder that is not the one that is watched.
-fn is_refusal(error: &MailboxError, is_other_folder: bool) -> bool {
-    match error {
-        MailboxError::Refused { .. } => true,
-        MailboxError::Folder { .. } | MailboxError::NoFolder { .. } => is_other_folder,
-        _ => false,
-    }
-}
+pub use error::SettleError;
+use error::is_refusal;
 
 /// Rings at each mailbox where something has waited for its time and that has come; a bell that was lost is so heard
 /// as well. One look for all of them: thousands of mailboxes mostly have nothing to settle.
@@ -118,19 +102,31 @@ impl Settler {
         }
     }
 
+    /// Settles everything that has ended.
+    async fn pass(&self, course: &mut Course) -> Result<(), SettleError> {
+        while self.round(course).await? {}
+        Ok(())
+    }
+
     /// Until the stop, or until there has been enough.
     async fn go_on(&self, course: &mut Course, enough: &CancellationToken) {
         let (bell, coming) = (self.world.bells.settle(&self.name), self.world.bells.coming(&self.name));
         let (mut failures, mut is_ahead) = (0, false);
         let ends = async || tokio::select! { () = self.stop.cancelled() => {}, () = enough.cancelled() => {} };
         loop {
+            let again = tokio::time::Instant::now() + GATHER;
             let done = match is_ahead {
-                true => Box::pin(self.prepare(course)).await,
-                false => Box::pin(self.pass(course)).await,
+                true => Box::pin(self.prepare(course)).await.map(|()| false),
+                false => Box::pin(self.round(course)).await,
             };
             is_ahead = false;
             match done {
-                Ok(()) => failures = 0,
+                Ok(may_be_more) => {
+                    failures = 0;
+                    if may_be_more {
+                        bell.notify_one();
+                    }
+                }
                 Err(error) => {
                     failures += 1;
                     course.session = None;
@@ -154,7 +150,7 @@ impl Settler {
                 () = ends() => return,
             }
             tokio::select! {
-                () = tokio::time::sleep(GATHER) => {}
+                () = tokio::time::sleep_until(again) => {}
                 () = ends() => return,
             }
         }
@@ -174,17 +170,16 @@ impl Settler {
         is_at_a_server && self.config.settle.values().any(|how| *how != Settle::Keep)
     }
 
-    /// Settles everything that has ended.
-    async fn pass(&self, course: &mut Course) -> Result<(), SettleError> {
-        loop {
-            let unsettled = self.world.journal.unsettled(&self.name, BATCH).await?;
-            if unsettled.is_empty() {
-                return Ok(());
-            }
-            for batch in self.batches(unsettled) {
-                self.settle(course, &batch).await?;
-            }
+    /// Settles what has ended, as far as one command takes it. Says whether there may be more.
+    async fn round(&self, course: &mut Course) -> Result<bool, SettleError> {
+        let unsettled = self.world.journal.unsettled(&self.name, BATCH).await?;
+        if unsettled.is_empty() {
+            return Ok(false);
         }
+        for batch in self.batches(unsettled) {
+            self.settle(course, &batch).await?;
+        }
+        Ok(true)
     }
 
     /// By folder and way of settling. What was received from a folder that is no longer the configured one lies

@@ -1,5 +1,5 @@
 //! The journal's suite. It knows nothing but the trait, and each back end is put through all of it; what only one of them
-//! has is in `sqlite` and `postgres`.
+//! has is in `sqlite`, `sieve` and `postgres`.
 
 #![allow(clippy::unwrap_used, reason = "a test says by it what must be so")]
 #![allow(clippy::duplicate_mod, reason = "the suite is there once for each back end")]
@@ -8,6 +8,7 @@
 mod servers;
 
 mod postgres;
+mod sieve;
 mod sqlite;
 mod world;
 
@@ -32,6 +33,7 @@ macro_rules! suite {
             mod outbox;
             mod receiving;
             mod retention;
+            mod searching;
             mod survey;
         }
     };

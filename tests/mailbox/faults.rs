@@ -210,14 +210,52 @@ async fn a_server_that_caps_its_pieces_gives_the_message_whole() {
 }
 
 #[tokio::test]
+async fn the_pieces_of_a_large_message_are_asked_for_at_once_and_what_does_not_come_so_again() {
+    let piece = "x".repeat(1 << 20);
+    let answer = |tag: &str, at: usize, octets: &str| {
+        let length = octets.len();
+        Step::Say(format!(
+            "* 1 FETCH (UID 1 BODY[]<{at}> {{{length}}}\r\n{octets})\r\n{tag} OK done\r\n"
+        ))
+    };
+    let steps = vec![
+        // All of them before the first answer.
+        Step::Expect("BODY.PEEK[]<0.1048576>"),
+        Step::Expect("BODY.PEEK[]<1048576.1048576>"),
+        Step::Expect("BODY.PEEK[]<2097152.1048576>"),
+        Step::Expect("BODY.PEEK[]<3145728.1048576>"),
+        answer("H4", 0, &piece),
+        // A server that caps this one.
+        answer("H5", 1 << 20, &piece[1..]),
+        answer("H6", 2 << 20, &piece),
+        say("H7 NO not now\r\n"),
+        Step::Expect("BODY.PEEK[]<2097151.1048576>"),
+        answer("H8", (2 << 20) - 1, &piece),
+        Step::Expect("BODY.PEEK[]<3145727.1048576>"),
+        answer("H9", (3 << 20) - 1, "ends"),
+    ];
+    let listed = Listed {
+        spot: Spot::Uid { validity: 7, uid: 1 },
+        size: (3 << 20) + 3,
+        arrived: None,
+    };
+    let (fetched, ended) = fetch_from(steps, &[listed]).await;
+    assert_eq!(ended.unwrap(), []);
+    let (uid, text) = &fetched[0];
+    assert_eq!((*uid, text.len()), (1, (3 << 20) + 3));
+    assert!(text.ends_with("xxxends"), "the end comes last");
+}
+
+#[tokio::test]
 async fn a_large_message_whose_server_never_ends_is_given_up() {
     let piece = "x".repeat(1 << 20);
     let mut steps = Vec::new();
-    for _ in 0..14 {
+    for number in 0..14 {
         steps.extend([
             Step::Expect("UID FETCH 1 "),
             Step::Say(format!(
-                "* 1 FETCH (UID 1 BODY[]<0> {{{}}}\r\n{piece})\r\nTAG OK done\r\n",
+                "* 1 FETCH (UID 1 BODY[]<{}> {{{}}}\r\n{piece})\r\nTAG OK done\r\n",
+                number * piece.len(),
                 piece.len()
             )),
         ]);
@@ -259,9 +297,9 @@ async fn a_server_that_tells_no_uidnext_is_asked() {
     let script = Script::play(vec![
         say("* PREAUTH [CAPABILITY IMAP4rev1] hello\r\n"),
         Step::Expect("LIST"),
-        say("TAG OK done\r\n"),
+        // INBOX is selected at once, before that is answered.
         Step::Expect("SELECT"),
-        say("* 3 EXISTS\r\n* OK [UIDVALIDITY 7] valid\r\nTAG OK in\r\n"),
+        say("H1 OK done\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7] valid\r\nTAG OK in\r\n"),
         Step::Expect("STATUS \"INBOX\" (UIDNEXT)"),
         say("TAG BAD what\r\n"),
         Step::Expect("FETCH * (UID)"),

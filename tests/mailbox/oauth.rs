@@ -190,6 +190,8 @@ async fn a_mailbox_that_is_not_connected_names_the_permission() {
         Step::Say("H1 OK [CAPABILITY IMAP4rev1] in\r\n".to_owned()),
         Step::Expect("LIST"),
         Step::Say("TAG BAD User is authenticated but not connected.\r\n".to_owned()),
+        Step::Expect("SELECT"),
+        Step::Say("TAG BAD User is authenticated but not connected.\r\n".to_owned()),
         Step::ExpectEnd,
     ]);
     let config = ImapConfig {

@@ -11,7 +11,7 @@ use crate::{
     config::{Deduplicate, MailboxName},
     effect::Bare,
     generation::Generation,
-    halo::{ClientId, NewUser, SiteId, User},
+    halo::{ClientId, NewUser, SiteId, User, client::Calls},
     journal::{Claim, Ledger, Place, Receipt, Received, Spot, sqlite::Sqlite},
     message::address::AddrSpec,
     sandbox::{Duplicates, Fault, Mishap, Sandbox},

@@ -118,6 +118,15 @@ impl Database for Connection {
         self.session.borrow().run(sql, values)
     }
 
+    fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, Fault> {
+        let (sql, mut id) = (format!("{sql} RETURNING id"), None);
+        self.each(&sql, values, &mut |row| {
+            id = Some(row.value(0)?.number());
+            Ok(false)
+        })?;
+        id.flatten().ok_or_else(|| Fault::Refused("it has no id".to_owned()))
+    }
+
     fn each(&self, sql: &str, values: &[Value<'_>], each: &mut Each<'_>) -> Result<(), Fault> {
         self.session.borrow().each(sql, values, each)
     }

@@ -41,6 +41,8 @@ pub(in crate::journal) trait Database: Send {
     fn dialect(&self) -> Dialect;
     /// Runs a statement; how many rows it changed.
     fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Fault>;
+    /// Puts a row into a table whose key is `id`; gives that.
+    fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, Fault>;
     /// Gives each row to `each`, until that has enough.
     fn each(&self, sql: &str, values: &[Value<'_>], each: &mut Each<'_>) -> Result<(), Fault>;
     /// Begins a transaction.
@@ -123,6 +125,11 @@ pub(in crate::journal) enum Dialect {
 }
 
 impl Dialect {
+    /// Whether searches are narrowed by what `sieve` keeps: one statement is asked while another one gives its rows.
+    pub(super) fn has_sieve(self) -> bool {
+        self == Dialect::Sqlite
+    }
+
     /// Behind the name of a table: the index to walk.
     pub(super) fn by(self, index: &'static str) -> String {
         match self {

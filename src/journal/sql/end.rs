@@ -8,6 +8,7 @@ use super::{
     order,
     outbox::{self, Told},
     read::count,
+    sieve,
     value::{Columns, SpotColumns, fold, json, values},
     writer::Hand,
 };
@@ -32,7 +33,8 @@ pub(super) fn held(hand: &Hand<'_>, claim: Claim) -> Result<Option<Held>, Fault>
     )
 }
 
-fn held_row(row: &dyn Columns) -> Result<Held, Fault> {
+/// From its id and its keys, which come first.
+pub(super) fn held_row(row: &dyn Columns) -> Result<Held, Fault> {
     Ok(Held {
         entry: row.get(0)?,
         author_key: row.get(1)?,
@@ -88,9 +90,11 @@ pub(super) fn deferred(
         values![held.entry, deferral.reason],
     )?;
     attempt(hand, held.entry, "deferred", deferral.reason, account)?;
+    let said = fold([deferral.reason]);
     hand.db.run("UPDATE entry SET state = 'deferred', due = ?3, waited = ?4, deferred_at = ?2,
                 deferrals = CASE WHEN deferred_counts IS NOT DISTINCT FROM ?5 THEN deferrals + 1 ELSE 1 END,
-                deferred_counts = ?5, waits_for = ?6, waited_for = ?6, interruptions = 0, run = ?7, reason = ?8, said = ?9
+                deferred_counts = ?5, waits_for = ?6, waited_for = ?6, interruptions = 0, run = ?7, reason = ?8, said = ?9,
+                attempts = attempts + 1, calls = calls + ?10, stored = 1
              WHERE id = ?1", values![
             held.entry,
             hand.now,
@@ -100,8 +104,10 @@ pub(super) fn deferred(
             deferral.waits_for,
             json(deferral.run)?,
             deferral.reason,
-            fold([deferral.reason]),
+            said,
+            count(account.calls),
         ])?;
+    sieve::add(hand.db, held.entry, &said)?;
     reorder(hand, &held)?;
     notices(hand, deferral.notices)?;
     Ok(Receipt::Done)
@@ -154,8 +160,9 @@ pub(super) fn ended(
                 outcome: ended.outcome,
                 reason: &ended.reason,
                 rule: &ended.rule,
+                calls: Some(account.calls),
             };
-            conclude(hand, held.entry, &verdict)?;
+            conclude(hand, &held, &verdict)?;
             Ok(Receipt::Done)
         }
         (Some((_, limit)), Told::Perhaps) => {
@@ -168,7 +175,7 @@ pub(super) fn ended(
         (Some((bounce, limit)), Told::No) => {
             attempt(hand, held.entry, ended.outcome.word(), &ended.reason, account)?;
             outbox::put(hand, Some(held.entry), bounce, letter, Some(&limit.key))?;
-            bouncing(hand, &held, ended)
+            bouncing(hand, &held, ended, account)
         }
     }
 }
@@ -186,14 +193,16 @@ fn count_matches(hand: &Hand<'_>, rules: &[String]) -> Result<(), Fault> {
 }
 
 /// The message waits for its bounce.
-fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended) -> Result<Receipt, Fault> {
+fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended, account: &Account<'_>) -> Result<Receipt, Fault> {
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
+    let said = fold([reason, rule]);
     hand.db.run(
         "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
-                reason = ?2, rule = ?3, said = ?4
+                reason = ?2, rule = ?3, said = ?4, attempts = attempts + 1, calls = calls + ?5, stored = 1
              WHERE id = ?1",
-        values![held.entry, reason, rule, fold([reason, rule])],
+        values![held.entry, reason, rule, said, count(account.calls)],
     )?;
+    sieve::add(hand.db, held.entry, &said)?;
     reorder(hand, held)?;
     Ok(Receipt::Bouncing)
 }
@@ -212,9 +221,10 @@ fn suppressed(
         outcome: Outcome::Failed,
         reason: &reason,
         rule: &ended.rule,
+        calls: Some(account.calls),
     };
     attempt(hand, held.entry, verdict.outcome.word(), verdict.reason, account)?;
-    conclude(hand, held.entry, &verdict)?;
+    conclude(hand, held, &verdict)?;
     let notice = Notice {
         entry: Some(held.entry),
         topic: format!("bounce suppressed {}", limit.key),
@@ -230,39 +240,41 @@ pub(super) struct Verdict<'a> {
     pub outcome: Outcome,
     pub reason: &'a str,
     pub rule: &'a str,
+    /// The requests to Halo of the attempt that comes to it; none where that has ended before.
+    pub calls: Option<usize>,
 }
 
 /// The message is at its end, and its mailbox is to be settled, where it lies in one.
-pub(super) fn conclude(hand: &Hand<'_>, entry: EntryId, verdict: &Verdict<'_>) -> Result<(), Fault> {
-    let held = hand.db.row(
+pub(super) fn conclude(hand: &Hand<'_>, held: &Held, verdict: &Verdict<'_>) -> Result<(), Fault> {
+    let said = fold([verdict.reason, verdict.rule]);
+    hand.db.run(
         "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
-                due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
-                settle_due = CASE WHEN kind = 'handed' THEN NULL ELSE CAST(?6 AS BIGINT) END,
-                gone = CASE WHEN kind = 'handed' THEN 1 ELSE 0 END
-             WHERE id = ?1 RETURNING id, author_key, thread_key",
+            due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
+            settle_due = CASE WHEN kind = 'handed' THEN NULL ELSE CAST(?6 AS BIGINT) END,
+            gone = CASE WHEN kind = 'handed' THEN 1 ELSE 0 END,
+            attempts = attempts + ?7, calls = calls + ?8, stored = CASE WHEN ?7 = 1 THEN 1 ELSE stored END
+         WHERE id = ?1",
         values![
-            entry,
+            held.entry,
             verdict.outcome.word(),
             verdict.reason,
             verdict.rule,
-            fold([verdict.reason, verdict.rule]),
-            hand.now
+            said,
+            hand.now,
+            i64::from(verdict.calls.is_some()),
+            count(verdict.calls.unwrap_or_default()),
         ],
-        held_row,
     )?;
-    reorder(hand, &held)
+    sieve::add(hand.db, held.entry, &said)?;
+    reorder(hand, held)
 }
 
-/// Keeps what an attempt came to.
+/// Keeps what an attempt came to; whoever changes the message's state counts it.
 fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, account: &Account<'_>) -> Result<(), Fault> {
     hand.db.run(
         "INSERT INTO attempt (entry, number, began, ended, result, reason, trace)
-             SELECT id, attempts + 1, began, ?2, ?3, ?4, ?5 FROM entry WHERE id = ?1",
+         SELECT id, attempts + 1, began, ?2, ?3, ?4, ?5 FROM entry WHERE id = ?1",
         values![entry, hand.now, result, reason, account.trace],
-    )?;
-    hand.db.run(
-        "UPDATE entry SET attempts = attempts + 1, calls = calls + ?2, stored = 1 WHERE id = ?1",
-        values![entry, count(account.calls)],
     )?;
     Ok(())
 }

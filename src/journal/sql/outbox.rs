@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     database::Fault,
-    end::{self, Verdict, done_or_stale},
+    end::{self, Held, Verdict, done_or_stale},
     value::{Json, json, values},
     writer::Hand,
 };
@@ -118,8 +118,9 @@ pub(super) fn taken(hand: &Hand<'_>, letter: LetterId) -> Result<Receipt, Fault>
             outcome: Outcome::Bounced,
             reason: &waited.reason,
             rule: &waited.rule,
+            calls: None,
         };
-        end::conclude(hand, entry, &verdict)?;
+        end::conclude(hand, &waited.held, &verdict)?;
     }
     Ok(Receipt::Done)
 }
@@ -192,8 +193,9 @@ fn failed(hand: &Hand<'_>, entry: EntryId, topic: &str, reason: &str) -> Result<
         outcome: Outcome::Failed,
         reason: &text,
         rule: &waited.rule,
+        calls: None,
     };
-    end::conclude(hand, entry, &verdict)?;
+    end::conclude(hand, &waited.held, &verdict)?;
     notice(
         hand,
         &Notice {
@@ -250,8 +252,9 @@ fn leave(hand: &Hand<'_>, letter: LetterId, state: &str, reason: &str) -> Result
     )
 }
 
-/// Why a message is bounced, and by which rule.
+/// A message that is bounced, why, and by which rule.
 struct Bouncing {
+    held: Held,
     reason: String,
     rule: String,
 }
@@ -259,12 +262,13 @@ struct Bouncing {
 /// A message that waits for its letter; `None` where it does not.
 fn bouncing(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Bouncing>, Fault> {
     hand.db.find(
-        "SELECT reason, rule FROM entry WHERE id = ?1 AND state = 'bouncing'",
+        "SELECT id, author_key, thread_key, reason, rule FROM entry WHERE id = ?1 AND state = 'bouncing'",
         values![entry],
         |row| {
             Ok(Bouncing {
-                reason: row.get(0)?,
-                rule: row.get(1)?,
+                held: end::held_row(row)?,
+                reason: row.get(3)?,
+                rule: row.get(4)?,
             })
         },
     )

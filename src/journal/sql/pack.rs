@@ -41,8 +41,9 @@ impl Packed {
     }
 }
 
-/// Packs a change, on a thread of its own where that takes long (about a millisecond).
-pub(super) async fn pack(change: Change) -> Result<Packed, JournalError> {
+/// Packs a change, on a thread of its own where that takes long (about a millisecond). In a box: it is large, and
+/// whoever waits for the writer is moved about.
+pub(super) async fn pack(change: Change) -> Result<Box<Packed>, JournalError> {
     if size(&change) < PACKED_APART {
         return Ok(packed(change));
     }
@@ -67,7 +68,7 @@ fn is_one_chunk(octets: &[u8]) -> bool {
     (1..=CHUNK).contains(&octets.len())
 }
 
-fn packed(mut change: Change) -> Packed {
+fn packed(mut change: Change) -> Box<Packed> {
     let (mut chunk, mut trace, mut letter) = (Vec::new(), Vec::new(), Vec::new());
     match &mut change {
         Change::Received(received) if is_one_chunk(&received.octets) => {
@@ -84,12 +85,12 @@ fn packed(mut change: Change) -> Packed {
         Change::Posted { post, .. } => letter = pack_letter(&mut post.letter),
         _ => {}
     }
-    Packed {
+    Box::new(Packed {
         change,
         chunk,
         trace,
         letter,
-    }
+    })
 }
 
 fn pack_letter(letter: &mut Letter) -> Vec<u8> {

@@ -1,23 +1,27 @@
 //! A message is taken into the journal: known, moved, a copy of another one, or new.
 
 use super::{
-    claim,
     database::{Dialect, Fault},
-    order, outbox, pack,
+    order, outbox, pack, sieve,
     value::{SpotColumns, fold, values},
     writer::Hand,
 };
 use crate::{
     config::Deduplicate,
-    journal::{EntryId, Notice, Receipt, Received, Spot},
+    journal::{Claim, EntryId, Notice, Receipt, Received, Spot},
     outcome::Outcome,
 };
 
 /// How a message stands in the journal from the start.
+#[derive(Default)]
 struct Start<'a> {
     state: &'static str,
     outcome: Option<Outcome>,
     reason: &'a str,
+    thread_key: &'a str,
+    ready: bool,
+    /// Of its first claim.
+    token: i64,
 }
 
 /// Keeps a message that was seen.
@@ -28,12 +32,18 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Re
     if let Some(entry) = moved(hand, received)? {
         return Ok(Receipt::Moved(entry));
     }
+    let thread_key = conversation(hand, received)?;
+    let start = Start {
+        thread_key: &thread_key,
+        ..Start::default()
+    };
     // What ends with its reception was perhaps not even read, so its fingerprint says nothing.
     if let Some((outcome, reason)) = &received.end {
         let start = Start {
             state: "ended",
             outcome: Some(*outcome),
             reason,
+            ..start
         };
         let entry = insert(hand, received, chunk, &start)?;
         if *outcome == Outcome::Failed {
@@ -47,26 +57,34 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Re
             state: "ended",
             outcome: Some(Outcome::Duplicate),
             reason: &reason,
+            ..start
         };
         let entry = insert(hand, received, chunk, &start)?;
         return Ok(Receipt::Duplicate { entry, of });
     }
-    let entry = insert(
-        hand,
-        received,
-        chunk,
-        &Start {
-            state: "pending",
-            outcome: None,
-            reason: "",
+    begin(hand, received, chunk, start)
+}
+
+/// Keeps a message that is to go through its rules; in hand at once, where that is wanted and nothing holds it back.
+fn begin(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: Start<'_>) -> Result<Receipt, Fault> {
+    let ready = order::is_ready(hand.db, &received.author_key, start.thread_key)?;
+    let start = match ready && received.claim {
+        true => Start {
+            state: "claimed",
+            token: 1,
+            ..start
         },
-    )?;
-    let ready = order::place_last(hand.db, entry)?;
-    let claim = if ready && received.claim {
-        claim::take(hand, entry)?
-    } else {
-        None
+        false => Start {
+            state: "pending",
+            ready,
+            ..start
+        },
     };
+    let entry = insert(hand, received, chunk, &start)?;
+    let claim = (start.token > 0).then_some(Claim {
+        entry,
+        token: start.token,
+    });
     Ok(Receipt::New(entry, hand.now, claim))
 }
 
@@ -105,12 +123,8 @@ fn known(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fault>
 /// The index is named since SQLite would rather walk all messages of the folder.
 pub(super) fn moved_here(dialect: Dialect) -> String {
     format!(
-        "UPDATE entry SET validity = ?1, name = ?2, settle_due = CASE WHEN settle_due > ?8 THEN ?8 ELSE settle_due END
-         WHERE id = (
-            SELECT min(id) FROM entry {}
-            WHERE kind = 'uid' AND digest IN (?3, ?7) AND size = ?4 AND mailbox = ?5 AND folder = ?6
-                AND validity <> ?1 AND gone = 0)
-         RETURNING id",
+        "SELECT min(id) FROM entry {}
+         WHERE kind = 'uid' AND digest = ?1 AND size = ?2 AND mailbox = ?3 AND folder = ?4 AND validity <> ?5 AND gone = 0",
         dialect.by("entry_digest")
     )
 }
@@ -122,20 +136,23 @@ fn moved(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fault>
     let Spot::Uid { validity, uid } = received.place.spot else {
         return Ok(None);
     };
-    hand.db.find(
-        &moved_here(hand.db.dialect()),
-        values![
-            validity,
-            uid.to_string(),
-            received.digest,
-            size(received),
-            received.place.mailbox.0,
-            received.place.folder,
-            received.header_digest,
-            hand.now
-        ],
-        |row| row.get(0),
-    )
+    let first = moved_here(hand.db.dialect());
+    let (mailbox, folder) = (&received.place.mailbox.0, &received.place.folder);
+    let of_digest = |digest: &[u8; 32]| -> Result<Option<EntryId>, Fault> {
+        hand.db
+            .one(&first, values![digest, size(received), mailbox, folder, validity])
+    };
+    let found = [of_digest(&received.digest)?, of_digest(&received.header_digest)?];
+    let Some(entry) = found.into_iter().flatten().min() else {
+        return Ok(None);
+    };
+    hand.db.run(
+        "UPDATE entry SET validity = ?2, name = ?3,
+            settle_due = CASE WHEN settle_due > ?4 THEN ?4 ELSE settle_due END
+         WHERE id = ?1",
+        values![entry, validity, uid.to_string(), hand.now],
+    )?;
+    Ok(Some(entry))
 }
 
 /// The message that this one is a copy of: one that ended well, or is in hand.
@@ -146,7 +163,7 @@ fn original(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fau
     let everywhere = received.deduplicate == Deduplicate::All;
     hand.db.find(
         "SELECT id FROM entry
-             WHERE fingerprint = ?1 AND (outcome IS NULL OR outcome IN ('completed', 'stopped', 'bounced'))
+             WHERE fingerprint = ?1 AND (outcome IS NULL OR outcome IN ('completed', 'stopped') OR outcome = 'bounced')
                 AND (?2 OR mailbox = ?3)
              ORDER BY id LIMIT 1",
         values![received.fingerprint, everywhere, received.place.mailbox.0],
@@ -159,7 +176,7 @@ fn original(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fau
 fn conversation(hand: &Hand<'_>, received: &Received) -> Result<String, Fault> {
     let parent = hand.db.find(
         "SELECT thread_key FROM entry
-             WHERE message_id = ?1 AND state IN ('pending', 'claimed', 'deferred') AND mailbox = ?2
+             WHERE message_id = ?1 AND state NOT IN ('bouncing', 'ended') AND mailbox = ?2
                 AND thread_key <> '' AND ?1 <> ''
              ORDER BY id LIMIT 1",
         values![received.thread_key, received.place.mailbox.0],
@@ -172,36 +189,46 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
     let spot = SpotColumns::of(&received.place.spot);
     let ended = start.outcome.is_some();
     let handed = spot.kind == "handed";
-    let entry = hand.db.row("INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
-                message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
-                ended, settle_due, gone)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
-             RETURNING id", values![
-                received.place.mailbox.0,
-                received.place.folder,
-                spot.kind,
-                spot.validity,
-                spot.name,
-                hand.now,
-                received.internal_date,
-                size(received),
-                received.from,
-                received.subject,
-                received.message_id,
-                fold([received.from.as_str(), &received.subject, &received.message_id]),
-                fold([start.reason]),
-                received.fingerprint,
-                received.digest,
-                !(chunk.is_empty() && received.octets.is_empty()),
-                received.author_key,
-                conversation(hand, received)?,
-                start.state,
-                start.outcome.map(Outcome::word),
-                start.reason,
-                ended.then_some(hand.now),
-                (ended && !handed).then_some(hand.now),
-                ended && handed,
-            ], |row| row.get(0))?;
+    let heard = fold([received.from.as_str(), &received.subject, &received.message_id]);
+    let said = fold([start.reason]);
+    let entry = hand.db.insert(
+        "INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
+            message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
+            ended, settle_due, gone, ready, token, began)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+            ?23, ?24, ?25, ?26, ?27)",
+        values![
+            received.place.mailbox.0,
+            received.place.folder,
+            spot.kind,
+            spot.validity,
+            spot.name,
+            hand.now,
+            received.internal_date,
+            size(received),
+            received.from,
+            received.subject,
+            received.message_id,
+            heard,
+            said,
+            received.fingerprint,
+            received.digest,
+            !(chunk.is_empty() && received.octets.is_empty()),
+            received.author_key,
+            start.thread_key,
+            start.state,
+            start.outcome.map(Outcome::word),
+            start.reason,
+            ended.then_some(hand.now),
+            (ended && !handed).then_some(hand.now),
+            ended && handed,
+            start.ready,
+            start.token,
+            (start.token > 0).then_some(hand.now),
+        ],
+    )?;
+    let entry = EntryId(entry);
+    sieve::add(hand.db, entry, &format!("{heard}\n{said}"))?;
     let place = "INSERT INTO octets (entry, chunk, data) VALUES (?1, ?2, ?3)";
     if !chunk.is_empty() {
         hand.db.run(place, values![entry, 0, chunk])?;

@@ -1,5 +1,8 @@
 //! The lines of `log`. Every question walks ids downwards, all of them or those of one index, within the ids that its
-//! times allow, and stops at the limit; what it looks at and leaves out are a few rows, however many there are.
+//! times allow, and stops at the limit; what it looks at and leaves out are a few rows, however many there are. A text
+//! that is rare is looked for only where the sieve does not rule it out.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -7,6 +10,7 @@ use super::{
     database::{Database, Dialect, Fault},
     order::HELD_BY,
     read::count,
+    sieve,
     value::{Bind, Columns, Value, fold, values},
 };
 use crate::{
@@ -61,7 +65,8 @@ pub(super) fn rows(db: &dyn Database, filter: &RowFilter) -> Result<Vec<Row>, Fa
     let Some(conditions) = Conditions::of(db, filter)? else {
         return Ok(Vec::new());
     };
-    conditions.select(db, &format!("entry {}", walk(db.dialect(), filter)), filter.limit)
+    let limit = filter.limit.map_or(i64::MAX, count);
+    conditions.select(db, &walk(db.dialect(), filter), limit)
 }
 
 /// What is walked. SQLite knows no better: it would sort all of a mailbox for the sake of the first hundred.
@@ -93,6 +98,10 @@ impl Bind for Compared {
 struct Conditions {
     sql: Vec<String>,
     values: Vec<Compared>,
+    /// The first and the last id that may.
+    ids: (i64, i64),
+    /// What the sieve has to hold.
+    sought: BTreeSet<usize>,
 }
 
 impl Conditions {
@@ -101,6 +110,8 @@ impl Conditions {
         let mut all = Conditions {
             sql: vec!["TRUE".to_owned()],
             values: Vec::new(),
+            ids: (0, i64::MAX),
+            sought: BTreeSet::new(),
         };
         if let Some(mailbox) = &filter.mailbox {
             // As its indexes name it.
@@ -111,11 +122,10 @@ impl Conditions {
         }
         // Ids that are given bound the walk as well.
         if filter.after.is_none() && (filter.since.is_some() || filter.until.is_some()) {
-            let Some((first, last)) = ids_between(db, filter)? else {
+            let Some(between) = ids_between(db, filter)? else {
                 return Ok(None);
             };
-            all.number("entry.id >=", first);
-            all.number("entry.id <=", last);
+            all.ids = between;
         }
         if let Some(since) = filter.since {
             all.number("received >=", since.as_microsecond());
@@ -124,20 +134,24 @@ impl Conditions {
             all.number("received <", until.as_microsecond());
         }
         if let Some(before) = filter.before {
-            all.number("entry.id <", before.0);
+            all.ids.1 = all.ids.1.min(before.0.saturating_sub(1));
         }
         if let Some(after) = filter.after {
-            all.number("entry.id >", after.0);
+            all.ids.0 = all.ids.0.max(after.0.saturating_add(1));
         }
         let dialect = db.dialect();
         if let Some(from) = &filter.from {
             // The author stands first in what was folded.
             let author = "substr(heard, 1, length(author))";
-            all.text(|part| dialect.has_part(author, part), fold([from.as_str()]));
+            let part = fold([from.as_str()]);
+            all.sought.append(&mut sieve::sought(&part));
+            all.text(|value| dialect.has_part(author, value), part);
         }
         if let Some(grep) = &filter.grep {
             let said = "heard || '\n' || said";
-            all.text(|part| dialect.has_part(said, part), fold([grep.as_str()]));
+            let part = fold([grep.as_str()]);
+            all.sought.append(&mut sieve::sought(&part));
+            all.text(|value| dialect.has_part(said, value), part);
         }
         Ok(Some(all))
     }
@@ -152,16 +166,23 @@ impl Conditions {
         self.sql.push(condition(&format!("?{}", self.values.len())));
     }
 
-    fn select(mut self, db: &dyn Database, from: &str, limit: Option<usize>) -> Result<Vec<Row>, Fault> {
-        self.values.push(Compared::Number(limit.map_or(i64::MAX, count)));
-        let sql = format!(
-            "SELECT {} FROM {from} WHERE {} ORDER BY entry.id DESC LIMIT ?{}",
+    fn select(&self, db: &dyn Database, walk: &str, limit: i64) -> Result<Vec<Row>, Fault> {
+        let [first, last, most] = [1, 2, 3].map(|beyond| self.values.len() + beyond);
+        let some = format!(
+            "SELECT {} FROM entry {walk} WHERE {} AND entry.id BETWEEN ?{first} AND ?{last}
+             ORDER BY entry.id DESC LIMIT ?{most}",
             columns(),
-            self.sql.join(" AND "),
-            self.values.len()
+            self.sql.join(" AND ")
         );
-        let values: Vec<Value<'_>> = self.values.iter().map(Bind::bind).collect();
-        db.list(&sql, &values, row)
+        let mut rows = Vec::new();
+        sieve::narrow(db, &self.sought, self.ids, |first, last| {
+            let bounds = [first, last, limit - count(rows.len())];
+            let values = self.values.iter().map(Bind::bind).chain(bounds.iter().map(Bind::bind));
+            let found: Vec<Row> = db.list(&some, &values.collect::<Vec<_>>(), row)?;
+            rows.extend(found);
+            Ok(count(rows.len()) >= limit)
+        })?;
+        Ok(rows)
     }
 }
 
@@ -196,7 +217,7 @@ mod tests {
             panic!("{filter:?}")
         };
         let sql = format!(
-            "SELECT id FROM entry {} WHERE {} ORDER BY entry.id DESC LIMIT 1",
+            "SELECT id FROM entry {} WHERE {} AND entry.id BETWEEN 1 AND 9 ORDER BY entry.id DESC LIMIT 1",
             walk(Dialect::Sqlite, &filter),
             conditions.sql.join(" AND ")
         );
@@ -216,7 +237,7 @@ mod tests {
     #[test]
     fn rows_are_walked_in_their_order_whatever_is_asked() {
         let some = |text: &str| Some(text.to_owned());
-        check(RowFilter::default(), "SCAN entry");
+        check(RowFilter::default(), "SEARCH entry USING INTEGER PRIMARY KEY");
         let before = RowFilter {
             before: Some(EntryId(9)),
             ..RowFilter::default()

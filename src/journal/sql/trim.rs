@@ -5,19 +5,20 @@
 
 use jiff::Timestamp;
 
-use super::{database::Fault, value::values, writer::Hand};
+use super::{database::Fault, sieve, value::values, writer::Hand};
 
 /// So many messages at a time: others' changes come in between.
 const SLICE: i64 = 200;
 
-/// Drops one slice of what is too old; whether there is more.
+/// Drops one slice of what is too old, and makes one of what an older journal lacks; whether there is more.
 pub(super) fn slice(hand: &Hand<'_>, octets_before: Timestamp, rows_before: Timestamp) -> Result<bool, Fault> {
     let dropped = octets(hand, octets_before)?
         + notices(hand, octets_before)?
         + rows(hand, rows_before)?
         + rest(hand, rows_before)?;
     let has_more = hand.db.give_back()?;
-    Ok(dropped > 0 || has_more)
+    let lacks = sieve::slice(hand)?;
+    Ok(dropped > 0 || has_more || lacks)
 }
 
 /// Octets, traces, and the octets of letters that did not leave.

@@ -26,6 +26,10 @@ impl fmt::Debug for Value<'_> {
 }
 
 impl Value<'_> {
+    pub(in crate::journal) fn number(self) -> Option<i64> {
+        i64::of(self)
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Value::Null => "nothing",

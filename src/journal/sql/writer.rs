@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::database::{Database, Fault, Purpose};
 use crate::{
@@ -23,14 +22,18 @@ use crate::{
     metrics::{self, Metric},
 };
 
+mod job;
+
+use job::{Job, job};
+
 /// No commit holds more jobs than this, nor begins another one beyond so many octets: a commit stays well below
 /// a second, and so does the wait of whoever comes next.
 const JOBS: usize = 512;
 const OCTETS: usize = 4 << 20;
 
-/// A commit begins no sooner after the one before. It writes every page that it touches, most of which its neighbours
-/// touch as well, so that many small ones cost several times what fewer do; on a disk that is slower than this there is
-/// no difference.
+/// After a commit that several shared the next one begins no sooner. It writes every page that it touches, most of which
+/// its neighbours touch as well, so that many small ones cost several times what fewer do; on a disk that is slower than
+/// this there is no difference. Who comes alone has nobody to wait for.
 const PACE: Duration = Duration::from_millis(3);
 
 /// So long after one look the next one is taken for what came of a commit that had no answer.
@@ -47,76 +50,6 @@ pub(super) struct Hand<'a> {
     pub turn: &'a Cell<bool>,
 }
 
-/// A piece of work that waits for the writer.
-trait Job: Send {
-    fn weight(&self) -> usize;
-    /// Does it, and keeps the result; an error says that its writes shall not stay.
-    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), Fault>;
-    /// Gives the result back, once it is known whether the commit was made.
-    fn answer(self: Box<Self>, committed: Result<(), JournalError>);
-}
-
-type Told<T> = oneshot::Receiver<Result<T, JournalError>>;
-
-fn job<T, F>(weight: usize, work: F) -> (Box<dyn Job>, Told<T>)
-where
-    F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
-    T: Send + 'static,
-{
-    let (answer, told) = oneshot::channel();
-    (
-        Box::new(Task {
-            weight,
-            work: Some(work),
-            result: Err(not_written(&"it was not begun")),
-            answer,
-        }),
-        told,
-    )
-}
-
-struct Task<F, T> {
-    weight: usize,
-    work: Option<F>,
-    result: Result<T, JournalError>,
-    answer: oneshot::Sender<Result<T, JournalError>>,
-}
-
-impl<F, T> Job for Task<F, T>
-where
-    F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send,
-    T: Send,
-{
-    fn weight(&self) -> usize {
-        self.weight
-    }
-
-    fn perform(&mut self, hand: &Hand<'_>) -> Result<(), Fault> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        let done = catch_unwind(AssertUnwindSafe(|| work(hand)));
-        let of_ours = |_| {
-            Err(Fault::Refused(
-                "a fault of this program, which the log shows".to_owned(),
-            ))
-        };
-        match done.unwrap_or_else(of_ours) {
-            Ok(result) => {
-                self.result = Ok(result);
-                Ok(())
-            }
-            Err(fault) => {
-                self.result = Err(not_written(&fault));
-                Err(fault)
-            }
-        }
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), JournalError>) {
-        // Who no longer waits does not want to know.
-        let _ = self.answer.send(committed.and(self.result));
-    }
-}
-
 /// The writer's thread and the way to it.
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
@@ -129,7 +62,7 @@ impl Writer {
     /// Starts the thread, which owns `db` from here on, and has `first` done and committed.
     pub(super) fn start<T, F>(db: Box<dyn Database>, clock: Clock, first: F) -> Result<Writer, JournalError>
     where
-        F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
         let (commits, times) = (Arc::new(AtomicU64::new(0)), metrics::histogram(Metric::JournalCommits));
@@ -164,7 +97,7 @@ impl Writer {
     /// Has `work` done within the next commit; resolves when that is on disk.
     pub(super) async fn ask<T, F>(&self, weight: usize, work: F) -> Result<T, JournalError>
     where
-        F: FnOnce(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
+        F: Fn(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
         let stopped = || not_written(&"its writer has stopped");
@@ -205,12 +138,12 @@ struct Pen {
 
 impl Pen {
     fn write_all(self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
-        let mut began: Option<Instant> = None;
+        let mut shared: Option<Instant> = None;
         while let Some(first) = waiting.blocking_recv() {
-            if let Some(early) = began.and_then(|began| PACE.checked_sub(began.elapsed())) {
+            if let Some(early) = shared.and_then(|began| PACE.checked_sub(began.elapsed())) {
                 std::thread::sleep(early);
             }
-            began = Some(Instant::now());
+            let began = Instant::now();
             let mut weight = first.weight();
             let mut jobs = vec![first];
             while jobs.len() < JOBS
@@ -220,6 +153,7 @@ impl Pen {
                 weight += next.weight();
                 jobs.push(next);
             }
+            shared = (jobs.len() > 1).then_some(began);
             self.commit(jobs, &mut waiting);
         }
     }
@@ -244,27 +178,39 @@ impl Pen {
 
     fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
         self.db.begin(Purpose::Write)?;
-        if let [only] = jobs {
-            // It has no neighbours that it could disturb.
-            only.perform(&self.hand())?;
-        } else {
-            for job in jobs {
-                self.beside_others(&mut **job)?;
+        if let Err(fault) = self.together(jobs) {
+            // A full or failing disk, the end of a connection have ended the whole transaction; and one alone has no
+            // neighbours that it could disturb.
+            if !self.db.is_open() || jobs.len() == 1 {
+                return Err(fault);
             }
+            self.db.roll_back()?;
+            self.db.begin(Purpose::Write)?;
+            self.apart(jobs)?;
         }
         crash::across(Step::Committed, || self.db.commit())
     }
 
-    fn beside_others(&self, job: &mut dyn Job) -> Result<(), Fault> {
-        self.db.run("SAVEPOINT job", &[])?;
-        if let Err(fault) = job.perform(&self.hand()) {
-            // A full or failing disk, the end of a connection end the whole transaction.
-            if !self.db.is_open() {
-                return Err(fault);
+    /// Does them all up to the first that can not be done.
+    fn together(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+        jobs.iter_mut().try_for_each(|job| job.perform(&self.hand()))
+    }
+
+    /// Does each in a savepoint, so that one that can not be done does not disturb its neighbours. SQLite keeps a copy of
+    /// each page that is written within a savepoint, and another server has to be told of each, so this is done only where it
+    /// is needed.
+    fn apart(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+        for job in jobs {
+            self.db.run("SAVEPOINT job", &[])?;
+            if let Err(fault) = job.perform(&self.hand()) {
+                if !self.db.is_open() {
+                    return Err(fault);
+                }
+                self.db.run("ROLLBACK TO job", &[])?;
             }
-            self.db.run("ROLLBACK TO job", &[])?;
+            self.db.run("RELEASE job", &[])?;
         }
-        self.db.run("RELEASE job", &[]).map(|_| ())
+        Ok(())
     }
 
     fn hand(&self) -> Hand<'_> {
@@ -303,7 +249,7 @@ fn not_written(reason: &dyn std::fmt::Display) -> JournalError {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{job::Told, *};
     use crate::journal::{sql::value::values, sqlite};
 
     fn pen() -> Pen {

@@ -30,6 +30,10 @@ impl Database for Connection {
         Ok(self.db.prepare_cached(sql)?.execute(params_from_iter(values))?)
     }
 
+    fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, Fault> {
+        Ok(self.db.prepare_cached(sql)?.insert(params_from_iter(values))?)
+    }
+
     fn each(&self, sql: &str, values: &[Value<'_>], each: &mut Each<'_>) -> Result<(), Fault> {
         let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query(params_from_iter(values))?;

@@ -30,6 +30,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0015_survey.sql"),
     include_str!("migrations/0016_lies.sql"),
     include_str!("migrations/0017_trim.sql"),
+    include_str!("migrations/0018_sieve.sql"),
+    include_str!("migrations/0019_lists.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".
@@ -53,6 +55,10 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, JournalError> {
          PRAGMA cache_size = -4096; PRAGMA journal_size_limit = 67108864;",
     )
     .map_err(unusable)?;
+    // What a column may hold is the program's own to keep, and tests watch it: each list of words that is compared costs
+    // a table of its own with each row that is written.
+    db.pragma_update(None, "ignore_check_constraints", !cfg!(debug_assertions))
+        .map_err(unusable)?;
     migrate(&mut db, version).map_err(unusable)?;
     prepare_once(&db, 128).map_err(unusable)?;
     let path = path.to_owned();

@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     Patience,
+    swig::Swig,
     wire::{Stream, Wire},
 };
 use crate::{
@@ -119,12 +120,12 @@ async fn encrypt<S: Stream>(
     config: &ImapConfig,
     stream: S,
     within: Duration,
-) -> Result<tokio_rustls::client::TlsStream<S>, MailboxError> {
+) -> Result<tokio_rustls::client::TlsStream<Swig<S>>, MailboxError> {
     let trusted = client_config(config.ca_file.as_deref());
     let trusted = trusted.map_err(|error| tls_error(config, &error.to_string(), "then start again"))?;
     let name = ServerName::try_from(config.host.clone());
     let name = name.map_err(|_| tls_error(config, "the host is neither a name nor an address", "correct host"))?;
-    let handshake = TlsConnector::from(trusted).connect(name, stream);
+    let handshake = TlsConnector::from(trusted).connect(name, Swig::new(stream));
     match timeout(within, handshake).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(error)) => Err(match HandshakeFault::of(&error) {

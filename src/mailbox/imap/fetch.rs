@@ -1,4 +1,5 @@
-//! Fetching messages without setting `\Seen`: small ones many to a command, large ones piece by piece.
+//! Fetching messages without setting `\Seen`: small ones many to a command, large ones piece by piece. More is asked for
+//! while the server still answers, so that neither waits for the other across the line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,15 +17,19 @@ use super::{
 };
 use crate::{
     journal::Spot,
-    mailbox::{Batch, Fetched, Listed, MailboxError, Share, Withheld, room},
+    mailbox::{Batch, Fetched, Listed, MailboxError, Share, Withheld},
 };
 
-/// A larger message comes in pieces, so that no more than a piece is held twice. Each of them waits for everything that is
-/// under way, and for a round trip a piece.
+mod alone;
+
+use alone::Alone;
+
+/// A larger message comes in pieces, so that no more than a piece is held twice.
 const LARGE: u64 = 3 << 20;
 const PIECE: u64 = 1 << 20;
-/// So many commands are under way at once.
-const AHEAD: usize = 4;
+/// So many commands are under way at once before another one is begun; and so many for the pieces of one message.
+const AHEAD: usize = 8;
+const PIECES_AHEAD: usize = 64;
 /// No header that a person's mail has is longer.
 const LONGEST_HEADER: u64 = 1 << 20;
 
@@ -36,27 +41,34 @@ struct Shown {
     /// It answers a question for octets, though maybe with none (NIL); else it is news about flags.
     answers: bool,
     octets: Option<Bytes>,
+    /// Where in the message they begin.
+    origin: Option<u64>,
 }
 
-/// Small messages that were asked for by a command that is under way.
-struct Asked {
+/// What is under way: the commands, what each of them asks for, and the large messages that pieces are asked of.
+#[derive(Default)]
+struct UnderWay {
+    sent: Vec<Sent>,
+    asked: Vec<Asked>,
+    large: BTreeMap<u32, Alone>,
+}
+
+enum Asked {
+    Together(Together),
+    /// A piece of this one.
+    Piece(u32),
+}
+
+/// Small messages that are asked for by one command.
+struct Together {
     /// With the size that each was listed with.
     left: BTreeMap<u32, u64>,
-    share: Share,
-}
-
-/// A message that is asked for by itself.
-struct Alone {
-    uid: u32,
-    size: u64,
     share: Share,
 }
 
 impl Imap {
     /// Many small messages by one command, large ones by themselves. What did not come that way, and is still
     /// there, is asked for by itself: one message that a server can't give holds up no other.
-    ///
-    /// More is asked for while the server still answers, so that neither waits for the other across the line.
     pub(super) async fn fetch_all(
         &mut self,
         mut batches: mpsc::Receiver<Batch>,
@@ -64,33 +76,53 @@ impl Imap {
         to: mpsc::Sender<(Fetched, Share)>,
     ) -> Result<Vec<Withheld>, MailboxError> {
         let validity = self.opened().await?.validity;
-        let (mut sent, mut asked) = (Vec::new(), Vec::new());
+        let mut under_way = UnderWay::default();
         let (mut alone, mut withheld) = (Vec::new(), Vec::new());
         loop {
-            let next = match asked.len() {
-                0 if alone.is_empty() => batches.recv().await,
-                1..AHEAD if alone.is_empty() => batches.try_recv().ok(),
-                _ => None,
-            };
-            if let Some(batch) = next {
-                let (together, by_itself) = divide(batch, validity, header_only, asked.is_empty());
-                alone.extend(by_itself);
-                for (set, some) in together {
-                    sent.push(self.ask_together(&set, header_only).await?);
-                    asked.push(some);
+            let may_ask = under_way.sent.len() < AHEAD && alone.is_empty();
+            tokio::select! {
+                biased;
+                Some(batch) = batches.recv(), if may_ask => {
+                    alone.extend(self.ask(batch, validity, header_only, &mut under_way).await?);
                 }
-            } else if !asked.is_empty() {
-                let left = self.hear(validity, &mut sent, &mut asked, &to).await?;
-                alone.extend(left);
-            } else if !alone.is_empty() {
-                withheld.extend(
-                    self.fetch_each(validity, std::mem::take(&mut alone), header_only, &to)
-                        .await?,
-                );
-            } else {
-                return Ok(withheld);
+                reply = self.wire.reply_to(&under_way.sent, shown), if !under_way.sent.is_empty() => {
+                    alone.extend(under_way.hear(reply?, validity, &to).await?);
+                }
+                else => {
+                    if alone.is_empty() {
+                        return Ok(withheld);
+                    }
+                    let those = std::mem::take(&mut alone);
+                    withheld.extend(self.fetch_each(validity, those, header_only, &to).await?);
+                }
             }
         }
+    }
+
+    /// Asks for these together, for each large one by its pieces. Gives the one that is to be asked for by itself.
+    async fn ask(
+        &mut self,
+        batch: Batch,
+        validity: u32,
+        header_only: bool,
+        under_way: &mut UnderWay,
+    ) -> Result<Option<Alone>, MailboxError> {
+        let Divided { together, large, only } = divide(batch, validity, header_only, under_way.sent.is_empty());
+        self.wire.expect_literals(tolerated(LARGE.max(LONGEST_HEADER)));
+        for (set, some) in together {
+            under_way.sent.push(self.ask_together(&set, header_only).await?);
+            under_way.asked.push(Asked::Together(some));
+        }
+        for mut one in large {
+            one.make_room();
+            for piece in (0..=one.listed / PIECE).take(PIECES_AHEAD) {
+                let command = one.command(piece * PIECE, false);
+                under_way.sent.push(self.wire.send(&command, None).await?);
+                under_way.asked.push(Asked::Piece(one.uid));
+            }
+            under_way.large.insert(one.uid, one);
+        }
+        Ok(only)
     }
 
     async fn ask_together(&mut self, set: &UidSet, header_only: bool) -> Result<Sent, MailboxError> {
@@ -99,67 +131,8 @@ impl Imap {
         } else {
             "BODY.PEEK[]".to_owned()
         };
-        self.wire.expect_literals(tolerated(LARGE.max(LONGEST_HEADER)));
         let command = format!("UID FETCH {set} (UID INTERNALDATE RFC822.SIZE {section})");
         self.wire.send(&command, None).await
-    }
-
-    /// One answer to what is under way. Where a command is done, gives what did not come by it: a refusal is no news here.
-    async fn hear(
-        &mut self,
-        validity: u32,
-        sent: &mut Vec<Sent>,
-        asked: &mut Vec<Asked>,
-        to: &mpsc::Sender<(Fetched, Share)>,
-    ) -> Result<Vec<Alone>, MailboxError> {
-        let shown = match self.wire.reply_to(sent, shown).await? {
-            (_, Reply::Done(completion)) if completion.is_passing() => return Err(completion.refused()),
-            (number, Reply::Done(_)) => {
-                sent.remove(number);
-                return Ok(asked.remove(number).each());
-            }
-            (_, Reply::Untagged(Some(shown))) => shown,
-            (_, Reply::Untagged(None) | Reply::Continue(_)) => return Ok(Vec::new()),
-        };
-        let of = asked.iter_mut().find(|some| some.left.contains_key(&shown.uid));
-        // Without octets it is news about flags, or a message that is just being expunged (RFC 2180, 4.1.3).
-        if let (Some(some), Some(octets)) = (of, shown.octets) {
-            let listed = some.left.remove(&shown.uid).unwrap_or_default();
-            let share = some.share.split(octets.len());
-            let fetched = fetched(
-                validity,
-                shown.uid,
-                shown.internal_date,
-                shown.size.unwrap_or(listed),
-                octets,
-            );
-            deliver(to, fetched, share).await?;
-        }
-        Ok(Vec::new())
-    }
-
-    /// Each by itself, as far as it is still there.
-    async fn fetch_each(
-        &mut self,
-        validity: u32,
-        mut those: Vec<Alone>,
-        header_only: bool,
-        to: &mpsc::Sender<(Fetched, Share)>,
-    ) -> Result<Vec<Withheld>, MailboxError> {
-        if those.len() > 1 {
-            let uids: Vec<u32> = those.iter().map(|one| one.uid).collect();
-            let there = self.lying_there(&uids).await?;
-            those.retain(|one| there.contains(&one.uid));
-        }
-        let mut withheld = Vec::new();
-        for one in those {
-            let uid = one.uid;
-            if let Some(reason) = self.fetch_alone(validity, one, header_only, to).await? {
-                let spot = Spot::Uid { validity, uid };
-                withheld.push(Withheld { spot, reason });
-            }
-        }
-        Ok(withheld)
     }
 
     /// Those of `uids` that the server still lists; the others were expunged by somebody else.
@@ -179,97 +152,70 @@ impl Imap {
         }
         Ok(there)
     }
-
-    /// One message, piece by piece: whatever size the server claims, no more than a piece is waited for.
-    /// Gives the reason where it is there and does not come.
-    async fn fetch_alone(
-        &mut self,
-        validity: u32,
-        Alone {
-            uid,
-            size: listed,
-            mut share,
-        }: Alone,
-        header_only: bool,
-        to: &mpsc::Sender<(Fetched, Share)>,
-    ) -> Result<Option<String>, MailboxError> {
-        self.wire.expect_literals(tolerated(PIECE));
-        let section = if header_only { "HEADER" } else { "" };
-        let longest = if header_only { LONGEST_HEADER } else { tolerated(listed) };
-        let mut whole = room(if header_only { 0 } else { listed });
-        let (mut internal_date, mut size) = (None, listed);
-        loop {
-            let had = octets_in(&whole);
-            let items = if had == 0 {
-                "UID INTERNALDATE RFC822.SIZE"
-            } else {
-                "UID"
-            };
-            let command = format!("UID FETCH {uid} ({items} BODY.PEEK[{section}]<{had}.{PIECE}>)");
-            let piece = match self.fetch_piece(&command, uid).await? {
-                Piece::Octets(shown) => shown,
-                Piece::Gone => return Ok(None),
-                Piece::Refused(reason) => return Ok(Some(reason)),
-            };
-            internal_date = internal_date.or(piece.internal_date);
-            size = piece.size.unwrap_or(size);
-            // Beyond the end some servers say "" and others NIL.
-            let octets = piece.octets.unwrap_or_default();
-            whole.extend_from_slice(&octets);
-            let had = octets_in(&whole);
-            // A piece may be shorter than what was asked for, since some servers cap it: the end is where nothing
-            // comes, or where the size is reached.
-            let is_whole = if header_only {
-                octets_in(&octets) < PIECE || had >= longest
-            } else {
-                octets.is_empty() || (octets_in(&octets) < PIECE && had >= size)
-            };
-            if is_whole {
-                let share = share.split(whole.len());
-                deliver(to, fetched(validity, uid, internal_date, size, whole.into()), share).await?;
-                return Ok(None);
-            }
-            if had > longest {
-                let reason = format!("it was listed with {listed} octets, and the server goes on beyond {had}");
-                return Ok(Some(reason));
-            }
-        }
-    }
-
-    async fn fetch_piece(&mut self, command: &str, uid: u32) -> Result<Piece, MailboxError> {
-        let sent = self.wire.send(command, None).await?;
-        let mut piece = None;
-        let completion = loop {
-            match self.wire.reply(&sent, shown).await? {
-                Reply::Done(completion) => break completion,
-                Reply::Untagged(Some(shown)) if shown.uid == uid && shown.answers => piece = Some(shown),
-                Reply::Untagged(_) | Reply::Continue(_) => {}
-            }
-        };
-        if let Some(shown) = piece.filter(|_| completion.status == "OK") {
-            return Ok(Piece::Octets(shown));
-        }
-        if completion.is_passing() {
-            return Err(completion.refused());
-        }
-        // Neither an OK without octets nor a refusal says whether the message is still there.
-        if is_gone(&completion) || self.lying_there(&[uid]).await?.is_empty() {
-            return Ok(Piece::Gone);
-        }
-        Ok(Piece::Refused(match completion.status {
-            "OK" => "the server lists it and sends no octets of it".to_owned(),
-            _ => completion.refused().to_string(),
-        }))
-    }
 }
 
-/// What a question for a piece was answered with.
-enum Piece {
-    Octets(Shown),
-    /// Nobody has this UID any more.
-    Gone,
-    /// It is there; why it does not come.
-    Refused(String),
+impl UnderWay {
+    /// Takes an answer. Where a command is done, gives what did not come by it: a refusal is no news here.
+    async fn hear(
+        &mut self,
+        (number, reply): (usize, Reply<Option<Shown>>),
+        validity: u32,
+        to: &mpsc::Sender<(Fetched, Share)>,
+    ) -> Result<Vec<Alone>, MailboxError> {
+        match reply {
+            Reply::Done(completion) if completion.is_passing() => Err(completion.refused()),
+            Reply::Done(_) => self.done(number, validity, to).await,
+            Reply::Untagged(Some(shown)) => self.take(shown, validity, to).await.map(|()| Vec::new()),
+            Reply::Untagged(None) | Reply::Continue(_) => Ok(Vec::new()),
+        }
+    }
+
+    async fn take(
+        &mut self,
+        shown: Shown,
+        validity: u32,
+        to: &mpsc::Sender<(Fetched, Share)>,
+    ) -> Result<(), MailboxError> {
+        if let Some(one) = self.large.get_mut(&shown.uid) {
+            one.take_ahead(shown);
+            return Ok(());
+        }
+        let mut together = self.asked.iter_mut().filter_map(|asked| match asked {
+            Asked::Together(some) => Some(some),
+            Asked::Piece(_) => None,
+        });
+        let of = together.find(|some| some.left.contains_key(&shown.uid));
+        // Without octets it is news about flags, or a message that is just being expunged (RFC 2180, 4.1.3).
+        if let (Some(some), Some(octets)) = (of, shown.octets) {
+            let listed = some.left.remove(&shown.uid).unwrap_or_default();
+            let share = some.share.split(octets.len());
+            let size = shown.size.unwrap_or(listed);
+            let fetched = fetched(validity, shown.uid, shown.internal_date, size, octets);
+            deliver(to, fetched, share).await?;
+        }
+        Ok(())
+    }
+
+    async fn done(
+        &mut self,
+        number: usize,
+        validity: u32,
+        to: &mpsc::Sender<(Fetched, Share)>,
+    ) -> Result<Vec<Alone>, MailboxError> {
+        self.sent.remove(number);
+        let uid = match self.asked.remove(number) {
+            Asked::Together(some) => return Ok(some.each()),
+            Asked::Piece(uid) => uid,
+        };
+        let is_of_it = |asked: &Asked| matches!(asked, Asked::Piece(of) if *of == uid);
+        if self.asked.iter().any(is_of_it) {
+            return Ok(Vec::new());
+        }
+        match self.large.remove(&uid) {
+            Some(one) if one.is_whole => one.deliver(validity, to).await.map(|()| Vec::new()),
+            one => Ok(one.into_iter().collect()),
+        }
+    }
 }
 
 fn octets_in(octets: &[u8]) -> u64 {
@@ -297,12 +243,14 @@ fn shown(response: &Response<'_>) -> Option<Shown> {
         size: size_of(attributes),
         answers: false,
         octets: None,
+        origin: None,
     };
     for attribute in attributes {
         match attribute {
             AttributeValue::InternalDate(text) => shown.internal_date = internal_date(text),
-            AttributeValue::BodySection { data, .. } => {
+            AttributeValue::BodySection { data, index, .. } => {
                 shown.answers = true;
+                shown.origin = index.map(u64::from);
                 shown.octets = data.as_deref().map(Bytes::copy_from_slice);
             }
             _ => {}
@@ -333,26 +281,32 @@ async fn deliver(to: &mpsc::Sender<(Fetched, Share)>, fetched: Fetched, share: S
     to.send((fetched, share)).await.map_err(gone)
 }
 
-/// What is asked for together, a set for each command, and what is by itself: large ones, and one that is the only one
-/// where nothing is under way.
-fn divide(batch: Batch, validity: u32, header_only: bool, is_first: bool) -> (Vec<(UidSet, Asked)>, Vec<Alone>) {
+/// How messages are asked for.
+struct Divided {
+    /// A set for each command.
+    together: Vec<(UidSet, Together)>,
+    /// By pieces that are asked for all at once.
+    large: Vec<Alone>,
+    /// The only one where nothing is under way.
+    only: Option<Alone>,
+}
+
+fn divide(batch: Batch, validity: u32, header_only: bool, is_first: bool) -> Divided {
     let Batch { wanted, mut share } = batch;
     let of_now = |listed: &Listed| match listed.spot {
         Spot::Uid { validity: of, uid } if of == validity => Some((uid, listed.size)),
         _ => None,
     };
     let mut left: BTreeMap<u32, u64> = wanted.iter().filter_map(of_now).collect();
-    let is_alone = is_first && left.len() == 1;
-    let alone = left.extract_if(.., |_, size| is_alone || (!header_only && *size > LARGE));
-    let alone: Vec<Alone> = alone
-        .map(|(uid, size)| Alone {
-            uid,
-            size,
-            share: share.split(usize::try_from(size).unwrap_or(usize::MAX)),
-        })
-        .collect();
+    let mut alone = |(uid, size)| Alone::new(uid, size, share.split(usize::try_from(size).unwrap_or(usize::MAX)));
+    let is_large = |size: u64| !header_only && size > LARGE;
+    let large: Vec<Alone> = left.extract_if(.., |_, size| is_large(*size)).map(&mut alone).collect();
+    let only = match left.len() {
+        1 if is_first && large.is_empty() => left.pop_first().map(&mut alone),
+        _ => None,
+    };
     let uids: Vec<u32> = left.keys().copied().collect();
-    let mut asked = Vec::new();
+    let mut together = Vec::new();
     let mut sets = sets(&uids).into_iter().peekable();
     while let Some(set) = sets.next() {
         let left: BTreeMap<u32, u64> = set.uids.iter().map(|uid| (*uid, left[uid])).collect();
@@ -360,19 +314,16 @@ fn divide(batch: Batch, validity: u32, header_only: bool, is_first: bool) -> (Ve
             Some(_) => share.split(usize::try_from(left.values().sum::<u64>()).unwrap_or(usize::MAX)),
             None => std::mem::take(&mut share),
         };
-        asked.push((set, Asked { left, share }));
+        together.push((set, Together { left, share }));
     }
-    (asked, alone)
+    Divided { together, large, only }
 }
 
-impl Asked {
+impl Together {
     /// What is left of them, each by itself.
     fn each(mut self) -> Vec<Alone> {
-        let alone = |(uid, size): (u32, u64)| Alone {
-            uid,
-            size,
-            share: self.share.split(usize::try_from(size).unwrap_or(usize::MAX)),
-        };
+        let share = &mut self.share;
+        let alone = |(uid, size)| Alone::new(uid, size, share.split(usize::try_from(size).unwrap_or(usize::MAX)));
         self.left.into_iter().map(alone).collect()
     }
 }

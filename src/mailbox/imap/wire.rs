@@ -205,25 +205,23 @@ impl Wire {
         }
     }
 
-    /// Two commands with their answers: the second one is sent before the first one is answered.
-    pub(super) async fn ask_both(
+    /// Several commands with how each of them ended: all are sent before the first one is answered.
+    pub(super) async fn ask_all(
         &mut self,
-        commands: &[String; 2],
+        commands: &[String],
         mut each: impl FnMut(&Response<'_>) + Send,
-    ) -> Result<[Completion; 2], MailboxError> {
+    ) -> Result<Vec<Completion>, MailboxError> {
         let mut sent = Vec::new();
         for command in commands {
             sent.push(self.send(command, Some(self.patience)).await?);
         }
-        let mut done = [None, None];
-        loop {
+        let mut done = vec![None; commands.len()];
+        while done.iter().any(Option::is_none) {
             if let (of, Reply::Done(completion)) = self.reply_to(&sent, &mut each).await? {
                 done[of] = Some(completion);
             }
-            if let [Some(first), Some(second)] = &done {
-                return Ok([first.clone(), second.clone()]);
-            }
         }
+        Ok(done.into_iter().flatten().collect())
     }
 
     /// Sends a command whose answers the caller reads by `reply`. `within: None` only asks that octets keep coming.

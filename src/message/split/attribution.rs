@@ -17,6 +17,10 @@ pub fn at(lines: &[Line<'_>], at: usize) -> Option<(usize, bool)> {
     if let Some(end) = group_wise(lines, at) {
         return Some((end, true));
     }
+    let first = lines[at].text.trim();
+    if !first.ends_with([':', '：']) && !has_number_or_address(first) {
+        return None;
+    }
     let mut text = String::new();
     for (end, line) in (at + 1..).zip(lines[at..].iter().take(MAX_LINES)) {
         let words = line.text.trim();
@@ -47,6 +51,12 @@ fn verdict(lines: &[Line<'_>], at: usize, end: usize, text: &str) -> Option<bool
     }
     let is_certain = facts.has_year && (facts.has_time || facts.has_address) && may_go_on(text);
     (is_certain && (facts.has_verb || facts.has_address && text.ends_with(">:"))).then_some(true)
+}
+
+/// Whether it has a number or an address: most lines have neither, and are not looked at any closer.
+fn has_number_or_address(line: &str) -> bool {
+    line.bytes()
+        .fold(false, |found, b| found | b.is_ascii_digit() | (b == b'@'))
 }
 
 /// Whether a text of several lines may begin so: with `On` and a number, with a date, or with a name and an address.

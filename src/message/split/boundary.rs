@@ -108,11 +108,14 @@ fn separator(text: &str) -> Option<Separator> {
         return None;
     }
     let is_dash = |c: char| matches!(c, '-' | '_' | '=' | '*' | '~' | '—' | '–' | '‐');
-    let words = text.trim_matches(|c: char| is_dash(c) || c.is_whitespace());
     let dashed = text.starts_with(is_dash) && text.ends_with(is_dash);
     let ends = text.ends_with([':', '：']);
+    if !(dashed || ends) {
+        return None;
+    }
     let is_framed = text.starts_with("---") && text.ends_with("---");
-    if words.is_empty() || !(dashed || ends) {
+    let words = text.trim_matches(|c: char| is_dash(c) || c.is_whitespace());
+    if words.is_empty() {
         return None;
     }
     let words = words.trim_end_matches([':', '：', ' ', '\u{a0}']).to_lowercase();

@@ -42,6 +42,9 @@ impl Watched {
         header_only: bool,
         skipping: Option<Skipping>,
     ) -> Result<Vec<Listed>, ReceiveError> {
+        if !header_only {
+            self.world.bells.coming(&self.name).notify_one();
+        }
         let (give, batches) = mpsc::channel(1);
         let (to, fetched) = mpsc::channel(16);
         let (fetching, keeping, ()) = tokio::join!(
@@ -73,7 +76,7 @@ impl Watched {
         }
     }
 
-    /// Gives them out in batches bounded by number and octets, each when there is memory for it; until the stop, or
+    /// Gives them out in batches bounded by number and octets, each when so much may be asked for ahead; until the stop, or
     /// until nobody takes them any more.
     async fn give(&self, wanted: &[Listed], header_only: bool, to: mpsc::Sender<Batch>) {
         let size = |listed: &Listed| match header_only {
@@ -91,7 +94,7 @@ impl Watched {
             let (batch, later) = rest.split_at(length);
             rest = later;
             let share = tokio::select! {
-                share = self.lane.memory(batch.iter().map(size)) => share,
+                share = self.lane.ahead(batch.iter().map(size)) => share,
                 () = self.stop.cancelled() => return,
                 () = to.closed() => return,
             };
@@ -111,30 +114,48 @@ impl Watched {
     ) -> Result<HashSet<Spot>, ReceiveError> {
         let mut writes = FuturesOrdered::new();
         let (mut kept, mut came) = (Ok(()), HashSet::new());
-        let (mut place, mut is_crowded) = (None, header_only);
+        let (mut here, mut is_crowded) = (None::<(Fetched, Share)>, header_only);
         loop {
-            tokio::select! {
-                free = self.lane.place(), if place.is_none() && !header_only => (place, is_crowded) = (Some(free), false),
-                () = tokio::time::sleep(WORKER_WITHIN), if place.is_none() && !is_crowded => is_crowded = true,
-                received = fetched.recv(), if writes.len() < IN_FLIGHT && kept.is_ok() && (place.is_some() || is_crowded) => {
-                    let Some((fetched, memory)) = received else { break };
-                    came.insert(fetched.spot.clone());
-                    self.note_read(1);
-                    let is_large = fetched.octets.len() >= WRITTEN_ALONE;
-                    if is_large {
-                        kept = self.hand_over_all(&mut writes, kept).await;
-                    }
-                    let held = Held { place: place.take(), memory };
-                    writes.push_back(self.write(fetched, held, header_only, skipping));
-                    if is_large {
-                        kept = self.hand_over_all(&mut writes, kept).await;
-                    }
+            let held = tokio::select! {
+                biased;
+                held = self.room(&mut here), if here.is_some() && kept.is_ok() && !header_only => Some(held),
+                () = patience(is_crowded), if here.is_some() && kept.is_ok() => None,
+                Some(done) = writes.next() => {
+                    kept = kept.and(self.hand_over(done).await);
+                    continue;
                 }
-                Some(done) = writes.next() => kept = kept.and(self.hand_over(done).await),
+                Some(next) = fetched.recv(), if here.is_none() && writes.len() < IN_FLIGHT && kept.is_ok() => {
+                    here = Some(next);
+                    continue;
+                }
                 else => break,
+            };
+            let Some((fetched, asked)) = here.take() else { continue };
+            is_crowded = held.is_none();
+            let held = held.unwrap_or(Held {
+                place: None,
+                memory: asked,
+            });
+            came.insert(fetched.spot.clone());
+            self.note_read(1);
+            let is_large = fetched.octets.len() >= WRITTEN_ALONE;
+            if is_large {
+                kept = self.hand_over_all(&mut writes, kept).await;
+            }
+            writes.push_back(self.write(fetched, held, header_only, skipping));
+            if is_large {
+                kept = self.hand_over_all(&mut writes, kept).await;
             }
         }
         self.hand_over_all(&mut writes, kept).await.map(|()| came)
+    }
+
+    /// Waits for a worker for the message that is here.
+    async fn room(&self, here: &mut Option<(Fetched, Share)>) -> Held {
+        match here {
+            Some((fetched, asked)) => self.lane.room(fetched.octets.len(), asked).await,
+            None => Held::default(),
+        }
     }
 
     /// Hands over what is still to be written. One that can not be written does not stop the others, which may be
@@ -219,7 +240,6 @@ impl Watched {
             Receipt::New(_, received, Some(claim)) => {
                 let work = Work::first(claim, kept.place, kept.internal_date, received);
                 let (octets, message, held) = (kept.octets, Some(kept.message), kept.held);
-                bells.coming(&self.name).notify_one();
                 if self
                     .hand
                     .send(InHand {
@@ -277,6 +297,13 @@ impl Watched {
             self.world.bells.settle(&self.name).notify_one();
         }
         Ok(())
+    }
+}
+
+/// How long a worker is waited for; not again where none was free just now.
+async fn patience(is_crowded: bool) {
+    if !is_crowded {
+        tokio::time::sleep(WORKER_WITHIN).await;
     }
 }
 

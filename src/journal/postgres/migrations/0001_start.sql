@@ -63,12 +63,12 @@ CREATE TABLE entry (
 
 CREATE INDEX entry_digest ON entry (digest) WHERE kind = 'uid';
 CREATE INDEX entry_original ON entry (fingerprint)
-    WHERE outcome IS NULL OR outcome IN ('completed', 'stopped', 'bounced');
+    WHERE outcome IS NULL OR outcome IN ('completed', 'stopped') OR outcome = 'bounced';
 CREATE INDEX entry_author ON entry (author_key, id) WHERE state IN ('pending', 'claimed');
 CREATE INDEX entry_author_ready ON entry (author_key) WHERE ready = 1 AND state = 'pending';
-CREATE INDEX entry_thread ON entry (thread_key, id) WHERE state IN ('pending', 'claimed', 'deferred');
+CREATE INDEX entry_thread ON entry (thread_key, id) WHERE state NOT IN ('bouncing', 'ended');
 CREATE INDEX entry_thread_ready ON entry (thread_key) WHERE ready = 1;
-CREATE INDEX entry_message_id ON entry (message_id, id) WHERE state IN ('pending', 'claimed', 'deferred');
+CREATE INDEX entry_message_id ON entry (message_id, id) WHERE state NOT IN ('bouncing', 'ended');
 CREATE INDEX entry_pending ON entry (id) WHERE ready = 1 AND state = 'pending';
 CREATE INDEX entry_due ON entry (due, id) WHERE ready = 1 AND state = 'deferred';
 CREATE INDEX entry_deferred ON entry (deferred_at, id) WHERE ready = 1 AND state = 'deferred';
