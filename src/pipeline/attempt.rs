@@ -204,7 +204,7 @@ impl Enclosed for Reading<'_> {
 }
 
 /// An attempt of which a panic ends nothing else.
-pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, message: Option<Message>) -> Finished {
+pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, message: Option<Box<Message>>) -> Finished {
     let began = Instant::now();
     if let Some(set_aside) = poisonous(world, work) {
         return Finished::unread(set_aside);
@@ -231,9 +231,9 @@ pub(super) async fn guarded(world: &Arc<World>, work: &Work, octets: Bytes, mess
 
 /// Takes the message through its rules and says what the journal shall keep, and whose message it is. Reads it where
 /// nobody has yet.
-async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Message>) -> (Change, String) {
+async fn attempt(world: &World, work: &Work, octets: &[u8], message: Option<Box<Message>>) -> (Change, String) {
     let generation = world.generation.load_full();
-    let message = message.unwrap_or_else(|| Message::read(octets));
+    let message = message.map_or_else(|| Message::read(octets), |message| *message);
     let reading = Reading {
         work,
         generation: &generation,

@@ -131,7 +131,7 @@ async fn take(
                 world.bells.report.notify_one();
             } else if let Some(claim) = claim {
                 let work = Work::first(claim, place, internal_date, received);
-                let message = Some(message);
+                let message = Some(Box::new(message));
                 crew.take(InHand {
                     work,
                     octets,

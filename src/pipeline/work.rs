@@ -34,7 +34,7 @@ pub struct InHand {
     /// As it came.
     pub octets: Bytes,
     /// As it was read, where somebody has read it already.
-    pub message: Option<Message>,
+    pub message: Option<Box<Message>>,
     /// Its place and its share of the memory.
     pub held: Held,
 }

@@ -514,6 +514,7 @@ fn what_waits_and_why_stands_on_the_first_page() {
             "1 deferred",
             "The oldest without an outcome",
             "1 letter in the outbox",
+            "smtp",
         ]
         .iter()
         .all(|part| page.contains(part))

@@ -154,15 +154,19 @@ fn mailboxes_come_and_go_and_no_message_is_lost_or_doubled() {
     assert_eq!(subjects, ["First", "Other 1", "Other 2", "Second"]);
 }
 
-/// Lets somebody sign in, and says nothing to what is asked about the folder: a pass that was begun is waited for.
+/// Lets somebody sign in and select the folder, and does not say what lies there: a pass that was begun is waited for.
 fn signed_in_to_silence(server: &std::net::TcpListener) -> std::net::TcpStream {
     let (mut stream, _) = server.accept().unwrap();
     stream.write_all(b"* OK [CAPABILITY IMAP4rev1] ready\r\n").unwrap();
     let lines = BufReader::new(stream.try_clone().unwrap()).lines();
     for line in lines.map(Result::unwrap) {
         let (tag, command) = line.split_once(' ').unwrap();
-        if ["SELECT", "EXAMINE"].iter().any(|word| command.starts_with(word)) {
+        if command.starts_with("UID") {
             break;
+        }
+        if command.starts_with("SELECT") {
+            let told = b"* 1 EXISTS\r\n* OK [UIDVALIDITY 1] so it is\r\n* OK [UIDNEXT 2] so it is\r\n";
+            stream.write_all(told).unwrap();
         }
         stream
             .write_all(format!("{tag} OK [CAPABILITY IMAP4rev1] done\r\n").as_bytes())

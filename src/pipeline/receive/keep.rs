@@ -29,7 +29,7 @@ const IN_FLIGHT: usize = 256;
 const WRITTEN_ALONE: usize = 256 * 1024;
 /// What is read of a header at most, for the memory that many of them take.
 const HEADER: usize = 16 * 1024;
-/// Where no worker is free within this time, messages go by way of the journal instead: workers who wait for Halo
+/// Where no worker is free within this time, or no memory, messages go by way of the journal instead: workers who wait for Halo
 /// shall not keep the server waiting in the midst of its answer.
 const WORKER_WITHIN: Duration = Duration::from_millis(500);
 
@@ -173,7 +173,7 @@ impl Watched {
     }
 
     async fn write(&self, fetched: Fetched, held: Held, header_only: bool, skipping: Option<Skipping>) -> Kept {
-        let message = Message::read(&fetched.octets);
+        let message = Box::new(Message::read(&fetched.octets));
         let octets = fetched.octets.clone();
         let end = header_only.then(|| match skipping {
             Some(_) => (Outcome::Ignored, Reason::Backlog.word().to_owned()),
@@ -321,7 +321,7 @@ struct Kept {
     octets: Bytes,
     /// The author's address.
     from: String,
-    message: Message,
+    message: Box<Message>,
     held: Held,
     end: Option<(Outcome, String)>,
 }
