@@ -53,7 +53,10 @@ impl Failure {
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Failure {
         let status = match error {
-            JournalError::InUse { .. } | JournalError::Unusable { .. } => Status::Unavailable,
+            JournalError::InUse { .. }
+            | JournalError::Unreachable { .. }
+            | JournalError::Refused { .. }
+            | JournalError::Unusable { .. } => Status::Unavailable,
             JournalError::NotWritten { .. } | JournalError::NotRead { .. } => Status::TryAgain,
         };
         Failure::new(status, error.to_string())

@@ -72,8 +72,10 @@ name_type!(
 /// The whole configuration without the rules, whose text expressions `rules` compiles.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the journal lies; made when missing.
+    /// Where the journal lies, or what else is kept beside a program; made when missing.
     pub state_dir: PathBuf,
+    /// The address of the database where the journal lies, if it is not in `state_dir`.
+    pub journal: Option<Secret>,
     pub mailboxes: BTreeMap<MailboxName, MailboxConfig>,
     pub halo: BTreeMap<ConnectionName, HaloConfig>,
     pub smtp: Option<SmtpConfig>,

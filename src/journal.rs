@@ -12,14 +12,19 @@ use serde_json::Value;
 
 use crate::{
     class::Class,
-    config::{ConnectionName, MailboxName},
+    clock::Clock,
+    config::{Config, ConnectionName, MailboxName},
     outcome::Outcome,
+    secret::ExposeSecret,
 };
 
 mod change;
 mod entry;
 mod fold;
+mod lock;
+pub mod postgres;
 mod settled;
+mod sql;
 pub mod sqlite;
 
 pub use change::{
@@ -31,6 +36,21 @@ pub use entry::{
 };
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 pub use settled::Settled;
+pub use sql::Ledger;
+
+/// Opens the journal that a configuration names, as its owner or for reading only.
+pub fn open(config: &Config, clock: Clock, owner: bool) -> Result<Ledger, JournalError> {
+    let Some(address) = &config.journal else {
+        return sqlite::Sqlite::open(&config.state_dir, clock, owner);
+    };
+    let address = address.open().map_err(|error| JournalError::Unusable {
+        path: "postgres://…".to_owned(),
+        reason: error.to_string(),
+    })?;
+    // Its socket and the refresh tokens lie there.
+    let lock = owner.then(|| lock::take(&config.state_dir)).transpose()?;
+    postgres::Postgres::open(address.expose_secret(), clock, owner, lock)
+}
 
 /// The id of a message in the journal, as `show` and reports print it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -195,10 +215,14 @@ pub struct Position {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum JournalError {
     /// Another process has it.
-    #[error(
-        "the journal in {path} is in use by another process; stop that one, or give this one a state_dir of its own"
-    )]
-    InUse { path: String },
+    #[error("the journal in {path} is in use by another process; {remedy}")]
+    InUse { path: String, remedy: &'static str },
+    /// Its server does not answer.
+    #[error("the journal in {path} can not be reached: {reason}")]
+    Unreachable { path: String, reason: String },
+    /// Its server does not take the login, or is not trusted.
+    #[error("the journal in {path} can not be opened: {reason}")]
+    Refused { path: String, reason: String },
     /// It cannot be opened or is not ours.
     #[error("the journal {path} can not be used: {reason}")]
     Unusable { path: String, reason: String },
@@ -215,14 +239,17 @@ impl JournalError {
     pub fn class(&self) -> Class {
         match self {
             JournalError::InUse { .. } | JournalError::Unusable { .. } => Class::Fatal,
-            JournalError::NotWritten { .. } | JournalError::NotRead { .. } => Class::Transient,
+            JournalError::Refused { .. } => Class::Credentials,
+            JournalError::Unreachable { .. } | JournalError::NotWritten { .. } | JournalError::NotRead { .. } => {
+                Class::Transient
+            }
         }
     }
 }
 
 type Answer<'a, T> = BoxFuture<'a, Result<T, JournalError>>;
 
-/// The journal; SQLite today, and a place for PostgreSQL beside it.
+/// The journal.
 pub trait Journal: Send + Sync {
     /// The one write door. The future resolves when the change is on disk.
     fn write(&self, change: Change) -> Answer<'_, Receipt>;

@@ -9,8 +9,9 @@ use halo_intake::config::load::{Draft, load};
 const SAMPLE: &str = include_str!("../config/halo-intake.toml");
 
 /// Keys behind a "#" that show an example, since without them something is unset or found elsewhere.
-const EXAMPLES: [&str; 15] = [
+const EXAMPLES: [&str; 16] = [
     "state_dir",
+    "journal",
     "ca_file",
     "mailbox",
     "backlog",

@@ -7,7 +7,7 @@ use std::{
 };
 
 use halo_intake::{
-    journal::{Journal, sqlite::Sqlite},
+    journal::{Journal, Ledger},
     sandbox::Sandbox,
 };
 use jiff::Timestamp;
@@ -103,7 +103,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-async fn end_what_waits(journal: &Sqlite) {
+async fn end_what_waits(journal: &Ledger) {
     loop {
         let work = journal.claim(100, Some(Timestamp::now())).await.unwrap();
         if work.is_empty() {

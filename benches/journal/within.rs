@@ -7,7 +7,7 @@ use std::{
 
 use halo_intake::{
     config::MailboxName,
-    journal::{Change, Journal, Queue, Spot, Way, sqlite::Sqlite},
+    journal::{Change, Journal, Ledger, Queue, Spot, Way},
 };
 
 use crate::{desk::Desk, fill};
@@ -22,7 +22,7 @@ const FOLDER: &str = "INBOX";
 
 /// A journal that is open as its owner.
 pub struct Within {
-    journal: Arc<Sqlite>,
+    journal: Arc<Ledger>,
     mailbox: MailboxName,
     /// Of messages that the journal knows, from all times.
     lying: Vec<Spot>,
@@ -146,7 +146,7 @@ impl Within {
     }
 }
 
-async fn come_and_go(journal: &Sqlite, n: usize) {
+async fn come_and_go(journal: &Ledger, n: usize) {
     let claim = fill::receive(journal, n, true).await;
     fill::end(journal, n, claim, 1, true).await;
 }

@@ -12,7 +12,7 @@ use std::{
 use halo_intake::{
     clock::Clock,
     config::{Deduplicate, MailboxName},
-    journal::{Change, Claim, Ended, Journal, Notice, Place, Receipt, Received, Settled, Spot, sqlite::Sqlite},
+    journal::{Change, Claim, Ended, Journal, Ledger, Notice, Place, Receipt, Received, Settled, Spot, sqlite::Sqlite},
     outcome::Outcome,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -49,7 +49,7 @@ pub fn mailboxes() -> impl Iterator<Item = String> {
     named.chain((0..SMALL_MAILBOXES).map(|n| format!("customer{n}")))
 }
 
-pub fn open(state: &Path) -> Sqlite {
+pub fn open(state: &Path) -> Ledger {
     Sqlite::open(state, Clock::system(), true).unwrap()
 }
 
@@ -170,7 +170,7 @@ fn spread(state: &Path, messages: usize) {
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
 }
 
-async fn write(journal: &Sqlite, n: usize, messages: usize) {
+async fn write(journal: &Ledger, n: usize, messages: usize) {
     let is_stored = n + WRITTEN > messages;
     let claim = receive(journal, n, is_stored).await;
     if n + OPEN > messages {
@@ -186,7 +186,7 @@ async fn write(journal: &Sqlite, n: usize, messages: usize) {
 }
 
 /// A message comes and is in hand.
-pub async fn receive(journal: &Sqlite, n: usize, is_stored: bool) -> Claim {
+pub async fn receive(journal: &Ledger, n: usize, is_stored: bool) -> Claim {
     let received = Change::Received(Box::new(received(n, is_stored)));
     match journal.write(received).await.unwrap() {
         Receipt::New(_, _, Some(claim)) => claim,
@@ -195,7 +195,7 @@ pub async fn receive(journal: &Sqlite, n: usize, is_stored: bool) -> Claim {
 }
 
 /// A message in hand ends with that attempt and is settled.
-pub async fn end(journal: &Sqlite, n: usize, claim: Claim, attempts: u32, is_stored: bool) {
+pub async fn end(journal: &Ledger, n: usize, claim: Claim, attempts: u32, is_stored: bool) {
     let ended = Box::new(ended(n, claim, is_stored));
     journal.write(Change::Ended { claim, ended }).await.unwrap();
     let (entry, settled) = (claim.entry, Settled::leaving("moved to Processed"));

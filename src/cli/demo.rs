@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     daemon::once,
     generation::Generation,
-    journal::{Journal, RowFilter, sqlite::Sqlite},
+    journal::{self, Journal, RowFilter},
     pipeline::World,
     sandbox::{self, Sandbox, Start, smtp_sink::SmtpSink},
 };
@@ -71,8 +71,7 @@ impl Demo {
             )?;
 
             let (generation, _) = Generation::load(&path, &[])?;
-            let journal: Arc<dyn Journal> =
-                Arc::new(Sqlite::open(&generation.config.state_dir, Clock::system(), true)?);
+            let journal: Arc<dyn Journal> = Arc::new(journal::open(&generation.config, Clock::system(), true)?);
             let world = World::new(journal.clone(), Clock::system(), generation, hostname());
             let world = Arc::new(world.map_err(|text| Failure::new(Status::Broken, text))?);
             let bar = print::progress(&world);

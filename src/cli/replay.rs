@@ -23,7 +23,7 @@ use crate::{
     effect::simulated::{Assume, Lookups, MadeThen, Then},
     generation::Generation,
     halo::registry::Registry,
-    journal::{EntryId, Journal, Row, sqlite::Sqlite},
+    journal::{self, EntryId, Journal, Row},
 };
 
 mod difference;
@@ -78,7 +78,7 @@ impl Replay {
         }
         common.begin_logging("error")?;
         let clock = Clock::system();
-        let journal = Sqlite::open(&present.config.state_dir, clock.clone(), false)?;
+        let journal = journal::open(&present.config, clock.clone(), false)?;
         let journal: Arc<dyn Journal> = Arc::new(journal);
         runtime()?.block_on(async {
             let ids = self.in_order(journal.as_ref(), clock.now()).await?;

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     daemon::{PATIENCE, control, memory},
     generation::Generation,
-    journal::{EntryId, Journal, JournalError, Row, sqlite::Sqlite},
+    journal::{self, EntryId, Journal, JournalError, Ledger, Row},
     pipeline::{World, outbox, reopen::reopen, report, work::Crew},
 };
 
@@ -73,7 +73,7 @@ impl Retry {
     }
 
     async fn retry(&self, generation: Generation) -> Ended {
-        let journal = Sqlite::open(&generation.config.state_dir, Clock::system(), false)?;
+        let journal = journal::open(&generation.config, Clock::system(), false)?;
         let chosen = self.chosen(&journal).await?;
         if self.dry_run {
             dry::print(generation, chosen, self.online, self.format).await?;
@@ -95,7 +95,7 @@ impl Retry {
     }
 
     /// Those that were named, each once, or that match what was said of them.
-    async fn chosen(&self, journal: &Sqlite) -> Result<Vec<Row>, Failure> {
+    async fn chosen(&self, journal: &Ledger) -> Result<Vec<Row>, Failure> {
         if self.ids.is_empty() {
             let filter = self.selection.filter(Clock::system().now(), None)?;
             return Ok(journal.rows(filter).await?);
@@ -111,7 +111,7 @@ impl Retry {
 }
 
 /// By the daemon, else here.
-async fn again(generation: Generation, journal: &Sqlite, chosen: &[Row]) -> Result<Again, Failure> {
+async fn again(generation: Generation, journal: &Ledger, chosen: &[Row]) -> Result<Again, Failure> {
     let state_dir = generation.config.state_dir.clone();
     let ids: Vec<EntryId> = chosen.iter().map(|row| row.id).collect();
     let until = Instant::now() + PATIENCE;
@@ -121,7 +121,7 @@ async fn again(generation: Generation, journal: &Sqlite, chosen: &[Row]) -> Resu
         if let Some(reopened) = handed_over {
             break (reopened.ids, true);
         }
-        match Sqlite::open(&state_dir, Clock::system(), true) {
+        match journal::open(&generation.config, Clock::system(), true) {
             Ok(own) => break (run_here(generation, own, ids).await?, false),
             // Another one does the same just now, or a daemon starts or stops.
             Err(JournalError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(LOOK_AGAIN).await,
@@ -145,7 +145,7 @@ async fn again(generation: Generation, journal: &Sqlite, chosen: &[Row]) -> Resu
 }
 
 /// What became of them, once all have ended or were put off again; after a while what is known until then.
-async fn ended(journal: &Sqlite, before: &[Row], ids: &[EntryId]) -> Result<Vec<Row>, Failure> {
+async fn ended(journal: &Ledger, before: &[Row], ids: &[EntryId]) -> Result<Vec<Row>, Failure> {
     let until = Instant::now() + WAIT;
     let before: BTreeMap<EntryId, &Row> = before.iter().map(|row| (row.id, row)).collect();
     loop {
@@ -162,7 +162,7 @@ async fn ended(journal: &Sqlite, before: &[Row], ids: &[EntryId]) -> Result<Vec<
 }
 
 /// Whether a message has run since, and its bounce, where there is one, has been tried.
-async fn has_had_its_turn(journal: &Sqlite, before: &Row, now: &Row) -> Result<bool, Failure> {
+async fn has_had_its_turn(journal: &Ledger, before: &Row, now: &Row) -> Result<bool, Failure> {
     if now.outcome != "deferred" {
         return Ok(now.outcome != "pending");
     }
@@ -175,7 +175,7 @@ async fn has_had_its_turn(journal: &Sqlite, before: &Row, now: &Row) -> Result<b
 }
 
 /// Runs them in this process, with whatever else is due just now; gives those that ran again.
-async fn run_here(generation: Generation, own: Sqlite, ids: Vec<EntryId>) -> Result<Vec<EntryId>, Failure> {
+async fn run_here(generation: Generation, own: Ledger, ids: Vec<EntryId>) -> Result<Vec<EntryId>, Failure> {
     let world = World::new(Arc::new(own), Clock::system(), generation, hostname());
     let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
     memory::recall(&world).await?;

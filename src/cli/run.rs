@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     daemon::{self, once, signals},
     generation::Generation,
-    journal::sqlite::Sqlite,
+    journal,
     pipeline::World,
 };
 
@@ -46,7 +46,7 @@ impl Run {
 
     async fn run(&self, generation: Generation) -> Ended {
         let clock = Clock::system();
-        let journal = Arc::new(Sqlite::open(&generation.config.state_dir, clock.clone(), true)?);
+        let journal = Arc::new(journal::open(&generation.config, clock.clone(), true)?);
         let world = World::new(journal, clock, generation, hostname());
         let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
         signals::stop_on_signals(world.clone())?;

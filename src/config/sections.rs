@@ -7,15 +7,20 @@ use ::config::{Map, Value, ValueKind};
 use super::{
     Config, ConnectionName, MailboxName, RetentionConfig, RetryConfig,
     connections::connection,
+    endpoint::secret,
     fault::Fault,
     http::http,
     layers::built_in_table,
     mailboxes::{beside_each_other, mailbox},
     table::Table,
     telling,
-    value::show,
+    value::{Read, refuse, show},
 };
-use crate::retry::Backoff;
+use crate::{
+    journal::postgres,
+    retry::Backoff,
+    secret::{ExposeSecret, Secret},
+};
 
 /// What the tree says, and the names that it uses even where what they name can not be understood.
 pub struct Sections {
@@ -28,7 +33,7 @@ pub struct Sections {
 pub fn read(root: &Map<String, Value>, faults: &RefCell<Vec<Fault>>) -> Sections {
     let root = Table::new("", root, built_in_table(""), faults);
     let state_dir = root.path_value("state_dir");
-    refuse_journal(&root);
+    let journal = root.get("journal", journal);
     // Rules are read apart; here they can only come from the environment, which is a fault already.
     root.value("rule");
     let (mailboxes, named_mailboxes) = named(&root, "mailbox", mailbox);
@@ -58,6 +63,7 @@ pub fn read(root: &Map<String, Value>, faults: &RefCell<Vec<Fault>>) -> Sections
     let config = (|| {
         Some(Config {
             state_dir: state_dir?,
+            journal,
             mailboxes,
             halo,
             smtp,
@@ -191,10 +197,18 @@ fn section<T>(root: &Table<'_>, key: &str, read: impl Fn(&Table<'_>) -> Option<T
     value
 }
 
-/// The value of `journal` names a server and perhaps a password, so it does not print.
-fn refuse_journal(root: &Table<'_>) {
-    let remedy = "leave the key out: this build keeps its journal in SQLite, in state_dir";
-    root.forbid("journal", "is not supported", remedy);
+/// The address names a server and perhaps a password, so it does not print. One that lies elsewhere is read when the
+/// journal is opened.
+fn journal(value: &Value) -> Read<Secret> {
+    let journal = secret(value)?;
+    if let Secret::Literal(address) = &journal
+        && let Err(problem) = postgres::check(address.expose_secret())
+    {
+        let remedy =
+            "write \"postgres://USER:PASSWORD@HOST/DATABASE\", or leave the key out to have the journal in state_dir";
+        return refuse(format!("can not be used: {problem}"), remedy);
+    }
+    Ok(journal)
 }
 
 fn retry(table: &Table<'_>) -> Option<RetryConfig> {

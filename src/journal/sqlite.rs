@@ -1,60 +1,24 @@
-//! The journal in an SQLite database in the state folder: one thread writes and groups what waits into one commit,
-//! a few connections read beside it.
+//! The journal in an SQLite database in the state folder.
 
-use std::{collections::BTreeMap, fs::File, io::ErrorKind, path::Path};
-
-use bytes::Bytes;
-use jiff::Timestamp;
-use prometheus_client::metrics::histogram::Histogram;
-use serde_json::Value;
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
-    Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
-    Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work,
+    JournalError, lock,
+    sql::{Ledger, database::Database, readers::Open},
 };
-use crate::{
-    clock::Clock,
-    config::{ConnectionName, MailboxName},
-    crash::{self, Step},
-};
-use pack::{Packed, pack};
-use readers::Readers;
-use writer::Writer;
+use crate::clock::Clock;
+#[cfg(test)]
+use connection::Connection;
 
-mod apply;
-mod claim;
-mod column;
-mod day;
-mod end;
-mod fold;
-mod intent;
-mod joined;
-mod listing;
-mod lock;
-mod order;
-mod outbox;
-mod pack;
-mod read;
-mod readers;
-mod receive;
-mod rows;
+mod connection;
 mod schema;
-mod sieve;
-mod survey;
-mod trim;
-mod writer;
 
 /// The journal in SQLite.
-///
-/// Dropping it waits for what was handed to the writer, and then gives the lock back.
-pub struct Sqlite {
-    // In this order they go: the writer tidies up when it is the last to leave, the lock ends after all.
-    readers: Readers,
-    /// `None` where another process owns the journal, or nobody.
-    writer: Option<Writer>,
-    clock: Clock,
-    _lock: Option<File>,
-}
+pub struct Sqlite;
 
 impl Sqlite {
     /// Opens the journal in `state_dir`. As its owner: makes what is missing, takes the lock, brings an older journal
@@ -64,236 +28,73 @@ impl Sqlite {
     /// # Errors
     /// [`JournalError::InUse`] where another process owns it; [`JournalError::Unusable`] with what to do, where there
     /// is none yet (for reading), it is another program's, or of a newer version.
-    pub fn open(state_dir: &Path, clock: Clock, owner: bool) -> Result<Sqlite, JournalError> {
+    pub fn open(state_dir: &Path, clock: Clock, owner: bool) -> Result<Ledger, JournalError> {
         if owner {
-            Sqlite::own(state_dir, clock)
+            own(state_dir, clock)
         } else {
-            Sqlite::look(state_dir, clock)
-        }
-    }
-
-    fn own(state_dir: &Path, clock: Clock) -> Result<Sqlite, JournalError> {
-        let lock = lock::take(state_dir)?;
-        let path = lock::database(state_dir);
-        let db = schema::open_writer(&path)?;
-        let writer = crash::across(Step::Interrupted, || Writer::start(db, clock.clone(), claim::interrupt))?;
-        Ok(Sqlite {
-            readers: Readers::new(path, None),
-            writer: Some(writer),
-            clock,
-            _lock: Some(lock),
-        })
-    }
-
-    fn look(state_dir: &Path, clock: Clock) -> Result<Sqlite, JournalError> {
-        let path = lock::database(state_dir);
-        if let Err(error) = path.metadata() {
-            let reason = match error.kind() {
-                ErrorKind::NotFound => "there is no journal yet; the daemon makes it when it starts, in the state_dir of its configuration (--config says which one is read here)".to_owned(),
-                ErrorKind::PermissionDenied => format!("{error}; be the user that the daemon runs as, or root"),
-                _ => error.to_string(),
-            };
-            return Err(JournalError::Unusable {
-                path: path.display().to_string(),
-                reason,
-            });
-        }
-        let first = schema::check_reader(&path)?;
-        Ok(Sqlite {
-            readers: Readers::new(path, Some(first)),
-            writer: None,
-            clock,
-            _lock: None,
-        })
-    }
-
-    /// How many commits this process has made.
-    pub fn commits(&self) -> u64 {
-        self.writer.as_ref().map_or(0, Writer::commits)
-    }
-
-    fn writer(&self) -> Result<&Writer, JournalError> {
-        self.writer.as_ref().ok_or_else(|| JournalError::NotWritten {
-            reason: "it was opened for reading only".to_owned(),
-        })
-    }
-
-    async fn apply(&self, packed: Box<Packed>) -> Result<Receipt, JournalError> {
-        self.writer()?
-            .ask(packed.weight(), move |hand| apply::apply(hand, &packed))
-            .await
-    }
-
-    /// Slice by slice, so that others' changes come in between.
-    async fn trim(&self, octets_before: Timestamp, rows_before: Timestamp) -> Result<Receipt, JournalError> {
-        while self
-            .writer()?
-            .ask(0, move |hand| trim::slice(hand, octets_before, rows_before))
-            .await?
-        {}
-        Ok(Receipt::Done)
-    }
-
-    /// The same: a hundred thousand may wait.
-    async fn wake(&self, waits_for: String) -> Result<Receipt, JournalError> {
-        loop {
-            let waits_for = waits_for.clone();
-            let slice = self.writer()?.ask(0, move |hand| end::wake_slice(hand, &waits_for));
-            if !slice.await? {
-                return Ok(Receipt::Done);
-            }
+            look(state_dir, clock)
         }
     }
 }
 
-impl Journal for Sqlite {
-    fn write(&self, change: Change) -> Answer<'_, Receipt> {
-        let step = change.step();
-        let written = async move {
-            self.writer()?;
-            match change {
-                Change::Trimmed {
-                    octets_before,
-                    rows_before,
-                } => self.trim(octets_before, rows_before).await,
-                Change::Woken { waits_for } => self.wake(waits_for).await,
-                change => self.apply(pack(change).await?).await,
-            }
+/// The database within the state folder.
+fn database(state_dir: &Path) -> PathBuf {
+    state_dir.join("journal.db")
+}
+
+fn own(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
+    let lock = lock::take(state_dir)?;
+    let path = database(state_dir);
+    // SQLite gives its own files the mode of the database.
+    lock::private(&path)?;
+    let db = schema::open_writer(&path)?;
+    Ledger::own(Box::new(db), readers(&path), clock, Some(lock))
+}
+
+fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
+    let path = database(state_dir);
+    if let Err(error) = path.metadata() {
+        let reason = match error.kind() {
+            ErrorKind::NotFound => "there is no journal yet; the daemon makes it when it starts, in the state_dir of its configuration (--config says which one is read here)".to_owned(),
+            ErrorKind::PermissionDenied => format!("{error}; be the user that the daemon runs as, or root"),
+            _ => error.to_string(),
         };
-        Box::pin(crash::around(step, written))
+        return Err(JournalError::Unusable {
+            path: path.display().to_string(),
+            reason,
+        });
     }
+    let first = schema::check_reader(&path)?;
+    Ok(Ledger::look(Box::new(first), readers(&path), clock))
+}
 
-    fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>> {
-        let (mailbox, folder) = (mailbox.clone(), folder.to_owned());
-        Box::pin(
-            self.readers
-                .read(move |db| read::unknown(db, &mailbox.0, &folder, spots)),
-        )
-    }
+fn readers(path: &Path) -> Arc<Open> {
+    let path = path.to_owned();
+    Arc::new(move || Ok(Box::new(schema::open_reader(&path)?) as Box<dyn Database>))
+}
 
-    fn position<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str) -> Answer<'a, Option<Position>> {
-        let (mailbox, folder) = (mailbox.clone(), folder.to_owned());
-        Box::pin(self.readers.read(move |db| read::position(db, &mailbox.0, &folder)))
-    }
+/// The writer's connection to a journal in that folder.
+#[cfg(test)]
+pub(super) fn writer_in(folder: &Path) -> impl Database + use<> {
+    schema::open_writer(&database(folder)).unwrap()
+}
 
-    fn claim(&self, limit: usize, deferred_before: Option<Timestamp>) -> Answer<'_, Vec<Work>> {
-        let claimed = async move {
-            self.writer()?
-                .ask(0, move |hand| claim::claim(hand, limit, deferred_before))
-                .await
-        };
-        Box::pin(crash::around(Step::Claimed, claimed))
-    }
+/// How SQLite goes about a statement on such a journal, step by step.
+#[cfg(test)]
+pub(super) fn plan(folder: &Path, sql: &str) -> Vec<String> {
+    let Connection { db, .. } = schema::open_writer(&database(folder)).unwrap();
+    let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let parameters = vec![1_i64; plan.parameter_count()];
+    plan.query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
+}
 
-    fn last_attempts(&self, entry: EntryId, limit: usize) -> Answer<'_, Vec<(String, String)>> {
-        Box::pin(self.readers.read(move |db| listing::last_attempts(db, entry, limit)))
-    }
-
-    fn next_due(&self, queue: Queue) -> Answer<'_, Option<Timestamp>> {
-        Box::pin(self.readers.read(move |db| read::next_due(db, queue)))
-    }
-
-    fn octets(&self, entry: EntryId) -> Answer<'_, Option<Bytes>> {
-        Box::pin(self.readers.read(move |db| read::octets(db, entry)))
-    }
-
-    fn unsettled<'a>(&'a self, mailbox: &'a MailboxName, limit: usize) -> Answer<'a, Vec<Unsettled>> {
-        let (mailbox, now) = (mailbox.clone(), self.clock.now());
-        Box::pin(self.readers.read(move |db| read::unsettled(db, &mailbox, limit, now)))
-    }
-
-    fn unsettled_in(&self) -> Answer<'_, Vec<MailboxName>> {
-        let now = self.clock.now();
-        Box::pin(self.readers.read(move |db| read::unsettled_in(db, now)))
-    }
-
-    fn handed<'a>(&'a self, mailbox: &'a MailboxName, fingerprint: Digest) -> Answer<'a, Option<EntryId>> {
-        let mailbox = mailbox.clone();
-        Box::pin(self.readers.read(move |db| read::handed(db, &mailbox, fingerprint)))
-    }
-
-    fn letters(&self, way: Way, limit: usize, tried_before: Option<Timestamp>) -> Answer<'_, Vec<DueLetter>> {
-        let now = self.clock.now();
-        Box::pin(
-            self.readers
-                .read(move |db| read::letters(db, way, limit, tried_before, now)),
-        )
-    }
-
-    fn report_waits(&self, way: Way) -> Answer<'_, bool> {
-        Box::pin(self.readers.read(move |db| read::report_waits(db, way)))
-    }
-
-    fn notices(&self, way: Way) -> Answer<'_, Vec<(i64, Notice)>> {
-        Box::pin(self.readers.read(move |db| read::notices(db, way)))
-    }
-
-    fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation> {
-        let key = key.clone();
-        Box::pin(self.readers.read(move |db| read::creation(db, &key)))
-    }
-
-    fn tickets_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Vec<i64>> {
-        let connection = connection.0.clone();
-        Box::pin(self.readers.read(move |db| joined::tickets(db, &connection, &keys)))
-    }
-
-    fn took_part<'a>(&'a self, connection: &'a ConnectionName, ticket: i64, author: &'a str) -> Answer<'a, bool> {
-        let (connection, author) = (connection.0.clone(), author.to_owned());
-        Box::pin(
-            self.readers
-                .read(move |db| joined::took_part(db, &connection, ticket, &author)),
-        )
-    }
-
-    fn kept<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Value>> {
-        let name = name.to_owned();
-        Box::pin(self.readers.read(move |db| read::kept(db, &name)))
-    }
-
-    fn kept_under<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<(String, Value)>> {
-        let prefix = prefix.to_owned();
-        Box::pin(self.readers.read(move |db| read::kept_under(db, &prefix)))
-    }
-
-    fn rows(&self, filter: RowFilter) -> Answer<'_, Vec<Row>> {
-        Box::pin(self.readers.read(move |db| rows::rows(db, &filter)))
-    }
-
-    fn rows_of(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<Row>> {
-        Box::pin(self.readers.read(move |db| rows::rows_of(db, &entries)))
-    }
-
-    fn as_they_ran(&self, entries: Vec<EntryId>) -> Answer<'_, Vec<EntryId>> {
-        Box::pin(self.readers.read(move |db| rows::as_they_ran(db, entries)))
-    }
-
-    fn intents(&self, entry: EntryId) -> Answer<'_, Vec<Intent>> {
-        Box::pin(self.readers.read(move |db| claim::intents(db, entry)))
-    }
-
-    fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>> {
-        Box::pin(self.readers.read(move |db| listing::entry(db, entry)))
-    }
-
-    fn survey(&self) -> Answer<'_, Survey> {
-        let path = self.readers.path();
-        Box::pin(self.readers.read(move |db| survey::survey(db, &path)))
-    }
-
-    fn commit_times(&self) -> Option<Histogram> {
-        self.writer.as_ref().map(Writer::commit_times)
-    }
-
-    fn totals(&self) -> Answer<'_, BTreeMap<MailboxName, Totals>> {
-        Box::pin(self.readers.read(read::totals))
-    }
-
-    fn rule_counts(&self) -> Answer<'_, BTreeMap<String, RuleCount>> {
-        Box::pin(self.readers.read(read::rule_counts))
-    }
-
-    fn day(&self, from: Timestamp, until: Timestamp) -> Answer<'_, Day> {
-        Box::pin(self.readers.read(move |db| day::day(db, from, until)))
-    }
+/// An empty database for the tests of what is shared.
+#[cfg(test)]
+pub(super) fn in_memory() -> Box<dyn Database> {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    let path = std::path::PathBuf::new();
+    Box::new(Connection { db, path })
 }

@@ -9,7 +9,8 @@ use halo_intake::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{World, bounced, ended, future, intent, mail, mail_of, past, world};
+use super::world;
+use crate::world::{World, bounced, ended, future, intent, mail, mail_of, past};
 
 #[tokio::test]
 async fn a_message_is_in_one_hand_at_a_time() {

@@ -3,7 +3,8 @@
 use halo_intake::journal::{Change, EntryId, Notice, Receipt};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::world::{World, at, bounced, ended, future, mail, world};
+use super::world;
+use crate::world::{World, at, bounced, ended, future, mail};
 
 const ANN: &str = "ann@customer.example";
 

@@ -4,7 +4,8 @@ use halo_intake::journal::{Change, Receipt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::world::{at, mail, past, user, world};
+use super::world;
+use crate::world::{at, mail, past, user};
 
 /// What `Intended` was told of the creation.
 fn check(receipt: &Receipt, open_since: Option<Timestamp>, created: Option<Value>) {

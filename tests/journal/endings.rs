@@ -7,7 +7,8 @@ use halo_intake::{
 };
 use serde_json::json;
 
-use crate::world::{World, at, bounced, ended, future, mail, mail_of, past, support, world};
+use super::world;
+use crate::world::{World, at, bounced, ended, future, mail, mail_of, past, support};
 
 async fn unsettled(world: &World) -> Vec<EntryId> {
     world

@@ -9,7 +9,8 @@ use halo_intake::{
 };
 use serde_json::json;
 
-use crate::world::{World, ended, future, mail, mail_of, past, world};
+use super::world;
+use crate::world::{World, ended, future, mail, mail_of, past};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

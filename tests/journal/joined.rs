@@ -6,7 +6,8 @@ use halo_intake::{
 };
 use jiff::Timestamp;
 
-use crate::world::{World, at, future, past, world};
+use super::world;
+use crate::world::{World, at, future, past};
 
 fn connection() -> ConnectionName {
     ConnectionName("main".into())

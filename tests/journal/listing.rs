@@ -7,7 +7,8 @@ use halo_intake::{
 };
 use jiff::Timestamp;
 
-use crate::world::{World, bounced, ended, future, mail, support, world};
+use super::world;
+use crate::world::{World, bounced, ended, future, mail, support};
 
 async fn check(world: &World, filter: RowFilter, ids: &[EntryId]) {
     let rows = world.journal.rows(filter.clone()).await.unwrap();
@@ -209,31 +210,6 @@ async fn each_filter_narrows_what_the_others_leave() {
     ] {
         check(&world, filter, &[]).await;
     }
-}
-
-#[tokio::test]
-async fn a_clock_that_was_set_back_hides_no_row() {
-    let world = world();
-    let mut ids = Vec::new();
-    for n in 1..=4 {
-        ids.push(world.receive_new(mail(n)).await);
-    }
-    let at = |second: i64| Timestamp::from_second(second).unwrap();
-    let db = rusqlite::Connection::open(world.folder.path().join("journal.db")).unwrap();
-    for (id, second) in ids.iter().zip([100, 200, 100, 150]) {
-        db.execute(
-            "UPDATE entry SET received = ?2 WHERE id = ?1",
-            (id.0, second * 1_000_000_i64),
-        )
-        .unwrap();
-    }
-    let between = |since, until| RowFilter {
-        since: Some(at(since)),
-        until: Some(at(until)),
-        ..RowFilter::default()
-    };
-    check(&world, between(150, 300), &[ids[3], ids[1]]).await;
-    check(&world, between(0, 150), &[ids[2], ids[0]]).await;
 }
 
 #[tokio::test]

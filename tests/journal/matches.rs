@@ -7,7 +7,8 @@ use halo_intake::{
     outcome::Outcome,
 };
 
-use crate::world::{World, bounced, ended, future, mail, past, world};
+use super::world;
+use crate::world::{World, bounced, ended, future, mail, past};
 
 fn matched(rules: &[&str]) -> Ended {
     Ended {

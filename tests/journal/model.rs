@@ -8,7 +8,8 @@ use halo_intake::{
     outcome::Outcome,
 };
 
-use crate::world::{World, bounced, ended, future, mail_of, past, world};
+use super::world;
+use crate::world::{World, bounced, ended, future, mail_of, past};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {

@@ -7,7 +7,8 @@ use halo_intake::{
     journal::{Change, Ended, LetterId, LetterLimit, Notice, Queue, Receipt, Report, Way},
 };
 
-use crate::world::{World, at, bounced, future, letter, mail, past, support, world};
+use super::world;
+use crate::world::{World, at, bounced, future, letter, mail, past, support};
 
 const ANN: &str = "ann@customer.example";
 

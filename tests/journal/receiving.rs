@@ -7,7 +7,8 @@ use halo_intake::{
     outcome::Outcome,
 };
 
-use crate::world::{World, bounced, digest, ended, future, mail, mail_of, support, uid, world};
+use super::world;
+use crate::world::{World, bounced, digest, ended, future, mail, mail_of, support, uid};
 
 /// The same octets under another UIDVALIDITY.
 fn renumbered(n: u32, validity: u32, new_uid: u32) -> Received {

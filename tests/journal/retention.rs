@@ -7,7 +7,8 @@ use halo_intake::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::world::{World, bounced, ended, future, mail, past, support, world};
+use super::world;
+use crate::world::{World, bounced, ended, future, mail, past, support};
 
 async fn trim(world: &World, octets_before: Timestamp, rows_before: Timestamp) {
     world

@@ -8,7 +8,8 @@ use halo_intake::{
     outcome::Outcome,
 };
 
-use crate::world::{World, ended, future, mail, support, world};
+use super::world;
+use crate::world::{World, ended, future, mail, support};
 
 const MESSAGES: u32 = 600;
 const SEARCHES: usize = 400;

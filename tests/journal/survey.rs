@@ -6,7 +6,8 @@ use halo_intake::{
     outcome::Outcome,
 };
 
-use crate::world::{World, bounced, ended, future, mail, past, support, world};
+use super::world;
+use crate::world::{World, bounced, ended, future, mail, past, support};
 
 async fn survey(world: &World) -> Survey {
     world.journal.survey().await.unwrap()

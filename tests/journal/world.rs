@@ -1,6 +1,6 @@
-//! A journal in a temporary folder, and short ways to say what happens to messages.
+//! A journal of a test's own, and short ways to say what happens to messages.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use halo_intake::{
@@ -8,7 +8,7 @@ use halo_intake::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     journal::{
         Change, Claim, CreationKey, Ended, Entry, EntryId, Intent, Journal, Letter, LetterLimit, Place, Receipt,
-        Received, RowFilter, Settled, Spot, Totals, Way, Work, sqlite::Sqlite,
+        Received, RowFilter, Settled, Spot, Totals, Way, Work, postgres::Postgres, sqlite::Sqlite,
     },
     outcome::Outcome,
 };
@@ -17,22 +17,52 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-/// The journal under test. Another back end is put through the suite by opening it here.
+use crate::servers;
+
+/// The journal under test.
 pub struct World {
     pub journal: Arc<dyn Journal>,
-    pub folder: TempDir,
+    pub lies: Lies,
 }
 
-pub fn world() -> World {
-    let folder = tempfile::tempdir().unwrap();
-    World {
-        journal: open(&folder),
-        folder,
+/// Where it lies. Another back end is put through the suite by opening it here, and by its line in `main.rs`.
+pub enum Lies {
+    In(TempDir),
+    At(String),
+}
+
+impl Lies {
+    fn open(&self) -> Arc<dyn Journal> {
+        Arc::new(match self {
+            Lies::In(folder) => Sqlite::open(folder.path(), Clock::system(), true).unwrap(),
+            Lies::At(address) => Postgres::open(address, Clock::system(), true, None).unwrap(),
+        })
     }
 }
 
-fn open(folder: &TempDir) -> Arc<dyn Journal> {
-    Arc::new(Sqlite::open(folder.path(), Clock::system(), true).unwrap())
+impl World {
+    pub fn in_sqlite() -> World {
+        World::opened(Lies::In(tempfile::tempdir().unwrap()))
+    }
+
+    pub fn in_postgres() -> World {
+        World::opened(Lies::At(servers::postgres::Postgres::shared().schema()))
+    }
+
+    fn opened(lies: Lies) -> World {
+        World {
+            journal: lies.open(),
+            lies,
+        }
+    }
+
+    /// The folder of one in SQLite.
+    pub fn folder(&self) -> &Path {
+        match &self.lies {
+            Lies::In(folder) => folder.path(),
+            Lies::At(address) => panic!("it lies at {address}"),
+        }
+    }
 }
 
 pub fn support() -> MailboxName {
@@ -150,10 +180,7 @@ impl World {
     /// The same journal after the process has ended and begun again.
     pub fn restarted(self) -> World {
         drop(self.journal);
-        World {
-            journal: open(&self.folder),
-            folder: self.folder,
-        }
+        World::opened(self.lies)
     }
 
     pub async fn write(&self, change: Change) -> Receipt {

@@ -10,6 +10,7 @@ pub mod dovecot;
 pub mod hostile_imap;
 pub mod lmtp;
 pub mod postfix;
+pub mod postgres;
 pub mod proxy;
 pub mod raw;
 pub mod refusing;

@@ -194,7 +194,7 @@ fn dotted(path: &[String]) -> String {
 fn meaning(path: &[String]) -> &'static str {
     let keys: Vec<&str> = path.iter().map(String::as_str).collect();
     match keys.as_slice() {
-        ["state_dir"] => "at the next start",
+        ["state_dir" | "journal"] => "at the next start",
         ["http", "listen"] => "the old address is left and the new one listened on",
         ["smtp", ..] => "for the letters that leave from now on",
         _ => "",

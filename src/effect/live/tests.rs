@@ -12,7 +12,7 @@ use crate::{
     effect::Bare,
     generation::Generation,
     halo::{ClientId, NewUser, SiteId, User, client::Calls},
-    journal::{Claim, Place, Receipt, Received, Spot, sqlite::Sqlite},
+    journal::{Claim, Ledger, Place, Receipt, Received, Spot, sqlite::Sqlite},
     message::address::AddrSpec,
     sandbox::{Duplicates, Fault, Mishap, Sandbox},
 };
@@ -20,7 +20,7 @@ use crate::{
 struct World {
     folder: TempDir,
     sandbox: Sandbox,
-    journal: Arc<Sqlite>,
+    journal: Arc<Ledger>,
 }
 
 impl World {

@@ -2,8 +2,9 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::{ErrorCode, OpenFlags, config::DbConfig};
 
+use super::connection::Connection;
 use crate::{
     crash::{self, Step},
     journal::JournalError,
@@ -42,7 +43,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Opens the database for its one writer, making it and bringing it up to date.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, JournalError> {
     let unusable = |error: rusqlite::Error| unusable(path, &error);
-    let mut db = Connection::open(path).map_err(unusable)?;
+    let mut db = rusqlite::Connection::open(path).map_err(unusable)?;
     db.busy_timeout(BUSY).map_err(unusable)?;
     let version = recognise(&db, path)?;
     if version == 0 {
@@ -60,20 +61,25 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, JournalError> {
         .map_err(unusable)?;
     migrate(&mut db, version).map_err(unusable)?;
     prepare_once(&db, 128).map_err(unusable)?;
-    Ok(db)
+    let path = path.to_owned();
+    Ok(Connection { db, path })
 }
 
 /// Opens the database for reading, beside its writer or alone.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let db = rusqlite::Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
     db.busy_timeout(BUSY)?;
     prepare_once(&db, 32)?;
-    Ok(db)
+    let path = path.to_owned();
+    Ok(Connection { db, path })
 }
 
 /// Keeps prepared statements, and keeps SQLite from preparing them anew for each value that might make a partial
 /// index usable: that took a quarter of the writer's time, and no statement here needs it.
-fn prepare_once(db: &Connection, statements: usize) -> rusqlite::Result<()> {
+fn prepare_once(db: &rusqlite::Connection, statements: usize) -> rusqlite::Result<()> {
     db.set_prepared_statement_cache_capacity(statements);
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
         .map(|_| ())
@@ -82,7 +88,7 @@ fn prepare_once(db: &Connection, statements: usize) -> rusqlite::Result<()> {
 /// Opens it for reading in a process that is not the owner, so that nobody has looked at the file before.
 pub(super) fn check_reader(path: &Path) -> Result<Connection, JournalError> {
     let db = open_reader(path).map_err(|error| unusable(path, &error))?;
-    let version = recognise(&db, path)?;
+    let version = recognise(&db.db, path)?;
     if version == 0 {
         return Err(refuse(path, "it is just being made by the daemon; try again"));
     }
@@ -96,7 +102,7 @@ pub(super) fn check_reader(path: &Path) -> Result<Connection, JournalError> {
 }
 
 /// How many migrations the file has seen; refuses what is not ours or is newer than this program.
-fn recognise(db: &Connection, path: &Path) -> Result<usize, JournalError> {
+fn recognise(db: &rusqlite::Connection, path: &Path) -> Result<usize, JournalError> {
     let number = |sql: &str| {
         db.query_row(sql, [], |row| row.get::<_, i64>(0))
             .map_err(|error| unusable(path, &error))
@@ -122,7 +128,7 @@ fn recognise(db: &Connection, path: &Path) -> Result<usize, JournalError> {
     }
 }
 
-fn migrate(db: &mut Connection, version: usize) -> rusqlite::Result<()> {
+fn migrate(db: &mut rusqlite::Connection, version: usize) -> rusqlite::Result<()> {
     for (number, sql) in MIGRATIONS.iter().enumerate().skip(version) {
         let migration = db.transaction()?;
         migration.execute_batch(sql)?;

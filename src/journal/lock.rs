@@ -1,0 +1,54 @@
+//! The state folder and its lock: one process has it at a time, wherever its journal lies.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use crate::{
+    crash::{self, Step},
+    journal::JournalError,
+};
+
+/// Makes the folder where it is missing, readable by its owner alone, and locks it. The lock ends with the file, and with
+/// the process however that ends.
+pub(super) fn take(state_dir: &Path) -> Result<File, JournalError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state_dir)
+        .map_err(|error| unusable(state_dir, error))?;
+    let path = state_dir.join("lock");
+    let lock = private(&path)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(JournalError::InUse {
+            path: state_dir.display().to_string(),
+            remedy: "stop that one, or give this one a state_dir of its own",
+        }),
+        Err(TryLockError::Error(error)) => Err(unusable(&path, error)),
+    }
+}
+
+/// Opens or makes a file. One that was there may be a copy that others can read.
+pub(super) fn private(path: &Path) -> Result<File, JournalError> {
+    let open = || {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = crash::across(Step::StateFile, || options.open(path))?;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
+        Ok(file)
+    };
+    open().map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, error: io::Error) -> JournalError {
+    JournalError::Unusable {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    }
+}

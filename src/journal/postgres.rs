@@ -1,0 +1,179 @@
+//! The journal in a PostgreSQL database.
+//!
+//! Each group of changes is one transaction, and all that write, of whatever process, take one lock first: what is true
+//! with one writer stays true with many. Reads go beside them, each on a snapshot.
+//!
+//! A connection may be lost at any moment. Before a commit was sent, nothing of it was kept, and all are told so. When the
+//! answer to a commit is lost, nobody is told anything until the server has said by the transaction's number what came of
+//! it; so a caller sees what it sees on SQLite. Only the end of the process leaves that open, as a crash does, and the
+//! next start gives back what it had in hand.
+
+use std::{
+    fs::File,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    JournalError,
+    sql::{
+        Ledger,
+        database::{Database, Fault},
+        readers::Open,
+    },
+};
+use crate::clock::Clock;
+use connection::{Connection, Role};
+use schema::Unfit;
+use session::NoSession;
+use target::{Target, Wrong};
+use tokio_postgres::error::SqlState;
+
+mod connection;
+mod schema;
+mod session;
+mod target;
+mod value;
+
+/// Whoever had the journal before and has ended is gone within this time.
+const ENDED_WITHIN: Duration = Duration::from_secs(2);
+
+/// The journal in PostgreSQL.
+pub struct Postgres;
+
+impl Postgres {
+    /// Opens the journal at an address, as its owner or for reading only, as [`super::sqlite::Sqlite::open`] does. The owner
+    /// holds on to `lock` as well.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`] where another process has it; [`JournalError::Unreachable`] where nobody answers;
+    /// [`JournalError::Refused`] where the login is not taken or the server not trusted; [`JournalError::Unusable`] where the database is not there or not
+    /// fit. Each says what to do, and none says the login.
+    pub fn open(address: &str, clock: Clock, owner: bool, lock: Option<File>) -> Result<Ledger, JournalError> {
+        let target = Target::of(address).map_err(|Wrong(reason)| JournalError::Unusable {
+            path: "postgres://…".to_owned(),
+            reason,
+        })?;
+        // Sessions may not wait within a task, and whoever opens a journal may be one.
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| {
+                if owner {
+                    own(target, clock, lock)
+                } else {
+                    look(target, clock)
+                }
+            });
+            opened.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+/// Whether this is an address of a journal; if not, why, without a part of it.
+pub(crate) fn check(address: &str) -> Result<(), String> {
+    Target::of(address).map(|_| ()).map_err(|Wrong(reason)| reason)
+}
+
+fn own(target: Target, clock: Clock, lock: Option<File>) -> Result<Ledger, JournalError> {
+    let target = Arc::new(target);
+    let db = connect(&target, Role::Owner)?;
+    schema::bring_up_to_date(&db).map_err(|unfit| unusable(&target, unfit))?;
+    if !is_taken(&db).map_err(|fault| unusable(&target, fault.into()))? {
+        return Err(JournalError::InUse {
+            path: target.shown.clone(),
+            remedy: "stop that one, or name another database",
+        });
+    }
+    Ledger::own(Box::new(db), readers(target), clock, lock)
+}
+
+/// The server takes a moment to notice that a process has ended which had it.
+fn is_taken(db: &Connection) -> Result<bool, Fault> {
+    let until = Instant::now() + ENDED_WITHIN;
+    loop {
+        if db.take()? {
+            return Ok(true);
+        }
+        if Instant::now() > until {
+            return Ok(false);
+        }
+        std::thread::sleep(ENDED_WITHIN / 50);
+    }
+}
+
+fn look(target: Target, clock: Clock) -> Result<Ledger, JournalError> {
+    let target = Arc::new(target);
+    let db = connect(&target, Role::Reader)?;
+    schema::check(&db).map_err(|unfit| unusable(&target, unfit))?;
+    Ok(Ledger::look(Box::new(db), readers(target), clock))
+}
+
+fn readers(target: Arc<Target>) -> Arc<Open> {
+    Arc::new(move || match Connection::open(target.clone(), Role::Reader) {
+        Ok(db) => Ok(Box::new(db) as Box<dyn Database>),
+        Err(none) => Err(Fault::Database(words(&none))),
+    })
+}
+
+fn connect(target: &Arc<Target>, role: Role) -> Result<Connection, JournalError> {
+    let path = target.shown.clone();
+    Connection::open(target.clone(), role).map_err(|none| {
+        let reason = words(&none);
+        match none {
+            NoSession::Unreachable(_) => JournalError::Unreachable { path, reason },
+            NoSession::Untrusted(_) => JournalError::Refused { path, reason },
+            NoSession::Refused(error) if is_login(error.code()) => JournalError::Refused { path, reason },
+            NoSession::Refused(error) if is_for_now(error.code()) => JournalError::Unreachable { path, reason },
+            NoSession::Refused(_) => JournalError::Unusable { path, reason },
+        }
+    })
+}
+
+fn is_login(code: &SqlState) -> bool {
+    [
+        SqlState::INVALID_PASSWORD,
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+    ]
+    .contains(code)
+}
+
+/// It starts, stops, or has too many clients.
+fn is_for_now(code: &SqlState) -> bool {
+    [
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::TOO_MANY_CONNECTIONS,
+    ]
+    .contains(code)
+}
+
+/// Why there is no session, and what to do.
+fn words(none: &NoSession) -> String {
+    match none {
+        NoSession::Unreachable(words) => format!("{words}; check that the server runs and takes connections from here"),
+        NoSession::Untrusted(words) => words.clone(),
+        NoSession::Refused(error) => {
+            let code = error.code();
+            let remedy = if is_login(code) {
+                "check user and password, and the server's pg_hba.conf"
+            } else if *code == SqlState::INVALID_CATALOG_NAME {
+                "make it (createdb -O USER -E UTF8 NAME), or name another one"
+            } else if is_for_now(code) {
+                "try again in a moment"
+            } else {
+                "see the server's log"
+            };
+            format!("{}; {remedy}", error.message())
+        }
+    }
+}
+
+fn unusable(target: &Target, unfit: Unfit) -> JournalError {
+    JournalError::Unusable {
+        path: target.shown.clone(),
+        reason: match unfit {
+            Unfit::Because(reason) => reason,
+            Unfit::Fault(fault) => fault.to_string(),
+        },
+    }
+}

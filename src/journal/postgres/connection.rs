@@ -1,0 +1,201 @@
+//! A connection to PostgreSQL, as the journal's statements see it: a session, and another one where that was lost.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    schema,
+    session::{NoSession, Session},
+    target::Target,
+};
+use crate::journal::sql::{
+    database::{Database, Dialect, Each, Fault, Purpose},
+    value::Value,
+};
+
+/// A change is given up by the server after so long, and a look after so long.
+const CHANGE_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_WITHIN: Duration = Duration::from_secs(300);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one process that has the journal writes by it.
+    Owner,
+    Reader,
+}
+
+pub(super) struct Connection {
+    target: Arc<Target>,
+    role: Role,
+    session: RefCell<Session>,
+    /// A transaction stands.
+    is_open: Cell<bool>,
+    /// The number of the newest transaction that writes.
+    number: RefCell<String>,
+}
+
+impl Connection {
+    pub(super) fn open(target: Arc<Target>, role: Role) -> Result<Connection, NoSession> {
+        let session = session(&target, role)?;
+        Ok(Connection {
+            target,
+            role,
+            session: session.into(),
+            is_open: Cell::new(false),
+            number: RefCell::default(),
+        })
+    }
+
+    /// The journal is this process's from now on, for as long as the session lasts; false: another one has it.
+    pub(super) fn take(&self) -> Result<bool, Fault> {
+        let taken = format!("SELECT pg_try_advisory_lock({})", schema::OWNER);
+        Ok(self.ask(&taken)?.as_deref() == Some("t"))
+    }
+
+    /// The one value that the statement gives.
+    pub(super) fn ask(&self, sql: &str) -> Result<Option<String>, Fault> {
+        let said = self.session.borrow().say(sql)?;
+        Ok(said
+            .into_iter()
+            .next_back()
+            .and_then(|row| row.into_iter().next_back())
+            .flatten())
+    }
+
+    fn say(&self, sql: &str) -> Result<(), Fault> {
+        self.session.borrow().say(sql).map(|_| ())
+    }
+
+    fn is_lost(&self) -> bool {
+        self.session.borrow().is_lost()
+    }
+
+    /// Another session in the place of one that was lost. The server may not have noticed yet: what is left of it there
+    /// would hold on to the journal, so it is ended.
+    fn renew(&self) -> Result<(), Fault> {
+        let session = session(&self.target, self.role).map_err(|none| Fault::Database(super::words(&none)))?;
+        let lost = self.session.replace(session);
+        let (process, since) = &lost.process;
+        if self.role == Role::Reader {
+            return Ok(());
+        }
+        self.say(&format!(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+             WHERE pid = {process} AND backend_start::text = '{since}'"
+        ))?;
+        if self.take()? {
+            return Ok(());
+        }
+        self.session.borrow().lose();
+        Err(Fault::Refused("another process has taken the journal".to_owned()))
+    }
+
+    fn end(&self, sql: &str) -> Result<(), Fault> {
+        let ended = self.say(sql);
+        self.is_open.set(ended.is_err() && !self.is_lost());
+        ended
+    }
+}
+
+fn session(target: &Target, role: Role) -> Result<Session, NoSession> {
+    let within = match role {
+        Role::Owner => CHANGE_WITHIN,
+        Role::Reader => LOOK_WITHIN,
+    };
+    Session::open(target, within)
+}
+
+impl Database for Connection {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Fault> {
+        self.session.borrow().run(sql, values)
+    }
+
+    fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, Fault> {
+        let (sql, mut id) = (format!("{sql} RETURNING id"), None);
+        self.each(&sql, values, &mut |row| {
+            id = Some(row.value(0)?.number());
+            Ok(false)
+        })?;
+        id.flatten().ok_or_else(|| Fault::Refused("it has no id".to_owned()))
+    }
+
+    fn each(&self, sql: &str, values: &[Value<'_>], each: &mut Each<'_>) -> Result<(), Fault> {
+        self.session.borrow().each(sql, values, each)
+    }
+
+    /// Of those that write there is one at a time, whichever process it belongs to, and it sees what the one before it has
+    /// left. Its number says afterwards what came of it.
+    fn begin(&self, purpose: Purpose) -> Result<(), Fault> {
+        let begin = || match purpose {
+            Purpose::Look => self.say("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            Purpose::Write => {
+                let number = self.ask(&format!(
+                    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({});
+                     SELECT pg_current_xact_id()",
+                    schema::WRITER
+                ))?;
+                *self.number.borrow_mut() = number.unwrap_or_default();
+                Ok(())
+            }
+        };
+        if self.is_lost() {
+            self.renew()?;
+        }
+        let mut begun = begin();
+        // It was lost while nothing was asked of it.
+        if begun.is_err() && self.is_lost() {
+            self.renew()?;
+            begun = begin();
+        }
+        self.is_open.set(!self.is_lost());
+        begun
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open.get() && !self.is_lost()
+    }
+
+    fn commit(&self) -> Result<(), Fault> {
+        match self.end("COMMIT") {
+            Err(fault) if self.is_lost() => Err(Fault::Unanswered(fault.to_string())),
+            ended => ended,
+        }
+    }
+
+    fn roll_back(&self) -> Result<(), Fault> {
+        self.end("ROLLBACK")
+    }
+
+    fn was_kept(&self) -> Result<bool, Fault> {
+        if self.is_lost() {
+            self.renew()?;
+        }
+        let number = self.number.borrow();
+        match self.ask(&format!("SELECT pg_xact_status('{number}')"))?.as_deref() {
+            Some("committed") => Ok(true),
+            Some("in progress") => Err(Fault::Refused("it still goes on".to_owned())),
+            _ => Ok(false),
+        }
+    }
+
+    /// The server does so by itself.
+    fn give_back(&self) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    fn size(&self) -> Result<u64, Fault> {
+        let size = self.ask(
+            "SELECT sum(pg_total_relation_size(oid)) FROM pg_class
+             WHERE relkind = 'r' AND relnamespace = to_regnamespace(current_schema())",
+        )?;
+        Ok(size.and_then(|size| size.parse().ok()).unwrap_or_default())
+    }
+}

@@ -1,0 +1,138 @@
+//! The journal's tables: made, recognised, brought up to date.
+
+use super::connection::Connection;
+use crate::{
+    crash::{self, Step},
+    journal::sql::database::{Database, Fault},
+};
+
+/// The forward steps, in order. `schema_version` says how many of them the database has seen; a step that was released
+/// is never changed.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+
+/// Locks that nodes agree on, each of the journal in this schema: by the first number ours are told from others' in the
+/// database.
+macro_rules! lock {
+    ($number:literal) => {
+        concat!(
+            $number,
+            ", (SELECT (oid::bigint % 2147483647)::int FROM pg_namespace WHERE nspname = current_schema())"
+        )
+    };
+}
+/// Whoever has the journal holds it as long as its session lasts.
+pub(super) const OWNER: &str = lock!("1212762673");
+/// Held by a transaction that writes.
+pub(super) const WRITER: &str = lock!("1212762674");
+/// Held by a transaction that brings the tables up to date.
+const MIGRATING: &str = lock!("1212762675");
+
+/// The oldest server that does all that is asked of it.
+const OLDEST: u32 = 140_000;
+
+/// Why the journal in a database can not be used; nothing was changed.
+pub(super) enum Unfit {
+    /// What it is, and what to do.
+    Because(String),
+    Fault(Fault),
+}
+
+impl From<Fault> for Unfit {
+    fn from(fault: Fault) -> Unfit {
+        Unfit::Fault(fault)
+    }
+}
+
+/// Makes what is missing. Of nodes that start together one does it, and the others find it done.
+pub(super) fn bring_up_to_date(db: &Connection) -> Result<(), Unfit> {
+    is_fit(db)?;
+    db.ask("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
+    db.ask(&format!("SELECT pg_advisory_xact_lock({MIGRATING})"))?;
+    let migrated = migrate(db);
+    match migrated {
+        Ok(()) => crash::across(Step::Migrated, || db.commit())?,
+        Err(_) => db.roll_back()?,
+    }
+    migrated
+}
+
+fn migrate(db: &Connection) -> Result<(), Unfit> {
+    let version = version(db)?;
+    if version == 0 {
+        db.ask(
+            "CREATE TABLE schema_version (program TEXT NOT NULL, version BIGINT NOT NULL);
+             INSERT INTO schema_version VALUES ('halo-intake', 0)",
+        )?;
+    }
+    for sql in MIGRATIONS.iter().skip(version) {
+        db.ask(sql)?;
+    }
+    if version < MIGRATIONS.len() {
+        db.ask(&format!("UPDATE schema_version SET version = {}", MIGRATIONS.len()))?;
+    }
+    Ok(())
+}
+
+/// For whoever only reads.
+pub(super) fn check(db: &Connection) -> Result<(), Unfit> {
+    is_fit(db)?;
+    match version(db)? {
+        0 => Err(because(
+            "there is no journal in it yet; the daemon makes it when it starts",
+        )),
+        version if version < MIGRATIONS.len() => Err(because(
+            "it was made by an older version; start the daemon once to bring it up to date",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn is_fit(db: &Connection) -> Result<(), Unfit> {
+    let version = db
+        .ask("SHOW server_version_num")?
+        .and_then(|number| number.parse().ok());
+    if version.is_none_or(|version: u32| version < OLDEST) {
+        return Err(because("the server is older than PostgreSQL 14; use a newer one"));
+    }
+    let encoding = db.ask("SHOW server_encoding")?.unwrap_or_default();
+    if encoding != "UTF8" {
+        let reason = format!("it keeps text as {encoding}; make one with ENCODING 'UTF8' TEMPLATE template0");
+        return Err(Unfit::Because(reason));
+    }
+    match db.ask("SELECT current_schema()")? {
+        Some(_) => Ok(()),
+        None => Err(because(
+            "no schema of the search_path is there; create one, or leave search_path out",
+        )),
+    }
+}
+
+/// How many migrations it has seen; refuses what is not ours or is newer than this program.
+fn version(db: &Connection) -> Result<usize, Unfit> {
+    let others = "it holds the tables of another program; make a database of its own for the journal (createdb), or a \
+                  schema (options=-csearch_path%3DNAME)";
+    let tables =
+        "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r'";
+    let known = "SELECT count(*) FROM information_schema.columns
+        WHERE table_schema = current_schema() AND table_name = 'schema_version' AND column_name IN ('program', 'version')";
+    if db.ask(tables)?.as_deref() == Some("0") {
+        return Ok(0);
+    }
+    if db.ask(known)?.as_deref() != Some("2") {
+        return Err(because(others));
+    }
+    let version = db.ask("SELECT version FROM schema_version WHERE program = 'halo-intake'")?;
+    match version.map(|version| version.parse::<usize>()) {
+        None => Err(because(others)),
+        Some(Ok(version)) if version <= MIGRATIONS.len() => Ok(version),
+        Some(_) => Err(Unfit::Because(format!(
+            "it has a newer version than this program, which knows versions up to {}; install the newer halo-intake \
+             again, or name another database",
+            MIGRATIONS.len()
+        ))),
+    }
+}
+
+fn because(reason: &str) -> Unfit {
+    Unfit::Because(reason.to_owned())
+}

@@ -1,0 +1,259 @@
+//! A message is taken into the journal: known, moved, a copy of another one, or new.
+
+use super::{
+    database::{Dialect, Fault},
+    order, outbox, pack, sieve,
+    value::{SpotColumns, fold, values},
+    writer::Hand,
+};
+use crate::{
+    config::Deduplicate,
+    journal::{Claim, EntryId, Notice, Receipt, Received, Spot},
+    outcome::Outcome,
+};
+
+/// How a message stands in the journal from the start.
+#[derive(Default)]
+struct Start<'a> {
+    state: &'static str,
+    outcome: Option<Outcome>,
+    reason: &'a str,
+    thread_key: &'a str,
+    ready: bool,
+    /// Of its first claim.
+    token: i64,
+}
+
+/// Keeps a message that was seen.
+pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Result<Receipt, Fault> {
+    if let Some(entry) = known(hand, received)? {
+        return Ok(Receipt::Known(entry));
+    }
+    if let Some(entry) = moved(hand, received)? {
+        return Ok(Receipt::Moved(entry));
+    }
+    let thread_key = conversation(hand, received)?;
+    let start = Start {
+        thread_key: &thread_key,
+        ..Start::default()
+    };
+    // What ends with its reception was perhaps not even read, so its fingerprint says nothing.
+    if let Some((outcome, reason)) = &received.end {
+        let start = Start {
+            state: "ended",
+            outcome: Some(*outcome),
+            reason,
+            ..start
+        };
+        let entry = insert(hand, received, chunk, &start)?;
+        if *outcome == Outcome::Failed {
+            outbox::notice(hand, &failed(hand, entry, received, reason))?;
+        }
+        return Ok(Receipt::New(entry, hand.now, None));
+    }
+    if let Some(of) = original(hand, received)? {
+        let reason = format!("copy of {of}");
+        let start = Start {
+            state: "ended",
+            outcome: Some(Outcome::Duplicate),
+            reason: &reason,
+            ..start
+        };
+        let entry = insert(hand, received, chunk, &start)?;
+        return Ok(Receipt::Duplicate { entry, of });
+    }
+    begin(hand, received, chunk, start)
+}
+
+/// Keeps a message that is to go through its rules; in hand at once, where that is wanted and nothing holds it back.
+fn begin(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: Start<'_>) -> Result<Receipt, Fault> {
+    let ready = order::is_ready(hand.db, &received.author_key, start.thread_key)?;
+    let start = match ready && received.claim {
+        true => Start {
+            state: "claimed",
+            token: 1,
+            ..start
+        },
+        false => Start {
+            state: "pending",
+            ready,
+            ..start
+        },
+    };
+    let entry = insert(hand, received, chunk, &start)?;
+    let claim = (start.token > 0).then_some(Claim {
+        entry,
+        token: start.token,
+    });
+    Ok(Receipt::New(entry, hand.now, claim))
+}
+
+fn failed(hand: &Hand<'_>, entry: EntryId, received: &Received, reason: &str) -> Notice {
+    let from = if received.from.is_empty() {
+        "nobody"
+    } else {
+        &received.from
+    };
+    Notice {
+        entry: Some(entry),
+        topic: "failed".into(),
+        text: format!(
+            "message {entry} in {} from {from} ends with its reception: {reason}",
+            received.place.mailbox
+        ),
+        at: hand.now,
+    }
+}
+
+fn known(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fault> {
+    let spot = SpotColumns::of(&received.place.spot);
+    hand.db.find(
+        "SELECT id FROM entry WHERE mailbox = ?1 AND folder = ?2 AND kind = ?3 AND validity = ?4 AND name = ?5",
+        values![
+            received.place.mailbox.0,
+            received.place.folder,
+            spot.kind,
+            spot.validity,
+            spot.name
+        ],
+        |row| row.get(0),
+    )
+}
+
+/// The index is named since SQLite would rather walk all messages of the folder.
+pub(super) fn moved_here(dialect: Dialect) -> String {
+    format!(
+        "SELECT min(id) FROM entry {}
+         WHERE kind = 'uid' AND digest = ?1 AND size = ?2 AND mailbox = ?3 AND folder = ?4 AND validity <> ?5 AND gone = 0",
+        dialect.by("entry_digest")
+    )
+}
+
+/// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
+/// message that was moved away or deleted is not that one: it does not lie there any more. What waited to be settled
+/// until it was found need not wait longer.
+fn moved(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fault> {
+    let Spot::Uid { validity, uid } = received.place.spot else {
+        return Ok(None);
+    };
+    let first = moved_here(hand.db.dialect());
+    let (mailbox, folder) = (&received.place.mailbox.0, &received.place.folder);
+    let of_digest = |digest: &[u8; 32]| -> Result<Option<EntryId>, Fault> {
+        hand.db
+            .one(&first, values![digest, size(received), mailbox, folder, validity])
+    };
+    let found = [of_digest(&received.digest)?, of_digest(&received.header_digest)?];
+    let Some(entry) = found.into_iter().flatten().min() else {
+        return Ok(None);
+    };
+    hand.db.run(
+        "UPDATE entry SET validity = ?2, name = ?3,
+            settle_due = CASE WHEN settle_due > ?4 THEN ?4 ELSE settle_due END
+         WHERE id = ?1",
+        values![entry, validity, uid.to_string(), hand.now],
+    )?;
+    Ok(Some(entry))
+}
+
+/// The message that this one is a copy of: one that ended well, or is in hand.
+fn original(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fault> {
+    if received.deduplicate == Deduplicate::Off {
+        return Ok(None);
+    }
+    let everywhere = received.deduplicate == Deduplicate::All;
+    hand.db.find(
+        "SELECT id FROM entry
+             WHERE fingerprint = ?1 AND (outcome IS NULL OR outcome IN ('completed', 'stopped') OR outcome = 'bounced')
+                AND (?2 OR mailbox = ?3)
+             ORDER BY id LIMIT 1",
+        values![received.fingerprint, everywhere, received.place.mailbox.0],
+        |row| row.get(0),
+    )
+}
+
+/// The conversation it belongs to: that of the message it answers, where that one is unfinished. By In-Reply-To alone
+/// it shows its parent, not the first message.
+fn conversation(hand: &Hand<'_>, received: &Received) -> Result<String, Fault> {
+    let parent = hand.db.find(
+        "SELECT thread_key FROM entry
+             WHERE message_id = ?1 AND state NOT IN ('bouncing', 'ended') AND mailbox = ?2
+                AND thread_key <> '' AND ?1 <> ''
+             ORDER BY id LIMIT 1",
+        values![received.thread_key, received.place.mailbox.0],
+        |row| row.get(0),
+    )?;
+    Ok(parent.unwrap_or_else(|| received.thread_key.clone()))
+}
+
+fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>) -> Result<EntryId, Fault> {
+    let spot = SpotColumns::of(&received.place.spot);
+    let ended = start.outcome.is_some();
+    let handed = spot.kind == "handed";
+    let heard = fold([received.from.as_str(), &received.subject, &received.message_id]);
+    let said = fold([start.reason]);
+    let entry = hand.db.insert(
+        "INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
+            message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
+            ended, settle_due, gone, ready, token, began)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+            ?23, ?24, ?25, ?26, ?27)",
+        values![
+            received.place.mailbox.0,
+            received.place.folder,
+            spot.kind,
+            spot.validity,
+            spot.name,
+            hand.now,
+            received.internal_date,
+            size(received),
+            received.from,
+            received.subject,
+            received.message_id,
+            heard,
+            said,
+            received.fingerprint,
+            received.digest,
+            !(chunk.is_empty() && received.octets.is_empty()),
+            received.author_key,
+            start.thread_key,
+            start.state,
+            start.outcome.map(Outcome::word),
+            start.reason,
+            ended.then_some(hand.now),
+            (ended && !handed).then_some(hand.now),
+            ended && handed,
+            start.ready,
+            start.token,
+            (start.token > 0).then_some(hand.now),
+        ],
+    )?;
+    let entry = EntryId(entry);
+    sieve::add(hand.db, entry, &format!("{heard}\n{said}"))?;
+    let place = "INSERT INTO octets (entry, chunk, data) VALUES (?1, ?2, ?3)";
+    if !chunk.is_empty() {
+        hand.db.run(place, values![entry, 0, chunk])?;
+    }
+    for (number, data) in (0_i64..).zip(received.octets.chunks(pack::CHUNK)) {
+        hand.db.run(place, values![entry, number, pack::compress(data)])?;
+    }
+    Ok(entry)
+}
+
+fn size(received: &Received) -> i64 {
+    i64::try_from(received.size).unwrap_or(i64::MAX)
+}
+
+/// All below `next_uid` has been received. A position never goes back within one UIDVALIDITY.
+pub(super) fn positioned(
+    hand: &Hand<'_>,
+    mailbox: &str,
+    folder: &str,
+    validity: u32,
+    next_uid: u32,
+) -> Result<Receipt, Fault> {
+    hand.db.run("INSERT INTO position (mailbox, folder, validity, next_uid) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (mailbox, folder) DO UPDATE SET
+                next_uid = CASE WHEN position.validity = ?3 AND position.next_uid > ?4 THEN position.next_uid ELSE ?4 END,
+                validity = ?3", values![mailbox, folder, validity, next_uid])?;
+    Ok(Receipt::Done)
+}

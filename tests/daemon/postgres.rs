@@ -1,0 +1,85 @@
+//! The journal on PostgreSQL: the same program with another line in its configuration.
+
+use crate::{
+    running::{Daemon, Signal, USERS},
+    servers::postgres::Postgres,
+    world::World,
+};
+
+/// Its login is taken whatever the password is.
+const PASSWORD: &str = "hunter2";
+
+fn world(server: &Postgres) -> World {
+    let world = World::new(USERS);
+    let login = format!("postgres:{PASSWORD}@");
+    world.more(&format!(
+        "journal = \"{}\"",
+        server.schema().replace("postgres@", &login)
+    ));
+    world
+}
+
+fn has_completed(world: &World, messages: usize) -> bool {
+    let outcomes = world.outcomes();
+    outcomes.len() == messages && outcomes.iter().all(|(_, outcome)| outcome == "completed")
+}
+
+#[test]
+fn mail_becomes_users_though_the_daemon_is_killed_and_the_server_starts_again() {
+    let server = Postgres::start();
+    let world = world(&server);
+    let sender = |n: usize| format!("ann{n}@customer.example");
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("begins");
+    world.mail(&sender(1), "first");
+    world.wait_until("the first is done", |world| has_completed(world, 1));
+
+    // It has the second in its hands, and is no more.
+    world.mail(&sender(2), "second");
+    world.wait_until("the second is there", |world| world.outcomes().len() == 2);
+    daemon.signal(Signal::KILL);
+    daemon.died();
+    server.restart();
+
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("the second is done", |world| has_completed(world, 2));
+    server.restart();
+    world.mail(&sender(3), "third");
+    world.wait_until("the third is done", |world| has_completed(world, 3));
+    for n in 1..=3 {
+        assert_eq!(world.users(&sender(n)).len(), 1, "{n}");
+    }
+
+    let shown = world.run(&["show", "3"]);
+    assert!(
+        shown.stdout.contains("third") && shown.stdout.contains("completed"),
+        "{shown:?}"
+    );
+    assert!(!world.state_dir().join("journal.db").exists());
+    // A second one is turned away, by its lock as well as by the server.
+    assert_eq!(world.run(&["run"]).status, 69);
+    let said = daemon.said().join("\n");
+    assert!(!said.contains(PASSWORD), "{said}");
+    assert_eq!(daemon.stop().0, 0);
+    let row = world.run(&["retry", "3"]);
+    assert_eq!(row.status, 0, "{row:?}");
+}
+
+#[test]
+fn what_is_wrong_with_the_address_is_said_without_it() {
+    let world = World::new(USERS);
+    world.more(&format!("journal = \"postgres://u:{PASSWORD}@127.0.0.1:1/intake\""));
+    let ran = world.run(&["log"]);
+    assert_eq!(ran.status, 69);
+    let text = "the journal in postgres://127.0.0.1:1/intake can not be reached: ";
+    assert!(ran.stderr.contains(text) && !ran.stderr.contains(PASSWORD), "{ran:?}");
+
+    world.more("journal = { env = \"HALO_INTAKE_NO_SUCH\" }");
+    let ran = world.run(&["log"]);
+    assert_eq!(ran.status, 69);
+    assert!(
+        ran.stderr
+            .contains("the environment has no HALO_INTAKE_NO_SUCH; set it"),
+        "{ran:?}"
+    );
+}
