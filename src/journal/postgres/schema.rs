@@ -46,7 +46,7 @@ impl From<Fault> for Unfit {
 /// Makes what is missing. Of nodes that start together one does it, and the others find it done.
 pub(super) fn bring_up_to_date(db: &Connection) -> Result<(), Unfit> {
     is_fit(db)?;
-    db.ask("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
+    db.ask("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
     db.ask(&format!("SELECT pg_advisory_xact_lock({MIGRATING})"))?;
     let migrated = migrate(db);
     match migrated {
