@@ -110,8 +110,12 @@ fn run_once_says_that_the_server_failed_it_and_the_next_one_takes_everything() {
         };
         let first = once();
         // What fails while it settles is done again as long as the run lasts.
-        let is_done = matches!(wrong, HangUp(At::Move) | DoneAndGone(At::Move)) && broken_promises(&world, 1).is_empty();
-        assert!(first.status == 69 || (first.status == 0 && is_done), "{wrong:?}: {first:?}");
+        let is_done =
+            matches!(wrong, HangUp(At::Move) | DoneAndGone(At::Move)) && broken_promises(&world, 1).is_empty();
+        assert!(
+            first.status == 69 || (first.status == 0 && is_done),
+            "{wrong:?}: {first:?}"
+        );
         let second = once();
         assert_eq!(second.status, 0, "{wrong:?}: {second:?}");
         let broken = broken_promises(&world, 1);
