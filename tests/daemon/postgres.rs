@@ -82,4 +82,12 @@ fn what_is_wrong_with_the_address_is_said_without_it() {
             .contains("the environment has no HALO_INTAKE_NO_SUCH; set it"),
         "{ran:?}"
     );
+
+    let file = world.folder.join("address");
+    std::fs::write(&file, format!("postgres://u:p@{PASSWORD}@127.0.0.1:1/intake\n")).unwrap();
+    world.more(&format!("journal = {{ file = {file:?} }}"));
+    let ran = world.run(&["log"]);
+    assert_eq!(ran.status, 69);
+    let text = "the journal postgres://… can not be used: where its password ends is not clear; write @";
+    assert!(ran.stderr.contains(text) && !ran.stderr.contains(PASSWORD), "{ran:?}");
 }

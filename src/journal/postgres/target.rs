@@ -31,10 +31,11 @@ pub(super) struct Wrong(pub String);
 impl Target {
     pub(super) fn of(address: &str) -> Result<Target, Wrong> {
         let scheme = ["postgres://", "postgresql://"];
-        if !scheme.iter().any(|scheme| address.starts_with(scheme)) {
+        let Some(rest) = scheme.iter().find_map(|scheme| address.strip_prefix(scheme)) else {
             return Err(Wrong("it has to begin with postgres://".to_owned()));
-        }
-        let (address, options) = address.rsplit_once('?').unwrap_or((address, ""));
+        };
+        is_plain(rest)?;
+        let (address, options) = address.split_once('?').unwrap_or((address, ""));
         let (mut kept, mut mode, mut ca_file) = (Vec::new(), None, None);
         for option in options.split('&').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
@@ -45,6 +46,9 @@ impl Target {
             }
         }
         let mut config: Config = format!("{address}?{}", kept.join("&")).parse().map_err(wrong)?;
+        if config.get_hosts().iter().any(holds_at) {
+            return Err(unclear());
+        }
         let is_near = config.get_hosts().iter().all(is_near);
         config.ssl_mode(protection(mode, is_near)?);
         config.connect_timeout(config.get_connect_timeout().copied().unwrap_or(CONNECT_WITHIN));
@@ -59,13 +63,37 @@ impl Target {
     }
 }
 
+/// Where the login ends is beyond doubt. Else the end of a password would be taken for the host, and be shown as one.
+fn is_plain(rest: &str) -> Result<(), Wrong> {
+    match rest.split_once('@') {
+        Some((login, rest)) if login.contains(['/', '?', '#']) || rest.contains('@') => Err(unclear()),
+        _ => Ok(()),
+    }
+}
+
+fn holds_at(host: &Host) -> bool {
+    matches!(host, Host::Tcp(name) if name.contains('@'))
+}
+
+fn unclear() -> Wrong {
+    Wrong(
+        "where its password ends is not clear; write @ in a password as %40, / as %2F, ? as %3F, # as %23: what is no \
+         letter or digit is written %XX"
+            .to_owned(),
+    )
+}
+
 /// The library names what it does not understand, which may be a part of a password that was not escaped.
 fn wrong(error: tokio_postgres::Error) -> Wrong {
     let words = std::error::Error::source(&error)
         .map(ToString::to_string)
         .unwrap_or_default();
     Wrong(match words.split_once('`') {
-        Some((what, _)) if what.starts_with("unknown option") || what.starts_with("invalid value") => {
+        // A port stands before the ? as well, or the end of a password in its place.
+        Some((what, option))
+            if what.starts_with("unknown option")
+                || what.starts_with("invalid value") && !option.starts_with("port`") =>
+        {
             "an option behind its ? is not one that is known, or has a value that it can not have".to_owned()
         }
         _ => "it is no address of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE; what is no letter or digit in \
@@ -107,7 +135,7 @@ fn shown(config: &Config) -> String {
         }
     });
     let hosts: Vec<String> = hosts.collect();
-    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    let database = config.get_dbname().unwrap_or_default();
     format!("postgres://{}/{database}", hosts.join(","))
 }
 
@@ -152,7 +180,7 @@ mod tests {
         );
         let verified = "postgres://u@db.example.com/intake?sslmode=verify-full&sslrootcert=/etc/a%20b.pem";
         check(verified, far, SslMode::Require, Some("/etc/a b.pem"));
-        let odd = "postgres://u:hun?ter2@db.example.com/intake?sslmode=verify-ca";
+        let odd = "postgres://u:h%40n%3Fter2@db.example.com/intake?sslmode=verify-ca";
         check(odd, far, SslMode::Require, None);
         let socket = "postgres://u@%2Frun%2Fpostgresql/intake";
         check(socket, "postgres:///run/postgresql:5432/intake", SslMode::Disable, None);
@@ -172,5 +200,31 @@ mod tests {
             };
             assert!(!reason.contains("hunter2") && !reason.is_empty(), "{address}: {reason}");
         }
+    }
+    #[test]
+    fn of_a_password_that_is_not_escaped_nothing_is_shown() {
+        for address in [
+            "postgres://u:p@sec@127.0.0.1/intake",
+            "postgres://u:p@sec/127.0.0.1/intake@x",
+            "postgres://u:p%40sec@ret@127.0.0.1/intake?sslmode=require",
+            "postgres://u:p@sec%40127.0.0.1/intake",
+            "postgres://u:pw%40sec%40127.0.0.1/intake",
+            "postgres://u:1/sec@127.0.0.1/intake",
+            "postgres://u:1?sec@127.0.0.1/intake",
+            "postgres://u:1?user=sec@127.0.0.1/intake",
+            "postgres://u:1#sec@127.0.0.1/intake",
+            "postgres://u:1/@sec@127.0.0.1/intake",
+            "postgres://127.0.0.1/intake?password=p@sec",
+            "postgres://u@127.0.0.1/intake?password=p@sec",
+            "postgres://u:sec@ops.example@127.0.0.1/intake",
+        ] {
+            let Err(Wrong(reason)) = Target::of(address) else {
+                panic!("{address}")
+            };
+            assert!(!reason.contains("sec"), "{address}: {reason}");
+            assert!(reason.contains("%XX"), "{address}: {reason}");
+        }
+        let target = Target::of("postgres://sec:sec@127.0.0.1").unwrap();
+        assert_eq!(target.shown, "postgres://127.0.0.1:5432/");
     }
 }
