@@ -52,11 +52,11 @@ impl Generation {
         }
     }
 
-    /// For whoever only reads what is there: also where rules are wrong, as long as the rest can be used.
+    /// For whoever only reads what is there: also where rules are wrong, as long as it is certain which journal is meant.
     pub fn to_read(path: &Path, environment: &[(String, String)]) -> Result<(Generation, Faults), Faults> {
         match Generation::with_faults(path, load::load(path, environment)) {
-            (Some(generation), faults) => Ok((generation, faults)),
-            (None, faults) => Err(faults),
+            (Some(generation), faults) if !faults.hide_the_journal() => Ok((generation, faults)),
+            (_, faults) => Err(faults),
         }
     }
 
@@ -83,6 +83,13 @@ impl Faults {
     /// How many are no warnings.
     pub fn errors(&self) -> usize {
         self.0.iter().filter(|placed| !placed.fault.warning).count()
+    }
+
+    /// Where the journal lies can not be understood; what a default says in its place is another journal.
+    fn hide_the_journal(&self) -> bool {
+        let faults = self.0.iter().filter(|placed| !placed.fault.warning);
+        let mut keys = faults.filter_map(|placed| placed.fault.path.split('.').next());
+        keys.any(|key| ["journal", "state_dir"].contains(&key))
     }
 
     /// In one line, where all of them stand elsewhere: the first, and how many there are.

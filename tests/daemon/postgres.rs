@@ -91,3 +91,28 @@ fn what_is_wrong_with_the_address_is_said_without_it() {
     let text = "the journal postgres://… can not be used: where its password ends is not clear; write @";
     assert!(ran.stderr.contains(text) && !ran.stderr.contains(PASSWORD), "{ran:?}");
 }
+
+#[test]
+fn a_journal_that_is_not_understood_is_not_taken_for_another_one() {
+    let world = World::new(USERS);
+    world.mail("ann@customer.example", "first");
+    world.once();
+    for setting in [
+        format!("journal = \"mysql://u:{PASSWORD}@127.0.0.1/intake\""),
+        format!("journal = \"postgres://u:{PASSWORD}@127.0.0.1/intake?sslmode=odd\""),
+        "journal = { fil = \"address\" }".to_owned(),
+        "journal = 1".to_owned(),
+        "state_dir = 1".to_owned(),
+    ] {
+        // The newest layer wins, also over a `journal` before it.
+        world.more(&setting);
+        let checked = world.run(&["check"]);
+        for arguments in [&["log"][..], &["show", "1"]] {
+            let ran = world.run(arguments);
+            assert_eq!(ran.status, 78, "{setting}: {ran:?}");
+            assert_eq!(ran.stdout, "", "{setting}");
+            assert_eq!(ran.stderr, checked.stderr, "{setting}");
+            assert!(!ran.stderr.contains(PASSWORD), "{ran:?}");
+        }
+    }
+}
