@@ -44,7 +44,9 @@ impl From<Source> for Secret {
 pub enum SecretError {
     #[error("the environment has no {name}; set it, or name another source for the secret")]
     NoVariable { name: String },
-    #[error("the secret file {path} can not be read: {reason}")]
+    #[error(
+        "the secret file {path} can not be read: {reason}; write one there that the program may read, or name another source for the secret"
+    )]
     NoFile { path: String, reason: String },
     #[error("there is no credential {name}: {reason}; the unit needs LoadCredential={name}:PATH")]
     NoCredential { name: String, reason: String },
@@ -140,7 +142,7 @@ mod tests {
             (Secret::Credential("imap".into()), "there is no credential imap: "),
         ] {
             let text = secret.open().unwrap_err().to_string();
-            assert!(text.starts_with(expected), "{text}");
+            assert!(text.starts_with(expected) && text.contains("; "), "{text}");
         }
     }
 
