@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     config::{Config, ConnectionName, MailboxName},
     outcome::Outcome,
-    secret::ExposeSecret,
+    secret::{ExposeSecret, Secret, SecretString},
 };
 
 mod change;
@@ -43,13 +43,23 @@ pub fn open(config: &Config, clock: Clock, owner: bool) -> Result<Ledger, Journa
     let Some(address) = &config.journal else {
         return sqlite::Sqlite::open(&config.state_dir, clock, owner);
     };
-    let address = address.open().map_err(|error| JournalError::Unusable {
-        path: "postgres://…".to_owned(),
-        reason: error.to_string(),
-    })?;
+    let address = opened(address)?;
     // Its socket and the refresh tokens lie there.
     let lock = owner.then(|| lock::take(&config.state_dir)).transpose()?;
     postgres::Postgres::open(address.expose_secret(), clock, owner, lock)
+}
+
+/// Looks at the journal that is not in the state folder, without a change to it: where it is, and what the daemon has to do
+/// there first. Not to be called within a task.
+pub fn inspect(address: &Secret) -> Result<(String, Option<&'static str>), JournalError> {
+    postgres::inspect(opened(address)?.expose_secret())
+}
+
+fn opened(address: &Secret) -> Result<SecretString, JournalError> {
+    address.open().map_err(|error| JournalError::Unusable {
+        path: postgres::HIDDEN.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// The id of a message in the journal, as `show` and reports print it.

@@ -25,13 +25,15 @@ use crate::{
 
 mod choices;
 mod diff;
+mod journal;
 mod load;
 mod oauth;
 
 /// Checks the configuration and reports every fault
 #[derive(Debug, clap::Args)]
 pub struct Check {
-    /// Also signs in to every mailbox, SMTP server and Halo connection and resolves every locked client, site and choice
+    /// Also signs in to the journal's server, every mailbox, SMTP server and Halo connection and resolves every locked
+    /// client, site and choice
     #[arg(long)]
     online: bool,
     /// Shows what a reload would change: these files against what the running service has, or against another file
@@ -86,8 +88,9 @@ impl Check {
         if !self.online {
             return Ok(Status::Done);
         }
-        let mut report = Report { wrong: Status::Done };
-        runtime()?.block_on(async {
+        let (mut report, runtime) = (Report { wrong: Status::Done }, runtime()?);
+        report.journal(config);
+        runtime.block_on(async {
             report.mailboxes(config, &sign_ins).await;
             report.smtp(config, &sign_ins).await;
             report.webhook(config).await;

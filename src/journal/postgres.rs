@@ -35,6 +35,8 @@ mod session;
 mod target;
 mod value;
 
+/// In the place of an address that is not understood.
+pub(super) const HIDDEN: &str = "postgres://…";
 /// Whoever had the journal before and has ended is gone within this time.
 const ENDED_WITHIN: Duration = Duration::from_secs(2);
 
@@ -50,10 +52,7 @@ impl Postgres {
     /// [`JournalError::Refused`] where the login is not taken or the server not trusted; [`JournalError::Unusable`] where the database is not there or not
     /// fit. Each says what to do, and none says the login.
     pub fn open(address: &str, clock: Clock, owner: bool, lock: Option<File>) -> Result<Ledger, JournalError> {
-        let target = Target::of(address).map_err(|Wrong(reason)| JournalError::Unusable {
-            path: "postgres://…".to_owned(),
-            reason,
-        })?;
+        let target = target(address)?;
         // Sessions may not wait within a task, and whoever opens a journal may be one.
         std::thread::scope(|scope| {
             let opened = scope.spawn(|| {
@@ -66,6 +65,25 @@ impl Postgres {
             opened.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
+}
+
+/// Looks at the journal at an address without a change to it: where it is, and what the daemon has to do there first. Not
+/// to be called within a task.
+///
+/// # Errors
+/// As [`Postgres::open`], but for a journal that is not there yet or is in use.
+pub(super) fn inspect(address: &str) -> Result<(String, Option<&'static str>), JournalError> {
+    let target = Arc::new(target(address)?);
+    let db = connect(&target, Role::Reader)?;
+    let awaits = schema::awaits(&db).map_err(|unfit| unusable(&target, unfit))?;
+    Ok((target.shown.clone(), awaits))
+}
+
+fn target(address: &str) -> Result<Target, JournalError> {
+    Target::of(address).map_err(|Wrong(reason)| JournalError::Unusable {
+        path: HIDDEN.to_owned(),
+        reason,
+    })
 }
 
 /// Whether this is an address of a journal; if not, why, without a part of it.

@@ -116,3 +116,48 @@ fn a_journal_that_is_not_understood_is_not_taken_for_another_one() {
         }
     }
 }
+
+#[test]
+fn check_online_looks_at_the_journal_and_makes_nothing() {
+    let server = Postgres::start();
+    let world = World::new(USERS);
+    let looks = |journal: &str, status: i32, expected: &str| {
+        world.more(&format!("journal = {journal}"));
+        let ran = world.run(&["check", "--online"]);
+        assert_eq!(ran.status, status, "{ran:?}");
+        let line = ran.stdout.lines().find(|line| line.contains(" journal: "));
+        assert!(line.is_some_and(|line| line.starts_with(expected)), "{line:?}");
+        line.unwrap_or_default().to_owned()
+    };
+    let address = server.schema();
+    let (_, schema) = address.rsplit_once("%3D").unwrap();
+    let journal = format!("{address:?}");
+    let well = format!(
+        "ok    journal: postgres://127.0.0.1:{}/postgres: signed in",
+        server.port
+    );
+    let none = format!("{well}; there is no journal in it yet");
+    looks(&journal, 0, &none);
+    looks(&journal, 0, &none);
+
+    let daemon = Daemon::start(&world, &[]);
+    daemon.says("begins");
+    assert_eq!(looks(&journal, 0, &well), well);
+    assert_eq!(daemon.stop().0, 0);
+
+    let newer = format!("UPDATE {schema}.schema_version SET version = 99");
+    server.psql(&newer).unwrap();
+    let used = "FAULT journal: the journal postgres://";
+    assert!(looks(&journal, 78, used).contains("it has a newer version than this program"));
+
+    let other = server.schema();
+    let (_, schema) = other.rsplit_once("%3D").unwrap();
+    let guest = format!("CREATE ROLE guest LOGIN; GRANT USAGE ON SCHEMA {schema} TO guest");
+    server.psql(&guest).unwrap();
+    let guest = format!("{:?}", other.replace("postgres@", "guest@"));
+    assert!(looks(&guest, 78, used).contains("its user may make no tables there; ALTER DATABASE"));
+
+    assert!(looks("{ file = \"nofile\" }", 78, used).contains("write one there that the program may read"));
+    let dead = "FAULT journal: the journal in postgres://127.0.0.1:1/intake can not be reached: ";
+    looks("\"postgres://u@127.0.0.1:1/intake\"", 69, dead);
+}

@@ -30,6 +30,8 @@ const MIGRATING: &str = lock!("1212762675");
 /// The oldest server that does all that is asked of it.
 const OLDEST: u32 = 140_000;
 
+const MAY_MAKE: &str = "SELECT has_schema_privilege(current_schema(), 'CREATE')";
+
 /// Why the journal in a database can not be used; nothing was changed.
 pub(super) enum Unfit {
     /// What it is, and what to do.
@@ -75,16 +77,24 @@ fn migrate(db: &Connection) -> Result<(), Unfit> {
 
 /// For whoever only reads.
 pub(super) fn check(db: &Connection) -> Result<(), Unfit> {
+    awaits(db)?.map_or(Ok(()), |what| Err(because(what)))
+}
+
+/// What the daemon has to do first, where it has, before somebody can read.
+pub(super) fn awaits(db: &Connection) -> Result<Option<&'static str>, Unfit> {
     is_fit(db)?;
-    match version(db)? {
-        0 => Err(because(
-            "there is no journal in it yet; the daemon makes it when it starts",
-        )),
-        version if version < MIGRATIONS.len() => Err(because(
-            "it was made by an older version; start the daemon once to bring it up to date",
-        )),
-        _ => Ok(()),
-    }
+    Ok(match version(db)? {
+        0 if db.ask(MAY_MAKE)?.as_deref() == Some("f") => {
+            return Err(because(
+                "its user may make no tables there; ALTER DATABASE NAME OWNER TO USER",
+            ));
+        }
+        0 => Some("there is no journal in it yet; the daemon makes it when it starts"),
+        version if version < MIGRATIONS.len() => {
+            Some("it was made by an older version; start the daemon once to bring it up to date")
+        }
+        _ => None,
+    })
 }
 
 fn is_fit(db: &Connection) -> Result<(), Unfit> {
