@@ -27,6 +27,7 @@ mod choices;
 mod diff;
 mod load;
 mod oauth;
+mod page;
 
 /// Checks the configuration and reports every fault
 #[derive(Debug, clap::Args)]
@@ -91,6 +92,7 @@ impl Check {
             report.mailboxes(config, &sign_ins).await;
             report.smtp(config, &sign_ins).await;
             report.webhook(config).await;
+            report.page(config);
             report.halo(&generation).await
         })?;
         Ok(report.wrong)

@@ -52,6 +52,7 @@ mod outage;
 mod paced;
 mod page;
 mod page_in_a_browser;
+mod page_token;
 mod postgres;
 mod probing;
 mod recipes;
