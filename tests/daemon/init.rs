@@ -61,7 +61,7 @@ impl Desk {
     }
 
     fn talk(&self) -> Talk {
-        let mut talk = Talk::by_pipes(self.command(&["init"]));
+        let mut talk = Talk::on_terminal(self.command(&["init"]));
         talk.answer(&[("Folder of the journal", "state")]);
         talk
     }
@@ -338,7 +338,8 @@ fn wrong_answers_are_told_at_each_step_and_right_ones_make_a_configuration_that_
 #[test]
 fn the_end_of_the_answers_leaves_nothing_behind() {
     let desk = Desk::new();
-    let mut talk = desk.talk();
+    let mut talk = Talk::by_pipes(desk.command(&["init"]));
+    talk.answer(&[("Folder of the journal", "state")]);
     desk.maildir(&mut talk);
     assert_eq!(talk.ends(), 2, "{}", talk.text);
     assert!(
@@ -377,6 +378,8 @@ fn what_becomes_of_much_mail_has_to_be_said() {
         said.contains("there is no such folder") && said.contains("holds 501 messages"),
         "{said}"
     );
+    // The end of what is typed.
+    talk.say("\u{4}");
     assert_eq!(talk.ends(), 2);
 }
 

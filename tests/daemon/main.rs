@@ -38,6 +38,7 @@ mod hostile_mailbox;
 mod hostile_smtp;
 mod identity;
 mod init;
+mod init_by_script;
 mod killed;
 mod logging;
 mod looking;
