@@ -55,6 +55,7 @@ pub async fn serve(world: Arc<World>) {
         downloads: Arc::new(Semaphore::new(DOWNLOADS)),
     }));
     let mut reloads = world.bells.mended.subscribe();
+    tell_of_token(&world);
     loop {
         let listen = wanted(&world);
         if listen.is_none() && world.state.troubled_before(Timestamp::MAX).contains(&Thing::Http) {
@@ -78,7 +79,26 @@ async fn becomes_another(world: &World, listen: Option<SocketAddr>, reloads: &mu
         if reloads.changed().await.is_err() {
             return;
         }
+        tell_of_token(world);
     }
+}
+
+/// It is opened when somebody shows one, which may be long after it was mistaken.
+fn tell_of_token(world: &World) {
+    let page = world.generation.load().config.http.clone();
+    if let Some(Err(reason)) = page.as_ref().and_then(token) {
+        tracing::error!("{reason}");
+    }
+}
+
+/// Whether somebody can sign in with the token that there is; else why not.
+pub fn token(page: &HttpConfig) -> Option<Result<(), String>> {
+    let opened = access::opened(page.token.as_ref()?);
+    Some(
+        opened
+            .map(drop)
+            .map_err(|reason| format!("the token of [http] can not be used: {reason}")),
+    )
 }
 
 async fn serve_at(site: &Site, listen: Option<SocketAddr>) {

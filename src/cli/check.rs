@@ -28,6 +28,7 @@ mod diff;
 mod journal;
 mod load;
 mod oauth;
+mod page;
 
 /// Checks the configuration and reports every fault
 #[derive(Debug, clap::Args)]
@@ -94,6 +95,7 @@ impl Check {
             report.mailboxes(config, &sign_ins).await;
             report.smtp(config, &sign_ins).await;
             report.webhook(config).await;
+            report.page(config);
             report.halo(&generation).await
         })?;
         Ok(report.wrong)

@@ -160,13 +160,21 @@ impl Interview {
 
     /// Sets the key, and says what is wrong with it where something is.
     fn takes(&mut self, table: &str, key: &str, value: impl Into<Value>) -> Result<bool, Failure> {
-        self.answers.set(table, key, value);
-        let fault = self.answers.fault(table, key);
+        let fault = self.fault(table, key, value);
         if let Some(fault) = &fault {
-            self.answers.unset(table, key);
             self.dialogue.object(fault)?;
         }
         Ok(fault.is_none())
+    }
+
+    /// Sets the key, unless something is wrong with it.
+    fn fault(&mut self, table: &str, key: &str, value: impl Into<Value>) -> Option<String> {
+        self.answers.set(table, key, value);
+        let fault = self.answers.fault(table, key);
+        if fault.is_some() {
+            self.answers.unset(table, key);
+        }
+        fault
     }
 
     /// Asks for a secret; one that was typed before may be kept.
@@ -191,9 +199,10 @@ impl Interview {
                 self.answers.unset(table, "port");
             }
             self.answers.unset(table, "allow_cleartext");
-            if self.takes(table, "tls", WORDS[at])? {
+            let Some(fault) = self.fault(table, "tls", WORDS[at]) else {
                 break at;
-            }
+            };
+            self.dialogue.tell(&format!("  {fault}"))?;
             if self.dialogue.agrees("Allow clear text all the same", false).await? {
                 self.answers.set(table, "allow_cleartext", true);
                 self.answers.set(table, "tls", WORDS[at]);

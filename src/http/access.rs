@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     config::http::SHORTEST_TOKEN,
     hex::hex,
-    secret::{ExposeSecret, Secret},
+    secret::{ExposeSecret, Secret, SecretString},
 };
 
 /// The cookie's name.
@@ -219,13 +219,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Digests are compared, which are of one length and tell nothing of the token.
 fn digest_of(token: &Secret) -> Result<Random, Refused> {
-    let token = token.open().map_err(|error| Refused::Unusable(error.to_string()))?;
-    let token = token.expose_secret();
-    if token.chars().count() < SHORTEST_TOKEN {
-        let reason = format!("it is shorter than {SHORTEST_TOKEN} characters");
-        return Err(Refused::Unusable(reason));
+    let token = opened(token).map_err(Refused::Unusable)?;
+    Ok(digest(token.expose_secret().as_bytes()))
+}
+
+/// The token as it is now, else why it lets nobody in.
+pub fn opened(token: &Secret) -> Result<SecretString, String> {
+    let token = token.open().map_err(|error| error.to_string())?;
+    if token.expose_secret().chars().count() < SHORTEST_TOKEN {
+        return Err(format!("it is shorter than {SHORTEST_TOKEN} characters"));
     }
-    Ok(digest(token.as_bytes()))
+    Ok(token)
 }
 
 fn digest(octets: &[u8]) -> Random {
@@ -253,7 +257,6 @@ fn network(peer: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::SecretString;
 
     const TOKEN: &str = "correct horse battery staple";
 

@@ -61,7 +61,7 @@ impl Desk {
     }
 
     fn talk(&self) -> Talk {
-        let mut talk = Talk::by_pipes(self.command(&["init"]));
+        let mut talk = Talk::on_terminal(self.command(&["init"]));
         talk.answer(&[("Folder of the journal", "state")]);
         talk
     }
@@ -235,9 +235,12 @@ fn wrong_answers_are_told_at_each_step_and_right_ones_make_a_configuration_that_
         ("Set what is mostly found", ""),
         ("Client ID", sandbox.client_id()),
         ("Client secret", WRONG),
-        ("Its address", ""),
+        (
+            &format!("Its address, such as https://example.halopsa.com [{}", desk.url()),
+            "",
+        ),
         ("Set what is mostly found", ""),
-        ("Client ID", ""),
+        (&format!("Client ID [{}]", sandbox.client_id()), ""),
         ("Client secret [as before]", sandbox.client_secret()),
         ("the catch-all", ""),
         ("catch-all client", "14"),
@@ -250,6 +253,7 @@ fn wrong_answers_are_told_at_each_step_and_right_ones_make_a_configuration_that_
     ]);
     for part in [
         "invalid_client",
+        "It begins again from the address",
         "no active client has \"Globex\"",
         "has no such site: \"Annex\"",
     ] {
@@ -338,7 +342,8 @@ fn wrong_answers_are_told_at_each_step_and_right_ones_make_a_configuration_that_
 #[test]
 fn the_end_of_the_answers_leaves_nothing_behind() {
     let desk = Desk::new();
-    let mut talk = desk.talk();
+    let mut talk = Talk::by_pipes(desk.command(&["init"]));
+    talk.answer(&[("Folder of the journal", "state")]);
     desk.maildir(&mut talk);
     assert_eq!(talk.ends(), 2, "{}", talk.text);
     assert!(
@@ -377,6 +382,8 @@ fn what_becomes_of_much_mail_has_to_be_said() {
         said.contains("there is no such folder") && said.contains("holds 501 messages"),
         "{said}"
     );
+    // The end of what is typed.
+    talk.say("\u{4}");
     assert_eq!(talk.ends(), 2);
 }
 
@@ -392,7 +399,12 @@ fn what_is_there_is_replaced_by_nobody_who_was_not_asked() {
     let mut talk = Talk::by_pipes(desk.command(&["init"]));
     talk.answer(&[("It is there already. Replace it", "")]);
     assert_eq!(talk.ends(), 2, "{}", talk.text);
-    assert!(talk.text.contains("name another with --output"), "{}", talk.text);
+    assert!(
+        talk.text
+            .contains("name another with --output, or replace it with --force"),
+        "{}",
+        talk.text
+    );
 
     let finish = |talk: &mut Talk, rest: &[(&str, &str)]| {
         talk.answer(&[("Folder of the journal", "state")]);
@@ -430,6 +442,10 @@ fn what_is_there_is_replaced_by_nobody_who_was_not_asked() {
     let folder = desk.etc().join("secrets");
     let line = format!("LoadCredential=halo-secret:{}", folder.join("halo-secret").display());
     assert!(talk.text.contains(&line), "{}", talk.text);
+    // Nothing lay in that mailbox, and it is not the service's file.
+    for part in ["backlog", "systemctl enable"] {
+        assert!(!talk.text.contains(part), "{part}: {}", talk.text);
+    }
     let next = format!(
         "env CREDENTIALS_DIRECTORY={} halo-intake check --online",
         folder.display()

@@ -305,6 +305,11 @@ fn a_message_runs_again_by_its_form_and_by_a_program_with_the_token() {
     world.wait_until("it ran again", ended(2));
 
     let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
+    let page = get_with(address, "/message/1", &bearer).body;
+    assert!(
+        page.contains("POST /message/1/retry") && !page.contains("needs a token"),
+        "{page}"
+    );
     let answered = post(address, "/message/1/retry", &bearer, "");
     assert_eq!(
         (answered.status, answered.body.as_str()),

@@ -50,7 +50,7 @@ impl Talk {
         }
     }
 
-    /// On a terminal, as somebody does it who types. It is so wide that each question stays in one line.
+    /// On a terminal, as somebody does it who types. It is so wide that each question and each reason stays in one line.
     pub fn on_terminal(mut command: Command) -> Talk {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
@@ -64,7 +64,7 @@ impl Talk {
         let copy = || Stdio::from(theirs.try_clone().unwrap());
         let wide = Winsize {
             ws_row: 50,
-            ws_col: 300,
+            ws_col: 3_000,
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
@@ -185,7 +185,9 @@ fn listen(mut from: impl Read + Send + 'static, to: mpsc::Sender<Vec<u8>>) {
     std::thread::spawn(move || {
         let mut some = [0; 4096];
         while let Ok(count) = from.read(&mut some) {
-            if count == 0 || to.send(some[..count].to_vec()).is_err() {
+            // A terminal ends its lines with two characters.
+            let said = some[..count].iter().copied().filter(|octet| *octet != b'\r').collect();
+            if count == 0 || to.send(said).is_err() {
                 return;
             }
         }

@@ -46,6 +46,8 @@ impl Interview {
                 Err(reason) => {
                     has_failed = true;
                     self.dialogue.object(&reason)?;
+                    self.dialogue
+                        .tell("  It begins again from the address; Enter takes the answer of before, in [brackets].")?;
                 }
             }
         }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use super::{
     answers::{Answers, Source, variable},
     dialogue::Dialogue,
-    place::Place,
+    place::{FOR_ROOT, Place},
 };
 use crate::{
     cli::{Common, Failure},
-    config::load,
+    config::{Backlog, load},
 };
 
 /// Tells it.
@@ -26,11 +26,17 @@ pub fn tell(
     }
     dialogue.head("Next")?;
     commands(dialogue, place, source, answers)?;
-    dialogue.tell(
-        "  With backlog = \"report\" the first start tells what would become of the mail that is there, and waits until it \
-         is \"process\" or \"skip\".",
-    )?;
-    dialogue.tell("  As a service: systemctl enable --now halo-intake; docs/first-hour.md says what else.")?;
+    if answers.mailbox()?.backlog == Some(Backlog::Report) {
+        dialogue.tell(
+            "  With backlog = \"report\" the first start tells what would become of the mail that is there, and waits until \
+             it is \"process\" or \"skip\".",
+        )?;
+    }
+    dialogue.tell(&if place.path == Path::new(FOR_ROOT) {
+        "  As a service: systemctl enable --now halo-intake; docs/first-hour.md says what else.".to_owned()
+    } else {
+        format!("  The service reads {FOR_ROOT}, not this file; docs/first-hour.md says what else.")
+    })?;
     match source {
         Source::Credential => {
             dialogue.tell("  There the unit needs, by \"systemctl edit halo-intake\":")?;

@@ -20,7 +20,8 @@ use crate::{
     secret::ExposeSecret,
 };
 
-const FOR_ROOT: &str = "/etc/halo-intake/halo-intake.toml";
+/// Where the service reads it.
+pub const FOR_ROOT: &str = "/etc/halo-intake/halo-intake.toml";
 const FOR_OTHERS: &str = "config/halo-intake.toml";
 
 /// Where it is written.
@@ -69,7 +70,11 @@ impl Place {
         may_be_made(&self.path).map_err(|reason| refused(&reason))?;
         if self.path.exists() && !self.may_replace {
             if !dialogue.agrees("It is there already. Replace it", false).await? {
-                return Err(refused("it is there already"));
+                let text = format!(
+                    "{path} stays as it is, and no configuration was written; name another with --output, or replace it \
+                     with --force"
+                );
+                return Err(Failure::new(Status::Usage, text));
             }
             self.may_replace = true;
         }

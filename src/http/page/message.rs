@@ -148,10 +148,6 @@ fn verdict(entry: &Entry, now: Timestamp) -> Markup {
 /// The form that lets it run again, or how one comes to it.
 fn again(entry: &Entry, caller: &Caller, is_kept: bool) -> Markup {
     let id = entry.row.id;
-    let proof = match caller {
-        Caller::Session { proof } => Some(proof),
-        Caller::Anybody | Caller::Program => None,
-    };
     let (title, what) = match Outcome::of_word(&entry.row.outcome) {
         Some(_) => (
             "Run it again …",
@@ -164,7 +160,7 @@ fn again(entry: &Entry, caller: &Caller, is_kept: bool) -> Markup {
             p .faint { "It is in hand, or it has its turn next." }
         } @else if !is_kept {
             p .faint { "It can not run again: it is no longer kept as it came." }
-        } @else if let Some(proof) = proof {
+        } @else if let Caller::Session { proof } = caller {
             details .again {
                 summary { (title) }
                 form method="post" action={ "/message/" (id) "/retry" } {
@@ -172,6 +168,11 @@ fn again(entry: &Entry, caller: &Caller, is_kept: bool) -> Markup {
                     p { (what) }
                     p { button { (title.trim_end_matches(" …")) } }
                 }
+            }
+        } @else if *caller == Caller::Program {
+            p .faint {
+                "A program lets it run again by " code { "POST /message/" (id) "/retry" }
+                " with its token; in a browser, whoever signs in has a button here."
             }
         } @else {
             p .faint {
