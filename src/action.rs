@@ -178,9 +178,9 @@ pub struct Row {
 /// connection's directory knows agents, clients, sites and mail domains, which all messages share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// Whatever comes of it.
+    /// Whatever comes of it: what it looks up, and a ticket's own requests.
     pub looks: u32,
-    /// Further ones where it creates something.
+    /// Further ones where it makes a user or a client.
     pub creates: u32,
 }
 

@@ -78,7 +78,9 @@ pub struct Start {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address can't be listened at.
-    #[error("{address} can not be listened at")]
+    #[error(
+        "{address} can not be listened at (a sandbox that runs already? stop it, or name other addresses by --listen and --mail)"
+    )]
     Listen {
         /// Where.
         address: SocketAddr,

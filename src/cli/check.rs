@@ -111,7 +111,9 @@ fn say(line: std::fmt::Arguments<'_>) {
 fn say_findings(config: &Config, name: &ConnectionName, halo: &HaloConfig) {
     match findings::file::load(&config.state_dir, name, &halo.url) {
         Ok(Some(findings)) => say(format_args!("halo {name}: {}", findings.summary())),
-        Ok(None) => say(format_args!("halo {name}: not probed; run halo-intake halo probe")),
+        Ok(None) => say(format_args!(
+            "halo {name}: not probed (halo-intake halo probe would find out how it behaves, and asks first)"
+        )),
         Err(error) => eprintln!("warning: halo {name}: the findings of the probe are not used: {error}"),
     }
 }

@@ -6,9 +6,9 @@ use crate::config::{Config, ConnectionName, MailboxName, fault::Fault};
 /// The requests that a message takes at one connection at most, as `action::Cost` counts them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Where nothing is created: steps that create and have a condition do not run.
+    /// Where nobody is made: steps that make a user or a client and have a condition do not run.
     pub known: u32,
-    /// Where every step runs, and what can be created is.
+    /// Where every step runs, and who can be made is.
     pub new: u32,
     /// Beside `known`, for each turn of a `for_each`.
     pub known_each: u32,

@@ -38,7 +38,7 @@ fn a_probe_says_what_it_makes_and_keeps_what_it_found() {
         world
             .run(&["check"])
             .stdout
-            .contains("halo main: not probed; run halo-intake halo probe\n")
+            .contains("halo main: not probed (halo-intake halo probe would find out how it behaves, and asks first)\n")
     );
     let ran = world.run(&PROBE);
     assert_eq!(ran.status, 0, "{ran:?}");

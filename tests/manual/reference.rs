@@ -103,7 +103,7 @@ fn asks(cost: Cost) -> String {
         (0, writes) => format!(" It asks Halo: {}.", requests(writes)),
         (looks, 0) => format!(" It asks Halo: up to {}.", requests(looks)),
         (looks, creates) => format!(
-            " It asks Halo: up to {}, and {creates} more where it creates.",
+            " It asks Halo: up to {}, and {creates} more where it makes a user or client.",
             requests(looks)
         ),
     }

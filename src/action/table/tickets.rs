@@ -79,7 +79,7 @@ pub(super) const CREATE: Row = Row {
     kind: Kind::CreateHaloTicket,
     word: "create_halo_ticket",
     asks_halo: true,
-    cost: Cost { looks: 0, creates: 1 },
+    cost: Cost { looks: 1, creates: 0 },
     fields: &[
         needed(
             "summary",
@@ -120,8 +120,8 @@ pub(super) const CREATE_FROM_EMAIL: Row = Row {
     kind: Kind::CreateHaloTicketFromEmail,
     word: "create_halo_ticket_from_email",
     asks_halo: true,
-    // The look for the user; the user, the ticket, and one for each file and each picture in the text.
-    cost: Cost { looks: 1, creates: 2 },
+    // The look for the user, the ticket; the user, and one for each file and each picture in the text.
+    cost: Cost { looks: 2, creates: 1 },
     fields: &[
         optional(
             "email_address",
@@ -213,7 +213,7 @@ pub(super) const UPDATE: Row = Row {
     kind: Kind::UpdateHaloTicket,
     word: "update_halo_ticket",
     asks_halo: true,
-    cost: Cost { looks: 0, creates: 1 },
+    cost: Cost { looks: 1, creates: 0 },
     fields: &[
         TICKET,
         optional(
@@ -245,8 +245,8 @@ pub(super) const UPDATE_FROM_EMAIL: Row = Row {
     kind: Kind::UpdateHaloTicketFromEmail,
     word: "update_halo_ticket_from_email",
     asks_halo: true,
-    // The look for the user, the ticket; the action, and one for each file and each picture in the text.
-    cost: Cost { looks: 2, creates: 1 },
+    // The look for the user, the ticket, the action; one for each file and each picture in the text.
+    cost: Cost { looks: 3, creates: 0 },
     fields: &[
         optional(
             "action_outcome",
@@ -279,7 +279,7 @@ pub(super) const ADD_ACTION: Row = Row {
     kind: Kind::AddHaloAction,
     word: "add_halo_action",
     asks_halo: true,
-    cost: Cost { looks: 0, creates: 1 },
+    cost: Cost { looks: 1, creates: 0 },
     fields: &[
         TICKET,
         needed(
@@ -316,7 +316,7 @@ pub(super) const ATTACH_FILES: Row = Row {
     word: "attach_files_to_halo_ticket",
     asks_halo: true,
     // One for each file.
-    cost: Cost { looks: 0, creates: 1 },
+    cost: Cost { looks: 1, creates: 0 },
     fields: &[
         TICKET,
         optional(

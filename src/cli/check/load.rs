@@ -30,7 +30,7 @@ pub(super) fn lines(name: &ConnectionName, load: Load, rate: Rate) -> Vec<String
     let mut lines = vec![format!("halo {name}: {text}")];
     if load.new_each > 0 {
         let creating = if load.new_each > load.known_each {
-            format!(", {} where it creates", load.new_each)
+            format!(", {} where it makes a user or client", load.new_each)
         } else {
             String::new()
         };
@@ -118,6 +118,28 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_is_one_whoever_wrote() {
+        let ticket = "[[rule.action]]\ntype = \"create_halo_ticket_from_email\"\ndefault_client = \"Unknown senders\"\n\
+                      create_user_if_not_found = true\n";
+        check(
+            &rule("r", &[ticket]),
+            &[
+                "halo main: up to 2 requests for a message, up to 3 where it makes a user or client; 300 per 5m is \
+                 enough for 1,800 or 1,200 an hour",
+                SHARED,
+            ],
+        );
+        let plain = "[[rule.action]]\ntype = \"create_halo_ticket\"\nsummary = \"x\"\nwhen = \"not email.automatic\"\n";
+        check(
+            &rule("r", &[plain]),
+            &[
+                "halo main: up to 1 request for a message; 300 per 5m is enough for 3,600 an hour",
+                SHARED,
+            ],
+        );
+    }
+
+    #[test]
     fn where_nothing_is_created_there_is_one_figure() {
         let query = "[[rule.action]]\ntype = \"query_halo_users\"\nsearch = \"x\"\n";
         check(
@@ -137,7 +159,7 @@ mod tests {
             &rule("r", &[each]),
             &[
                 "halo main: no request for a message by itself",
-                "  each turn of a for_each adds up to 1 request, 2 where it creates",
+                "  each turn of a for_each adds up to 1 request, 2 where it makes a user or client",
                 SHARED,
             ],
         );
