@@ -36,6 +36,7 @@ steps! {
 
     // The journal: a commit of whatever waits, a claim, and each kind of change.
     Committed = "journal.committed",
+    Beat = "journal.beat",
     Claimed = "journal.claimed",
     Received = "journal.received",
     Positioned = "journal.positioned",

@@ -1,7 +1,10 @@
 //! What was received, begun and ended: the truth that every loop works from. `Journal::write` is its only
 //! write door; a `Change` is a whole fact, never a row operation.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -22,6 +25,7 @@ mod change;
 mod entry;
 mod fold;
 mod lock;
+pub mod node;
 pub mod postgres;
 mod settled;
 mod sql;
@@ -35,18 +39,32 @@ pub use entry::{
     Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting, or_no_author, or_no_subject,
 };
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
+use node::{Duty, Nodes, Roster};
 pub use settled::Settled;
 pub use sql::Ledger;
 
-/// Opens the journal that a configuration names, as its owner or for reading only.
-pub fn open(config: &Config, clock: Clock, owner: bool) -> Result<Ledger, JournalError> {
+/// What a journal is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// For reading only.
+    Look,
+    /// To write while nobody else does.
+    Alone,
+    /// To write among other nodes, where the back end knows any.
+    Node,
+}
+
+/// Opens the journal that a configuration names.
+pub fn open(config: &Config, clock: Clock, opening: Opening) -> Result<Ledger, JournalError> {
     let Some(address) = &config.journal else {
-        return sqlite::Sqlite::open(&config.state_dir, clock, owner);
+        return sqlite::Sqlite::open(&config.state_dir, clock, opening);
     };
     let address = opened(address)?;
     // Its socket and the refresh tokens lie there.
-    let lock = owner.then(|| lock::take(&config.state_dir)).transpose()?;
-    postgres::Postgres::open(address.expose_secret(), clock, owner, lock)
+    let lock = (opening != Opening::Look)
+        .then(|| lock::take(&config.state_dir))
+        .transpose()?;
+    postgres::Postgres::open(address.expose_secret(), clock, opening, lock)
 }
 
 /// Looks at the journal that is not in the state folder, without a change to it: where it is, and what the daemon has to do
@@ -313,6 +331,15 @@ pub trait Journal: Send + Sync {
     fn entry(&self, entry: EntryId) -> Answer<'_, Option<Entry>>;
     /// How much there is of everything, all of one moment, for whoever watches from outside.
     fn survey(&self) -> Answer<'_, Survey>;
+    /// Says that this node is alive, what it could do, and what it is doing. Nothing else of what it holds lasts longer
+    /// than [`node::LEASE`] after that, where others share the journal.
+    fn beat(&self, wanted: BTreeSet<Duty>, running: BTreeSet<Duty>) -> Answer<'_, Roster>;
+    /// This node ends: what it had is free at once.
+    fn leave(&self) -> Answer<'_, ()>;
+    /// Whether there may be other nodes, who hear by [`Journal::beat`] alone that this one is alive.
+    fn is_shared(&self) -> bool;
+    /// The nodes of the last day.
+    fn nodes(&self) -> Answer<'_, Nodes>;
     /// How long the commits of this process took; `None` where it makes none.
     fn commit_times(&self) -> Option<Histogram>;
     /// The accounting identity of each mailbox.

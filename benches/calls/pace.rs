@@ -13,7 +13,7 @@ use halo_intake::{
         client::{Calls, Halo},
         registry::Registry,
     },
-    journal::sqlite::Sqlite,
+    journal::{Opening, sqlite::Sqlite},
     sandbox::{LoggedRequest, RateLimit, Sandbox},
 };
 
@@ -35,7 +35,7 @@ async fn busy(sandbox: &Sandbox, long: Duration) -> Vec<LoggedRequest> {
     let path = run::configure(folder.path(), sandbox, RATE);
     std::fs::create_dir(folder.path().join("Maildir")).expect("our own folder");
     let (generation, _) = Generation::load(&path, &[]).unwrap();
-    let journal = Sqlite::open(&generation.config.state_dir, Clock::system(), true).unwrap();
+    let journal = Sqlite::open(&generation.config.state_dir, Clock::system(), Opening::Alone).unwrap();
     let connections = Registry::counted_by(Arc::new(journal));
     connections.update(&generation.config).unwrap();
     let halo = connections

@@ -12,7 +12,9 @@ use std::{
 use halo_intake::{
     clock::Clock,
     config::{Deduplicate, MailboxName},
-    journal::{Change, Claim, Ended, Journal, Ledger, Notice, Place, Receipt, Received, Settled, Spot, sqlite::Sqlite},
+    journal::{
+        Change, Claim, Ended, Journal, Ledger, Notice, Opening, Place, Receipt, Received, Settled, Spot, sqlite::Sqlite,
+    },
     outcome::Outcome,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -50,7 +52,7 @@ pub fn mailboxes() -> impl Iterator<Item = String> {
 }
 
 pub fn open(state: &Path) -> Ledger {
-    Sqlite::open(state, Clock::system(), true).unwrap()
+    Sqlite::open(state, Clock::system(), Opening::Alone).unwrap()
 }
 
 /// The folder with a journal of that size: the one that is there, or one that is filled.

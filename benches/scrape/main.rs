@@ -17,7 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use halo_intake::{clock::Clock, journal::sqlite::Sqlite};
+use halo_intake::{
+    clock::Clock,
+    journal::{Opening, sqlite::Sqlite},
+};
 
 const SCRAPES: usize = 21;
 const FORMATS: [(&str, &str); 2] = [
@@ -119,7 +122,7 @@ fn configure(folder: &Path, mailboxes: usize, port: u16) -> std::path::PathBuf {
 /// A journal of so many messages, each twentieth of them deferred for a year.
 fn fill(folder: &Path, messages: usize, mailboxes: usize) {
     let state = folder.join("state");
-    drop(Sqlite::open(&state, Clock::system(), true).unwrap());
+    drop(Sqlite::open(&state, Clock::system(), Opening::Alone).unwrap());
     let db = rusqlite::Connection::open(state.join("journal.db")).unwrap();
     let (messages, mailboxes) = (i64::try_from(messages).unwrap(), i64::try_from(mailboxes).unwrap());
     db.execute(

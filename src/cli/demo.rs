@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     daemon::once,
     generation::Generation,
-    journal::{self, Journal, RowFilter},
+    journal::{self, Journal, Opening, RowFilter},
     pipeline::World,
     sandbox::{self, Sandbox, Start, smtp_sink::SmtpSink},
 };
@@ -71,7 +71,8 @@ impl Demo {
             )?;
 
             let (generation, _) = Generation::load(&path, &[])?;
-            let journal: Arc<dyn Journal> = Arc::new(journal::open(&generation.config, Clock::system(), true)?);
+            let journal: Arc<dyn Journal> =
+                Arc::new(journal::open(&generation.config, Clock::system(), Opening::Alone)?);
             let world = World::new(journal.clone(), Clock::system(), generation, hostname());
             let world = Arc::new(world.map_err(|text| Failure::new(Status::Broken, text))?);
             let bar = print::progress(&world);

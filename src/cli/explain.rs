@@ -22,7 +22,7 @@ use crate::{
     effect::simulated::{Assume, Lookups},
     generation::Generation,
     halo::registry::Registry,
-    journal::{self, Claim, EntryId, Journal, Place, Spot, Work, or_no_author, or_no_subject},
+    journal::{self, Claim, EntryId, Journal, Opening, Place, Spot, Work, or_no_author, or_no_subject},
     message::Message,
 };
 
@@ -112,7 +112,7 @@ impl Explain {
     fn journal(&self, generation: &Generation) -> Option<Arc<dyn Journal>> {
         let opened = self
             .online
-            .then(|| journal::open(&generation.config, Clock::system(), false));
+            .then(|| journal::open(&generation.config, Clock::system(), Opening::Look));
         opened?.ok().map(|journal| Arc::new(journal) as Arc<dyn Journal>)
     }
 

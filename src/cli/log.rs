@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::MailboxName,
-    journal::{self, EntryId, Journal, Row, RowFilter},
+    journal::{self, EntryId, Journal, Opening, Row, RowFilter},
     outcome::Outcome,
     when,
 };
@@ -71,7 +71,7 @@ impl Log {
         let clock = Clock::system();
         let limit = limit(&self.limit)?;
         let filter = self.selection.filter(clock.now(), limit)?;
-        let journal = journal::open(&generation.config, clock, false)?;
+        let journal = journal::open(&generation.config, clock, Opening::Look)?;
         if self.follow {
             return runtime()?.block_on(follow::follow(&journal, filter, self.format));
         }

@@ -16,7 +16,7 @@ use crate::{
     config::{Config, MailboxName},
     daemon::{PATIENCE, control, memory},
     generation::Generation,
-    journal::{self, JournalError},
+    journal::{self, JournalError, Opening},
     pipeline::{
         World,
         handed::{self, Processed},
@@ -106,7 +106,7 @@ async fn process(generation: Generation, mailbox: &MailboxName, octets: Vec<u8>)
         if let Some(processed) = handed_over.map_err(|error| again(&error))? {
             return Ok(processed);
         }
-        match journal::open(&generation.config, Clock::system(), true) {
+        match journal::open(&generation.config, Clock::system(), Opening::Alone) {
             Ok(journal) => break Arc::new(journal),
             // Another one does the same just now, or a daemon starts or stops.
             Err(JournalError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(LOOK_AGAIN).await,

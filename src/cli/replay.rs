@@ -23,7 +23,7 @@ use crate::{
     effect::simulated::{Assume, Lookups, MadeThen, Then},
     generation::Generation,
     halo::registry::Registry,
-    journal::{self, EntryId, Journal, Row},
+    journal::{self, EntryId, Journal, Opening, Row},
 };
 
 mod difference;
@@ -78,7 +78,7 @@ impl Replay {
         }
         common.begin_logging("error")?;
         let clock = Clock::system();
-        let journal = journal::open(&present.config, clock.clone(), false)?;
+        let journal = journal::open(&present.config, clock.clone(), Opening::Look)?;
         let journal: Arc<dyn Journal> = Arc::new(journal);
         runtime()?.block_on(async {
             let ids = self.in_order(journal.as_ref(), clock.now()).await?;

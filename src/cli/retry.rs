@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     daemon::{PATIENCE, control, memory},
     generation::Generation,
-    journal::{self, EntryId, Journal, JournalError, Ledger, Row},
+    journal::{self, EntryId, Journal, JournalError, Ledger, Opening, Row},
     pipeline::{World, outbox, reopen::reopen, report, work::Crew},
 };
 
@@ -73,7 +73,7 @@ impl Retry {
     }
 
     async fn retry(&self, generation: Generation) -> Ended {
-        let journal = journal::open(&generation.config, Clock::system(), false)?;
+        let journal = journal::open(&generation.config, Clock::system(), Opening::Look)?;
         let chosen = self.chosen(&journal).await?;
         if self.dry_run {
             dry::print(generation, chosen, self.online, self.format).await?;
@@ -121,7 +121,7 @@ async fn again(generation: Generation, journal: &Ledger, chosen: &[Row]) -> Resu
         if let Some(reopened) = handed_over {
             break (reopened.ids, true);
         }
-        match journal::open(&generation.config, Clock::system(), true) {
+        match journal::open(&generation.config, Clock::system(), Opening::Alone) {
             Ok(own) => break (run_here(generation, own, ids).await?, false),
             // Another one does the same just now, or a daemon starts or stops.
             Err(JournalError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(LOOK_AGAIN).await,

@@ -7,7 +7,7 @@ use crate::{
     clock::Clock,
     daemon::{self, once, signals},
     generation::Generation,
-    journal,
+    journal::{self, Opening},
     pipeline::World,
 };
 
@@ -46,7 +46,8 @@ impl Run {
 
     async fn run(&self, generation: Generation) -> Ended {
         let clock = Clock::system();
-        let journal = Arc::new(journal::open(&generation.config, clock.clone(), true)?);
+        let opening = if self.once { Opening::Alone } else { Opening::Node };
+        let journal = Arc::new(journal::open(&generation.config, clock.clone(), opening)?);
         let world = World::new(journal, clock, generation, hostname());
         let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);
         signals::stop_on_signals(world.clone())?;

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Clock,
     generation::Generation,
-    journal::{self, Attempt, Entry, EntryId, Journal, Spot},
+    journal::{self, Attempt, Entry, EntryId, Journal, Opening, Spot},
     message::Message,
     pipeline::attempt::email_of,
     run::trace::Trace,
@@ -45,7 +45,7 @@ impl Show {
         if let ([_, _, ..], true) = (&self.ids[..], self.raw) {
             return Err(Failure::new(Status::Usage, "--raw writes one message; name one ID"));
         }
-        let journal = journal::open(&generation.config, Clock::system(), false)?;
+        let journal = journal::open(&generation.config, Clock::system(), Opening::Look)?;
         let (runtime, mut unknown, mut pager) = (runtime()?, Vec::new(), None);
         for (number, id) in self.ids.iter().copied().enumerate() {
             let read = async { Ok::<_, Failure>((journal.entry(id).await?, journal.octets(id).await?)) };

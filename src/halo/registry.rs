@@ -155,7 +155,13 @@ fn is_reached_alike(known: &HaloConfig, wanted: &HaloConfig) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{class::Class, clock::Clock, generation::Generation, halo::client::Calls, journal::sqlite::Sqlite};
+    use crate::{
+        class::Class,
+        clock::Clock,
+        generation::Generation,
+        halo::client::Calls,
+        journal::{Opening, sqlite::Sqlite},
+    };
 
     /// A configuration whose connection has these further lines.
     fn config(lines: &str) -> Config {
@@ -247,8 +253,8 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_sent_that_the_journal_can_not_count() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Sqlite::open(folder.path(), Clock::system(), true).unwrap());
-        let read_only = Sqlite::open(folder.path(), Clock::system(), false).unwrap();
+        drop(Sqlite::open(folder.path(), Clock::system(), Opening::Alone).unwrap());
+        let read_only = Sqlite::open(folder.path(), Clock::system(), Opening::Look).unwrap();
         let registry = Registry::counted_by(Arc::new(read_only));
         registry.update(&config("client_secret = 'one'")).unwrap();
         let calls = Calls::default();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Claim, EntryId, Folding, LetterId, Place, Settled, Standing};
+use super::{Claim, EntryId, Folding, LetterId, Place, Settled, Standing, node::Lease};
 use crate::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     crash::Step,
@@ -320,9 +320,19 @@ pub enum Change {
         octets_before: Timestamp,
         rows_before: Timestamp,
     },
+    /// What a node tells in its duty; `Stale` where that is another one's by now.
+    Under { lease: Lease, change: Box<Change> },
 }
 
 impl Change {
+    /// Told in this duty.
+    pub fn under(self, lease: &Lease) -> Change {
+        Change::Under {
+            lease: lease.clone(),
+            change: Box::new(self),
+        }
+    }
+
     /// Which step the keeping of it is.
     pub(super) fn step(&self) -> Step {
         match self {
@@ -350,6 +360,7 @@ impl Change {
             Change::Folded { .. } => Step::Folded,
             Change::Reopened { .. } => Step::Reopened,
             Change::Trimmed { .. } => Step::Trimmed,
+            Change::Under { change, .. } => change.step(),
         }
     }
 }

@@ -15,15 +15,15 @@ use std::{
 };
 
 use super::{
-    JournalError,
+    JournalError, Opening,
     sql::{
-        Ledger,
+        Ledger, Tenancy,
         database::{Database, Fault},
         readers::Open,
     },
 };
 use crate::clock::Clock;
-use connection::{Connection, Role};
+use connection::{Connection, Hold, Role};
 use schema::Unfit;
 use session::NoSession;
 use target::{Target, Wrong};
@@ -44,23 +44,20 @@ const ENDED_WITHIN: Duration = Duration::from_secs(2);
 pub struct Postgres;
 
 impl Postgres {
-    /// Opens the journal at an address, as its owner or for reading only, as [`super::sqlite::Sqlite::open`] does. The owner
-    /// holds on to `lock` as well.
+    /// Opens the journal at an address as [`super::sqlite::Sqlite::open`] does. Whoever writes holds on to `lock` as well.
     ///
     /// # Errors
     /// [`JournalError::InUse`] where another process has it; [`JournalError::Unreachable`] where nobody answers;
     /// [`JournalError::Refused`] where the login is not taken or the server not trusted; [`JournalError::Unusable`] where the database is not there or not
     /// fit. Each says what to do, and none says the login.
-    pub fn open(address: &str, clock: Clock, owner: bool, lock: Option<File>) -> Result<Ledger, JournalError> {
+    pub fn open(address: &str, clock: Clock, opening: Opening, lock: Option<File>) -> Result<Ledger, JournalError> {
         let target = target(address)?;
         // Sessions may not wait within a task, and whoever opens a journal may be one.
         std::thread::scope(|scope| {
-            let opened = scope.spawn(|| {
-                if owner {
-                    own(target, clock, lock)
-                } else {
-                    look(target, clock)
-                }
+            let opened = scope.spawn(|| match opening {
+                Opening::Look => look(target, clock),
+                Opening::Alone => write(target, clock, Hold::Alone, lock),
+                Opening::Node => write(target, clock, Hold::Shared, lock),
             });
             opened.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
@@ -91,28 +88,39 @@ pub(crate) fn check(address: &str) -> Result<(), String> {
     Target::of(address).map(|_| ()).map_err(|Wrong(reason)| reason)
 }
 
-fn own(target: Target, clock: Clock, lock: Option<File>) -> Result<Ledger, JournalError> {
+fn write(target: Target, clock: Clock, hold: Hold, lock: Option<File>) -> Result<Ledger, JournalError> {
     let target = Arc::new(target);
-    let db = connect(&target, Role::Owner)?;
+    let db = connect(&target, Role::Writer)?;
     schema::bring_up_to_date(&db).map_err(|unfit| unusable(&target, unfit))?;
-    if !is_taken(&db).map_err(|fault| unusable(&target, fault.into()))? {
-        return Err(JournalError::InUse {
-            path: target.shown.clone(),
-            remedy: "stop that one, or name another database",
-        });
-    }
-    Ledger::own(Box::new(db), readers(target), clock, lock)
+    let tenancy = enter(&db, hold).map_err(|fault| unusable(&target, fault.into()))?;
+    let tenancy = tenancy.ok_or_else(|| JournalError::InUse {
+        path: target.shown.clone(),
+        remedy: match hold {
+            Hold::Alone => "stop the nodes there (halo-intake nodes lists them), or name another database",
+            Hold::Shared => "wait until that one has ended, or name another database",
+        },
+    })?;
+    Ledger::write(Box::new(db), readers(target), clock, (tenancy, lock))
 }
 
-/// The server takes a moment to notice that a process has ended which had it.
-fn is_taken(db: &Connection) -> Result<bool, Fault> {
+/// Takes hold of the journal; nothing where another process does not let it. The server takes a moment to notice that a
+/// process has ended.
+fn enter(db: &Connection, hold: Hold) -> Result<Option<Tenancy>, Fault> {
     let until = Instant::now() + ENDED_WITHIN;
     loop {
-        if db.take()? {
-            return Ok(true);
+        // Nobody else is there: what earlier processes had in hand is free at once.
+        if db.take(Hold::Alone)? {
+            if hold == Hold::Alone {
+                return Ok(Some(Tenancy::Alone));
+            }
+            db.share()?;
+            return Ok(Some(Tenancy::First));
+        }
+        if hold == Hold::Shared && db.take(Hold::Shared)? {
+            return Ok(Some(Tenancy::Further));
         }
         if Instant::now() > until {
-            return Ok(false);
+            return Ok(None);
         }
         std::thread::sleep(ENDED_WITHIN / 50);
     }
@@ -122,7 +130,7 @@ fn look(target: Target, clock: Clock) -> Result<Ledger, JournalError> {
     let target = Arc::new(target);
     let db = connect(&target, Role::Reader)?;
     schema::check(&db).map_err(|unfit| unusable(&target, unfit))?;
-    Ok(Ledger::look(Box::new(db), readers(target), clock))
+    Ok(Ledger::look(Box::new(db), readers(target), clock, true))
 }
 
 fn readers(target: Arc<Target>) -> Arc<Open> {

@@ -1,7 +1,13 @@
 //! The journal in an SQL database: one thread writes and groups what waits into one commit, a few connections read
 //! beside it. What is asked of the database stands here once for all back ends.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,6 +17,7 @@ use serde_json::Value;
 use super::{
     Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
     Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work,
+    node::{Duty, NodeId, Nodes, Roster},
 };
 use crate::{
     clock::Clock,
@@ -18,9 +25,10 @@ use crate::{
     crash::{self, Step},
 };
 use database::Database;
+use node::Newcomer;
 use pack::{Packed, pack};
 use readers::{Open, Readers};
-use writer::Writer;
+use writer::{Hand, Writer};
 
 mod apply;
 mod claim;
@@ -31,6 +39,7 @@ mod fold;
 mod intent;
 mod joined;
 mod listing;
+mod node;
 mod order;
 mod outbox;
 mod pack;
@@ -53,33 +62,61 @@ pub struct Ledger {
     /// `None` where another process owns the journal, or nobody.
     writer: Option<Writer>,
     clock: Clock,
+    /// Which node this process is.
+    node: Arc<AtomicI64>,
+    is_shared: bool,
+    newcomer: Newcomer,
     _lock: Option<std::fs::File>,
 }
 
+/// How a process that writes has its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tenancy {
+    /// Nobody else is let in.
+    Alone,
+    /// Nobody else is there just now.
+    First,
+    /// Others are there.
+    Further,
+}
+
 impl Ledger {
-    /// As its owner, by the writer's connection: gives back what a process had in hand that is no more. It is the owner
-    /// as long as `lock` is open.
-    pub(super) fn own(
+    /// For a process that writes, by the writer's connection: gives back what a process had in hand that is no more. The
+    /// lock is held as long as it lasts.
+    pub(super) fn write(
         db: Box<dyn Database>,
         open: Arc<Open>,
         clock: Clock,
-        lock: Option<std::fs::File>,
+        (tenancy, lock): (Tenancy, Option<std::fs::File>),
     ) -> Result<Ledger, JournalError> {
-        let writer = crash::across(Step::Interrupted, || Writer::start(db, clock.clone(), claim::interrupt))?;
+        let (node, newcomer) = (Arc::new(AtomicI64::default()), Newcomer::this());
+        let enlist = {
+            let newcomer = newcomer.clone();
+            move |hand: &Hand<'_>| node::enlist(hand, &newcomer, tenancy != Tenancy::Further)
+        };
+        let start = || Writer::start(db, clock.clone(), node.clone(), enlist);
+        let (writer, NodeId(number)) = crash::across(Step::Interrupted, start)?;
+        node.store(number, Ordering::Release);
         Ok(Ledger {
             readers: Readers::new(open, None),
             writer: Some(writer),
             clock,
+            node,
+            is_shared: tenancy != Tenancy::Alone,
+            newcomer,
             _lock: lock,
         })
     }
 
     /// For reading alone, with a connection that is open already.
-    pub(super) fn look(first: Box<dyn Database>, open: Arc<Open>, clock: Clock) -> Ledger {
+    pub(super) fn look(first: Box<dyn Database>, open: Arc<Open>, clock: Clock, is_shared: bool) -> Ledger {
         Ledger {
             readers: Readers::new(open, Some(first)),
             writer: None,
             clock,
+            node: Arc::default(),
+            is_shared,
+            newcomer: Newcomer::this(),
             _lock: None,
         }
     }
@@ -255,6 +292,32 @@ impl Journal for Ledger {
 
     fn survey(&self) -> Answer<'_, Survey> {
         Box::pin(self.readers.read(survey::survey))
+    }
+
+    fn beat(&self, wanted: BTreeSet<Duty>, running: BTreeSet<Duty>) -> Answer<'_, Roster> {
+        let newcomer = self.newcomer.clone();
+        let beaten = async move {
+            let beat = self
+                .writer()?
+                .ask(0, move |hand| node::beat(hand, &newcomer, &wanted, &running));
+            let roster = beat.await?;
+            self.node.store(roster.node.0, Ordering::Release);
+            Ok(roster)
+        };
+        Box::pin(crash::around(Step::Beat, beaten))
+    }
+
+    fn leave(&self) -> Answer<'_, ()> {
+        Box::pin(async move { self.writer()?.ask(0, node::leave).await })
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    fn nodes(&self) -> Answer<'_, Nodes> {
+        let (now, is_shared) = (self.clock.now(), self.is_shared);
+        Box::pin(self.readers.read(move |db| node::nodes(db, now, !is_shared)))
     }
 
     fn commit_times(&self) -> Option<Histogram> {

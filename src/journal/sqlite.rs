@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    JournalError, lock,
-    sql::{Ledger, database::Database, readers::Open},
+    JournalError, Opening, lock,
+    sql::{Ledger, Tenancy, database::Database, readers::Open},
 };
 use crate::clock::Clock;
 #[cfg(test)]
@@ -21,18 +21,17 @@ mod schema;
 pub struct Sqlite;
 
 impl Sqlite {
-    /// Opens the journal in `state_dir`. As its owner: makes what is missing, takes the lock, brings an older journal
-    /// up to date, and gives back what a process had in hand that is no more. Otherwise: for reading only, whether a
-    /// daemon owns it just now or not.
+    /// Opens the journal in `state_dir`. To write: makes what is missing, takes the lock, brings an older journal up to
+    /// date, and gives back what a process had in hand that is no more; a node is alone here. Otherwise: for reading only,
+    /// whether a daemon writes just now or not.
     ///
     /// # Errors
     /// [`JournalError::InUse`] where another process owns it; [`JournalError::Unusable`] with what to do, where there
     /// is none yet (for reading), it is another program's, or of a newer version.
-    pub fn open(state_dir: &Path, clock: Clock, owner: bool) -> Result<Ledger, JournalError> {
-        if owner {
-            own(state_dir, clock)
-        } else {
-            look(state_dir, clock)
+    pub fn open(state_dir: &Path, clock: Clock, opening: Opening) -> Result<Ledger, JournalError> {
+        match opening {
+            Opening::Look => look(state_dir, clock),
+            Opening::Alone | Opening::Node => write(state_dir, clock),
         }
     }
 }
@@ -42,13 +41,13 @@ fn database(state_dir: &Path) -> PathBuf {
     state_dir.join("journal.db")
 }
 
-fn own(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
+fn write(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
     let lock = lock::take(state_dir)?;
     let path = database(state_dir);
     // SQLite gives its own files the mode of the database.
     lock::private(&path)?;
     let db = schema::open_writer(&path)?;
-    Ledger::own(Box::new(db), readers(&path), clock, Some(lock))
+    Ledger::write(Box::new(db), readers(&path), clock, (Tenancy::Alone, Some(lock)))
 }
 
 fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
@@ -65,7 +64,7 @@ fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
         });
     }
     let first = schema::check_reader(&path)?;
-    Ok(Ledger::look(Box::new(first), readers(&path), clock))
+    Ok(Ledger::look(Box::new(first), readers(&path), clock, false))
 }
 
 fn readers(path: &Path) -> Arc<Open> {

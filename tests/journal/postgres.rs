@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use halo_intake::{
     class::Class,
     clock::Clock,
-    journal::{Change, Journal, JournalError, Ledger, Receipt, Received, RowFilter, postgres::Postgres},
+    journal::{Change, Journal, JournalError, Ledger, Opening, Receipt, Received, RowFilter, postgres::Postgres},
 };
 
 use crate::{
@@ -15,11 +15,11 @@ use crate::{
 };
 
 fn own(address: &str) -> Result<Ledger, JournalError> {
-    Postgres::open(address, Clock::system(), true, None)
+    Postgres::open(address, Clock::system(), Opening::Alone, None)
 }
 
 fn look(address: &str) -> Result<Ledger, JournalError> {
-    Postgres::open(address, Clock::system(), false, None)
+    Postgres::open(address, Clock::system(), Opening::Look, None)
 }
 
 /// How it is refused; a reason begins so.
@@ -47,8 +47,8 @@ fn a_second_owner_is_refused_until_the_first_has_gone() {
     let address = Server::shared().schema();
     let first = own(&address).unwrap();
     let reason = format!(
-        "the journal in postgres://127.0.0.1:{}/postgres is in use by another process; stop that one, or name another \
-         database",
+        "the journal in postgres://127.0.0.1:{}/postgres is in use by another process; stop the nodes there \
+         (halo-intake nodes lists them), or name another database",
         Server::shared().port
     );
     check(own(&address), Class::Fatal, &reason);
@@ -113,7 +113,11 @@ fn what_is_not_there_or_not_ours_is_refused_with_what_to_do() {
 
     let newer = Server::shared().schema();
     drop(own(&newer).unwrap());
+    // What a newer program has made may be such that this one can go on beside it.
     psql(&format!("UPDATE {}.schema_version SET version = 99", schema(&newer)));
+    drop(own(&newer).unwrap());
+    look(&newer).unwrap();
+    psql(&format!("UPDATE {}.schema_version SET oldest = 99", schema(&newer)));
     let reason = "it has a newer version than this program";
     check(own(&newer), Class::Fatal, reason);
     check(look(&newer), Class::Fatal, reason);

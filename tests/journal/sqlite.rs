@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use halo_intake::{
     clock::Clock,
-    journal::{Change, Journal, JournalError, Ledger, Received, RowFilter, Way, sqlite::Sqlite},
+    journal::{Change, Journal, JournalError, Ledger, Opening, Received, RowFilter, Way, sqlite::Sqlite},
     outcome::Outcome,
 };
 use jiff::Timestamp;
@@ -20,11 +20,11 @@ fn folder() -> TempDir {
 }
 
 fn own(folder: &Path) -> Result<Ledger, JournalError> {
-    Sqlite::open(folder, Clock::system(), true)
+    Sqlite::open(folder, Clock::system(), Opening::Alone)
 }
 
 fn look(folder: &Path) -> Result<Ledger, JournalError> {
-    Sqlite::open(folder, Clock::system(), false)
+    Sqlite::open(folder, Clock::system(), Opening::Look)
 }
 
 fn pragma(folder: &Path, name: &str) -> i64 {

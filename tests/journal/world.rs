@@ -7,8 +7,8 @@ use halo_intake::{
     clock::Clock,
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     journal::{
-        Change, Claim, CreationKey, Ended, Entry, EntryId, Intent, Journal, Letter, LetterLimit, Place, Receipt,
-        Received, RowFilter, Settled, Spot, Totals, Way, Work, postgres::Postgres, sqlite::Sqlite,
+        Change, Claim, CreationKey, Ended, Entry, EntryId, Intent, Journal, Letter, LetterLimit, Opening, Place,
+        Receipt, Received, RowFilter, Settled, Spot, Totals, Way, Work, postgres::Postgres, sqlite::Sqlite,
     },
     outcome::Outcome,
 };
@@ -34,8 +34,8 @@ pub enum Lies {
 impl Lies {
     fn open(&self) -> Arc<dyn Journal> {
         Arc::new(match self {
-            Lies::In(folder) => Sqlite::open(folder.path(), Clock::system(), true).unwrap(),
-            Lies::At(address) => Postgres::open(address, Clock::system(), true, None).unwrap(),
+            Lies::In(folder) => Sqlite::open(folder.path(), Clock::system(), Opening::Alone).unwrap(),
+            Lies::At(address) => Postgres::open(address, Clock::system(), Opening::Alone, None).unwrap(),
         })
     }
 }

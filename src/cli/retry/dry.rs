@@ -15,14 +15,14 @@ use crate::{
     effect::simulated::{Assume, Lookups, MadeThen, Then},
     generation::Generation,
     halo::registry::Registry,
-    journal::{self, Journal, Row},
+    journal::{self, Journal, Opening, Row},
 };
 
 /// Takes each through the present rules, in the order in which they ran. Halo answers as it did then; with `online` it is
 /// asked now, as a retry would.
 pub async fn print(generation: Generation, chosen: Vec<Row>, online: bool, format: Format) -> Result<(), Failure> {
     let generation = Arc::new(generation);
-    let journal = journal::open(&generation.config, Clock::system(), false)?;
+    let journal = journal::open(&generation.config, Clock::system(), Opening::Look)?;
     let journal: Arc<dyn Journal> = Arc::new(journal);
     let halos = Arc::new(Registry::default());
     if online {

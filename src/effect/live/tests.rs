@@ -12,7 +12,7 @@ use crate::{
     effect::Bare,
     generation::Generation,
     halo::{ClientId, NewUser, SiteId, User, client::Calls},
-    journal::{Claim, Ledger, Place, Receipt, Received, Spot, sqlite::Sqlite},
+    journal::{Claim, Ledger, Opening, Place, Receipt, Received, Spot, sqlite::Sqlite},
     message::address::AddrSpec,
     sandbox::{Duplicates, Fault, Mishap, Sandbox},
 };
@@ -28,7 +28,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         World {
             sandbox: Sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap(),
-            journal: Arc::new(Sqlite::open(folder.path(), Clock::system(), true).unwrap()),
+            journal: Arc::new(Sqlite::open(folder.path(), Clock::system(), Opening::Alone).unwrap()),
             folder,
         }
     }

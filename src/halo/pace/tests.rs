@@ -6,13 +6,13 @@ use super::*;
 use crate::{
     clock::Clock,
     config::ConnectionName,
-    journal::{Journal, sqlite::Sqlite},
+    journal::{Journal, Opening, sqlite::Sqlite},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn journal(folder: &Path, owner: bool) -> Arc<dyn Journal> {
-    Arc::new(Sqlite::open(folder, Clock::system(), owner).unwrap())
+fn journal(folder: &Path, opening: Opening) -> Arc<dyn Journal> {
+    Arc::new(Sqlite::open(folder, Clock::system(), opening).unwrap())
 }
 
 /// A pace of so many requests in ten minutes over this journal.
@@ -44,7 +44,7 @@ async fn free(pace: &Pace) -> usize {
 #[tokio::test]
 async fn a_kill_forgets_nothing_and_wastes_no_more_than_a_slice() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = journal(folder.path(), true);
+    let journal = journal(folder.path(), Opening::Alone);
     let first = pace(100, &journal);
     for _ in 0..5 {
         first.slot().await.unwrap();
@@ -58,7 +58,7 @@ async fn a_kill_forgets_nothing_and_wastes_no_more_than_a_slice() {
 #[tokio::test]
 async fn an_end_in_order_wastes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = journal(folder.path(), true);
+    let journal = journal(folder.path(), Opening::Alone);
     let first = pace(100, &journal);
     for _ in 0..5 {
         first.slot().await.unwrap();
@@ -73,7 +73,7 @@ async fn an_end_in_order_wastes_nothing() {
 #[tokio::test]
 async fn what_was_under_way_at_a_kill_counts_as_used_at_the_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = journal(folder.path(), true);
+    let journal = journal(folder.path(), Opening::Alone);
     let first = pace(8, &journal);
     let under_way = [first.slot().await.unwrap(), first.slot().await.unwrap()];
     let second = pace(8, &journal);
@@ -87,8 +87,8 @@ async fn what_was_under_way_at_a_kill_counts_as_used_at_the_restart() {
 #[tokio::test]
 async fn nothing_leaves_while_the_journal_can_not_be_written() {
     let folder = tempfile::tempdir().unwrap();
-    drop(journal(folder.path(), true));
-    let pace = pace(8, &journal(folder.path(), false));
+    drop(journal(folder.path(), Opening::Alone));
+    let pace = pace(8, &journal(folder.path(), Opening::Look));
     match pace.slot().await {
         Err(NoSlot::NotKept(error)) => assert_eq!(
             error.to_string(),
@@ -101,7 +101,7 @@ async fn nothing_leaves_while_the_journal_can_not_be_written() {
 #[tokio::test]
 async fn a_slice_is_asked_for_once() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Arc::new(Sqlite::open(folder.path(), Clock::system(), true).unwrap());
+    let journal = Arc::new(Sqlite::open(folder.path(), Clock::system(), Opening::Alone).unwrap());
     let pace = pace(1000, &(journal.clone() as Arc<dyn Journal>));
     let before = journal.commits();
     for _ in 0..60 {
@@ -113,7 +113,7 @@ async fn a_slice_is_asked_for_once() {
 #[tokio::test]
 async fn a_lower_rate_counts_what_was_sent_under_the_higher_one() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = journal(folder.path(), true);
+    let journal = journal(folder.path(), Opening::Alone);
     let pace = pace(100, &journal);
     for _ in 0..5 {
         drop(pace.slot().await.unwrap());
@@ -128,7 +128,7 @@ async fn a_lower_rate_counts_what_was_sent_under_the_higher_one() {
 #[tokio::test]
 async fn a_hold_outlives_the_process() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = journal(folder.path(), true);
+    let journal = journal(folder.path(), Opening::Alone);
     let first = pace(8, &journal);
     drop(first.slot().await.unwrap());
     first.hold(Some(90 * SECOND), 0.0);

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
+
 use super::{
     schema,
     session::{NoSession, Session},
@@ -23,14 +25,22 @@ const LOOK_WITHIN: Duration = Duration::from_secs(300);
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The one process that has the journal writes by it.
-    Owner,
+    Writer,
     Reader,
+}
+
+/// How a process has the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    Alone,
+    /// Among other nodes.
+    Shared,
 }
 
 pub(super) struct Connection {
     target: Arc<Target>,
     role: Role,
+    hold: Cell<Option<Hold>>,
     session: RefCell<Session>,
     /// A transaction stands.
     is_open: Cell<bool>,
@@ -44,16 +54,34 @@ impl Connection {
         Ok(Connection {
             target,
             role,
+            hold: Cell::new(None),
             session: session.into(),
             is_open: Cell::new(false),
             number: RefCell::default(),
         })
     }
 
-    /// The journal is this process's from now on, for as long as the session lasts; false: another one has it.
-    pub(super) fn take(&self) -> Result<bool, Fault> {
-        let taken = format!("SELECT pg_try_advisory_lock({})", schema::OWNER);
-        Ok(self.ask(&taken)?.as_deref() == Some("t"))
+    /// Takes hold of the journal, for as long as the session lasts, and of every later one of this connection; false:
+    /// another process has it.
+    pub(super) fn take(&self, hold: Hold) -> Result<bool, Fault> {
+        let how = match hold {
+            Hold::Alone => "",
+            Hold::Shared => "_shared",
+        };
+        let taken = self
+            .ask(&format!("SELECT pg_try_advisory_lock{how}({})", schema::OWNER))?
+            .as_deref()
+            == Some("t");
+        if taken {
+            self.hold.set(Some(hold));
+        }
+        Ok(taken)
+    }
+
+    /// Whoever has it alone lets others in.
+    pub(super) fn share(&self) -> Result<(), Fault> {
+        self.take(Hold::Shared)?;
+        self.say(&format!("SELECT pg_advisory_unlock({})", schema::OWNER))
     }
 
     /// The one value that the statement gives.
@@ -80,14 +108,14 @@ impl Connection {
         let session = session(&self.target, self.role).map_err(|none| Fault::Database(super::words(&none)))?;
         let lost = self.session.replace(session);
         let (process, since) = &lost.process;
-        if self.role == Role::Reader {
+        let Some(hold) = self.hold.get() else {
             return Ok(());
-        }
+        };
         self.say(&format!(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
              WHERE pid = {process} AND backend_start::text = '{since}'"
         ))?;
-        if self.take()? {
+        if self.take(hold)? {
             return Ok(());
         }
         self.session.borrow().lose();
@@ -103,7 +131,7 @@ impl Connection {
 
 fn session(target: &Target, role: Role) -> Result<Session, NoSession> {
     let within = match role {
-        Role::Owner => CHANGE_WITHIN,
+        Role::Writer => CHANGE_WITHIN,
         Role::Reader => LOOK_WITHIN,
     };
     Session::open(target, within)
@@ -189,6 +217,12 @@ impl Database for Connection {
     /// The server does so by itself.
     fn give_back(&self) -> Result<bool, Fault> {
         Ok(false)
+    }
+
+    fn now(&self, _: Timestamp) -> Result<Timestamp, Fault> {
+        let now = self.ask("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")?;
+        let now = now.and_then(|now| Timestamp::from_microsecond(now.parse().ok()?).ok());
+        now.ok_or_else(|| Fault::Refused("the server tells no time".to_owned()))
     }
 
     fn size(&self) -> Result<u64, Fault> {

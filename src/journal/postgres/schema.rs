@@ -8,7 +8,14 @@ use crate::{
 
 /// The forward steps, in order. `schema_version` says how many of them the database has seen; a step that was released
 /// is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_nodes.sql"),
+];
+
+/// Programs that know fewer of them can not work with what they make. Nodes are replaced one after the other, so a step
+/// that older ones can not live with comes a release after those that can.
+const OLDEST_PROGRAM: usize = 2;
 
 /// Locks that nodes agree on, each of the journal in this schema: by the first number ours are told from others' in the
 /// database.
@@ -20,7 +27,7 @@ macro_rules! lock {
         )
     };
 }
-/// Whoever has the journal holds it as long as its session lasts.
+/// Whoever has the journal holds it as long as its session lasts: the nodes together, or one process alone.
 pub(super) const OWNER: &str = lock!("1212762673");
 /// Held by a transaction that writes.
 pub(super) const WRITER: &str = lock!("1212762674");
@@ -70,7 +77,10 @@ fn migrate(db: &Connection) -> Result<(), Unfit> {
         db.ask(sql)?;
     }
     if version < MIGRATIONS.len() {
-        db.ask(&format!("UPDATE schema_version SET version = {}", MIGRATIONS.len()))?;
+        db.ask(&format!(
+            "UPDATE schema_version SET version = {}, oldest = {OLDEST_PROGRAM}",
+            MIGRATIONS.len()
+        ))?;
     }
     Ok(())
 }
@@ -134,13 +144,21 @@ fn version(db: &Connection) -> Result<usize, Unfit> {
     let version = db.ask("SELECT version FROM schema_version WHERE program = 'halo-intake'")?;
     match version.map(|version| version.parse::<usize>()) {
         None => Err(because(others)),
-        Some(Ok(version)) if version <= MIGRATIONS.len() => Ok(version),
+        Some(Ok(version)) if version <= MIGRATIONS.len() || is_enough(db)? => Ok(version),
         Some(_) => Err(Unfit::Because(format!(
             "it has a newer version than this program, which knows versions up to {}; install the newer halo-intake \
              again, or name another database",
             MIGRATIONS.len()
         ))),
     }
+}
+
+/// Whether what newer programs have made is such that this one can go on beside them.
+fn is_enough(db: &Connection) -> Result<bool, Fault> {
+    let oldest = db.ask("SELECT oldest FROM schema_version")?;
+    Ok(oldest
+        .and_then(|oldest| oldest.parse().ok())
+        .is_some_and(|oldest: usize| oldest <= MIGRATIONS.len()))
 }
 
 fn because(reason: &str) -> Unfit {

@@ -29,8 +29,9 @@ const STATEMENTS: usize = 256;
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 
 /// What holds for every session, beside what the server is set to. What was committed is on its disk; nobody waits for
-/// ever for anybody; a client that has gone is noticed.
-const SETTINGS: &str = "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; SET jit = off;
+/// ever for anybody; a client that has gone is noticed, and one that stops amid a transaction holds up the others for a
+/// few seconds only.
+const SETTINGS: &str = "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '5s'; SET jit = off;
     SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';";
 

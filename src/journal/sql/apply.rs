@@ -16,6 +16,11 @@ use crate::journal::{Change, Receipt};
 
 /// Does what a change says, within the transaction that `hand` holds.
 pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> {
+    if let Some(lease) = &packed.lease
+        && !hand.rights.holds(hand.db, lease)?
+    {
+        return Ok(Receipt::Stale);
+    }
     match &packed.change {
         Change::Received(received) => receive::received(hand, received, &packed.chunk),
         Change::Positioned {
@@ -128,6 +133,8 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             Ok(Receipt::Done)
         }
         Change::Reopened { entry } => end::reopened(hand, *entry),
+        // It was taken out of there.
+        Change::Under { .. } => Err(Fault::Refused("a lease within a lease".to_owned())),
         // One slice of it: `write` asks for more until there is none.
         Change::Trimmed {
             octets_before,

@@ -67,6 +67,9 @@ fn is_due(by_deferral: bool) -> &'static str {
 
 /// Takes up to `limit` runnable messages in hand.
 pub(super) fn claim(hand: &Hand<'_>, limit: usize, deferred_before: Option<Timestamp>) -> Result<Vec<Work>, Fault> {
+    if !hand.rights.is_alive(hand.db)? {
+        return Ok(Vec::new());
+    }
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let time = deferred_before.unwrap_or(hand.now);
     let by_deferral = deferred_before.is_some();
@@ -124,18 +127,20 @@ fn ids(db: &dyn Database, sql: &str, values: &[Value<'_>]) -> Result<Vec<EntryId
 /// Takes one message in hand if it is runnable; its token is the next one.
 pub(super) fn take(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Claim>, Fault> {
     let sql = format!(
-        "UPDATE entry AS e SET state = 'claimed', ready = 0, token = token + 1, began = ?2
+        "UPDATE entry AS e SET state = 'claimed', ready = 0, token = token + 1, began = ?2, owner = ?3
          WHERE e.id = ?1 AND e.ready = 1 AND (e.state = 'pending' OR {FREE})
          RETURNING token, author_key, thread_key, deferred_at IS NOT NULL"
     );
-    let taken = hand.db.find(&sql, values![entry, hand.now], |row| {
-        Ok((
-            row.get(0)?,
-            row.get::<String>(1)?,
-            row.get::<String>(2)?,
-            row.get::<bool>(3)?,
-        ))
-    })?;
+    let taken = hand
+        .db
+        .find(&sql, values![entry, hand.now, hand.rights.node().to_string()], |row| {
+            Ok((
+                row.get(0)?,
+                row.get::<String>(1)?,
+                row.get::<String>(2)?,
+                row.get::<bool>(3)?,
+            ))
+        })?;
     let Some((token, author_key, thread_key, deferred)) = taken else {
         return Ok(None);
     };
@@ -194,10 +199,16 @@ pub(super) fn intents(db: &dyn Database, entry: EntryId) -> Result<Vec<Intent>, 
     )
 }
 
-/// Gives back what a process had in hand that is no more. Its attempt counts: a message that ends the process
-/// each time must come to an end itself.
-pub(super) fn interrupt(hand: &Hand<'_>) -> Result<usize, Fault> {
-    let left = ids(hand.db, "SELECT id FROM entry WHERE state = 'claimed' ORDER BY id", &[])?;
+/// Gives back what nodes had in hand that are no more. Its attempt counts: a message that ends the process each time
+/// must come to an end itself.
+pub(super) fn interrupt(hand: &Hand<'_>) -> Result<(), Fault> {
+    let left = ids(
+        hand.db,
+        "SELECT id FROM entry WHERE state = 'claimed' AND (owner IS NULL
+            OR owner NOT IN (SELECT CAST(id AS TEXT) FROM node WHERE gone IS NULL))
+         ORDER BY id",
+        &[],
+    )?;
     for entry in &left {
         hand.db.run(
             "INSERT INTO attempt (entry, number, began, ended, result, reason)
@@ -211,7 +222,7 @@ pub(super) fn interrupt(hand: &Hand<'_>) -> Result<usize, Fault> {
         )?;
         release(hand, *entry)?;
     }
-    Ok(left.len())
+    Ok(())
 }
 
 /// Puts a message in hand back to where it was taken from. A request of it may have left long after it was intended,

@@ -1,5 +1,7 @@
 //! A database as the journal needs it: what each back end is behind.
 
+use jiff::Timestamp;
+
 use super::value::{Column, Columns, Value};
 
 /// Why something was not done.
@@ -57,6 +59,8 @@ pub(in crate::journal) trait Database: Send {
     fn was_kept(&self) -> Result<bool, Fault>;
     /// Gives room that is free back to the file system, a slice of it; whether there is more.
     fn give_back(&self) -> Result<bool, Fault>;
+    /// The time that all who write there go by; `own` is this process's.
+    fn now(&self, own: Timestamp) -> Result<Timestamp, Fault>;
     /// How many octets it has on disk.
     fn size(&self) -> Result<u64, Fault>;
 }

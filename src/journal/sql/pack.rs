@@ -8,7 +8,7 @@ use serde_json::Value;
 use zstd::bulk::Compressor;
 
 use super::database::Fault;
-use crate::journal::{Change, JournalError, Letter};
+use crate::journal::{Change, JournalError, Letter, node::Lease};
 
 /// The octets of a message are kept in chunks of this many.
 pub(super) const CHUNK: usize = 1 << 20;
@@ -21,6 +21,8 @@ const LEVEL: i32 = 1;
 
 /// A change whose large parts have been taken out and compressed.
 pub(super) struct Packed {
+    /// It holds only as long as this does.
+    pub lease: Option<Lease>,
     pub change: Change,
     /// Of `Received`: the octets, where they are one chunk.
     pub chunk: Vec<u8>,
@@ -44,10 +46,14 @@ impl Packed {
 /// Packs a change, on a thread of its own where that takes long (about a millisecond). In a box: it is large, and
 /// whoever waits for the writer is moved about.
 pub(super) async fn pack(change: Change) -> Result<Box<Packed>, JournalError> {
+    let (lease, change) = match change {
+        Change::Under { lease, change } => (Some(lease), *change),
+        change => (None, change),
+    };
     if size(&change) < PACKED_APART {
-        return Ok(packed(change));
+        return Ok(packed(lease, change));
     }
-    tokio::task::spawn_blocking(|| packed(change))
+    tokio::task::spawn_blocking(|| packed(lease, change))
         .await
         .map_err(|error| JournalError::NotWritten {
             reason: error.to_string(),
@@ -68,7 +74,7 @@ fn is_one_chunk(octets: &[u8]) -> bool {
     (1..=CHUNK).contains(&octets.len())
 }
 
-fn packed(mut change: Change) -> Box<Packed> {
+fn packed(lease: Option<Lease>, mut change: Change) -> Box<Packed> {
     let (mut chunk, mut trace, mut letter) = (Vec::new(), Vec::new(), Vec::new());
     match &mut change {
         Change::Received(received) if is_one_chunk(&received.octets) => {
@@ -86,6 +92,7 @@ fn packed(mut change: Change) -> Box<Packed> {
         _ => {}
     }
     Box::new(Packed {
+        lease,
         change,
         chunk,
         trace,

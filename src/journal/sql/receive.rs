@@ -68,7 +68,8 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Re
 /// Keeps a message that is to go through its rules; in hand at once, where that is wanted and nothing holds it back.
 fn begin(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: Start<'_>) -> Result<Receipt, Fault> {
     let ready = order::is_ready(hand.db, &received.author_key, start.thread_key)?;
-    let start = match ready && received.claim {
+    let takes = ready && received.claim && hand.rights.is_alive(hand.db)?;
+    let start = match takes {
         true => Start {
             state: "claimed",
             token: 1,
@@ -194,9 +195,9 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
     let entry = hand.db.insert(
         "INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
             message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
-            ended, settle_due, gone, ready, token, began)
+            ended, settle_due, gone, ready, token, began, owner)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-            ?23, ?24, ?25, ?26, ?27)",
+            ?23, ?24, ?25, ?26, ?27, ?28)",
         values![
             received.place.mailbox.0,
             received.place.folder,
@@ -225,6 +226,7 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
             start.ready,
             start.token,
             (start.token > 0).then_some(hand.now),
+            (start.token > 0).then(|| hand.rights.node().to_string()),
         ],
     )?;
     let entry = EntryId(entry);

@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -14,7 +14,10 @@ use jiff::Timestamp;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::mpsc;
 
-use super::database::{Database, Fault, Purpose};
+use super::{
+    database::{Database, Fault, Purpose},
+    node::Rights,
+};
 use crate::{
     clock::Clock,
     crash::{self, Step},
@@ -46,6 +49,8 @@ const WAITING: usize = 2 * JOBS;
 pub(super) struct Hand<'a> {
     pub db: &'a dyn Database,
     pub now: Timestamp,
+    /// What this process may do.
+    pub rights: &'a Rights,
     /// Whose turn it is when new and deferred messages share an odd number of places.
     pub turn: &'a Cell<bool>,
 }
@@ -59,8 +64,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, which owns `db` from here on, and has `first` done and committed.
-    pub(super) fn start<T, F>(db: Box<dyn Database>, clock: Clock, first: F) -> Result<Writer, JournalError>
+    /// Starts the thread, which owns `db` from here on, and has `first` done and committed. It writes as the node whose
+    /// number stands there from then on.
+    pub(super) fn start<T, F>(
+        db: Box<dyn Database>,
+        clock: Clock,
+        node: Arc<AtomicI64>,
+        first: F,
+    ) -> Result<(Writer, T), JournalError>
     where
         F: Fn(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
@@ -69,6 +80,7 @@ impl Writer {
         let pen = Pen {
             db,
             clock,
+            rights: Rights::of(node),
             turn: Cell::new(false),
             commits: commits.clone(),
             times: times.clone(),
@@ -85,13 +97,14 @@ impl Writer {
             })
             .map_err(|error| not_written(&error))?;
         has_begun.recv().map_err(|error| not_written(&error))?;
-        answered.try_recv().map_err(|error| not_written(&error))??;
-        Ok(Writer {
+        let done = answered.try_recv().map_err(|error| not_written(&error))??;
+        let writer = Writer {
             jobs: Some(jobs),
             thread: Some(thread),
             commits,
             times,
-        })
+        };
+        Ok((writer, done))
     }
 
     /// Has `work` done within the next commit; resolves when that is on disk.
@@ -131,6 +144,7 @@ impl Drop for Writer {
 struct Pen {
     db: Box<dyn Database>,
     clock: Clock,
+    rights: Rights,
     turn: Cell<bool>,
     commits: Arc<AtomicU64>,
     times: Histogram,
@@ -177,7 +191,7 @@ impl Pen {
     }
 
     fn transaction(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
-        self.db.begin(Purpose::Write)?;
+        self.begin()?;
         if let Err(fault) = self.together(jobs) {
             // A full or failing disk, the end of a connection have ended the whole transaction; and one alone has no
             // neighbours that it could disturb.
@@ -185,10 +199,15 @@ impl Pen {
                 return Err(fault);
             }
             self.db.roll_back()?;
-            self.db.begin(Purpose::Write)?;
+            self.begin()?;
             self.apart(jobs)?;
         }
         crash::across(Step::Committed, || self.db.commit())
+    }
+
+    fn begin(&self) -> Result<(), Fault> {
+        self.rights.forget();
+        self.db.begin(Purpose::Write)
     }
 
     /// Does them all up to the first that can not be done.
@@ -217,6 +236,7 @@ impl Pen {
         Hand {
             db: &*self.db,
             now: self.clock.now(),
+            rights: &self.rights,
             turn: &self.turn,
         }
     }
@@ -256,6 +276,7 @@ mod tests {
         let pen = Pen {
             db: sqlite::in_memory(),
             clock: Clock::system(),
+            rights: Rights::default(),
             turn: Cell::new(false),
             commits: Arc::default(),
             times: metrics::histogram(Metric::JournalCommits),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use rusqlite::{
     Row, ToSql, params_from_iter,
     types::{ToSqlOutput, ValueRef},
@@ -85,6 +86,10 @@ impl Database for Connection {
     }
 
     /// Of the database and what was written and is not in it yet.
+    fn now(&self, own: Timestamp) -> Result<Timestamp, Fault> {
+        Ok(own)
+    }
+
     fn size(&self) -> Result<u64, Fault> {
         let wal = self.path.with_extension("db-wal");
         let sizes = [&self.path, &wal].map(|path| path.metadata().map_or(0, |metadata| metadata.len()));

@@ -4,7 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use super::*;
 use crate::{
-    clock::Clock, generation::Generation, journal::sqlite::Sqlite, pipeline::outbox, sandbox::smtp_sink::SmtpSink,
+    clock::Clock,
+    generation::Generation,
+    journal::{Opening, sqlite::Sqlite},
+    pipeline::outbox,
+    sandbox::smtp_sink::SmtpSink,
 };
 
 /// A world whose reports go to this sink, as soon as there is something to tell.
@@ -18,7 +22,7 @@ fn world(folder: &Path, sink: &SmtpSink) -> World {
     );
     std::fs::write(&path, text).unwrap();
     let (generation, _) = Generation::load(&path, &[]).unwrap();
-    let journal = Arc::new(Sqlite::open(folder, Clock::system(), true).unwrap());
+    let journal = Arc::new(Sqlite::open(folder, Clock::system(), Opening::Alone).unwrap());
     World::new(journal, Clock::system(), generation, "desk.example".to_owned()).unwrap()
 }
 

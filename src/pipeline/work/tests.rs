@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     config::{Deduplicate, MailboxName},
     generation::Generation,
-    journal::{Entry, EntryId, Place, Receipt, Received, Spot, sqlite::Sqlite},
+    journal::{Entry, EntryId, Opening, Place, Receipt, Received, Spot, sqlite::Sqlite},
     message::Message,
     pipeline::attempt::tests::PANICS,
 };
@@ -23,7 +23,7 @@ fn world(folder: &Path) -> Arc<World> {
     );
     std::fs::write(&path, text).unwrap();
     let (generation, _) = Generation::load(&path, &[]).unwrap();
-    let journal = Arc::new(Sqlite::open(folder, Clock::system(), true).unwrap());
+    let journal = Arc::new(Sqlite::open(folder, Clock::system(), Opening::Alone).unwrap());
     let world = World::new(journal, Clock::system(), generation, "desk.example".to_owned());
     Arc::new(world.unwrap())
 }

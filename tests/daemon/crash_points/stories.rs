@@ -152,6 +152,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         | Step::Migrated
         | Step::Interrupted
         | Step::Committed
+        | Step::Beat
         | Step::Claimed
         | Step::Received
         | Step::Intended

@@ -1,0 +1,280 @@
+//! Nodes come, say that they are alive, share what there is to do, and go.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+
+use super::{
+    claim,
+    database::{Database, Fault},
+    value::{Bind, Column, Columns, Json, Value, json, values},
+    writer::Hand,
+};
+use crate::journal::node::{Duty, LEASE, Lease, Node, NodeId, NodeState, Nodes, REMEMBERED, Roster, spread};
+
+impl Bind for NodeId {
+    fn bind(&self) -> Value<'_> {
+        Value::Number(self.0)
+    }
+}
+
+impl<'a> Column<'a> for NodeId {
+    const WANTED: &'static str = "the number of a node";
+
+    fn of(value: Value<'a>) -> Option<Self> {
+        value.number().map(NodeId)
+    }
+}
+
+/// What this process may do within the transaction that stands; nothing of it changes before its end, since nobody else
+/// writes.
+#[derive(Default)]
+pub(super) struct Rights {
+    /// Which node it is; known when its first commit is made.
+    node: Arc<AtomicI64>,
+    is_alive: Cell<Option<bool>>,
+    leases: RefCell<Vec<Lease>>,
+}
+
+impl Rights {
+    pub(super) fn of(node: Arc<AtomicI64>) -> Rights {
+        Rights {
+            node,
+            ..Rights::default()
+        }
+    }
+
+    /// To be said when a transaction begins.
+    pub(super) fn forget(&self) {
+        self.is_alive.set(None);
+        self.leases.borrow_mut().clear();
+    }
+
+    pub(super) fn node(&self) -> NodeId {
+        NodeId(self.node.load(Ordering::Acquire))
+    }
+
+    /// Whether nobody has taken it for dead.
+    pub(super) fn is_alive(&self, db: &dyn Database) -> Result<bool, Fault> {
+        if let Some(is_alive) = self.is_alive.get() {
+            return Ok(is_alive);
+        }
+        let is_alive = db.exists(
+            "SELECT 1 FROM node WHERE id = ?1 AND gone IS NULL",
+            values![self.node()],
+        )?;
+        self.is_alive.set(Some(is_alive));
+        Ok(is_alive)
+    }
+
+    /// Whether it has that duty still.
+    pub(super) fn holds(&self, db: &dyn Database, lease: &Lease) -> Result<bool, Fault> {
+        if self.leases.borrow().contains(lease) {
+            return Ok(true);
+        }
+        let held = "SELECT 1 FROM lease WHERE duty = ?1 AND token = ?2 AND node = ?3";
+        let holds = db.exists(held, values![lease.duty.to_string(), lease.token, self.node()])?;
+        if holds {
+            self.leases.borrow_mut().push(lease.clone());
+        }
+        Ok(holds)
+    }
+}
+
+/// What a process says of itself.
+#[derive(Clone)]
+pub(super) struct Newcomer {
+    host: String,
+    pid: u32,
+    version: &'static str,
+}
+
+impl Newcomer {
+    pub(super) fn this() -> Newcomer {
+        Newcomer {
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// A process begins to work on the journal. Alone: whoever else is written down is no more.
+pub(super) fn enlist(hand: &Hand<'_>, newcomer: &Newcomer, is_alone: bool) -> Result<NodeId, Fault> {
+    let now = hand.db.now(hand.now)?;
+    if is_alone {
+        hand.db
+            .run("UPDATE node SET gone = ?1 WHERE gone IS NULL", values![now])?;
+    }
+    let node = arrive(hand, newcomer, now)?;
+    clear(hand, now)?;
+    Ok(node)
+}
+
+fn arrive(hand: &Hand<'_>, newcomer: &Newcomer, now: Timestamp) -> Result<NodeId, Fault> {
+    let Newcomer { host, pid, version } = newcomer;
+    let node = hand.db.insert(
+        "INSERT INTO node (host, pid, version, began, seen, until) VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+        values![host, *pid, version, now, now + LEASE],
+    )?;
+    Ok(NodeId(node))
+}
+
+/// What nodes had that are no more is free for others.
+fn clear(hand: &Hand<'_>, now: Timestamp) -> Result<(), Fault> {
+    let db = hand.db;
+    db.run("DELETE FROM node WHERE gone < ?1", values![now - REMEMBERED])?;
+    db.run(
+        "UPDATE lease SET node = NULL, since = ?1
+         WHERE node IS NOT NULL AND node NOT IN (SELECT id FROM node WHERE gone IS NULL)",
+        values![now],
+    )?;
+    claim::interrupt(hand)?;
+    hand.rights.forget();
+    Ok(())
+}
+
+/// A node is alive, could do what is `wanted`, and does what is `running`.
+pub(super) fn beat(
+    hand: &Hand<'_>,
+    newcomer: &Newcomer,
+    wanted: &BTreeSet<Duty>,
+    running: &BTreeSet<Duty>,
+) -> Result<Roster, Fault> {
+    let (db, now) = (hand.db, hand.db.now(hand.now)?);
+    let node = match hand.rights.is_alive(db)? {
+        true => hand.rights.node(),
+        false => arrive(hand, newcomer, now)?,
+    };
+    db.run(
+        "UPDATE node SET seen = ?2, until = ?3, wanted = ?4 WHERE id = ?1",
+        values![node, now, now + LEASE, json(wanted)?],
+    )?;
+    db.run(
+        "UPDATE node SET gone = ?1 WHERE gone IS NULL AND until < ?1",
+        values![now],
+    )?;
+    clear(hand, now)?;
+
+    let able: BTreeMap<NodeId, BTreeSet<Duty>> =
+        db.list("SELECT id, wanted FROM node WHERE gone IS NULL", &[], |row| {
+            Ok((row.get(0)?, row.get::<Json<_>>(1)?.0))
+        })?;
+    let held = leases(db)?;
+    let holders = held
+        .iter()
+        .filter_map(|(duty, (holder, _))| Some((duty.clone(), (*holder)?)))
+        .collect();
+    let shares = spread(&able, &holders);
+    let is_mine = |duty: &Duty| shares.get(duty) == Some(&node);
+    for (duty, _) in held.iter().filter(|(_, (holder, _))| *holder == Some(node)) {
+        if !is_mine(duty) && !running.contains(duty) {
+            db.run(
+                "UPDATE lease SET node = NULL, since = ?2 WHERE duty = ?1",
+                values![duty.to_string(), now],
+            )?;
+        }
+    }
+    for duty in wanted.iter().filter(|duty| is_mine(duty)) {
+        if held.get(duty).is_none_or(|(holder, _)| holder.is_none()) {
+            take(db, duty, node, now)?;
+        }
+    }
+    let leases = leases(db)?.into_iter().filter(|(_, (holder, _))| *holder == Some(node));
+    let leases: Vec<Lease> = leases.map(|(duty, (_, token))| Lease { duty, token }).collect();
+    let hand_over = leases
+        .iter()
+        .map(|lease| lease.duty.clone())
+        .filter(|duty| !is_mine(duty))
+        .collect();
+    Ok(Roster {
+        node,
+        now,
+        leases,
+        hand_over,
+        others: able.len().saturating_sub(1),
+    })
+}
+
+/// Of each duty that somebody ever had: who has it, and its token.
+fn leases(db: &dyn Database) -> Result<BTreeMap<Duty, (Option<NodeId>, i64)>, Fault> {
+    db.list("SELECT duty, node, token FROM lease", &[], |row| {
+        Ok((Duty::from(row.get::<String>(0)?), (row.get(1)?, row.get(2)?)))
+    })
+}
+
+fn take(db: &dyn Database, duty: &Duty, node: NodeId, now: Timestamp) -> Result<(), Fault> {
+    db.run(
+        "INSERT INTO lease (duty, node, token, since) VALUES (?1, ?2, 1, ?3)
+         ON CONFLICT (duty) DO UPDATE SET node = ?2, token = lease.token + 1, since = ?3",
+        values![duty.to_string(), node, now],
+    )?;
+    Ok(())
+}
+
+/// A node ends, and what it had is free at once.
+pub(super) fn leave(hand: &Hand<'_>) -> Result<(), Fault> {
+    let now = hand.db.now(hand.now)?;
+    hand.db.run(
+        "UPDATE node SET gone = ?2, seen = ?2, stopped = 1 WHERE id = ?1 AND gone IS NULL",
+        values![hand.rights.node(), now],
+    )?;
+    clear(hand, now)
+}
+
+/// All nodes of the last day, and what none of them does.
+pub(super) fn nodes(db: &dyn Database, now: Timestamp, is_alone: bool) -> Result<Nodes, Fault> {
+    let now = db.now(now)?;
+    let mut open: BTreeSet<Duty> = BTreeSet::new();
+    let held = leases(db)?;
+    let mut nodes: Vec<Node> = db.list(
+        "SELECT n.id, n.host, n.pid, n.version, n.began, n.seen, n.until, n.gone, n.stopped, n.wanted,
+            (SELECT count(*) FROM entry AS e WHERE e.state = 'claimed' AND e.owner = CAST(n.id AS TEXT))
+         FROM node AS n ORDER BY n.id DESC",
+        &[],
+        |row| {
+            let node = node(row, now, is_alone)?;
+            if node.state == NodeState::Alive {
+                open.extend(row.get::<Json<BTreeSet<Duty>>>(9)?.0);
+            }
+            Ok(node)
+        },
+    )?;
+    for node in &mut nodes {
+        let mine = held
+            .iter()
+            .filter(|(_, (holder, _))| node.state == NodeState::Alive && *holder == Some(node.node));
+        node.duties = mine.map(|(duty, _)| duty.clone()).collect();
+        open.retain(|duty| !node.duties.contains(duty));
+    }
+    nodes.sort_by_key(|node| node.state != NodeState::Alive);
+    Ok(Nodes { now, nodes, open })
+}
+
+/// One that is alone says nothing while it runs: its lock says it.
+fn node(row: &dyn Columns, now: Timestamp, is_alone: bool) -> Result<Node, Fault> {
+    let (until, gone) = (row.get::<Timestamp>(6)?, row.get::<Option<Timestamp>>(7)?);
+    let state = match gone {
+        Some(_) if row.get::<bool>(8)? => NodeState::Stopped,
+        None if is_alone || until >= now => NodeState::Alive,
+        _ => NodeState::Lost,
+    };
+    Ok(Node {
+        node: row.get(0)?,
+        host: row.get(1)?,
+        pid: row.get(2)?,
+        version: row.get(3)?,
+        began: row.get(4)?,
+        seen: row.get(5)?,
+        state,
+        duties: BTreeSet::new(),
+        in_hand: row.get(10)?,
+    })
+}
