@@ -1,8 +1,17 @@
 //! The time, as an argument: the system's, or in a build with `test-hooks` one that a test holds.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, Instant},
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
+
+/// How far the time that this process goes by is ahead of the machine's, in microseconds.
+static AHEAD: AtomicI64 = AtomicI64::new(0);
+/// A clock that is nearer than this is right.
+const NEAR: SignedDuration = SignedDuration::from_millis(500);
 
 /// Where the program reads the time from. A value, not a trait: it is copied to whoever needs it.
 #[derive(Debug, Clone, Default)]
@@ -24,9 +33,9 @@ impl Clock {
     /// Now, to the microsecond.
     pub fn now(&self) -> Timestamp {
         #[cfg(feature = "test-hooks")]
-        return as_kept(Timestamp::now() + self.ahead());
+        return as_kept(agreed() + self.ahead());
         #[cfg(not(feature = "test-hooks"))]
-        as_kept(Timestamp::now())
+        as_kept(agreed())
     }
 
     #[cfg(feature = "test-hooks")]
@@ -35,6 +44,42 @@ impl Clock {
         let seconds = text.and_then(|text| text.trim().parse().ok());
         Duration::from_secs(seconds.unwrap_or(0))
     }
+}
+
+/// The machine's time, brought to the one that all nodes go by.
+fn agreed() -> Timestamp {
+    of_machine() + SignedDuration::from_micros(AHEAD.load(Ordering::Relaxed))
+}
+
+fn of_machine() -> Timestamp {
+    #[cfg(feature = "test-hooks")]
+    return Timestamp::now() + skew();
+    #[cfg(not(feature = "test-hooks"))]
+    Timestamp::now()
+}
+
+/// By so many seconds the machine's clock is wrong.
+#[cfg(feature = "test-hooks")]
+fn skew() -> SignedDuration {
+    let seconds = std::env::var("HALO_INTAKE_TEST_SKEW")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    SignedDuration::from_secs(seconds.unwrap_or(0))
+}
+
+/// All nodes go by this time from now on, which is now. Says how far the machine's clock is from it, where that is news.
+pub fn follow(now: Timestamp) -> Option<SignedDuration> {
+    if now.duration_since(agreed()).abs() < NEAR {
+        return None;
+    }
+    let ahead = now.duration_since(of_machine());
+    AHEAD.store(i64::try_from(ahead.as_micros()).unwrap_or_default(), Ordering::Relaxed);
+    Some(ahead)
+}
+
+/// Since the machine was started: it goes on evenly, also while the machine sleeps or the process is stopped.
+pub fn since_boot() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
 /// A time as the journal keeps it, to the microsecond: what is made of it is the same after a restart.

@@ -338,6 +338,8 @@ pub trait Journal: Send + Sync {
     fn leave(&self) -> Answer<'_, ()>;
     /// Whether there may be other nodes, who hear by [`Journal::beat`] alone that this one is alive.
     fn is_shared(&self) -> bool;
+    /// Whether nobody can have taken this node for dead, by its own clock: what changes the world outside waits for that.
+    fn holds(&self) -> bool;
     /// The nodes of the last day.
     fn nodes(&self) -> Answer<'_, Nodes>;
     /// How long the commits of this process took; `None` where it makes none.

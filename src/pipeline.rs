@@ -15,6 +15,7 @@ use std::{
 };
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
@@ -30,6 +31,7 @@ pub mod work;
 // What they are made of.
 pub mod attempt;
 pub mod canary;
+pub mod duties;
 pub mod ending;
 mod finish;
 pub mod handed;
@@ -76,7 +78,7 @@ async fn take_runnable(crew: &Crew) {
                 JOURNAL_AGAIN
             }
         };
-        if !world.pause(&world.bells.work, longest).await {
+        if !world.pause(&world.stop, &world.bells.work, longest).await {
             return;
         }
     }
@@ -120,10 +122,10 @@ pub async fn settle(settler: &Settler) {
 }
 
 /// The fourth loop. Letters leave, and the journal keeps what the SMTP server said to each.
-pub async fn outbox(world: &World) {
+pub async fn outbox(world: &World, stop: &CancellationToken) {
     let mut failures = 0;
     loop {
-        let left = outbox::pass(world, None).await.unwrap_or_else(|error| {
+        let left = outbox::pass(world, stop, None).await.unwrap_or_else(|error| {
             tracing::error!("no letter can be taken up: {error}");
             outbox::Left::default()
         });
@@ -133,12 +135,12 @@ pub async fn outbox(world: &World) {
             // New letters would find no way out either, so no bell is heard.
             tokio::select! {
                 () = clock::sleep(backoff.delay(failures, fastrand::f64())) => continue,
-                () = world.stop.cancelled() => return,
+                () = stop.cancelled() => return,
             }
         }
         failures = 0;
         let wait = world.until_due(Queue::Letters(Way::Mail), LOOK_AGAIN).await;
-        if !world.pause(&world.bells.outbox, wait).await {
+        if !world.pause(stop, &world.bells.outbox, wait).await {
             return;
         }
     }

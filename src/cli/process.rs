@@ -124,7 +124,7 @@ async fn process(generation: Generation, mailbox: &MailboxName, octets: Vec<u8>)
     crew.stop(PATIENCE).await;
     memory::keep(&world).await;
     report::pass(&world, false).await?;
-    outbox::pass(&world, None).await?;
+    outbox::pass(&world, &world.stop, None).await?;
     Ok(processed)
 }
 

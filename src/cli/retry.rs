@@ -186,7 +186,7 @@ async fn run_here(generation: Generation, own: Ledger, ids: Vec<EntryId>) -> Res
     crew.stop(PATIENCE).await;
     memory::keep(&world).await;
     report::pass(&world, false).await?;
-    outbox::pass(&world, None).await?;
+    outbox::pass(&world, &world.stop, None).await?;
     Ok(reopened.ids)
 }
 

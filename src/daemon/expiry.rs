@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock,
@@ -16,7 +17,7 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(3600);
 
 /// The loop.
-pub(super) async fn run(world: &World) {
+pub(super) async fn run(world: &World, stop: &CancellationToken) {
     say(world);
     loop {
         if let Err(error) = pass(world).await {
@@ -24,7 +25,7 @@ pub(super) async fn run(world: &World) {
         }
         tokio::select! {
             () = clock::sleep(EVERY) => {}
-            () = world.stop.cancelled() => return,
+            () = stop.cancelled() => return,
         }
     }
 }

@@ -84,7 +84,7 @@ impl Once {
             }
         }
 
-        let earlier = outbox::pass(world, Some(begun)).await?;
+        let earlier = outbox::pass(world, &world.stop, Some(begun)).await?;
         enough.cancel();
         for task in settling {
             if let Err(error) = task.await {
@@ -93,8 +93,8 @@ impl Once {
         }
         report::pass(world, true).await?;
         // What came up meanwhile, above all a report; nothing is tried twice.
-        let letters = outbox::pass(world, Some(begun)).await?;
-        let posts = outbox::webhook::pass(world, Some(begun)).await?;
+        let letters = outbox::pass(world, &world.stop, Some(begun)).await?;
+        let posts = outbox::webhook::pass(world, &world.stop, Some(begun)).await?;
         super::trim_once(world).await?;
         Ok(earlier.waiting.max(letters.waiting) + posts)
     }

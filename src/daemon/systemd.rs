@@ -83,11 +83,14 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// A line for people, and whether a mailbox was reached or every one of them has said why not.
+/// A line for people, and whether a mailbox was reached or every one of them has said why not; of those that this node
+/// watches, once that is known.
 fn status(world: &World) -> (String, bool) {
     let generation = world.generation.load();
-    let watched = generation.config.mailboxes.iter().filter(|(_, config)| config.enabled);
-    line(watched.map(|(name, _)| name), &world.state)
+    let mailboxes = generation.config.mailboxes.iter();
+    let watched = mailboxes.filter(|(name, config)| config.enabled && world.state.checked(name).is_some());
+    let (line, is_settled) = line(watched.map(|(name, _)| name), &world.state);
+    (line, is_settled && world.leases.are_known())
 }
 
 fn line<'a>(mailboxes: impl Iterator<Item = &'a MailboxName>, state: &States) -> (String, bool) {

@@ -99,7 +99,8 @@ impl Pace {
             match granted {
                 Grant::Now => {
                     line.left -= 1;
-                    return Ok(Slot(self));
+                    let slot = Slot(self);
+                    return self.is_held().map(|()| slot);
                 }
                 Grant::NoneLeft => line.left = self.slice().await?,
                 Grant::Held(wait) if wait > self.patience => return Err(NoSlot::Held(wait)),
@@ -108,6 +109,16 @@ impl Pace {
                 }
                 Grant::WhenOneEnds => self.changed.notified().await,
             }
+        }
+    }
+
+    /// A node that others may have taken for dead sends nothing.
+    fn is_held(&self) -> Result<(), NoSlot> {
+        match &self.ledger {
+            Some(ledger) if !ledger.holds() => Err(NoSlot::NotKept(JournalError::NotWritten {
+                reason: "the journal has not been heard of in time".to_owned(),
+            })),
+            _ => Ok(()),
         }
     }
 

@@ -5,8 +5,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,10 +18,10 @@ use serde_json::Value;
 use super::{
     Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
     Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work,
-    node::{Duty, NodeId, Nodes, Roster},
+    node::{Duty, LEASE, NodeId, Nodes, Roster},
 };
 use crate::{
-    clock::Clock,
+    clock::{self, Clock},
     config::{ConnectionName, MailboxName},
     crash::{self, Step},
 };
@@ -65,6 +66,8 @@ pub struct Ledger {
     /// Which node this process is.
     node: Arc<AtomicI64>,
     is_shared: bool,
+    /// Until then nobody takes it for dead; milliseconds by the clock that stands still for nothing.
+    until: AtomicU64,
     newcomer: Newcomer,
     _lock: Option<std::fs::File>,
 }
@@ -94,6 +97,7 @@ impl Ledger {
             let newcomer = newcomer.clone();
             move |hand: &Hand<'_>| node::enlist(hand, &newcomer, tenancy != Tenancy::Further)
         };
+        let began = clock::since_boot();
         let start = || Writer::start(db, clock.clone(), node.clone(), enlist);
         let (writer, NodeId(number)) = crash::across(Step::Interrupted, start)?;
         node.store(number, Ordering::Release);
@@ -103,6 +107,7 @@ impl Ledger {
             clock,
             node,
             is_shared: tenancy != Tenancy::Alone,
+            until: AtomicU64::new(until(began)),
             newcomer,
             _lock: lock,
         })
@@ -116,6 +121,7 @@ impl Ledger {
             clock,
             node: Arc::default(),
             is_shared,
+            until: AtomicU64::default(),
             newcomer: Newcomer::this(),
             _lock: None,
         }
@@ -158,6 +164,15 @@ impl Ledger {
             }
         }
     }
+}
+
+/// What a word to the journal holds for that left at this time: there it counts from when it came.
+fn until(left: Duration) -> u64 {
+    millis(left + LEASE)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Journal for Ledger {
@@ -297,11 +312,13 @@ impl Journal for Ledger {
     fn beat(&self, wanted: BTreeSet<Duty>, running: BTreeSet<Duty>) -> Answer<'_, Roster> {
         let newcomer = self.newcomer.clone();
         let beaten = async move {
+            let began = clock::since_boot();
             let beat = self
                 .writer()?
                 .ask(0, move |hand| node::beat(hand, &newcomer, &wanted, &running));
             let roster = beat.await?;
             self.node.store(roster.node.0, Ordering::Release);
+            self.until.fetch_max(until(began), Ordering::AcqRel);
             Ok(roster)
         };
         Box::pin(crash::around(Step::Beat, beaten))
@@ -313,6 +330,10 @@ impl Journal for Ledger {
 
     fn is_shared(&self) -> bool {
         self.is_shared
+    }
+
+    fn holds(&self) -> bool {
+        !self.is_shared || millis(clock::since_boot()) < self.until.load(Ordering::Acquire)
     }
 
     fn nodes(&self) -> Answer<'_, Nodes> {

@@ -182,10 +182,18 @@ async fn turn(world: &World) -> Result<Duration, JournalError> {
             .is_some_and(|mailbox| mailbox.enabled)
     };
     let mailboxes: BTreeMap<_, _> = mailboxes.filter(|(name, _)| is_watched(name)).collect();
+    // One that another node watches is that one's.
+    let is_elsewhere = |name: &MailboxName| world.journal.is_shared() && world.state.checked(name).is_none();
+    let (others, mailboxes): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        mailboxes.into_iter().partition(|(name, _)| is_elsewhere(name));
     // One that comes back is not late for the time that it was away.
     world.canary.flights().retain(|name, _| mailboxes.contains_key(name));
     for thing in world.state.troubled_before(Timestamp::MAX) {
         if let Thing::Canary(mailbox) = &thing
+            && others.contains_key(mailbox)
+        {
+            world.state.well(&thing, world.clock.now());
+        } else if let Thing::Canary(mailbox) = &thing
             && !mailboxes.contains_key(mailbox)
         {
             report::over(world, &thing, "no canary is sent there any more").await;
@@ -217,6 +225,9 @@ async fn look_after(
         world.canary.change(mailbox, |flight| flight.waited_for = None);
         return Ok(now + READABLE_AGAIN);
     }
+    if world.journal.is_shared() {
+        meet_elsewhere(world, mailbox).await?;
+    }
     let flight = world.canary.of(mailbox);
     if let Some(sent) = flight.waited_for.filter(|sent| now >= *sent + canary.within) {
         world.canary.change(mailbox, |flight| flight.waited_for = None);
@@ -234,6 +245,21 @@ async fn look_after(
     let late = flight.waited_for.map(|sent| sent + canary.within);
     let next = flight.next(canary.every).unwrap_or(now);
     Ok(late.map_or(next, |late| late.min(next)))
+}
+
+/// Another node may have had the one in hand that is waited for.
+async fn meet_elsewhere(world: &World, mailbox: &MailboxName) -> Result<(), JournalError> {
+    let known = Known::of(world, mailbox).await?;
+    let flight = world.canary.of(mailbox);
+    let is_met = |sent: &Timestamp| known.out.iter().all(|out| out.sent != *sent || out.met.is_some());
+    if known.last_seen > flight.last_seen {
+        recall(world, mailbox).await?;
+    }
+    if flight.waited_for.as_ref().is_some_and(is_met) {
+        world.canary.change(mailbox, |flight| flight.waited_for = None);
+        report::well(world, Thing::Canary(mailbox.clone())).await;
+    }
+    Ok(())
 }
 
 /// A restart sends no more than a process that goes on.

@@ -202,7 +202,7 @@ async fn became(world: &Arc<World>, id: EntryId, patience: Duration) -> Result<P
         let entry = world.journal.entry(id).await?;
         let waits_for_its_bounce = |entry: &Entry| entry.letters.iter().any(|(_, _, state, _)| state == "waiting");
         if !was_sent && entry.as_ref().is_some_and(waits_for_its_bounce) {
-            outbox::pass(world, None).await?;
+            outbox::pass(world, &world.stop, None).await?;
             was_sent = true;
             continue;
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     JOURNAL_AGAIN, World, finish, measure, report,
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     class::Class,
     generation::Generation,
-    journal::{Change, DueLetter, JournalError, Way},
+    journal::{Change, DueLetter, JournalError, Way, node::Duty},
     outcome::{
         Reason,
         smtp::{Smtp, SmtpError},
@@ -39,8 +40,12 @@ pub struct Left {
     pub no_way_out: bool,
 }
 
-/// Sends what is due; with `tried_before` what was not tried since then, due or not.
-pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<Left, JournalError> {
+/// Sends what is due, until the stop; with `tried_before` what was not tried since then, due or not.
+pub async fn pass(
+    world: &World,
+    stop: &CancellationToken,
+    tried_before: Option<Timestamp>,
+) -> Result<Left, JournalError> {
     let _one_at_a_time = world.outbox.lock().await;
     let mut left = Left::default();
     loop {
@@ -51,7 +56,7 @@ pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<Left
         let generation = world.generation.load_full();
         let smtp = generation.config.smtp.as_ref();
         let smtp = smtp.map(|smtp| Smtp::new(smtp, &world.sign_ins).map(|smtp| smtp.named(&world.hostname)));
-        let goes_on = batch(world, &generation, smtp.as_ref(), letters, &mut left).await;
+        let goes_on = batch(world, stop, (&generation, smtp.as_ref()), letters, &mut left).await;
         if let Some(Ok(smtp)) = &smtp {
             smtp.close().await;
         }
@@ -64,15 +69,15 @@ pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<Left
 /// Sends these; says whether there is a way out for more.
 async fn batch(
     world: &World,
-    generation: &Generation,
-    smtp: Option<&Result<Smtp, SmtpError>>,
+    stop: &CancellationToken,
+    (generation, smtp): (&Generation, Option<&Result<Smtp, SmtpError>>),
     letters: Vec<DueLetter>,
     left: &mut Left,
 ) -> Result<bool, JournalError> {
     let count = letters.len();
     for (number, letter) in letters.into_iter().enumerate() {
         // A letter that has begun to leave is not broken off: nobody would know whether it was taken.
-        if world.stop.is_cancelled() {
+        if stop.is_cancelled() || !world.may(&Duty::Outbox) {
             left.waiting += count - number;
             return Ok(false);
         }
@@ -276,6 +281,7 @@ async fn outdated(world: &World, due: &DueLetter) -> Result<Sent, JournalError> 
 /// Writes what became of a letter until it is on disk: nothing else leaves before, and it does not leave again because
 /// the disk is full. At a stop the error.
 async fn keep(world: &World, due: &DueLetter, change: Change) -> Result<(), JournalError> {
+    let change = world.under(Duty::Outbox, change);
     while let Err(error) = world.journal.write(change.clone()).await {
         let (letter, id, named) = (due.id.0, id(due), named(due));
         tracing::error!(

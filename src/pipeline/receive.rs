@@ -17,7 +17,7 @@ use crate::{
     class::Class,
     clock,
     config::{Backlog, MailboxConfig, MailboxName, MailboxSource, Watch},
-    journal::{Change, JournalError, Position, Spot},
+    journal::{Change, JournalError, Position, Receipt, Spot, node::Duty},
     mailbox::{
         self, Listed, Mailbox, MailboxError, Selected, Woke,
         position::{self, Plan},
@@ -285,16 +285,23 @@ impl Watched {
 
     async fn position(&self, Position { validity, next_uid }: Position) -> Result<(), JournalError> {
         let (mailbox, folder) = (self.name.clone(), self.folder().to_owned());
-        self.world
-            .journal
-            .write(Change::Positioned {
-                mailbox,
-                folder,
-                validity,
-                next_uid,
-            })
-            .await
-            .map(drop)
+        let positioned = Change::Positioned {
+            mailbox,
+            folder,
+            validity,
+            next_uid,
+        };
+        self.tell(positioned).await.map(drop)
+    }
+
+    /// Tells the journal what is seen, as long as this node watches the mailbox; another one begins where it stops.
+    async fn tell(&self, change: Change) -> Result<Receipt, JournalError> {
+        let duty = Duty::Mailbox(self.name.clone());
+        let receipt = self.world.journal.write(self.world.under(duty, change)).await;
+        if matches!(receipt, Ok(Receipt::Stale)) {
+            self.stop.cancel();
+        }
+        receipt
     }
 
     /// Fetches what is wanted. Gives those that are there and did not come.

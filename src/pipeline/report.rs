@@ -9,6 +9,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     World,
@@ -152,15 +153,22 @@ pub(super) async fn told(world: &World) -> Result<Vec<Told>, JournalError> {
     Ok(told.filter_map(Result::ok).collect())
 }
 
-/// The notice and the knowledge that it was written share a commit, so that neither is there without the other.
+/// The notice and the knowledge that it was written share a commit, so that neither is there without the other. Where
+/// another node has told it already, operators need not hear it twice.
 async fn tell(world: &World, thing: &Thing, text: String, value: Value) -> bool {
+    let name = format!("{TOLD}{thing}");
+    if world.journal.is_shared()
+        && let Ok(told) = world.journal.kept(&name).await
+        && told.is_some() != value.is_null()
+    {
+        return true;
+    }
     let notice = Notice {
         entry: None,
         topic: thing.to_string(),
         text,
         at: world.clock.now(),
     };
-    let name = format!("{TOLD}{thing}");
     let is_kept = keep(world, Change::Told { notice, name, value }).await;
     world.bells.report.notify_one();
     is_kept
@@ -173,16 +181,16 @@ async fn keep(world: &World, change: Change) -> bool {
 }
 
 /// The loop. It posts to the webhook as well: what waits there, waits for nobody else.
-pub async fn run(world: &World) {
+pub async fn run(world: &World, stop: &CancellationToken) {
     loop {
         if let Err(error) = pass(world, false).await {
             tracing::error!("no report can be made: {error}");
         }
-        if let Err(error) = webhook::pass(world, None).await {
+        if let Err(error) = webhook::pass(world, stop, None).await {
             tracing::error!("no report can be posted: {error}");
         }
         let longest = world.until_due(Queue::Letters(Way::Webhook), LOOK_AGAIN).await;
-        if !world.pause(&world.bells.report, longest).await {
+        if !world.pause(stop, &world.bells.report, longest).await {
             return;
         }
     }

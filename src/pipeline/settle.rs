@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock,
     config::{MailboxConfig, MailboxName, MailboxSource, Settle},
-    journal::{Change, EntryId, JournalError, Place, Settled, Spot, Unsettled},
+    journal::{Change, EntryId, JournalError, Place, Settled, Spot, Unsettled, node::Duty},
     mailbox::{self, Mailbox, MailboxError, Range, Settling},
     retry::Backoff,
 };
@@ -237,6 +237,11 @@ impl Settler {
                 let open = self
                     .open(&mut course.session, &batch.folder, was_folder.as_ref())
                     .await?;
+                if !self.world.may(&self.duty()) {
+                    return Err(MailboxError::Lost {
+                        reason: "perhaps another node has taken over".to_owned(),
+                    });
+                }
                 open.mailbox.settle(&spots, how).await
             };
             match settled.await {
@@ -283,11 +288,12 @@ impl Settler {
             let (entry, attempts, how) = (one.entry, one.attempts, &settled.how);
             let (id, mailbox) = (entry.0, &self.name.0);
             tracing::debug!(id, mailbox, "message {id} is settled: {how}");
-            journal.write(Change::Settled {
+            let change = Change::Settled {
                 entry,
                 attempts,
                 settled,
-            })
+            };
+            journal.write(self.world.under(self.duty(), change))
         });
         for written in futures_util::future::join_all(changes).await {
             written?;
@@ -348,6 +354,10 @@ impl Settler {
         Thing::Settling(self.name.clone())
     }
 
+    fn duty(&self) -> Duty {
+        Duty::Mailbox(self.name.clone())
+    }
+
     async fn note_trouble(&self, error: &SettleError) {
         if self.stop.is_cancelled() {
             return;
@@ -385,7 +395,10 @@ impl Settler {
                 due,
                 reason: reason.to_owned(),
             };
-            self.world.journal.write(deferred).await?;
+            self.world
+                .journal
+                .write(self.world.under(self.duty(), deferred))
+                .await?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{canary::Canaries, states::States};
+use super::{canary::Canaries, duties::Leases, states::States};
 use crate::{
     clock::{self, Clock},
     config::{MailboxName, effective::Salt},
@@ -62,6 +62,8 @@ pub struct World {
     pub began: Timestamp,
     /// Whoever sends letters: two who took up the same one would send it twice.
     pub outbox: tokio::sync::Mutex<()>,
+    /// What this node alone does.
+    pub leases: Leases,
     /// Cancelled when the daemon stops.
     pub stop: CancellationToken,
     /// Cancelled when it is to stop at once, without waiting for what is in hand.
@@ -135,6 +137,7 @@ impl World {
             canary: Canaries::default(),
             began,
             outbox: tokio::sync::Mutex::default(),
+            leases: Leases::default(),
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),
         })
@@ -172,11 +175,11 @@ impl World {
     }
 
     /// Waits for `bell`, `longest`, or the stop; says whether to go on.
-    pub(super) async fn pause(&self, bell: &Notify, longest: Duration) -> bool {
+    pub(super) async fn pause(&self, stop: &CancellationToken, bell: &Notify, longest: Duration) -> bool {
         tokio::select! {
             () = bell.notified() => true,
             () = clock::sleep(longest) => true,
-            () = self.stop.cancelled() => false,
+            () = stop.cancelled() => false,
         }
     }
 }

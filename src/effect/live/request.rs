@@ -20,6 +20,10 @@ impl Writing<'_> {
     pub(super) async fn request(&self, request: &Request) -> Result<Answer, StepError> {
         if request.writes() {
             self.intend(None).await?;
+            // Another node may have it by now.
+            if !self.live.journal.holds() {
+                return Err(self.taken_over());
+            }
         }
         let answered = self.asked_at_once(request).await;
         if request.writes() {

@@ -25,6 +25,10 @@ impl Ledger {
         }
     }
 
+    pub(super) fn holds(&self) -> bool {
+        self.journal.holds()
+    }
+
     /// What was kept last; nothing where it can not be understood.
     pub(super) async fn recall(&self) -> Result<Kept, JournalError> {
         let kept = self.journal.kept(&self.name).await?;

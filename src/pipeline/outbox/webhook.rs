@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::{Failure, Sent, failed, taken};
 use crate::{
-    journal::{Change, JournalError, Way},
+    journal::{Change, JournalError, Way, node::Duty},
     pipeline::{World, report, thing::Thing},
     web::WebError,
 };
@@ -30,14 +31,23 @@ impl From<&WebError> for Failure {
     }
 }
 
-/// Posts what is due; with `tried_before` what was not tried since then, due or not. Says how many still wait.
-pub async fn pass(world: &World, tried_before: Option<Timestamp>) -> Result<usize, JournalError> {
+/// Posts what is due, until the stop; with `tried_before` what was not tried since then, due or not. Says how many still
+/// wait.
+pub async fn pass(
+    world: &World,
+    stop: &CancellationToken,
+    tried_before: Option<Timestamp>,
+) -> Result<usize, JournalError> {
     let generation = world.generation.load_full();
     let Some(webhook) = &generation.config.report.webhook else {
         return abandoned(world).await.map(|()| 0);
     };
     let mut waiting = 0;
     for due in world.journal.letters(Way::Webhook, BATCH, tried_before).await? {
+        if stop.is_cancelled() || !world.may(&Duty::Outbox) {
+            waiting += 1;
+            continue;
+        }
         let sent = match world.web.post(&webhook.url, due.letter.octets.clone()).await {
             Ok(()) => taken(world, Way::Webhook, &due).await?,
             Err(error) => failed(world, &generation, Way::Webhook, &due, &Failure::from(&error)).await?,
@@ -53,7 +63,8 @@ async fn abandoned(world: &World) -> Result<(), JournalError> {
     for due in world.journal.letters(Way::Webhook, BATCH, Some(Timestamp::MAX)).await? {
         let (letter, reason) = (due.id, why.to_owned());
         tracing::warn!(letter = letter.0, "letter {} is not posted: {why}", letter.0);
-        world.journal.write(Change::LetterRefused { letter, reason }).await?;
+        let refused = world.under(Duty::Outbox, Change::LetterRefused { letter, reason });
+        world.journal.write(refused).await?;
     }
     if world.state.troubled_before(Timestamp::MAX).contains(&Thing::Webhook) {
         report::over(world, &Thing::Webhook, why).await;

@@ -204,7 +204,7 @@ impl Watched {
             end: Some(end.clone()),
             claim: false,
         };
-        let receipt = self.world.journal.write(Change::Received(Box::new(received))).await?;
+        let receipt = self.tell(Change::Received(Box::new(received))).await?;
         if let Receipt::New(entry, ..) = receipt {
             self.ended_at_once(entry, "", now, &Some(end)).await?;
         }

@@ -182,7 +182,7 @@ impl Watched {
         let received = self.received(&message, fetched, end.clone(), held.place.is_some());
         let place = received.place.clone();
         let internal_date = received.internal_date;
-        let receipt = self.world.journal.write(Change::Received(Box::new(received))).await;
+        let receipt = self.tell(Change::Received(Box::new(received))).await;
         Kept {
             receipt,
             place,
@@ -261,6 +261,7 @@ impl Watched {
                 self.measure(entry, Outcome::Duplicate.word(), kept.internal_date);
                 bells.settle(&self.name).notify_one();
             }
+            Receipt::Stale => {}
             Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),
             _ => bells.work.notify_one(),
         }
@@ -284,14 +285,12 @@ impl Watched {
         log_reception(entry, &self.name, from, (outcome.word(), reason));
         self.measure(entry, outcome.word(), internal_date);
         if *outcome == Outcome::Ignored {
-            self.world
-                .journal
-                .write(Change::Settled {
-                    entry,
-                    attempts: 0,
-                    settled: Settled::staying("left alone"),
-                })
-                .await?;
+            self.tell(Change::Settled {
+                entry,
+                attempts: 0,
+                settled: Settled::staying("left alone"),
+            })
+            .await?;
         } else {
             self.world.bells.report.notify_one();
             self.world.bells.settle(&self.name).notify_one();

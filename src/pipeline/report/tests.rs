@@ -40,7 +40,7 @@ async fn a_report_that_is_refused_is_a_trouble_and_is_not_made_again_at_once() {
     note(&world, "connection main".to_owned(), "it is down".to_owned()).await;
     pass(&world, false).await.unwrap();
     assert_eq!(waiting(&world).await, 1);
-    outbox::pass(&world, None).await.unwrap();
+    outbox::pass(&world, &world.stop, None).await.unwrap();
     let (thing, trouble) = world.state.troubles().remove(0);
     assert_eq!((thing, trouble.is_unavailable), (Thing::Report, false));
     assert!(trouble.reason.contains("550 5.7.1 not from here"), "{}", trouble.reason);
@@ -50,7 +50,7 @@ async fn a_report_that_is_refused_is_a_trouble_and_is_not_made_again_at_once() {
     // What it told leaves with the next one, asked for here as `run --once` does.
     sink.switch(|switches| switches.rcpt = None);
     pass(&world, true).await.unwrap();
-    outbox::pass(&world, None).await.unwrap();
+    outbox::pass(&world, &world.stop, None).await.unwrap();
     let commands = sink.commands();
     assert_eq!(
         commands.last().map(String::as_str),
@@ -82,7 +82,7 @@ async fn a_flood_of_failures_becomes_one_small_report() {
     let began = std::time::Instant::now();
     pass(&world, false).await.unwrap();
     println!("a report of 10,000 notices in {} ms", began.elapsed().as_millis());
-    outbox::pass(&world, None).await.unwrap();
+    outbox::pass(&world, &world.stop, None).await.unwrap();
     let mails = sink.mails();
     assert_eq!(mails.len(), 1);
     assert!(mails[0].octets.len() < 50_000, "{} octets", mails[0].octets.len());
