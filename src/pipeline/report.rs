@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     generation::Generation,
-    journal::{Change, EntryId, JournalError, Letter, Notice, Queue, Report, Row, Way},
+    journal::{Change, EntryId, JournalError, Letter, Notice, Queue, Report, Row, Way, node::Duty},
     outcome::report::{Content, Digest, Sheet},
 };
 
@@ -272,7 +272,8 @@ fn letter(
 }
 
 async fn leave(world: &World, report: Report) -> Result<(), JournalError> {
-    world.journal.write(Change::Reported(Box::new(report))).await?;
+    let reported = world.under(Duty::Outbox, Change::Reported(Box::new(report)));
+    world.journal.write(reported).await?;
     world.bells.outbox.notify_one();
     Ok(())
 }
