@@ -22,7 +22,7 @@ use super::{
         readers::Open,
     },
 };
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use connection::{Connection, Hold, Role};
 use schema::Unfit;
 use session::NoSession;
@@ -92,6 +92,15 @@ fn write(target: Target, clock: Clock, hold: Hold, lock: Option<File>) -> Result
     let target = Arc::new(target);
     let db = connect(&target, Role::Writer)?;
     schema::bring_up_to_date(&db).map_err(|unfit| unusable(&target, unfit))?;
+    // Before anything is due by it.
+    let now = db.now(clock.now()).map_err(|fault| unusable(&target, fault.into()))?;
+    if let Some(ahead) = clock::follow(now) {
+        let ahead = ahead.as_secs_f64();
+        tracing::warn!(
+            ahead,
+            "this machine's clock is not the database's, which is gone by: {ahead:+.3} s"
+        );
+    }
     let tenancy = enter(&db, hold).map_err(|fault| unusable(&target, fault.into()))?;
     let tenancy = tenancy.ok_or_else(|| JournalError::InUse {
         path: target.shown.clone(),

@@ -214,7 +214,8 @@ fn whatever_becomes_of_nodes_and_their_database_the_promise_holds() {
         match fault % 5 {
             0 => {
                 nodes[which].signal(Signal::KILL);
-                nodes[which] = machines[which].start(&world, &server);
+                nodes.remove(which).died();
+                nodes.insert(which, machines[which].start(&world, &server));
             }
             1 => {
                 nodes[which].signal(Signal::STOP);
@@ -229,9 +230,8 @@ fn whatever_becomes_of_nodes_and_their_database_the_promise_holds() {
                 machines[which].line.cut();
             }
             _ => {
-                nodes[which].signal(Signal::TERM);
-                let stopped = std::mem::replace(&mut nodes[which], machines[which].start(&world, &server));
-                stopped.died();
+                assert_eq!(nodes.remove(which).stop().0, 0);
+                nodes.insert(which, machines[which].start(&world, &server));
             }
         }
     }
