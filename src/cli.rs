@@ -274,8 +274,11 @@ impl Common {
         let found = load::find(self.config.as_deref(), &Self::environment());
         let found = found.map_err(|text| Failure::new(Status::Configuration, text))?;
         if found.is_of_this_folder {
+            let beside = found.beside.map_or(String::new(), |path| {
+                format!("; {} is there as well: --config names it", path.display())
+            });
             say(&format!(
-                "the configuration is {} of this folder, since neither --config nor HALO_INTAKE_CONFIG names one",
+                "the configuration is {} of this folder, since neither --config nor HALO_INTAKE_CONFIG names one{beside}",
                 found.path.display()
             ));
         }

@@ -30,6 +30,7 @@
 // Foundations: any stage may use them.
 pub mod class;
 pub mod clock;
+mod count;
 pub mod crash;
 mod draft;
 mod foreign;
