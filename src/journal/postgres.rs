@@ -30,10 +30,14 @@ use target::{Target, Wrong};
 use tokio_postgres::error::SqlState;
 
 mod connection;
+mod copy;
 mod schema;
 mod session;
 mod target;
 mod value;
+
+pub(crate) use copy::has_password;
+pub(super) use copy::{source, target_of_copy};
 
 /// In the place of an address that is not understood.
 pub(super) const HIDDEN: &str = "postgres://…";

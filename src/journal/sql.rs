@@ -24,6 +24,7 @@ use writer::Writer;
 
 mod apply;
 mod claim;
+pub(super) mod copy;
 pub(super) mod database;
 mod day;
 mod end;
