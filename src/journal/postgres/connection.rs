@@ -19,6 +19,8 @@ use crate::journal::sql::{
 /// A change is given up by the server after so long, and a look after so long.
 const CHANGE_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_WITHIN: Duration = Duration::from_secs(300);
+/// An index of all messages is made within this time.
+const MOVE_WITHIN: Duration = Duration::from_secs(4 * 3600);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(super) enum Role {
     /// The one process that has the journal writes by it.
     Owner,
     Reader,
+    /// An owner that copies all of it.
+    Mover,
 }
 
 pub(super) struct Connection {
@@ -105,6 +109,7 @@ fn session(target: &Target, role: Role) -> Result<Session, NoSession> {
     let within = match role {
         Role::Owner => CHANGE_WITHIN,
         Role::Reader => LOOK_WITHIN,
+        Role::Mover => MOVE_WITHIN,
     };
     Session::open(target, within)
 }

@@ -32,7 +32,7 @@ pub(crate) fn has_password(address: &str) -> bool {
 
 fn taken(address: &str) -> Result<(Arc<Target>, Connection), JournalError> {
     let target = Arc::new(target(address)?);
-    let db = connect(&target, Role::Owner)?;
+    let db = connect(&target, Role::Mover)?;
     if is_taken(&db).map_err(|fault| unusable(&target, fault.into()))? {
         return Ok((target, db));
     }

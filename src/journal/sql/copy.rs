@@ -69,12 +69,15 @@ pub(in crate::journal) fn copy(
     let dialect = to.db.dialect();
     dialect.before_a_copy().iter().try_for_each(|sql| to.say(sql))?;
     let (mut done, mut copied) = (0, Vec::new());
-    for table in TABLES {
-        copied.push(table.copy(from, to, &mut |rows| {
-            done += rows;
-            tell(done, all);
-        })?);
-    }
+    without_indexes(to, || {
+        for table in TABLES {
+            copied.push(table.copy(from, to, &mut |rows| {
+                done += rows;
+                tell(done, all);
+            })?);
+        }
+        Ok(())
+    })?;
     to.write(sieve::begin_again)?;
     dialect.after_a_copy().iter().try_for_each(|sql| to.say(sql))?;
     for (table, of_source) in TABLES.iter().zip(&copied) {
@@ -88,6 +91,17 @@ pub(in crate::journal) fn copy(
     }
     to.say(&to.marks[1])?;
     Ok(copied)
+}
+
+/// Each index is made once for all rows, which takes a fraction of what it takes row by row.
+fn without_indexes(to: &Side, fill: impl FnOnce() -> Result<(), JournalError>) -> Result<(), JournalError> {
+    let indexes: Vec<(String, String)> =
+        to.read(|db| db.list(db.dialect().indexes(), &[], |row| Ok((row.get(0)?, row.get(1)?))))?;
+    indexes
+        .iter()
+        .try_for_each(|(name, _)| to.say(&format!("DROP INDEX {name}")))?;
+    fill()?;
+    indexes.iter().try_for_each(|(_, made)| to.say(made))
 }
 
 fn is_empty(to: &Side) -> Result<(), JournalError> {

@@ -14,11 +14,23 @@ impl Dialect {
         }
     }
 
+    /// The indexes that no constraint makes: their names, and how they are made.
+    pub(super) fn indexes(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",
+            Dialect::Postgres => {
+                "SELECT CAST(CAST(indexrelid AS regclass) AS text), pg_get_indexdef(indexrelid)
+                 FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+                 WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r' AND NOT indisunique"
+            }
+        }
+    }
+
     /// Before the first row. In PostgreSQL each message that is counted leaves a dead row of the same total, and the next
     /// one has to step over all of them.
     pub(super) fn before_a_copy(self) -> &'static [&'static str] {
         match self {
-            Dialect::Sqlite => &["PRAGMA cache_size = -65536"],
+            Dialect::Sqlite => &["PRAGMA cache_size = -65536", "PRAGMA temp_store = DEFAULT"],
             Dialect::Postgres => &["ALTER TABLE entry DISABLE TRIGGER USER"],
         }
     }
