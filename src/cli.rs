@@ -16,6 +16,7 @@ mod dry;
 pub mod explain;
 pub mod halo;
 pub mod init;
+pub mod journal;
 pub mod log;
 mod logging;
 pub mod man;
@@ -146,6 +147,8 @@ enum Command {
     Show(show::Show),
     /// Lists the clients, sites or users of Halo with their ids, to choose from
     Halo(halo::Halo),
+    /// Moves the journal to another place
+    Journal(journal::Journal),
     /// Signs a mailbox in with a code that somebody types into a browser: for delegated OAuth 2
     Signin(signin::Signin),
     /// Asks for mailbox, SMTP and Halo, tries each answer, and writes a first configuration
@@ -216,6 +219,7 @@ fn dispatch(arguments: &Arguments) -> Ended {
         Command::Log(log) => log.perform(common),
         Command::Show(show) => show.perform(common),
         Command::Halo(halo) => halo.perform(common),
+        Command::Journal(journal) => journal.perform(common),
         Command::Signin(signin) => signin.perform(common),
         Command::Init(init) => init.perform(common),
         Command::Sandbox(sandbox) => sandbox.perform(common),

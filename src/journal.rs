@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod change;
+pub mod copy;
 mod entry;
 mod fold;
 mod lock;

@@ -88,7 +88,7 @@ impl Replay {
             for id in &ids {
                 sides.note(journal.as_ref(), *id).await?;
             }
-            let bar = print::counter(ids.len());
+            let bar = print::counter(ids.len(), "messages");
             let mut report = Report::new(self.format, self.all);
             for id in ids {
                 // One message at a time is in memory.

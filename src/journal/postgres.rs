@@ -30,10 +30,14 @@ use target::{Target, Wrong};
 use tokio_postgres::error::SqlState;
 
 mod connection;
+mod copy;
 mod schema;
 mod session;
 mod target;
 mod value;
+
+pub(crate) use copy::has_password;
+pub(super) use copy::{source, target_of_copy};
 
 /// In the place of an address that is not understood.
 pub(super) const HIDDEN: &str = "postgres://…";
@@ -102,14 +106,18 @@ fn write(target: Target, clock: Clock, hold: Hold, lock: Option<File>) -> Result
         );
     }
     let tenancy = enter(&db, hold).map_err(|fault| unusable(&target, fault.into()))?;
-    let tenancy = tenancy.ok_or_else(|| JournalError::InUse {
+    let tenancy = tenancy.ok_or_else(|| in_use(&target, hold))?;
+    Ledger::write(Box::new(db), readers(target), clock, (tenancy, lock))
+}
+
+fn in_use(target: &Target, hold: Hold) -> JournalError {
+    JournalError::InUse {
         path: target.shown.clone(),
         remedy: match hold {
             Hold::Alone => "stop the nodes there (halo-intake nodes lists them), or name another database",
             Hold::Shared => "wait until that one has ended, or name another database",
         },
-    })?;
-    Ledger::write(Box::new(db), readers(target), clock, (tenancy, lock))
+    }
 }
 
 /// Takes hold of the journal; nothing where another process does not let it. The server takes a moment to notice that a

@@ -33,6 +33,7 @@ use writer::{Hand, Writer};
 
 mod apply;
 mod claim;
+pub(super) mod copy;
 pub(super) mod database;
 mod day;
 mod end;

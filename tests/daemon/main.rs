@@ -45,6 +45,7 @@ mod looking;
 mod mails;
 mod many_mailboxes;
 mod measuring;
+mod moving;
 mod nodes;
 mod oauth;
 mod on_error;

@@ -22,6 +22,7 @@ macro_rules! suite {
             }
 
             mod claims;
+            mod copy;
             mod day;
             mod effects;
             mod endings;
