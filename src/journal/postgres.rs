@@ -17,7 +17,7 @@ use std::{
 use super::{
     JournalError, Opening,
     sql::{
-        Ledger, Tenancy,
+        self, Ledger, Tenancy,
         database::{Database, Fault},
         readers::Open,
     },
@@ -92,7 +92,7 @@ fn write(target: Target, clock: Clock, hold: Hold, lock: Option<File>) -> Result
     let target = Arc::new(target);
     let db = connect(&target, Role::Writer)?;
     schema::bring_up_to_date(&db).map_err(|unfit| unusable(&target, unfit))?;
-    let tenancy = enter(&db, hold).map_err(|fault| unusable(&target, fault.into()))?;
+    let tenancy = enter(&db, &clock, hold).map_err(|fault| unusable(&target, fault.into()))?;
     let tenancy = tenancy.ok_or_else(|| JournalError::InUse {
         path: target.shown.clone(),
         remedy: match hold {
@@ -105,19 +105,20 @@ fn write(target: Target, clock: Clock, hold: Hold, lock: Option<File>) -> Result
 
 /// Takes hold of the journal; nothing where another process does not let it. The server takes a moment to notice that a
 /// process has ended.
-fn enter(db: &Connection, hold: Hold) -> Result<Option<Tenancy>, Fault> {
+fn enter(db: &Connection, clock: &Clock, hold: Hold) -> Result<Option<Tenancy>, Fault> {
     let until = Instant::now() + ENDED_WITHIN;
     loop {
-        // Nobody else is there: what earlier processes had in hand is free at once.
+        // Nobody else is there: what earlier processes had in hand is free at once. That is said before others are let in.
         if db.take(Hold::Alone)? {
+            sql::is_alone(db, clock)?;
             if hold == Hold::Alone {
                 return Ok(Some(Tenancy::Alone));
             }
             db.share()?;
-            return Ok(Some(Tenancy::First));
+            return Ok(Some(Tenancy::Shared));
         }
         if hold == Hold::Shared && db.take(Hold::Shared)? {
-            return Ok(Some(Tenancy::Further));
+            return Ok(Some(Tenancy::Shared));
         }
         if Instant::now() > until {
             return Ok(None);

@@ -74,10 +74,13 @@ pub struct Ledger {
 pub(super) enum Tenancy {
     /// Nobody else is let in.
     Alone,
-    /// Nobody else is there just now.
-    First,
-    /// Others are there.
-    Further,
+    /// Others are there, or may come.
+    Shared,
+}
+
+/// Nobody else has the journal just now: whoever is written down there is no more.
+pub(super) fn is_alone(db: &dyn Database, clock: &Clock) -> Result<(), database::Fault> {
+    node::all_gone(db, db.now(clock.now())?)
 }
 
 impl Ledger {
@@ -92,7 +95,7 @@ impl Ledger {
         let (node, newcomer) = (Arc::new(AtomicI64::default()), Newcomer::this());
         let enlist = {
             let newcomer = newcomer.clone();
-            move |hand: &Hand<'_>| node::enlist(hand, &newcomer, tenancy != Tenancy::Further)
+            move |hand: &Hand<'_>| node::enlist(hand, &newcomer, tenancy == Tenancy::Alone)
         };
         let start = || Writer::start(db, clock.clone(), node.clone(), enlist);
         let (writer, NodeId(number)) = crash::across(Step::Interrupted, start)?;
