@@ -42,6 +42,7 @@ mod listing;
 mod node;
 mod order;
 mod outbox;
+mod pace;
 mod pack;
 mod read;
 pub(super) mod readers;
