@@ -84,8 +84,10 @@ pub struct Creation {
     /// Since when a request for it has had no answer: look first, afresh. Where its message was given back meanwhile,
     /// since then.
     pub open_since: Option<Timestamp>,
-    /// An earlier request made it, or found it there.
-    pub was_made: bool,
+    /// When an earlier request had made it, or found it there.
+    pub answered: Option<Timestamp>,
+    /// A message that another node has in hand has begun it and has no answer yet.
+    pub is_under_way: bool,
 }
 
 /// A mail to be sent, kept until the SMTP server has taken or refused it.
@@ -217,7 +219,8 @@ pub enum Change {
         validity: u32,
         next_uid: u32,
     },
-    /// Before a write to the world. A step that is begun again takes the place of its earlier intent.
+    /// Before a write to the world. A step that is begun again takes the place of its earlier intent. `UnderWay` where
+    /// another node is about the creation.
     Intended {
         claim: Claim,
         intent: Intent,

@@ -31,11 +31,14 @@ pub enum Receipt {
     Intent {
         /// When the newest earlier request for the same thing was begun that has had no answer: look first, afresh.
         open_since: Option<Timestamp>,
-        /// The answer of an earlier creation.
+        /// When an earlier creation was answered, and its answer.
+        answered: Option<Timestamp>,
         created: Option<Value>,
     },
     /// `Paced`: what it may send until it tells again.
     Allowed(Allowed),
+    /// `Intended`: a message in hand at another node has begun the creation and has no answer yet; nothing was changed.
+    UnderWay,
     /// `Folded`, where the message asks: where it stands among those of its kind.
     Stands(Standing),
     /// `Ended` with a bounce that may not leave, being beyond its limit or perhaps a second one: the message ended

@@ -247,8 +247,8 @@ impl Journal for Ledger {
     }
 
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation> {
-        let key = key.clone();
-        Box::pin(self.readers.read(move |db| read::creation(db, &key)))
+        let (key, node) = (key.clone(), NodeId(self.node.load(Ordering::Acquire)));
+        Box::pin(self.readers.read(move |db| read::creation(db, &key, node)))
     }
 
     fn tickets_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Vec<i64>> {

@@ -20,7 +20,7 @@ use halo_intake::{
 
 use crate::{
     servers::{postgres::Postgres as Server, proxy::Proxy},
-    world::{Lies, World, ended, intent, mail, mail_of, past, support, user},
+    world::{Lies, World, ended, future, intent, mail, mail_of, past, support, user},
 };
 
 fn open(address: &str, opening: Opening) -> Result<Ledger, JournalError> {
@@ -402,6 +402,60 @@ async fn nodes_says_who_is_there_and_what_nobody_does() {
     assert_eq!(nodes[&first.node], (NodeState::Lost, String::new(), 0));
     assert_eq!(nodes[&second.node].1, "mailbox a, mailbox b, mailbox c");
     assert_eq!(open, duties(""));
+}
+
+#[tokio::test]
+async fn what_a_node_is_about_to_create_no_other_one_begins() {
+    let address = Server::shared().schema();
+    let (one, two) = (node(&address), node(&address));
+    let [first, second, third] = [
+        one.in_hand(mail(1)).await,
+        two.in_hand(mail(2)).await,
+        one.in_hand(mail(3)).await,
+    ];
+    let ann = || Some(user("ann@customer.example"));
+    let key = ann().unwrap();
+    let is_under_way = |node: &World| {
+        let (journal, key) = (node.journal.clone(), key.clone());
+        async move { journal.creation(&key).await.unwrap().is_under_way }
+    };
+    assert!(matches!(
+        one.intended(first, "a", past(), ann()).await,
+        Receipt::Intent { .. }
+    ));
+    assert!(matches!(
+        two.intended(second, "a", past(), ann()).await,
+        Receipt::UnderWay
+    ));
+    assert!(two.journal.intents(second.entry).await.unwrap().is_empty());
+    assert!(is_under_way(&two).await && !is_under_way(&one).await);
+    assert!(matches!(
+        two.intended(second, "b", past(), None).await,
+        Receipt::Intent { .. }
+    ));
+    // Within a node they wait for each other by themselves.
+    assert!(matches!(
+        one.intended(third, "a", past(), ann()).await,
+        Receipt::Intent { .. }
+    ));
+    one.answered(third, "a", serde_json::json!({ "id": 5 }), ann()).await;
+    assert!(!is_under_way(&two).await);
+    let Receipt::Intent { answered, created, .. } = two.intended(second, "a", past(), ann()).await else {
+        panic!()
+    };
+    assert!(answered.is_some() && created.is_some());
+
+    // What has been given back is under way no more.
+    assert!(is_under_way(&one).await);
+    two.defer(second, future()).await;
+    assert!(!is_under_way(&one).await);
+    assert!(matches!(
+        one.intended(first, "a", past(), ann()).await,
+        Receipt::Intent {
+            open_since: Some(_),
+            ..
+        }
+    ));
 }
 
 /// What was seen of one message.
