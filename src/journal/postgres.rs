@@ -17,7 +17,7 @@ use std::{
 use super::{
     JournalError, Opening,
     sql::{
-        Ledger, Tenancy,
+        self, Ledger, Tenancy,
         database::{Database, Fault},
         readers::Open,
     },
@@ -105,7 +105,7 @@ fn write(target: Target, clock: Clock, hold: Hold, lock: Option<File>) -> Result
             "this machine's clock is not the database's, which is gone by: {ahead:+.3} s"
         );
     }
-    let tenancy = enter(&db, hold).map_err(|fault| unusable(&target, fault.into()))?;
+    let tenancy = enter(&db, &clock, hold).map_err(|fault| unusable(&target, fault.into()))?;
     let tenancy = tenancy.ok_or_else(|| in_use(&target, hold))?;
     Ledger::write(Box::new(db), readers(target), clock, (tenancy, lock))
 }
@@ -120,26 +120,30 @@ fn in_use(target: &Target, hold: Hold) -> JournalError {
     }
 }
 
-/// Takes hold of the journal; nothing where another process does not let it. The server takes a moment to notice that a
-/// process has ended.
-fn enter(db: &Connection, hold: Hold) -> Result<Option<Tenancy>, Fault> {
-    let until = Instant::now() + ENDED_WITHIN;
-    loop {
-        // Nobody else is there: what earlier processes had in hand is free at once.
+/// Takes hold of the journal; nothing where another process does not let it.
+fn enter(db: &Connection, clock: &Clock, hold: Hold) -> Result<Option<Tenancy>, Fault> {
+    in_time(|| {
+        // Nobody else is there: what earlier processes had in hand is free at once. That is said before others are let in.
         if db.take(Hold::Alone)? {
+            sql::is_alone(db, clock)?;
             if hold == Hold::Alone {
                 return Ok(Some(Tenancy::Alone));
             }
             db.share()?;
-            return Ok(Some(Tenancy::First));
+            return Ok(Some(Tenancy::Shared));
         }
-        if hold == Hold::Shared && db.take(Hold::Shared)? {
-            return Ok(Some(Tenancy::Further));
+        Ok((hold == Hold::Shared && db.take(Hold::Shared)?).then_some(Tenancy::Shared))
+    })
+}
+
+/// The server takes a moment to notice that a process has ended.
+fn in_time<T>(mut take: impl FnMut() -> Result<Option<T>, Fault>) -> Result<Option<T>, Fault> {
+    let until = Instant::now() + ENDED_WITHIN;
+    loop {
+        match take()? {
+            None if Instant::now() < until => std::thread::sleep(ENDED_WITHIN / 50),
+            taken => return Ok(taken),
         }
-        if Instant::now() > until {
-            return Ok(None);
-        }
-        std::thread::sleep(ENDED_WITHIN / 50);
     }
 }
 

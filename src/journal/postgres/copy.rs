@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     connect,
     connection::{Connection, Hold, Role},
-    enter, in_use, schema, target,
+    in_time, in_use, schema, target,
     target::Target,
     unusable,
 };
@@ -33,8 +33,9 @@ pub(crate) fn has_password(address: &str) -> bool {
 fn taken(address: &str) -> Result<(Arc<Target>, Connection), JournalError> {
     let target = Arc::new(target(address)?);
     let db = connect(&target, Role::Mover)?;
-    let entered = enter(&db, Hold::Alone).map_err(|fault| unusable(&target, fault.into()))?;
-    entered.ok_or_else(|| in_use(&target, Hold::Alone))?;
+    let taken = in_time(|| Ok(db.take(Hold::Alone)?.then_some(())));
+    let taken = taken.map_err(|fault| unusable(&target, fault.into()))?;
+    taken.ok_or_else(|| in_use(&target, Hold::Alone))?;
     Ok((target, db))
 }
 

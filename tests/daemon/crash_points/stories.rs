@@ -159,6 +159,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         | Step::Ended
         | Step::Settled
         | Step::LetterTaken
+        | Step::Paced
         | Step::Kept
         | Step::Trimmed => Story::maildir(),
         Step::Positioned => Story::imap(),
