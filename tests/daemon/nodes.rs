@@ -261,3 +261,40 @@ fn whatever_becomes_of_nodes_and_their_database_the_promise_holds() {
             .success()
     );
 }
+
+#[test]
+fn a_newer_version_comes_in_beside_the_one_that_runs() {
+    let server = Postgres::start();
+    let world = world(&server, 3);
+    let machines = [0, 1, 2].map(|number| Machine::new(&server, number, 0));
+    let first = machines[0].start(&world, &server);
+    wait_for_shares(&world, &server, &[4]);
+    let mut messages = deliver(&world, 1..31);
+    world.wait_until("some are seen", |world| promise::seen(world) > 5);
+    // What the tables of a newer version look like to the one before: more than it knows of.
+    let (_, schema) = world.journal.as_ref().unwrap().rsplit_once("%3D").unwrap();
+    let migration = format!(
+        "BEGIN; SET search_path = {schema}; ALTER TABLE entry ADD COLUMN colour TEXT; ALTER TABLE node ADD COLUMN size BIGINT;
+         CREATE TABLE colour (name TEXT PRIMARY KEY); CREATE INDEX entry_colour ON entry (colour);
+         UPDATE schema_version SET version = version + 1; COMMIT"
+    );
+    server.psql(&migration).unwrap();
+    let second = machines[1].start(&world, &server);
+    wait_for_shares(&world, &server, &[2, 2]);
+    messages.extend(deliver(&world, 31..61));
+    promise(&messages).comes_true(&world, Duration::from_secs(60));
+    // The one before starts again as well, as long as the newer one says that it may.
+    assert_eq!(first.stop().0, 0);
+    let first = machines[0].start(&world, &server);
+    wait_for_shares(&world, &server, &[2, 2]);
+    messages.extend(deliver(&world, 61..91));
+    promise(&messages).comes_true(&world, Duration::from_secs(60));
+    server
+        .psql(&format!("UPDATE {schema}.schema_version SET oldest = version"))
+        .unwrap();
+    let (status, _) = machines[2].start(&world, &server).ends();
+    assert_eq!(status, 69);
+    for node in [first, second] {
+        assert_eq!(node.stop().0, 0);
+    }
+}

@@ -66,6 +66,8 @@ fn lease(roster: &Roster, duty: &str) -> Lease {
 }
 
 const ALL: &str = "a b c outbox";
+/// Mailboxes alone.
+const FOUR: &str = "a b c d";
 
 impl World {
     /// It could do everything, and runs this.
@@ -91,20 +93,20 @@ fn positioned(next_uid: u32) -> Change {
 async fn duties_are_shared_evenly_and_change_hands_only_after_they_were_ended() {
     let address = Server::shared().schema();
     let (one, two, three) = (node(&address), node(&address), node(&address));
-    let first = one.beats("").await;
-    assert_eq!((does(&first), first.others), (duties(ALL), 2));
+    let first = one.wants(FOUR, "").await;
+    assert_eq!((does(&first), first.others), (duties(FOUR), 2));
     // Nobody but the first has said what it could do, and it has begun all.
-    assert_eq!(does(&two.beats("").await), duties(""));
-    let asked = one.beats(ALL).await;
-    assert_eq!((does(&asked), asked.hand_over.len()), (duties(ALL), 2));
+    assert_eq!(does(&two.wants(FOUR, "").await), duties(""));
+    let asked = one.wants(FOUR, FOUR).await;
+    assert_eq!((does(&asked), asked.hand_over.len()), (duties(FOUR), 2));
     let given: Vec<String> = asked.hand_over.iter().map(Duty::to_string).collect();
     let given = given.join(" ").replace("mailbox ", "");
-    assert_eq!(does(&two.beats("").await), duties(""), "it still runs there");
+    assert_eq!(does(&two.wants(FOUR, "").await), duties(""), "it still runs there");
 
-    let kept: BTreeSet<Duty> = duties(ALL).difference(&asked.hand_over).cloned().collect();
-    let handed = one.journal.beat(duties(ALL), kept.clone()).await.unwrap();
+    let kept: BTreeSet<Duty> = duties(FOUR).difference(&asked.hand_over).cloned().collect();
+    let handed = one.journal.beat(duties(FOUR), kept.clone()).await.unwrap();
     assert_eq!((does(&handed), handed.hand_over.len()), (kept.clone(), 0));
-    let taken = two.beats("").await;
+    let taken = two.wants(FOUR, "").await;
     assert_eq!(does(&taken), duties(&given));
     for lease in &taken.leases {
         let before = first.leases.iter().find(|before| before.duty == lease.duty).unwrap();
@@ -117,17 +119,17 @@ async fn duties_are_shared_evenly_and_change_hands_only_after_they_were_ended() 
     assert!(matches!(is_done.await, Receipt::Stale), "{begun:?} is another one's");
 
     // Of four duties three nodes have one each, and one of them two.
-    assert_eq!(does(&three.beats("").await), duties(""));
-    let asked = one.journal.beat(duties(ALL), kept.clone()).await.unwrap();
-    let also_asked = two.beats(&given).await;
+    assert_eq!(does(&three.wants(FOUR, "").await), duties(""));
+    let asked = one.journal.beat(duties(FOUR), kept.clone()).await.unwrap();
+    let also_asked = two.wants(FOUR, &given).await;
     assert_eq!(asked.hand_over.len() + also_asked.hand_over.len(), 1);
-    let third = three.beats("").await;
+    let third = three.wants(FOUR, "").await;
     assert_eq!(does(&third), duties(""));
     for (node, roster) in [(&one, &asked), (&two, &also_asked)] {
         let left: BTreeSet<Duty> = does(roster).difference(&roster.hand_over).cloned().collect();
-        node.journal.beat(duties(ALL), left).await.unwrap();
+        node.journal.beat(duties(FOUR), left).await.unwrap();
     }
-    assert_eq!(does(&three.beats("").await).len(), 1);
+    assert_eq!(does(&three.wants(FOUR, "").await).len(), 1);
 }
 
 #[tokio::test]
