@@ -5,11 +5,11 @@ use std::{
     collections::HashMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use rustls::{CertificateError, ClientConfig};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{class::Class, clock};
@@ -17,14 +17,42 @@ use crate::{class::Class, clock};
 /// The system's store is read anew after so long: authorities come and go. Nor is a handshake shortened by a ticket
 /// that was given under older ones.
 const FRESH: Duration = Duration::from_secs(3600);
+/// Where nothing was found, something may soon be installed.
+const EMPTY: Duration = Duration::from_secs(60);
 
 /// What is trusted beside the system's store: the octets of a `ca_file`, empty without one.
 type Trusted = Vec<u8>;
-/// Each with the time at which the system's store was read.
-type Configs = HashMap<Trusted, (Instant, Arc<ClientConfig>)>;
 
 /// One configuration takes some hundred KiB, nearly all of it the system's store; thousands of connections share it.
-static KEPT: LazyLock<Mutex<Configs>> = LazyLock::new(Mutex::default);
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+
+/// The system's store, which takes a quarter of a start to read, and what trusts it.
+struct Kept {
+    since: Instant,
+    system: Arc<RootCertStore>,
+    configs: HashMap<Trusted, Arc<ClientConfig>>,
+}
+
+impl Kept {
+    fn read(now: Instant) -> Kept {
+        let found = rustls_native_certs::load_native_certs();
+        for error in found.errors {
+            tracing::warn!("an authority of this system can not be read: {error}");
+        }
+        let mut system = RootCertStore::empty();
+        system.add_parsable_certificates(found.certs);
+        Kept {
+            since: now,
+            system: Arc::new(system),
+            configs: HashMap::new(),
+        }
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        let holds = if self.system.is_empty() { EMPTY } else { FRESH };
+        now.saturating_duration_since(self.since) < holds
+    }
+}
 
 /// Why no TLS connection can even be tried.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,32 +92,44 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
     let trusted = ca_file.map(read).transpose()?.unwrap_or_default();
     let now = clock::moment();
     let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    kept.retain(|_, (since, _)| now.saturating_duration_since(*since) < FRESH);
-    if let Some((_, config)) = kept.get(&trusted) {
+    kept.take_if(|kept| !kept.is_fresh(now));
+    let kept = kept.get_or_insert_with(|| Kept::read(now));
+    if let Some(config) = kept.configs.get(&trusted) {
         return Ok(config.clone());
     }
     let extra = match ca_file {
         Some(path) => certificates(path, &trusted)?,
         None => Vec::new(),
     };
-    let config = Arc::new(build(extra)?);
-    kept.insert(trusted, (now, config.clone()));
+    let config = Arc::new(build(kept.system.clone(), extra)?);
+    kept.configs.insert(trusted, config.clone());
     Ok(config)
 }
 
-fn build(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+/// The same for a client of HTTP, which agrees on its version as the connection opens.
+pub fn http_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let mut config = (*client_config(ca_file)?).clone();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn build(mut roots: Arc<RootCertStore>, extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, TlsError> {
     let no_authorities = |error: rustls::Error| TlsError::NoAuthorities {
         reason: error.to_string(),
     };
-    let verifier =
-        rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone()).map_err(no_authorities)?;
+    for authority in extra {
+        Arc::make_mut(&mut roots).add(authority).map_err(no_authorities)?;
+    }
+    if roots.is_empty() {
+        return Err(TlsError::NoAuthorities {
+            reason: "this system has none".to_owned(),
+        });
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(no_authorities)?
-        // The builder's word for any verifier that is not its own; this one checks name, chain and dates.
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(config)
 }

@@ -54,8 +54,7 @@ struct Interview {
 impl Init {
     /// Asks, tries, writes; a signal ends it at any question with nothing written.
     pub fn perform(&self, common: &Common) -> Ended {
-        // What the library below says of a certificate is said here in other words.
-        common.begin_logging("warn,rustls_platform_verifier=off")?;
+        common.begin_logging("warn")?;
         let place = Place::of(self.output.as_deref(), common, self.force)?;
         let runtime = runtime()?;
         let ended = runtime.block_on(async {

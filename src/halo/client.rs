@@ -43,6 +43,7 @@ use crate::{
     config::{ConnectionName, HaloConfig, Rate},
     journal::JournalError,
     message::address::AddrSpec,
+    tls,
 };
 
 mod ticketing;
@@ -413,24 +414,14 @@ struct Kept {
 }
 
 fn http_agent(config: &HaloConfig) -> std::result::Result<reqwest::Client, String> {
-    // The second connection finds the provider installed by the first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let trusted = tls::http_config(config.ca_file.as_deref()).map_err(|error| error.to_string())?;
     let mut agent = reqwest::Client::builder()
         .user_agent(concat!("halo-intake/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT.min(config.timeout))
         .timeout(config.timeout)
         // A redirect would carry the token to somewhere nobody configured.
-        .redirect(reqwest::redirect::Policy::none());
-    if let Some(path) = &config.ca_file {
-        let wrong = |reason: String| format!("ca_file {} {reason}", path.display());
-        let pem = std::fs::read(path).map_err(|error| wrong(format!("can not be read: {error}")))?;
-        let certificates =
-            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| wrong(format!("is no PEM: {error}")))?;
-        if certificates.is_empty() {
-            return Err(wrong("holds no certificate".into()));
-        }
-        agent = agent.tls_certs_merge(certificates);
-    }
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_backend_preconfigured(trusted);
     if is_loopback(config) {
         agent = agent.no_proxy();
     }

@@ -58,20 +58,20 @@ fn verdict(request: &Request, answer: &Answer) -> Verdict {
 impl Api {
     /// The value of a success; everything else as the error that says what to do.
     pub(super) fn classed(&self, request: &Request, answer: Answer) -> Result<Value, HaloError> {
-        let said = answer::sentence(answer.http_status, &answer.body);
+        let said = || answer::sentence(answer.http_status, &answer.body);
         match verdict(request, &answer) {
             Verdict::Success => serde_json::from_slice(&answer.body).map_err(|_| unusable(request, no_json(&answer))),
             Verdict::No => Err(HaloError::Refused {
                 method: request.method().to_owned(),
                 path: request.path().to_owned(),
                 status: answer.http_status,
-                reason: said,
+                reason: said(),
             }),
-            Verdict::NotNow => Err(unusable(request, with_status(answer.http_status, &said))),
-            Verdict::Denied => Err(self.denied(request, answer.http_status, &said)),
+            Verdict::NotNow => Err(unusable(request, with_status(answer.http_status, &said()))),
+            Verdict::Denied => Err(self.denied(request, answer.http_status, &said())),
             Verdict::NotHalo => Err(HaloError::Unreachable {
                 url: shown(&self.base),
-                reason: not_halo(request, &answer, &said),
+                reason: not_halo(request, &answer, &said()),
             }),
         }
     }

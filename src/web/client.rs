@@ -24,6 +24,7 @@ use crate::{
         http::wait_of,
     },
     secret::{ExposeSecret, Secret, SecretString},
+    tls,
 };
 
 /// For the whole exchange: whoever needs longer keeps a message's author waiting.
@@ -84,27 +85,24 @@ impl Web {
         if let Some(agent) = made.get() {
             return Ok(agent);
         }
-        let agent = make(is_here).map_err(|error| WebError::NoClient {
-            reason: error.to_string(),
-        })?;
+        let agent = make(is_here).map_err(|reason| WebError::NoClient { reason })?;
         Ok(made.get_or_init(|| agent))
     }
 }
 
-fn make(is_here: bool) -> reqwest::Result<Client> {
-    // Whoever comes second finds the provider installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let agent = Client::builder()
+fn make(is_here: bool) -> Result<Client, String> {
+    let trusted = tls::http_config(None).map_err(|error| error.to_string())?;
+    let mut agent = Client::builder()
         .user_agent(concat!("halo-intake/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .timeout(TIMEOUT)
         // A redirect would carry body and secrets to somewhere nobody configured.
-        .redirect(Policy::none());
+        .redirect(Policy::none())
+        .tls_backend_preconfigured(trusted);
     if is_here {
-        agent.no_proxy().build()
-    } else {
-        agent.build()
+        agent = agent.no_proxy();
     }
+    agent.build().map_err(|error| error.to_string())
 }
 
 /// The request as a dry run notes it, `instead` of an answer.

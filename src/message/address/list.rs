@@ -6,6 +6,8 @@
 //! behind an address is left out (`<ann@example.org> <bob@example.org>` becomes one address). Each can go when the tests
 //! below pass without it.
 
+use std::borrow::Cow;
+
 use mail_parser::{Addr, HeaderName, MessageParser};
 
 use super::{NameAddr, folded};
@@ -110,18 +112,19 @@ fn masked(raw: &str) -> String {
     while let Some(c) = rest.chars().next() {
         let quoted = (c == '"' && closes && around.comments == 0).then(|| quoted_string(rest));
         closes &= !matches!(quoted, Some(None));
-        let (length, text) = if rest.starts_with("=?") {
+        let (length, text): (_, Cow<'_, str>) = if rest.starts_with("=?") {
             let length = words.at(raw.len() - rest.len()).map_or(1, |word| word.length);
-            (length, hidden(&rest[..length]))
+            (length, hidden(&rest[..length]).into())
         } else if let Some(Some((length, text))) = quoted {
-            (length, text)
+            (length, text.into())
         } else if rest.starts_with("<>") {
-            (2, format!("<{}>", hidden("<>")))
+            (2, format!("<{}>", hidden("<>")).into())
         } else if masked.ends_with('@') && c == '[' {
             let length = rest.find(']').map_or(1, |at| at + 1);
-            (length, hidden(&rest[..length]))
+            (length, hidden(&rest[..length]).into())
         } else {
-            (c.len_utf8(), c.to_string())
+            let length = c.len_utf8();
+            (length, rest[..length].into())
         };
         if around.keeps(c) {
             masked.push_str(&text);
