@@ -327,6 +327,13 @@ pub enum Change {
     },
     /// What a node tells in its duty; `Stale` where that is another one's by now.
     Under { lease: Lease, change: Box<Change> },
+    /// What holds only where `Kept` kept this last under that name (null: nothing); `Stale` where another node has kept
+    /// something else meanwhile.
+    Where {
+        name: String,
+        kept: Value,
+        change: Box<Change>,
+    },
 }
 
 impl Change {
@@ -366,7 +373,7 @@ impl Change {
             Change::Folded { .. } => Step::Folded,
             Change::Reopened { .. } => Step::Reopened,
             Change::Trimmed { .. } => Step::Trimmed,
-            Change::Under { change, .. } => change.step(),
+            Change::Under { change, .. } | Change::Where { change, .. } => change.step(),
         }
     }
 }

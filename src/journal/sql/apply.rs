@@ -22,6 +22,11 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
     {
         return Ok(Receipt::Stale);
     }
+    if let Some((name, kept)) = &packed.kept
+        && super::read::kept(hand.db, name)?.unwrap_or_default() != *kept
+    {
+        return Ok(Receipt::Stale);
+    }
     match &packed.change {
         Change::Received(received) => receive::received(hand, received, &packed.chunk),
         Change::Positioned {
@@ -136,7 +141,7 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
         }
         Change::Reopened { entry } => end::reopened(hand, *entry),
         // It was taken out of there.
-        Change::Under { .. } => Err(Fault::Refused("a lease within a lease".to_owned())),
+        Change::Under { .. } | Change::Where { .. } => Err(Fault::Refused("a condition of a condition".to_owned())),
         // One slice of it: `write` asks for more until there is none.
         Change::Trimmed {
             octets_before,

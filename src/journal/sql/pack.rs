@@ -23,6 +23,8 @@ const LEVEL: i32 = 1;
 pub(super) struct Packed {
     /// It holds only as long as this does.
     pub lease: Option<Lease>,
+    /// And only where this is kept under that name.
+    pub kept: Option<(String, Value)>,
     pub change: Change,
     /// Of `Received`: the octets, where they are one chunk.
     pub chunk: Vec<u8>,
@@ -46,14 +48,31 @@ impl Packed {
 /// Packs a change, on a thread of its own where that takes long (about a millisecond). In a box: it is large, and
 /// whoever waits for the writer is moved about.
 pub(super) async fn pack(change: Change) -> Result<Box<Packed>, JournalError> {
-    let (lease, change) = match change {
-        Change::Under { lease, change } => (Some(lease), *change),
-        change => (None, change),
-    };
-    if size(&change) < PACKED_APART {
-        return Ok(packed(lease, change));
+    let (mut under, mut is_kept, mut change) = (None, None, change);
+    loop {
+        change = match change {
+            Change::Under { lease, change } => {
+                under = Some(lease);
+                *change
+            }
+            Change::Where { name, kept, change } => {
+                is_kept = Some((name, kept));
+                *change
+            }
+            change => break packed_within(under, is_kept, change).await,
+        }
     }
-    tokio::task::spawn_blocking(|| packed(lease, change))
+}
+
+async fn packed_within(
+    lease: Option<Lease>,
+    kept: Option<(String, Value)>,
+    change: Change,
+) -> Result<Box<Packed>, JournalError> {
+    if size(&change) < PACKED_APART {
+        return Ok(packed(lease, kept, change));
+    }
+    tokio::task::spawn_blocking(|| packed(lease, kept, change))
         .await
         .map_err(|error| JournalError::NotWritten {
             reason: error.to_string(),
@@ -74,7 +93,7 @@ fn is_one_chunk(octets: &[u8]) -> bool {
     (1..=CHUNK).contains(&octets.len())
 }
 
-fn packed(lease: Option<Lease>, mut change: Change) -> Box<Packed> {
+fn packed(lease: Option<Lease>, kept: Option<(String, Value)>, mut change: Change) -> Box<Packed> {
     let (mut chunk, mut trace, mut letter) = (Vec::new(), Vec::new(), Vec::new());
     match &mut change {
         Change::Received(received) if is_one_chunk(&received.octets) => {
@@ -93,6 +112,7 @@ fn packed(lease: Option<Lease>, mut change: Change) -> Box<Packed> {
     }
     Box::new(Packed {
         lease,
+        kept,
         change,
         chunk,
         trace,
