@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
-    Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work,
+    Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work, lock,
     node::{Duty, LEASE, NodeId, Nodes, Roster},
 };
 use crate::{
@@ -69,6 +70,8 @@ pub struct Ledger {
     /// Until then nobody takes it for dead; milliseconds by the clock that stands still for nothing.
     until: AtomicU64,
     newcomer: Newcomer,
+    /// Where only one process may write and this one reads: the folder whose lock says whether it runs.
+    state_dir: Option<PathBuf>,
     _lock: Option<std::fs::File>,
 }
 
@@ -109,20 +112,23 @@ impl Ledger {
             is_shared: tenancy != Tenancy::Alone,
             until: AtomicU64::new(until(began)),
             newcomer,
+            state_dir: None,
             _lock: lock,
         })
     }
 
-    /// For reading alone, with a connection that is open already.
-    pub(super) fn look(first: Box<dyn Database>, open: Arc<Open>, clock: Clock, is_shared: bool) -> Ledger {
+    /// For reading alone, with a connection that is open already; where only one process may write, it has the lock of
+    /// that folder.
+    pub(super) fn look(first: Box<dyn Database>, open: Arc<Open>, clock: Clock, state_dir: Option<PathBuf>) -> Ledger {
         Ledger {
             readers: Readers::new(open, Some(first)),
             writer: None,
             clock,
             node: Arc::default(),
-            is_shared,
+            is_shared: state_dir.is_none(),
             until: AtomicU64::default(),
             newcomer: Newcomer::this(),
+            state_dir,
             _lock: None,
         }
     }
@@ -337,8 +343,11 @@ impl Journal for Ledger {
     }
 
     fn nodes(&self) -> Answer<'_, Nodes> {
-        let (now, is_shared) = (self.clock.now(), self.is_shared);
-        Box::pin(self.readers.read(move |db| node::nodes(db, now, !is_shared)))
+        let (now, is_shared, state_dir) = (self.clock.now(), self.is_shared, self.state_dir.clone());
+        Box::pin(self.readers.read(move |db| {
+            let runs = || state_dir.as_deref().is_none_or(lock::is_held);
+            node::nodes(db, now, (!is_shared).then(runs))
+        }))
     }
 
     fn commit_times(&self) -> Option<Histogram> {

@@ -64,7 +64,12 @@ fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
         });
     }
     let first = schema::check_reader(&path)?;
-    Ok(Ledger::look(Box::new(first), readers(&path), clock, false))
+    Ok(Ledger::look(
+        Box::new(first),
+        readers(&path),
+        clock,
+        Some(state_dir.to_owned()),
+    ))
 }
 
 fn readers(path: &Path) -> Arc<Open> {
