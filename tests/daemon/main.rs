@@ -45,6 +45,7 @@ mod looking;
 mod mails;
 mod many_mailboxes;
 mod measuring;
+mod nodes_shown;
 mod oauth;
 mod on_error;
 mod once;

@@ -1,0 +1,76 @@
+//! Of the first page: the nodes that have the journal together, and what nobody does.
+
+use maud::{Markup, html};
+
+use super::words;
+use crate::{
+    journal::{
+        Survey,
+        node::{Duty, Node, NodeState, Nodes},
+    },
+    when,
+};
+
+/// Shown where there is more than one, or one was lost.
+pub fn section(nodes: &Nodes, survey: &Survey) -> Markup {
+    let lost = nodes.nodes.iter().any(|node| node.state == NodeState::Lost);
+    if nodes.alive().count() < 2 && !lost {
+        return html! {};
+    }
+    html! {
+        section aria-labelledby="nodes" {
+            h2 #nodes { "Nodes" }
+            @for node in nodes.nodes.iter().filter(|node| node.state != NodeState::Stopped) {
+                (card(node, nodes))
+            }
+            (unsettled(survey))
+        }
+    }
+}
+
+/// What stands on top, where nobody has taken over in time.
+pub fn left(nodes: &Nodes) -> Markup {
+    html! {
+        @if let Some(so_long) = nodes.left_for() {
+            div .card.trouble {
+                strong { "Done by nobody for " (when::length(so_long)) }
+                p { (listed(nodes.open.iter())) }
+            }
+        }
+    }
+}
+
+fn card(node: &Node, nodes: &Nodes) -> Markup {
+    let is_alive = node.state == NodeState::Alive;
+    let tone = if is_alive { "good" } else { "bad" };
+    html! {
+        div .card {
+            div .line {
+                h3 { "Node " (node.node) }
+                span .chip.(tone) { (node.state.word()) }
+                span { (words::line(&node.host)) }
+                span .faint { "process " (node.pid) ", version " (words::line(&node.version)) }
+                span { "heard of " (words::time(node.seen, nodes.now)) }
+            }
+            @if is_alive {
+                p {
+                    @if node.duties.is_empty() { "Stands by" }
+                    @else { "Has " (listed(node.duties.iter())) }
+                    @if node.in_hand > 0 { "; " (words::count(node.in_hand, "message")) " in hand" }
+                }
+            }
+        }
+    }
+}
+
+fn unsettled(survey: &Survey) -> Markup {
+    let unsettled: u64 = survey.unsettled.values().sum();
+    html! {
+        @if unsettled > 0 { p { (words::count(unsettled, "message")) " to be settled" } }
+    }
+}
+
+fn listed<'a>(duties: impl Iterator<Item = &'a Duty>) -> String {
+    let names: Vec<String> = duties.map(|duty| words::line(&duty.to_string())).collect();
+    names.join(", ")
+}

@@ -1,0 +1,162 @@
+//! Who sees how the nodes are: `nodes`, the page, metrics.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{
+    asking::{get, served_at},
+    looking::{documented, on_terminal},
+    page,
+    running::{Daemon, Signal, USERS},
+    servers::postgres::Postgres,
+    world::World,
+};
+
+/// The nodes as a program reads them, and the exit status.
+fn nodes(world: &World) -> (Value, i32) {
+    let ran = world.run(&["nodes", "--format", "json"]);
+    (serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.status)
+}
+
+/// Of each node in order: its state and what it does.
+fn states(listed: &Value) -> Vec<(&str, Vec<&str>)> {
+    let nodes = listed["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    let state = |node| (text(node, "state"), duties(node));
+    nodes.iter().map(state).collect()
+}
+
+fn text<'a>(node: &'a Value, name: &str) -> &'a str {
+    node[name].as_str().unwrap()
+}
+
+fn duties(node: &Value) -> Vec<&str> {
+    let duties = node["duties"].as_array().unwrap();
+    duties.iter().map(|duty| duty.as_str().unwrap()).collect()
+}
+
+fn names(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap().keys().cloned().collect()
+}
+
+const ALL: [&str; 2] = ["mailbox support", "outbox"];
+
+#[test]
+fn the_one_process_is_alive_as_long_as_it_runs() {
+    let world = World::new(USERS);
+    assert_eq!(world.run(&["nodes"]).status, 69, "there is no journal");
+    world.once();
+    let ran = world.run(&["nodes"]);
+    assert_eq!(ran.status, 69, "{ran:?}");
+    assert_eq!(
+        ran.stdout, "no node is alive: nobody watches a mailbox or sends a letter\nnothing waits\n",
+        "a command is no node"
+    );
+
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("it has everything", |world| {
+        let (listed, status) = nodes(world);
+        status == 0 && states(&listed) == [("alive", ALL.to_vec())]
+    });
+    let (listed, _) = nodes(&world);
+    assert_eq!(names(&listed), documented("docs/nodes.md", "### JSON of `nodes`"));
+    assert_eq!(names(&listed["nodes"][0]), documented("docs/nodes.md", "### A node"));
+    assert_eq!(names(&listed["waiting"]), documented("docs/nodes.md", "### What waits"));
+    assert_eq!((&listed["open"], &listed["open_since"]), (&json!([]), &Value::Null));
+    let text = on_terminal(&world, &["nodes"], "");
+    assert!(
+        text.contains("alive") && text.contains("1: support") && text.contains("yes"),
+        "{text}"
+    );
+
+    daemon.signal(Signal::KILL);
+    daemon.died();
+    let (listed, status) = nodes(&world);
+    assert_eq!((states(&listed), status), (vec![("lost", vec![])], 69));
+    let daemon = Daemon::start(&world, &[]);
+    world.wait_until("it goes on as another node", |world| {
+        states(&nodes(world).0) == [("alive", ALL.to_vec()), ("lost", vec![])]
+    });
+    assert_eq!(daemon.stop().0, 0);
+    let (listed, status) = nodes(&world);
+    assert_eq!(
+        (states(&listed), status),
+        (vec![("stopped", vec![]), ("lost", vec![])], 69)
+    );
+}
+
+#[test]
+fn what_two_nodes_do_is_seen_from_each_and_what_one_has_left_is_taken_over() {
+    let server = Postgres::start();
+    let journal = format!("journal = {:?}", server.schema());
+    let worlds = [(); 2].map(|()| page::world(None));
+    worlds.iter().for_each(|world| world.more(&journal));
+    let daemons = [0, 1].map(|n| Daemon::start(&worlds[n], &[]));
+    let served = [0, 1].map(|n| served_at(&daemons[n]));
+    let [first, second] = &worlds;
+    first.wait_until("each has one of two", |world| {
+        let (listed, status) = nodes(world);
+        let states = states(&listed);
+        status == 0 && states.len() == 2 && states.iter().all(|(state, does)| *state == "alive" && does.len() == 1)
+    });
+    let (listed, _) = nodes(first);
+    let watcher = listed["nodes"].as_array().unwrap();
+    let watcher = watcher
+        .iter()
+        .find(|node| node["duties"] == json!(["mailbox support"]))
+        .unwrap();
+    let by_first = watcher["pid"] == json!(daemons[0].pid());
+    let (here, there) = if by_first { (0, 1) } else { (1, 0) };
+
+    // The one without a mailbox is well, and says where it is watched.
+    let text = format!("at node {} (", watcher["node"]);
+    first.wait_until("it is watched there", |_| {
+        get(served[here], "/").body.contains("checked")
+    });
+    let elsewhere = get(served[there], "/").body;
+    assert!(
+        elsewhere.contains(&text) && !elsewhere.contains("not reached yet"),
+        "{elsewhere}"
+    );
+    assert!(
+        elsewhere.contains("Has outbox") && elsewhere.contains("Has mailbox support"),
+        "{elsewhere}"
+    );
+    assert!(!get(served[here], "/").body.contains(&text));
+    assert_eq!(get(served[there], "/healthz").status, 200);
+    let metrics = get(served[there], "/metrics").body;
+    for line in [
+        "halo_intake_nodes{state=\"alive\"} 2",
+        "halo_intake_nodes{state=\"lost\"} 0",
+        "halo_intake_duties 1",
+        "halo_intake_open_duties 0",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+
+    // Who wants the journal alone does not get it.
+    let third = World::new(USERS);
+    third.more(&journal);
+    let ran = third.run(&["run", "--once"]);
+    assert!(
+        ran.status == 69 && ran.stderr.contains("halo-intake nodes lists them"),
+        "{ran:?}"
+    );
+    std::fs::write(third.folder.join("one.eml"), "From: ann@stranger.example\n\nHello\n").unwrap();
+    assert_eq!(third.run(&["process", "one.eml"]).status, 75);
+    assert_eq!(states(&nodes(&third).0).len(), 2);
+
+    daemons[here].signal(Signal::KILL);
+    second.wait_until("the other one has both", |world| {
+        let (listed, status) = nodes(world);
+        status == 0 && states(&listed) == [("alive", ALL.to_vec()), ("lost", vec![])]
+    });
+    let overview = get(served[there], "/").body;
+    assert!(
+        overview.contains(">lost<") && overview.contains("Has mailbox support, outbox"),
+        "{overview}"
+    );
+    let metrics = get(served[there], "/metrics").body;
+    assert!(metrics.contains("halo_intake_nodes{state=\"lost\"} 1"), "{metrics}");
+    assert!(metrics.contains("halo_intake_duties 2"), "{metrics}");
+}
