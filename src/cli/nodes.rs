@@ -215,7 +215,7 @@ fn texts(node: &Node, now: Timestamp) -> [String; 10] {
         node.pid.to_string(),
         print::plain(&node.version),
         node.began.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        format!("{} ago", age(node.seen, now)),
+        heard(node.seen, now),
         node.state.word().to_owned(),
         node.in_hand.to_string(),
         if node.duties.contains(&Duty::Outbox) { "yes" } else { "" }.to_owned(),
@@ -233,6 +233,13 @@ fn mailboxes(duties: &BTreeSet<Duty>) -> String {
     match names.len() {
         0 => String::new(),
         count => format!("{count}: {}", names.join(", ")),
+    }
+}
+
+fn heard(seen: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(seen).as_secs() {
+        ..1 => "just now".to_owned(),
+        _ => format!("{} ago", age(seen, now)),
     }
 }
 

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     asking::{get, served_at},
+    browser::Browser,
     looking::{documented, on_terminal},
     page,
+    page_in_a_browser::picture,
     running::{Daemon, Signal, USERS},
     servers::postgres::Postgres,
     world::World,
@@ -118,6 +120,7 @@ fn what_two_nodes_do_is_seen_from_each_and_what_one_has_left_is_taken_over() {
         elsewhere.contains(&text) && !elsewhere.contains("not reached yet"),
         "{elsewhere}"
     );
+    assert_eq!(elsewhere.matches("whose page this is").count(), 1, "{elsewhere}");
     assert!(
         elsewhere.contains("Has outbox") && elsewhere.contains("Has mailbox support"),
         "{elsewhere}"
@@ -159,4 +162,12 @@ fn what_two_nodes_do_is_seen_from_each_and_what_one_has_left_is_taken_over() {
     let metrics = get(served[there], "/metrics").body;
     assert!(metrics.contains("halo_intake_nodes{state=\"lost\"} 1"), "{metrics}");
     assert!(metrics.contains("halo_intake_duties 2"), "{metrics}");
+    let mut browser = Browser::start();
+    for (width, name) in [(1280, "nodes.png"), (360, "nodes-phone.png")] {
+        browser.resize(width, 800);
+        browser.open(&format!("http://{}/", served[there]));
+        let wide = browser.value("document.documentElement.scrollWidth").as_u64();
+        assert!(wide.is_some_and(|wide| wide <= u64::from(width)), "{wide:?} of {width}");
+        browser.picture(&picture(name));
+    }
 }

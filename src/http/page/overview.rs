@@ -49,6 +49,8 @@ struct Overview {
     wrong: Vec<Wrong>,
     survey: Survey,
     nodes: Nodes,
+    /// Of this machine.
+    host: String,
     failed: Vec<Row>,
     /// The mailboxes that need somebody: since when they are in trouble, where they are not merely silent.
     ill: BTreeMap<MailboxName, Option<Timestamp>>,
@@ -83,6 +85,7 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
         wrong,
         survey,
         nodes,
+        host: world.hostname.clone(),
         failed,
     };
     let again = (query.text("again") == "on").then_some(AGAIN);
@@ -112,7 +115,7 @@ impl Overview {
             (self.needs_somebody())
             (self.mailboxes(state, all))
             (self.connections())
-            (nodes::section(&self.nodes, &self.survey))
+            (nodes::section(&self.nodes, &self.survey, &self.host))
             p .faint {
                 "Configuration " code { (self.generation.digest) } " of " code { (self.generation.path.display()) } ". "
                 @if again { a href="/" { "Stop renewing this page" } }
