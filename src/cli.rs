@@ -16,6 +16,7 @@ mod dry;
 pub mod explain;
 pub mod halo;
 pub mod init;
+pub mod journal;
 pub mod log;
 mod logging;
 pub mod man;
@@ -149,6 +150,8 @@ enum Command {
     Nodes(nodes::List),
     /// Lists the clients, sites or users of Halo with their ids, to choose from
     Halo(halo::Halo),
+    /// Moves the journal to another place
+    Journal(journal::Journal),
     /// Signs a mailbox in with a code that somebody types into a browser: for delegated OAuth 2
     Signin(signin::Signin),
     /// Asks for mailbox, SMTP and Halo, tries each answer, and writes a first configuration
@@ -220,6 +223,7 @@ fn dispatch(arguments: &Arguments) -> Ended {
         Command::Show(show) => show.perform(common),
         Command::Nodes(nodes) => nodes.perform(common),
         Command::Halo(halo) => halo.perform(common),
+        Command::Journal(journal) => journal.perform(common),
         Command::Signin(signin) => signin.perform(common),
         Command::Init(init) => init.perform(common),
         Command::Sandbox(sandbox) => sandbox.perform(common),
@@ -278,8 +282,11 @@ impl Common {
         let found = load::find(self.config.as_deref(), &Self::environment());
         let found = found.map_err(|text| Failure::new(Status::Configuration, text))?;
         if found.is_of_this_folder {
+            let beside = found.beside.map_or(String::new(), |path| {
+                format!("; {} is there as well: --config names it", path.display())
+            });
             say(&format!(
-                "the configuration is {} of this folder, since neither --config nor HALO_INTAKE_CONFIG names one",
+                "the configuration is {} of this folder, since neither --config nor HALO_INTAKE_CONFIG names one{beside}",
                 found.path.display()
             ));
         }

@@ -57,6 +57,7 @@ steps! {
     Noticed = "journal.noticed",
     Told = "journal.told",
     Reported = "journal.reported",
+    Paced = "journal.paced",
     Kept = "journal.kept",
     Joined = "journal.joined",
     Folded = "journal.folded",

@@ -9,7 +9,7 @@ use crate::{
     config::{
         Config, MailboxSource,
         effective::Written,
-        fault::PlacedFault,
+        fault::{PlacedFault, closest},
         load::{self, Draft},
     },
     message::address::AddrSpec,
@@ -89,7 +89,8 @@ impl Faults {
     fn hide_the_journal(&self) -> bool {
         let faults = self.0.iter().filter(|placed| !placed.fault.warning);
         let mut keys = faults.filter_map(|placed| placed.fault.path.split('.').next());
-        keys.any(|key| ["journal", "state_dir"].contains(&key))
+        // A misspelt one as well.
+        keys.any(|key| closest(key, ["journal", "state_dir"]).is_some())
     }
 
     /// In one line, where all of them stand elsewhere: the first, and how many there are.

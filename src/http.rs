@@ -14,7 +14,7 @@ use crate::{
     config::HttpConfig,
     pipeline::{
         World, report,
-        states::{Thing, Urgency},
+        states::{Sort, Thing, Urgency},
     },
 };
 use access::Access;
@@ -119,7 +119,7 @@ async fn serve_at(site: &Site, listen: Option<SocketAddr>) {
                 let reason = format!(
                     "{listen} can not be listened on: {error}; change listen in [http], or end whatever has the port"
                 );
-                report::trouble_again(world, Thing::Http, reason, false, Urgency::IfItLasts).await;
+                report::trouble_again(world, Thing::Http, reason, Sort::Hampered, Urgency::IfItLasts).await;
             }
         }
         clock::sleep(BIND_AGAIN).await;

@@ -22,24 +22,28 @@ use crate::{
 };
 
 mod change;
+pub mod copy;
 mod entry;
 mod fold;
 mod lock;
 pub mod node;
+pub mod pace;
 pub mod postgres;
+mod receipt;
 mod settled;
 mod sql;
 pub mod sqlite;
 
 pub use change::{
-    Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Receipt, Received,
-    Report, Way,
+    Change, Creation, CreationKey, Digest, Ended, Intent, Joined, Letter, LetterLimit, Notice, Post, Received, Report,
+    Way,
 };
 pub use entry::{
     Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting, or_no_author, or_no_subject,
 };
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 use node::{Duty, Nodes, Roster};
+pub use receipt::Receipt;
 pub use settled::Settled;
 pub use sql::Ledger;
 

@@ -30,6 +30,7 @@
 // Foundations: any stage may use them.
 pub mod class;
 pub mod clock;
+mod count;
 pub mod crash;
 mod draft;
 mod foreign;
@@ -109,3 +110,12 @@ pub mod fuzz;
 #[cfg(feature = "test-hooks")]
 #[doc(hidden)]
 pub mod bench;
+
+// A real PostgreSQL for the tests of what nodes do together, as the suites outside have it.
+#[cfg(test)]
+#[allow(dead_code, reason = "each suite uses a part of it")]
+#[path = "../tests/servers"]
+mod servers {
+    mod child;
+    pub mod postgres;
+}

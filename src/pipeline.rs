@@ -43,6 +43,7 @@ pub mod report;
 pub mod states;
 mod story;
 pub mod thing;
+mod trouble;
 mod world;
 
 use finish::{Finished, log_reception};

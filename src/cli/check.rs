@@ -10,9 +10,8 @@ use crate::{
     config::{Backlog, Config, ConnectionName, HaloConfig, MailboxSource},
     generation::Generation,
     halo::{
-        Client, Reference, Site,
-        alike::no_match,
-        client::{Calls, Freshness, Halo, HaloError},
+        Reference,
+        client::{Calls, Halo, HaloError},
         findings,
         registry::Registry,
     },
@@ -29,12 +28,13 @@ mod journal;
 mod load;
 mod oauth;
 mod page;
+mod places;
 
 /// Checks the configuration and reports every fault
 #[derive(Debug, clap::Args)]
 pub struct Check {
-    /// Also signs in to the journal's server, every mailbox, SMTP server and Halo connection and resolves every locked
-    /// client, site and choice
+    /// Also reads every secret, fetches every token, signs in to the journal's server, every mailbox, SMTP server and
+    /// Halo connection, and resolves every locked client, site and choice
     #[arg(long)]
     online: bool,
     /// Shows what a reload would change: these files against what the running service has, or against another file
@@ -87,6 +87,9 @@ impl Check {
         let sign_ins = Arc::new(SignIns::new(&config.state_dir, Clock::system()));
         oauth::lines(config, &sign_ins, Clock::system().now());
         if !self.online {
+            say(format_args!(
+                "servers, secrets and folders are looked at with --online alone"
+            ));
             return Ok(Status::Done);
         }
         let (mut report, runtime) = (Report { wrong: Status::Done }, runtime()?);
@@ -233,96 +236,24 @@ impl Report {
         }
     }
 
-    async fn client(&mut self, what: &str, reference: &Reference, halo: &Halo, calls: &Calls) -> Option<Client> {
-        let found = halo.clients_by(reference, calls).await;
-        if let (Ok([]), Reference::Name(name)) = (found.as_deref(), reference)
-            && let Ok(alike) = halo.clients_alike(name, Freshness::Cached, calls).await
-            && !alike.is_empty()
-        {
-            let (problem, needed) = no_match(&alike, name, "client", "");
-            self.bad(
-                what,
-                &format!("client {reference} {problem}; {needed}"),
-                Class::Permanent,
-            );
-            return None;
-        }
-        let ids = |clients: &[Client]| clients.iter().map(|client| client.id.to_string()).collect();
-        self.one(what, &format!("client {reference}"), found, ids)
-    }
-
-    async fn site(&mut self, what: &str, reference: &Reference, client: Option<&Client>, halo: &Halo, calls: &Calls) {
-        match (reference, client) {
-            (Reference::Name(name), None) => self.site_of_some_client(what, name, halo, calls).await,
-            (Reference::Name(name), Some(client)) => self.site_of(what, name, client, halo, calls).await,
-            (Reference::Id(_), _) => {
-                let found = halo.sites_by(None, reference, calls).await;
-                let site = self.one(what, &format!("site {reference}"), found, site_ids);
-                if let (Some(site), Some(client)) = (site, client)
-                    && site.client_id != Some(client.id)
-                {
-                    let text = format!("site {reference} {}, not to {:?}", belongs(&[site]), client.name);
-                    self.bad(what, &text, Class::Permanent);
-                }
-            }
-        }
-    }
-
-    async fn site_of(&mut self, what: &str, name: &str, client: &Client, halo: &Halo, calls: &Calls) {
-        let reference = Reference::Name(name.to_owned());
-        let found = halo.sites_by(Some(client.id), &reference, calls).await;
-        if found.as_ref().is_ok_and(Vec::is_empty)
-            && let Ok(elsewhere) = halo.sites_by(None, &reference, calls).await
-            && !elsewhere.is_empty()
-        {
-            let text = format!("site {name:?} {}, not to {:?}", belongs(&elsewhere), client.name);
-            return self.bad(what, &text, Class::Permanent);
-        }
-        if found.as_ref().is_ok_and(Vec::is_empty)
-            && let Ok(alike) = halo.sites_alike(Some(client.id), name, calls).await
-            && !alike.is_empty()
-        {
-            let within = format!(" at the client {:?}", client.name);
-            let (problem, needed) = no_match(&alike, name, "site", &within);
-            let text = format!("site {name:?} {problem}; {needed}");
-            return self.bad(what, &text, Class::Permanent);
-        }
-        self.one(what, &format!("site {name:?} of {:?}", client.name), found, site_ids);
-    }
-
-    /// Which client's site it is differs from message to message.
-    async fn site_of_some_client(&mut self, what: &str, name: &str, halo: &Halo, calls: &Calls) {
-        match halo.sites_by(None, &Reference::Name(name.to_owned()), calls).await {
-            Ok(found) if found.is_empty() => {
-                self.bad(
-                    what,
-                    &format!("no client has a site {name:?}; halo-intake halo sites lists them"),
-                    Class::Permanent,
-                );
-            }
-            Ok(found) => {
-                let clients = counted(found.len(), "client has", "clients have");
-                self.good(
-                    what,
-                    &format!("site {name:?} is looked for within each message's client; {clients} one"),
-                );
-            }
-            Err(error) => self.bad(what, &error.to_string(), error.class()),
-        }
-    }
-
+    /// The only one that was found; any other number of them is a fault.
     fn one<T>(
         &mut self,
         what: &str,
-        wanted: &str,
+        (reference, wanted): (&Reference, String),
         found: Result<Vec<T>, HaloError>,
-        ids: impl Fn(&[T]) -> Vec<String>,
+        of: impl Fn(&T) -> (i64, &str),
     ) -> Option<T> {
         match found {
             Ok(mut found) if found.len() == 1 => {
-                let id = ids(&found).concat();
-                self.good(what, &format!("{wanted} has the id {id}"));
-                Some(found.remove(0))
+                let one = found.remove(0);
+                let (id, name) = of(&one);
+                let text = match reference {
+                    Reference::Id(_) => format!("{wanted} is {name:?}"),
+                    Reference::Name(_) => format!("{wanted} has the id {id}"),
+                };
+                self.good(what, &text);
+                Some(one)
             }
             Ok(found) if found.is_empty() => {
                 self.bad(
@@ -333,14 +264,10 @@ impl Report {
                 None
             }
             Ok(found) => {
-                self.bad(
-                    what,
-                    &format!(
-                        "several have the name of {wanted}: ids {}; write one of them",
-                        ids(&found).join(", ")
-                    ),
-                    Class::Permanent,
-                );
+                let ids: Vec<String> = found.iter().map(|one| of(one).0.to_string()).collect();
+                let ids = ids.join(", ");
+                let text = format!("several have the name of {wanted}: ids {ids}; write one of them");
+                self.bad(what, &text, Class::Permanent);
                 None
             }
             Err(error) => {
@@ -349,20 +276,6 @@ impl Report {
             }
         }
     }
-}
-
-fn site_ids(sites: &[Site]) -> Vec<String> {
-    sites.iter().map(|site| site.id.to_string()).collect()
-}
-
-/// Whose sites they are.
-fn belongs(sites: &[Site]) -> String {
-    let whose: Vec<String> = sites
-        .iter()
-        .map(|site| format!("{:?}", site.client_name))
-        .take(5)
-        .collect();
-    format!("belongs to {}", whose.join(", "))
 }
 
 /// `1 rule`, `2 rules`.

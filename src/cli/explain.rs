@@ -76,7 +76,7 @@ impl Explain {
                         self.say(file, &dry.take(&work, &octets, work.received, None).await)?;
                     }
                     Err(error) => {
-                        eprintln!("{}: {error}{}", file.display(), if_an_id(file));
+                        eprintln!("{} can not be read: {error}; {}", file.display(), what_it_takes(file));
                         status = Status::Unreadable;
                     }
                 }
@@ -125,11 +125,15 @@ impl Explain {
 }
 
 /// Who names a message of the journal instead of a file reads how it is asked for.
-fn if_an_id(file: &Path) -> String {
-    let id = file.to_str().and_then(|name| log::id(name).ok());
-    id.map_or(String::new(), |id| {
-        format!("; explain takes files: halo-intake retry --dry-run {id} is for message {id} of the journal")
-    })
+fn what_it_takes(file: &Path) -> String {
+    match file.to_str().and_then(|name| log::id(name).ok()) {
+        Some(id) => {
+            format!("explain takes files: halo-intake retry --dry-run {id} is for message {id} of the journal")
+        }
+        None => "explain takes messages as files: save one from a mail program, or one of the journal with \
+                 halo-intake show ID --raw > FILE.eml"
+            .to_owned(),
+    }
 }
 
 fn print_json(file: &Path, taken: &Taken<'_>) -> Result<(), Failure> {

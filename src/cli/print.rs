@@ -197,7 +197,8 @@ pub fn plain(text: &str) -> String {
 /// A value in one line, cut where it is long.
 pub fn short(value: &Value) -> String {
     cut(match value {
-        Value::String(text) => format!("{:?}", plain(text)),
+        // Where a line ends decides what a condition matches.
+        Value::String(text) => format!("{:?}", plain(&text.replace("\r\n", "\n").replace('\n', "⏎"))),
         other => plain(&other.to_string()),
     })
 }
@@ -229,6 +230,11 @@ pub fn fitting(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_the_lines_of_a_value_end_is_seen() {
+        assert_eq!(short(&"one\r\ntwo\nthree".into()), "\"one⏎two⏎three\"");
+    }
 
     #[test]
     fn what_a_mail_says_can_not_write_on_the_terminal() {

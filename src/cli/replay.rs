@@ -20,6 +20,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{ConnectionName, document::beside},
+    count::counted,
     effect::simulated::{Assume, Lookups, MadeThen, Then},
     generation::Generation,
     halo::registry::Registry,
@@ -38,6 +39,7 @@ use origins::{Origins, Worlds};
 /// Both are dry: nothing is written anywhere. A question is answered as Halo answered it when the message ran. What nobody
 /// asked then can not be told, unless Halo is asked now (--online).
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "halo-intake replay [OPTIONS] --against <NEW.toml> [ID]...")]
 pub struct Replay {
     /// The IDs of the messages, as log lists them; without them all that match
     #[arg(value_name = "ID", value_parser = log::id)]
@@ -86,7 +88,7 @@ impl Replay {
             for id in &ids {
                 sides.note(journal.as_ref(), *id).await?;
             }
-            let bar = print::counter(ids.len());
+            let bar = print::counter(ids.len(), "messages");
             let mut report = Report::new(self.format, self.all);
             for id in ids {
                 // One message at a time is in memory.
@@ -366,10 +368,10 @@ impl Report {
         }
         self.lines.iter().try_for_each(Line::print)?;
         let mut out = std::io::stdout().lock();
-        let noun = if messages == 1 { "message" } else { "messages" };
+        let messages = counted(messages, "message");
         writeln!(
             out,
-            "{messages} {noun}: {same} the same, {differ} differ, {untold} can not be told, {without_octets} without octets"
+            "{messages}: {same} the same, {differ} differ, {untold} can not be told, {without_octets} without octets"
         )?;
         if self.otherwise > 0 {
             let rules = "the rules have changed since, or what was known then is not recorded";

@@ -37,7 +37,10 @@ impl Run {
             faults.0.iter().for_each(|fault| tracing::error!("{fault}"));
             Failure::new(Status::Configuration, "")
         })?;
-        warnings.0.iter().for_each(|warning| tracing::warn!("{warning}"));
+        warnings
+            .0
+            .iter()
+            .for_each(|warning| tracing::warn!("{}", warning.in_log()));
         let runtime = runtime()?;
         let ended = runtime.block_on(self.run(generation));
         runtime.shutdown_timeout(LEFT_OVERS);
@@ -80,12 +83,19 @@ async fn run_once(world: &Arc<World>) -> Ended {
     drop(bar);
     match left {
         once::Left::Nothing => Ok(Status::Done),
+        // What stands still though nothing comes again has its line already.
+        once::Left::Deferred { count: 0 } => Ok(Status::TryAgain),
         once::Left::Deferred { count } => {
-            tracing::warn!("{count} messages or letters come again later");
+            let (letters, come) = if count == 1 {
+                ("message or letter", "comes")
+            } else {
+                ("messages or letters", "come")
+            };
+            tracing::warn!("{count} {letters} {come} again later");
             Ok(Status::TryAgain)
         }
-        once::Left::Unavailable { troubles } => {
-            troubles.iter().for_each(|trouble| tracing::error!("{trouble}"));
+        once::Left::Unavailable { unsaid } => {
+            unsaid.iter().for_each(|trouble| tracing::error!("{trouble}"));
             Ok(Status::Unavailable)
         }
     }

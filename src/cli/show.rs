@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    count::counted,
     generation::Generation,
     journal::{self, Attempt, Entry, EntryId, Journal, Opening, Spot},
     message::Message,
@@ -134,12 +135,12 @@ fn asked_for(trace: &Trace) -> u64 {
 
 /// `3 requests to Halo, 140 ms`
 fn calls(count: u64, traces: &[Option<Trace>]) -> String {
-    let requests = if count == 1 { "request" } else { "requests" };
+    let requests = counted(count, "request");
     let took = Duration::from_millis(traces.iter().flatten().map(asked_for).sum());
     match traces.iter().all(Option::is_some) {
-        true if count > 0 => format!("{count} {requests} to Halo, {}", when::length(took)),
+        true if count > 0 => format!("{requests} to Halo, {}", when::length(took)),
         // How long those took of which the trace was dropped nobody knows any more.
-        _ => format!("{count} {requests} to Halo"),
+        _ => format!("{requests} to Halo"),
     }
 }
 

@@ -57,11 +57,12 @@ impl Document {
                 let (line, column) = line_and_column(&text, error.span().map_or(0, |span| span.start));
                 // Only the parser's own words: its Display would quote the line, and the line may be a secret.
                 let problem = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-                Err(vec![Fault::placed(
-                    format!("{file}:{line}:{column}"),
-                    problem,
-                    "mend the syntax",
-                )])
+                let remedy = if problem.contains("must be quoted") {
+                    "put the value in quotes"
+                } else {
+                    "mend the syntax"
+                };
+                Err(vec![Fault::placed(format!("{file}:{line}:{column}"), problem, remedy)])
             }
         }
     }

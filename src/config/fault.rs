@@ -103,6 +103,13 @@ impl fmt::Display for PlacedFault {
 }
 
 impl PlacedFault {
+    /// For a log line, whose level says that it is a warning.
+    pub fn in_log(&self) -> String {
+        let mut placed = self.clone();
+        placed.fault.warning = false;
+        placed.to_string()
+    }
+
     /// `LINE:COLUMN` alone, where the file is that of the fault.
     fn within_file<'a>(&self, place: &'a str) -> &'a str {
         let file = self.place.rsplitn(3, ':').nth(2);

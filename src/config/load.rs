@@ -1,10 +1,6 @@
 //! Loading: from the path of a file and the environment to a draft of the configuration with all its faults.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use ::config::{Value, ValueKind};
 use serde_json::Value as Json;
@@ -22,8 +18,9 @@ use super::{
 };
 use crate::hex::hex;
 
-/// Where a configuration is looked for when nobody names one.
-const USUAL: [&str; 2] = ["./config/halo-intake.toml", "/etc/halo-intake/halo-intake.toml"];
+mod found;
+
+pub use found::{Found, find};
 
 /// The configuration as far as it could be read, with everything that is wrong with it.
 #[derive(Debug, Default)]
@@ -74,40 +71,6 @@ impl Draft {
     pub fn is_sound(&self) -> bool {
         self.config.is_some() && self.faults.iter().all(|fault| fault.warning)
     }
-}
-
-/// The configuration file.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Found {
-    pub path: PathBuf,
-    /// Nobody named it, and it lies where the command was called: perhaps it is not what is meant.
-    pub is_of_this_folder: bool,
-}
-
-/// Finds the configuration file: the one that is named, by the command line or by `$HALO_INTAKE_CONFIG`, whether
-/// it exists or not; else the first usual one that exists.
-pub fn find(explicit: Option<&Path>, environment: &[(String, String)]) -> Result<Found, String> {
-    let named = explicit.map(Path::to_owned);
-    if let Some(path) = named.or_else(|| variable(environment, "HALO_INTAKE_CONFIG").map(PathBuf::from)) {
-        return Ok(Found {
-            path,
-            is_of_this_folder: false,
-        });
-    }
-    USUAL
-        .iter()
-        .map(PathBuf::from)
-        .find(|path| path.exists())
-        .map(|path| Found {
-            is_of_this_folder: path.is_relative(),
-            path,
-        })
-        .ok_or_else(|| {
-            format!(
-                "there is no configuration at {}; name one with --config FILE, or run halo-intake init for a first one",
-                USUAL.join(" or ")
-            )
-        })
 }
 
 /// Loads the file at `path`, `conf.d/*.toml` beside it and the environment over the built-in defaults.
@@ -415,7 +378,7 @@ mod tests {
         assert!(!config.mailboxes[&MailboxName("Support".into())].enabled);
         assert_eq!(config.report.to.len(), 2);
         assert_eq!(config.retry.backoff.first, Duration::from_secs(1));
-        assert_eq!(config.state_dir, PathBuf::from("/var/lib/a"));
+        assert_eq!(config.state_dir, Path::new("/var/lib/a"));
     }
 
     #[test]
@@ -503,20 +466,5 @@ mod tests {
     fn nothing_of_a_draft_prints_a_secret() {
         let draft = load_files(MAIN, &[], &[("HALO_INTAKE__HALO__MAIN__CLIENT_SECRET", "hunter2")]);
         assert!(!format!("{draft:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn a_named_file_comes_before_the_usual_ones() {
-        let found = |path: &str, is_of_this_folder| {
-            Ok(Found {
-                path: path.into(),
-                is_of_this_folder,
-            })
-        };
-        let environment = [("HALO_INTAKE_CONFIG".to_owned(), "b.toml".to_owned())];
-        assert_eq!(find(Some(Path::new("a.toml")), &environment), found("a.toml", false));
-        assert_eq!(find(None, &environment), found("b.toml", false));
-        let unset = [("HALO_INTAKE_CONFIG".to_owned(), String::new())];
-        assert_eq!(find(None, &unset), found(USUAL[0], true));
     }
 }

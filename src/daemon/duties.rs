@@ -149,7 +149,7 @@ impl Duties {
             .collect();
         ended.iter().for_each(|duty| self.end(duty, "is another node's"));
         self.world.leases.replace(&leases);
-        let watched = leases.len();
+        let watched = leases.iter().filter(|lease| lease.duty != Duty::Outbox).count();
         descriptors::make_room(watched, generation.config.http.is_some());
         let is_new = |lease: &&Lease| !hand_over.contains(&lease.duty) && !self.running.contains_key(&lease.duty);
         let new: Vec<&Lease> = leases.iter().filter(is_new).collect();

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock,
     config::Grant,
-    journal::{Change, JournalError, Notice},
+    journal::{Change, JournalError, Notice, node::Duty},
     oauth::expiry::Expiry,
     pipeline::World,
 };
@@ -80,7 +80,8 @@ async fn warn(world: &World, expiry: &Expiry, warning: i64) -> Result<(), Journa
         text,
         at: world.clock.now(),
     };
-    world.journal.write(Change::Told { notice, name, value }).await?;
+    let told = world.under(Duty::Outbox, Change::Told { notice, name, value });
+    world.journal.write(told).await?;
     world.bells.report.notify_one();
     Ok(())
 }

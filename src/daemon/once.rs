@@ -16,6 +16,7 @@ use crate::{
         receive::{Doubts, Watched},
         report,
         settle::Settler,
+        states::{Sort, Thing, Trouble},
         work::{Crew, InHand},
     },
 };
@@ -30,10 +31,10 @@ pub enum Left {
         /// How many.
         count: u64,
     },
-    /// A mailbox or a connection was not reached or refused to sign in.
+    /// A mailbox or a connection was not reached or refused to sign in, or waits for a word about its backlog.
     Unavailable {
-        /// Each with its name.
-        troubles: Vec<String>,
+        /// Those that the log has not said, since operators know of them; each with its name.
+        unsaid: Vec<String>,
     },
 }
 
@@ -135,13 +136,15 @@ impl Once {
 
 async fn left(world: &World, letters: usize) -> Result<Left, JournalError> {
     let troubles = world.state.troubles();
-    let unavailable: Vec<String> = troubles
-        .iter()
-        .filter(|(_, trouble)| trouble.is_unavailable)
-        .map(|(thing, trouble)| format!("{thing}: {}", trouble.reason))
-        .collect();
-    if !unavailable.is_empty() {
-        return Ok(Left::Unavailable { troubles: unavailable });
+    let is_unavailable = |(_, trouble): &&(Thing, Trouble)| trouble.sort != Sort::Hampered;
+    let mut unavailable = troubles.iter().filter(is_unavailable).peekable();
+    if unavailable.peek().is_some() {
+        let unsaid = unavailable.filter(|(_, trouble)| !trouble.is_logged);
+        return Ok(Left::Unavailable {
+            unsaid: unsaid
+                .map(|(thing, trouble)| format!("{thing}: {}", trouble.reason))
+                .collect(),
+        });
     }
     let totals = world.journal.totals().await?;
     let unfinished = |totals: &Totals| {

@@ -10,7 +10,7 @@ use crate::{
     generation::Generation,
     pipeline::{
         World, health, report,
-        states::{Thing, Urgency},
+        states::{Sort, Thing, Urgency},
     },
 };
 
@@ -27,7 +27,13 @@ pub(super) async fn load(world: &World, path: &Path, environment: &[(String, Str
     // A few small files: nothing waits long for them.
     match Generation::load(path, environment) {
         Ok((generation, warnings)) => {
-            warnings.0.iter().for_each(|warning| tracing::warn!("{warning}"));
+            // Those of the same configuration were said when it was taken.
+            if generation.digest != world.generation.load().digest {
+                warnings
+                    .0
+                    .iter()
+                    .for_each(|warning| tracing::warn!("{}", warning.in_log()));
+            }
             Some(generation)
         }
         Err(faults) => {
@@ -93,7 +99,15 @@ fn log(found: &[Change], before: &str, config: &str) {
 async fn refuse(world: &World, faults: &str) {
     let reason = format!("the new configuration was not taken, the one before goes on: {faults}");
     // Whoever asked for the reload reads the log, also when operators know already.
-    if !report::trouble(world, Thing::Configuration, reason.clone(), false, Urgency::Now).await {
+    if !report::trouble(
+        world,
+        Thing::Configuration,
+        reason.clone(),
+        Sort::Hampered,
+        Urgency::Now,
+    )
+    .await
+    {
         tracing::error!("{}: {reason}", Thing::Configuration);
     }
 }

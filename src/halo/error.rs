@@ -76,6 +76,19 @@ impl HaloError {
         }
     }
 
+    /// Whether Halo refuses for the user, the site or the client that was named, as `Please select a valid
+    /// Client/Site/User` does.
+    pub(super) fn speaks_of_people(&self) -> bool {
+        let HaloError::Refused {
+            status: 400, reason, ..
+        } = self
+        else {
+            return false;
+        };
+        let reason = reason.to_lowercase();
+        ["client", "site", "user"].iter().any(|word| reason.contains(word))
+    }
+
     /// Whether it is a fault of the connection.
     pub fn is_of_connection(&self) -> bool {
         self.fault().is_some()

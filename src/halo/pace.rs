@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::{
     clock::{self, Clock},
     config::Rate,
-    journal::JournalError,
+    journal::{JournalError, node::LEASE},
     retry::Backoff,
 };
 
@@ -26,8 +26,13 @@ mod ledger;
 mod window;
 
 pub(super) use ledger::Ledger;
+use ledger::Told;
 pub use window::Used;
 use window::{Grant, Window};
+
+/// Where other nodes have a part of the rate, it is asked no sooner and no later than after this whether they leave more.
+const SOONEST: Duration = Duration::from_millis(20);
+const LATEST: Duration = Duration::from_secs(1);
 
 /// Lets requests out, first come, first served.
 #[derive(Debug)]
@@ -53,6 +58,16 @@ struct Line {
     has_recalled: bool,
     /// Slots of the slice that are not granted yet.
     left: usize,
+    /// Afterwards other nodes may have them.
+    until: Option<Instant>,
+    /// Then it can be that other nodes leave more.
+    again: Option<Instant>,
+}
+
+impl Line {
+    fn has_slice(&self, now: Instant) -> bool {
+        self.left > 0 && self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// Why a request may not leave.
@@ -90,24 +105,29 @@ impl Pace {
 
     /// Waits until the next request may leave.
     pub(super) async fn slot(&self) -> Result<Slot<'_>, NoSlot> {
-        self.refuse_a_long_hold()?;
+        self.refuse_a_long_hold().await?;
         let _waits = Waits::among(&self.waiting);
         let mut line = self.line.lock().await;
         self.recall(&mut line).await?;
         loop {
-            let granted = self.window().grant(clock::moment(), line.left > 0);
+            let now = clock::moment();
+            let granted = self.window().grant(now, line.has_slice(now));
             match granted {
                 Grant::Now => {
                     line.left -= 1;
                     let slot = Slot(self);
                     return self.is_held().map(|()| slot);
                 }
-                Grant::NoneLeft => line.left = self.slice().await?,
-                Grant::Held(wait) if wait > self.patience => return Err(NoSlot::Held(wait)),
-                Grant::Held(wait) | Grant::After(wait) => {
-                    tokio::select! { () = clock::sleep(wait) => {}, () = self.changed.notified() => {} }
+                Grant::NoneLeft => self.ask(&mut line).await?,
+                Grant::Held(wait) => {
+                    self.tell_of_a_hold(&mut line).await?;
+                    if wait > self.patience {
+                        return Err(NoSlot::Held(wait));
+                    }
+                    self.pause(Some(wait)).await;
                 }
-                Grant::WhenOneEnds => self.changed.notified().await,
+                Grant::After(wait) => self.pause_for(Some(wait), &mut line).await,
+                Grant::WhenOneEnds => self.pause_for(None, &mut line).await,
             }
         }
     }
@@ -122,10 +142,49 @@ impl Pace {
         }
     }
 
+    /// Until this time has passed, or something has changed.
+    async fn pause(&self, wait: Option<Duration>) {
+        let passed = async {
+            match wait {
+                Some(wait) => clock::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! { () = passed => {}, () = self.changed.notified() => {} }
+    }
+
+    /// The same. Where other nodes have a part of the rate, it is asked then whether they leave more.
+    async fn pause_for(&self, wait: Option<Duration>, line: &mut Line) {
+        let again = line.again.filter(|_| self.window().is_narrow());
+        let Some(again) = again else {
+            return self.pause(wait).await;
+        };
+        let left = again.saturating_duration_since(clock::moment());
+        self.pause(Some(wait.map_or(left, |wait| wait.min(left)))).await;
+        if again <= clock::moment() {
+            line.left = 0;
+        }
+    }
+
     /// Those who come while the connection holds still must not stand in line to hear it.
-    fn refuse_a_long_hold(&self) -> Result<(), NoSlot> {
-        match self.window().held(clock::moment()) {
-            Some(wait) if wait > self.patience => Err(NoSlot::Held(wait)),
+    async fn refuse_a_long_hold(&self) -> Result<(), NoSlot> {
+        let held = self.window().held(clock::moment());
+        let Some(wait) = held.filter(|wait| *wait > self.patience) else {
+            return Ok(());
+        };
+        if let Ok(mut line) = self.line.try_lock() {
+            self.tell_of_a_hold(&mut line).await?;
+        }
+        Err(NoSlot::Held(wait))
+    }
+
+    /// Other nodes hold still as well as soon as they know.
+    async fn tell_of_a_hold(&self, line: &mut Line) -> Result<(), JournalError> {
+        match &self.ledger {
+            Some(ledger) if ledger.is_shared() && self.window().is_hold_news() => {
+                line.left = 0;
+                self.tell(ledger, 0, line).await
+            }
             _ => Ok(()),
         }
     }
@@ -141,16 +200,35 @@ impl Pace {
         Ok(())
     }
 
-    /// The next slice. It is asked for while the window is still full, so that nobody waits for the disk as well.
-    async fn slice(&self) -> Result<usize, NoSlot> {
+    /// Asks for the next slice. That is done while the window is still full, so that nobody waits for the disk as well.
+    async fn ask(&self, line: &mut Line) -> Result<(), NoSlot> {
         let Some(ledger) = &self.ledger else {
-            return Ok(usize::MAX);
+            line.left = usize::MAX;
+            return Ok(());
         };
-        let (kept, size) = {
+        let slice = self.window().slice();
+        Ok(self.tell(ledger, slice, line).await?)
+    }
+
+    async fn tell(&self, ledger: &Ledger, wanted: usize, line: &mut Line) -> Result<(), JournalError> {
+        let (begun, at) = (clock::moment(), Clock::system().now());
+        let told = {
             let mut window = self.window();
-            (window.kept(clock::moment(), Clock::system().now()), window.slice())
+            Told {
+                rate: window.rate(),
+                at: at.as_millisecond(),
+                known: window.kept(begun, at),
+                wanted,
+                waiting: self.waiting.load(Ordering::Relaxed),
+            }
         };
-        Ok(ledger.grant(kept, size).await?)
+        let allowed = ledger.tell(told).await?;
+        let now = clock::moment();
+        self.window().heed(&allowed, now);
+        line.left = wanted;
+        line.until = ledger.is_shared().then(|| begun + LEASE);
+        line.again = Some(now + allowed.again.clamp(SOONEST, LATEST));
+        Ok(())
     }
 
     /// Tells the journal what came of the slots, so that a restart counts each at its time, and none that was not
@@ -159,15 +237,11 @@ impl Pace {
         let (Some(ledger), Ok(mut line)) = (&self.ledger, self.line.try_lock()) else {
             return Ok(());
         };
-        let kept = {
-            let mut window = self.window();
-            if !line.has_recalled || !window.is_news() {
-                return Ok(());
-            }
-            window.kept(clock::moment(), Clock::system().now())
-        };
+        if !line.has_recalled || !self.window().is_news() {
+            return Ok(());
+        }
         line.left = 0;
-        ledger.grant(kept, 0).await?;
+        self.tell(ledger, 0, &mut line).await?;
         self.window().told();
         Ok(())
     }

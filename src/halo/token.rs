@@ -217,7 +217,7 @@ impl Tokens {
                 "the connection {} has no client_secret to sign in with: {reason}",
                 self.connection
             ),
-            remedy: "nothing was sent to Halo".to_owned(),
+            remedy: "no sign-in was tried".to_owned(),
         }
     }
 

@@ -16,7 +16,15 @@ use axum::{
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use crate::{config::MailboxName, mailbox, pipeline::World, when};
+use crate::{
+    config::MailboxName,
+    mailbox,
+    pipeline::{
+        World,
+        states::{Sort, Thing, Trouble},
+    },
+    when,
+};
 
 /// A mailbox that was not checked in so many intervals is lost.
 const INTERVALS: u32 = 3;
@@ -47,6 +55,8 @@ struct Health {
     status: &'static str,
     /// Why it is red.
     wrong: Vec<String>,
+    /// What waits for an operator's word. Nothing is wrong with it.
+    waiting: Vec<Troubled>,
     /// What is in trouble, whether that makes it red or not. Why it is says the log: this page is for everybody.
     troubles: Vec<Troubled>,
 }
@@ -57,6 +67,16 @@ struct Troubled {
     place: String,
     /// To the second.
     since: String,
+}
+
+impl Troubled {
+    fn of((thing, trouble): &(Thing, Trouble)) -> Troubled {
+        Troubled {
+            kind: thing.kind(),
+            place: thing.place(),
+            since: format!("{:.0}", trouble.since),
+        }
+    }
 }
 
 async fn serve(State(asked): State<Arc<Asked>>, headers: HeaderMap) -> Response {
@@ -115,15 +135,14 @@ impl Asked {
         let wrong = wrong(&self.world).into_iter();
         let mut wrong: Vec<String> = wrong.map(|wrong| wrong.text).collect();
         wrong.extend(self.journal().await.err());
-        let troubles = state.troubles().into_iter().map(|(thing, trouble)| Troubled {
-            kind: thing.kind(),
-            place: thing.place(),
-            since: format!("{:.0}", trouble.since),
-        });
+        let all = state.troubles();
+        let (waiting, troubles): (Vec<_>, Vec<_>) = all.iter().partition(|(_, trouble)| trouble.sort == Sort::Waits);
+        let told = |those: Vec<&(Thing, Trouble)>| those.into_iter().map(Troubled::of).collect();
         Health {
             status: if wrong.is_empty() { "ok" } else { "red" },
             wrong,
-            troubles: troubles.collect(),
+            waiting: told(waiting),
+            troubles: told(troubles),
         }
     }
 
@@ -142,14 +161,21 @@ impl Asked {
 }
 
 impl Health {
-    /// A line for each thing that is wrong, or `ok`; then one for each trouble.
+    /// A line for each thing that is wrong, or `ok`; then one for each that waits, and for each trouble.
     fn text(&self) -> String {
         let mut lines = self.wrong.clone();
         if lines.is_empty() {
             lines.push("ok".to_owned());
         }
-        let troubles = self.troubles.iter();
-        lines.extend(troubles.map(|trouble| format!("{} is in trouble since {}", trouble.place, trouble.since)));
+        let mut more = |those: &[Troubled], how: &str| {
+            lines.extend(
+                those
+                    .iter()
+                    .map(|one| format!("{} {how} since {}", one.place, one.since)),
+            );
+        };
+        more(&self.waiting, "waits for an operator");
+        more(&self.troubles, "is in trouble");
         lines.join("\n") + "\n"
     }
 }
@@ -160,17 +186,20 @@ mod tests {
 
     #[test]
     fn the_first_word_is_ok_or_what_is_wrong() {
+        let troubled = |kind, place: &str| Troubled {
+            kind,
+            place: place.to_owned(),
+            since: format!("{:.0}", jiff::Timestamp::UNIX_EPOCH),
+        };
         let health = |wrong: &[&str]| Health {
             status: "ok",
             wrong: wrong.iter().map(|text| (*text).to_owned()).collect(),
-            troubles: vec![Troubled {
-                kind: "connection",
-                place: "connection main".to_owned(),
-                since: format!("{:.0}", jiff::Timestamp::UNIX_EPOCH),
-            }],
+            waiting: vec![troubled("mailbox", "mailbox support")],
+            troubles: vec![troubled("connection", "connection main")],
         };
-        let trouble = "connection main is in trouble since 1970-01-01T00:00:00Z\n";
-        assert_eq!(health(&[]).text(), format!("ok\n{trouble}"));
-        assert_eq!(health(&["one", "two"]).text(), format!("one\ntwo\n{trouble}"));
+        let rest = "mailbox support waits for an operator since 1970-01-01T00:00:00Z\n\
+                    connection main is in trouble since 1970-01-01T00:00:00Z\n";
+        assert_eq!(health(&[]).text(), format!("ok\n{rest}"));
+        assert_eq!(health(&["one", "two"]).text(), format!("one\ntwo\n{rest}"));
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Claim, EntryId, Folding, LetterId, Place, Settled, Standing, node::Lease};
+use super::{Claim, EntryId, Folding, LetterId, Place, Settled, node::Lease, pace::Paced};
 use crate::{
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     crash::Step,
@@ -84,8 +84,10 @@ pub struct Creation {
     /// Since when a request for it has had no answer: look first, afresh. Where its message was given back meanwhile,
     /// since then.
     pub open_since: Option<Timestamp>,
-    /// An earlier request made it, or found it there.
-    pub was_made: bool,
+    /// When an earlier request had made it, or found it there.
+    pub answered: Option<Timestamp>,
+    /// A message that another node has in hand has begun it and has no answer yet.
+    pub is_under_way: bool,
 }
 
 /// A mail to be sent, kept until the SMTP server has taken or refused it.
@@ -217,7 +219,8 @@ pub enum Change {
         validity: u32,
         next_uid: u32,
     },
-    /// Before a write to the world. A step that is begun again takes the place of its earlier intent.
+    /// Before a write to the world. A step that is begun again takes the place of its earlier intent. `UnderWay` where
+    /// another node is about the creation.
     Intended {
         claim: Claim,
         intent: Intent,
@@ -309,7 +312,9 @@ pub enum Change {
         connection: ConnectionName,
         folding: Folding,
     },
-    /// A small value that outlives the process: pace, tokens, cached facts. Null: nothing any more.
+    /// What this process has sent to a connection, and how much it needs. `Allowed` is the answer.
+    Paced(Box<Paced>),
+    /// A small value that outlives the process: tokens, cached facts. Null: nothing any more.
     Kept { name: String, value: Value },
     /// An ended message shall run again from its stored octets, as a new one, with none of the answers that it had; a
     /// deferred one now. `Stale` where it is neither, or its octets are not kept any more.
@@ -355,6 +360,7 @@ impl Change {
             Change::Noticed(_) => Step::Noticed,
             Change::Told { .. } => Step::Told,
             Change::Reported(_) => Step::Reported,
+            Change::Paced(_) => Step::Paced,
             Change::Kept { .. } => Step::Kept,
             Change::Joined(_) => Step::Joined,
             Change::Folded { .. } => Step::Folded,
@@ -363,40 +369,4 @@ impl Change {
             Change::Under { change, .. } => change.step(),
         }
     }
-}
-
-/// What the journal says to a change. It is on disk when the answer comes.
-#[derive(Debug, Clone)]
-pub enum Receipt {
-    /// It is so.
-    Done,
-    /// `Ended`: the message has its outcome when the SMTP server has taken its bounce.
-    Bouncing,
-    /// The message is new, received then. With a claim when one was asked for and nothing earlier holds it back.
-    New(EntryId, Timestamp, Option<Claim>),
-    /// It was received before, at this place.
-    Known(EntryId),
-    /// UIDVALIDITY changed and this is that message: its place was brought up to date.
-    Moved(EntryId),
-    /// It is a copy, and ended so.
-    Duplicate {
-        /// The copy.
-        entry: EntryId,
-        /// The message that it is a copy of.
-        of: EntryId,
-    },
-    /// The claim is no longer held, or what was to be changed is not in the state for it; nothing was changed.
-    Stale,
-    /// `Intended`: what was known of the creation until now; nothing where there was none.
-    Intent {
-        /// When the newest earlier request for the same thing was begun that has had no answer: look first, afresh.
-        open_since: Option<Timestamp>,
-        /// The answer of an earlier creation.
-        created: Option<Value>,
-    },
-    /// `Folded`, where the message asks: where it stands among those of its kind.
-    Stands(Standing),
-    /// `Ended` with a bounce that may not leave, being beyond its limit or perhaps a second one: the message ended
-    /// `failed` instead, for this reason, and operators hear of it. `Posted` beyond its limit: nothing leaves.
-    Suppressed(String),
 }

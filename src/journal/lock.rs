@@ -63,7 +63,7 @@ pub(super) fn private(path: &Path) -> Result<File, JournalError> {
     open().map_err(|error| unusable(path, error))
 }
 
-fn unusable(path: &Path, error: io::Error) -> JournalError {
+pub(super) fn unusable(path: &Path, error: io::Error) -> JournalError {
     JournalError::Unusable {
         path: path.display().to_string(),
         reason: error.to_string(),

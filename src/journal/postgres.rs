@@ -17,12 +17,12 @@ use std::{
 use super::{
     JournalError, Opening,
     sql::{
-        Ledger, Tenancy,
+        self, Ledger, Tenancy,
         database::{Database, Fault},
         readers::Open,
     },
 };
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use connection::{Connection, Hold, Role};
 use schema::Unfit;
 use session::NoSession;
@@ -30,10 +30,14 @@ use target::{Target, Wrong};
 use tokio_postgres::error::SqlState;
 
 mod connection;
+mod copy;
 mod schema;
 mod session;
 mod target;
 mod value;
+
+pub(crate) use copy::has_password;
+pub(super) use copy::{source, target_of_copy};
 
 /// In the place of an address that is not understood.
 pub(super) const HIDDEN: &str = "postgres://…";
@@ -92,37 +96,54 @@ fn write(target: Target, clock: Clock, hold: Hold, lock: Option<File>) -> Result
     let target = Arc::new(target);
     let db = connect(&target, Role::Writer)?;
     schema::bring_up_to_date(&db).map_err(|unfit| unusable(&target, unfit))?;
-    let tenancy = enter(&db, hold).map_err(|fault| unusable(&target, fault.into()))?;
-    let tenancy = tenancy.ok_or_else(|| JournalError::InUse {
+    // Before anything is due by it.
+    let now = db.now(clock.now()).map_err(|fault| unusable(&target, fault.into()))?;
+    if let Some(ahead) = clock::follow(now) {
+        let ahead = ahead.as_secs_f64();
+        tracing::warn!(
+            ahead,
+            "this machine's clock is not the database's, which is gone by: {ahead:+.3} s"
+        );
+    }
+    let tenancy = enter(&db, &clock, hold).map_err(|fault| unusable(&target, fault.into()))?;
+    let tenancy = tenancy.ok_or_else(|| in_use(&target, hold))?;
+    Ledger::write(Box::new(db), readers(target), clock, (tenancy, lock))
+}
+
+fn in_use(target: &Target, hold: Hold) -> JournalError {
+    JournalError::InUse {
         path: target.shown.clone(),
         remedy: match hold {
             Hold::Alone => "stop the nodes there (halo-intake nodes lists them), or name another database",
             Hold::Shared => "wait until that one has ended, or name another database",
         },
-    })?;
-    Ledger::write(Box::new(db), readers(target), clock, (tenancy, lock))
+    }
 }
 
-/// Takes hold of the journal; nothing where another process does not let it. The server takes a moment to notice that a
-/// process has ended.
-fn enter(db: &Connection, hold: Hold) -> Result<Option<Tenancy>, Fault> {
-    let until = Instant::now() + ENDED_WITHIN;
-    loop {
-        // Nobody else is there: what earlier processes had in hand is free at once.
+/// Takes hold of the journal; nothing where another process does not let it.
+fn enter(db: &Connection, clock: &Clock, hold: Hold) -> Result<Option<Tenancy>, Fault> {
+    in_time(|| {
+        // Nobody else is there: what earlier processes had in hand is free at once. That is said before others are let in.
         if db.take(Hold::Alone)? {
+            sql::is_alone(db, clock)?;
             if hold == Hold::Alone {
                 return Ok(Some(Tenancy::Alone));
             }
             db.share()?;
-            return Ok(Some(Tenancy::First));
+            return Ok(Some(Tenancy::Shared));
         }
-        if hold == Hold::Shared && db.take(Hold::Shared)? {
-            return Ok(Some(Tenancy::Further));
+        Ok((hold == Hold::Shared && db.take(Hold::Shared)?).then_some(Tenancy::Shared))
+    })
+}
+
+/// The server takes a moment to notice that a process has ended.
+fn in_time<T>(mut take: impl FnMut() -> Result<Option<T>, Fault>) -> Result<Option<T>, Fault> {
+    let until = Instant::now() + ENDED_WITHIN;
+    loop {
+        match take()? {
+            None if Instant::now() < until => std::thread::sleep(ENDED_WITHIN / 50),
+            taken => return Ok(taken),
         }
-        if Instant::now() > until {
-            return Ok(None);
-        }
-        std::thread::sleep(ENDED_WITHIN / 50);
     }
 }
 

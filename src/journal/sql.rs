@@ -34,6 +34,7 @@ use writer::{Hand, Writer};
 
 mod apply;
 mod claim;
+pub(super) mod copy;
 pub(super) mod database;
 mod day;
 mod end;
@@ -44,6 +45,7 @@ mod listing;
 mod node;
 mod order;
 mod outbox;
+mod pace;
 mod pack;
 mod read;
 pub(super) mod readers;
@@ -80,10 +82,13 @@ pub struct Ledger {
 pub(super) enum Tenancy {
     /// Nobody else is let in.
     Alone,
-    /// Nobody else is there just now.
-    First,
-    /// Others are there.
-    Further,
+    /// Others are there, or may come.
+    Shared,
+}
+
+/// Nobody else has the journal just now: whoever is written down there is no more.
+pub(super) fn is_alone(db: &dyn Database, clock: &Clock) -> Result<(), database::Fault> {
+    node::all_gone(db, db.now(clock.now())?)
 }
 
 impl Ledger {
@@ -98,7 +103,7 @@ impl Ledger {
         let (node, newcomer) = (Arc::new(AtomicI64::default()), Newcomer::this());
         let enlist = {
             let newcomer = newcomer.clone();
-            move |hand: &Hand<'_>| node::enlist(hand, &newcomer, tenancy != Tenancy::Further)
+            move |hand: &Hand<'_>| node::enlist(hand, &newcomer, tenancy == Tenancy::Alone)
         };
         let began = clock::since_boot();
         let start = || Writer::start(db, clock.clone(), node.clone(), enlist);
@@ -264,8 +269,8 @@ impl Journal for Ledger {
     }
 
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation> {
-        let key = key.clone();
-        Box::pin(self.readers.read(move |db| read::creation(db, &key)))
+        let (key, node) = (key.clone(), NodeId(self.node.load(Ordering::Acquire)));
+        Box::pin(self.readers.read(move |db| read::creation(db, &key, node)))
     }
 
     fn tickets_of<'a>(&'a self, connection: &'a ConnectionName, keys: Vec<String>) -> Answer<'a, Vec<i64>> {

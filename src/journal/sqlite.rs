@@ -15,7 +15,10 @@ use crate::clock::Clock;
 use connection::Connection;
 
 mod connection;
+mod copy;
 mod schema;
+
+pub(super) use copy::{source, target};
 
 /// The journal in SQLite.
 pub struct Sqlite;
@@ -50,7 +53,8 @@ fn write(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
     Ledger::write(Box::new(db), readers(&path), clock, (Tenancy::Alone, Some(lock)))
 }
 
-fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
+/// Whether a folder has a journal; if not, why, and what to do.
+pub(super) fn is_there(state_dir: &Path) -> Result<(), JournalError> {
     let path = database(state_dir);
     if let Err(error) = path.metadata() {
         let reason = match error.kind() {
@@ -63,6 +67,12 @@ fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
             reason,
         });
     }
+    Ok(())
+}
+
+fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
+    is_there(state_dir)?;
+    let path = database(state_dir);
     let first = schema::check_reader(&path)?;
     Ok(Ledger::look(
         Box::new(first),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::field;
 use crate::{
+    count::counted,
     journal::{EntryId, Notice, Row, or_no_author},
     message::{
         Message,
@@ -149,8 +150,13 @@ impl Content for Digest<'_> {
 
     fn text(&self) -> String {
         let sorted = Sorted::of(self.notices);
-        let summary = sorted.summary(self.standings);
-        let mut text = format!("{summary} on {}:\n", field::host(self.hostname));
+        let host = field::host(self.hostname);
+        let mut text = if sorted.is_one_thing() {
+            // Its heading says what it is.
+            format!("halo-intake on {host}:\n")
+        } else {
+            format!("{} on {host}:\n", sorted.summary(self.standings))
+        };
         for (topic, notices) in &sorted.faults {
             text.push_str(&self.fault(topic, notices));
         }
@@ -178,7 +184,7 @@ impl Digest<'_> {
     /// What is about no message as a few texts, the messages one by one.
     fn fault(&self, topic: &str, notices: &[&Notice]) -> String {
         let standing = self.standings.get(topic).map_or(String::new(), Standing::words);
-        let mut text = format!("\n{}\n{standing}", heading(&field::line(topic), notices, " times"));
+        let mut text = format!("\n{}\n{standing}", heading(&field::line(topic), notices));
         let (about, plain): (Vec<&Notice>, Vec<&Notice>) = notices.iter().partition(|notice| notice.entry.is_some());
         for reason in last_texts(&plain) {
             text.push_str(&paragraph("  ", reason));
@@ -187,7 +193,7 @@ impl Digest<'_> {
     }
 
     fn failed(&self, notices: &[&Notice]) -> String {
-        let heading = heading("messages failed", notices, "");
+        let heading = heading(&numbered("messages failed", notices), notices);
         format!("\n{heading}\n{}", self.messages(notices, MAX_MESSAGES))
     }
 
@@ -199,10 +205,10 @@ impl Digest<'_> {
             let sender = notice.topic.strip_prefix(SUPPRESSED).unwrap_or_default();
             reasons.entry(word).or_default().entry(sender).or_default().push(notice);
         }
-        let mut text = format!("\n{}\n", heading("failed and not bounced", notices, ""));
+        let mut text = format!("\n{}\n", heading(&numbered("failed and not bounced", notices), notices));
         for (word, senders) in reasons {
             let count: usize = senders.values().map(Vec::len).sum();
-            text.push_str(&format!("\n  {}: {}\n", field::line(word), counted(count)));
+            text.push_str(&format!("\n  {}: {}\n", field::line(word), counted(count, "message")));
             for (sender, notices) in senders.iter().take(MAX_SENDERS) {
                 text.push_str(&self.sender(sender, notices));
             }
@@ -221,7 +227,7 @@ impl Digest<'_> {
             .collect();
         let mut text = format!(
             "\n    {} from {}\n",
-            counted(notices.len()),
+            counted(notices.len(), "message"),
             field::line(or_no_author(sender))
         );
         if let Some(last) = notices.last() {
@@ -293,6 +299,12 @@ impl<'a> Sorted<'a> {
         }
     }
 
+    /// Whether there is one section.
+    fn is_one_thing(&self) -> bool {
+        let of_messages = [&self.failed, &self.suppressed];
+        self.faults.len() + of_messages.iter().filter(|notices| !notices.is_empty()).count() == 1
+    }
+
     /// Where there is one fault and no message: what it is of, and the last word of it.
     fn only_fault(&self) -> Option<(&'a str, &'a Notice)> {
         match self.faults.as_slice() {
@@ -318,9 +330,14 @@ impl<'a> Sorted<'a> {
         let (failed, suppressed) = (messages(&self.failed), messages(&self.suppressed));
         let ended = match (failed.union(&suppressed).count(), suppressed.len()) {
             (0, _) => None,
-            (count, 0) => Some(format!("{} failed", counted(count))),
-            (count, of_them) if count == of_them => Some(format!("{} failed and not bounced", counted(count))),
-            (count, of_them) => Some(format!("{} failed, {of_them} of them not bounced", counted(count))),
+            (count, 0) => Some(format!("{} failed", counted(count, "message"))),
+            (count, of_them) if count == of_them => {
+                Some(format!("{} failed and not bounced", counted(count, "message")))
+            }
+            (count, of_them) => Some(format!(
+                "{} failed, {of_them} of them not bounced",
+                counted(count, "message")
+            )),
         };
         match (faults, ended) {
             (Some(faults), Some(ended)) => format!("{faults}; {ended}"),
@@ -329,24 +346,20 @@ impl<'a> Sorted<'a> {
     }
 }
 
-fn counted(messages: usize) -> String {
-    match messages {
-        1 => "1 message".to_owned(),
-        count => format!("{count} messages"),
+/// `connection main, 2026-11-23 08:00 UTC to 2026-11-23 08:30 UTC`.
+fn heading(name: &str, notices: &[&Notice]) -> String {
+    match notices {
+        [one] => format!("{name}, {}", minute(one.at)),
+        [first, .., last] => format!("{name}, {} to {}", minute(first.at), minute(last.at)),
+        [] => name.to_owned(),
     }
 }
 
-/// `connection main: 3 times, 2026-11-23 08:00 UTC to 2026-11-23 08:30 UTC`.
-fn heading(name: &str, notices: &[&Notice], unit: &str) -> String {
-    match notices {
-        [one] => format!("{name}, {}", minute(one.at)),
-        [first, .., last] => format!(
-            "{name}: {}{unit}, {} to {}",
-            notices.len(),
-            minute(first.at),
-            minute(last.at)
-        ),
-        [] => name.to_owned(),
+/// `messages failed: 3`.
+fn numbered(name: &str, notices: &[&Notice]) -> String {
+    match notices.len() {
+        1 => name.to_owned(),
+        count => format!("{name}: {count}"),
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     JOURNAL_AGAIN, World, report,
-    states::{Thing, Urgency},
+    states::{Sort, Thing, Urgency},
 };
 use crate::{
     clock,
@@ -236,7 +236,14 @@ async fn look_after(
             sent.strftime("%H:%M:%S UTC"),
             when::length(canary.within)
         );
-        report::trouble_again(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::Now).await;
+        report::trouble_again(
+            world,
+            Thing::Canary(mailbox.clone()),
+            reason,
+            Sort::Hampered,
+            Urgency::Now,
+        )
+        .await;
     }
     if flight.next(canary.every).is_none_or(|next| now >= next) {
         send(world, generation, canary, mailbox, to).await?;
@@ -320,7 +327,14 @@ async fn send(
         world.canary.change(mailbox, |flight| flight.waited_for = None);
         change(world, mailbox, |known| known.out.retain(|out| out.mark != mark)).await?;
     }
-    report::trouble_again(world, Thing::Canary(mailbox.clone()), reason, false, Urgency::IfItLasts).await;
+    report::trouble_again(
+        world,
+        Thing::Canary(mailbox.clone()),
+        reason,
+        Sort::Hampered,
+        Urgency::IfItLasts,
+    )
+    .await;
     Ok(())
 }
 

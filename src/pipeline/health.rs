@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     World, report,
-    states::{Thing, Urgency},
+    states::{Sort, Thing, Urgency},
 };
 use crate::{
     journal::{Change, JournalError},
@@ -24,8 +24,8 @@ pub(super) async fn note(world: &World, began: Timestamp, through: &Through) {
     {
         let thing = Thing::at_fault(connection, fault);
         if !world.state.was_well_after(&thing, began) {
-            let is_unavailable = fault.is_unavailable();
-            report::trouble(world, thing.clone(), reason.clone(), is_unavailable, Urgency::Now).await;
+            let sort = Sort::of(fault.is_unavailable());
+            report::trouble(world, thing.clone(), reason.clone(), sort, Urgency::Now).await;
         }
         at_fault = Some(thing);
     }

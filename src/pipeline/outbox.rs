@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     JOURNAL_AGAIN, World, finish, measure, report,
-    states::{Thing, Urgency},
+    states::{Sort, Thing, Urgency},
 };
 use crate::{
     class::Class,
@@ -245,7 +245,7 @@ async fn unanswered(world: &World, way: Way, due: &DueLetter, failure: &Failure)
     );
     if due.entry.is_none() {
         let text = format!("a report was handed over {times} times and perhaps taken: {error}");
-        report::trouble(world, way_out(way), text, false, Urgency::Now).await;
+        report::trouble(world, way_out(way), text, Sort::Hampered, Urgency::Now).await;
     }
     end(
         world,
@@ -317,7 +317,7 @@ async fn report_refused(world: &World, way: Way, due: &DueLetter, said: String) 
     };
     let reason = format!("the report to {receiver} is refused: {said}");
     tracing::error!(letter = letter.0, "letter {}: {reason}", letter.0);
-    report::trouble(world, reports_by(way), reason, false, Urgency::Now).await;
+    report::trouble(world, reports_by(way), reason, Sort::Hampered, Urgency::Now).await;
     keep(world, due, Change::LetterRefused { letter, reason: said }).await?;
     measure::letter(world, way, "refused");
     Ok(Sent::Done)
@@ -360,7 +360,7 @@ async fn put_off(
     }
     let is_refused = failure.class == Class::Credentials;
     let urgency = if is_refused { Urgency::Now } else { Urgency::IfItLasts };
-    report::trouble(world, way_out(way), reason, is_refused, urgency).await;
+    report::trouble(world, way_out(way), reason, Sort::of(is_refused), urgency).await;
     Ok(Sent::NoWayOut)
 }
 

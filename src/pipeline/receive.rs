@@ -10,7 +10,7 @@ use super::{
     World,
     lane::Lane,
     report,
-    states::{Thing, Urgency},
+    states::{Sort, Thing, Urgency},
     work::InHand,
 };
 use crate::{
@@ -27,11 +27,13 @@ use crate::{
 
 mod backlog;
 mod doubts;
+mod error;
 mod first_contact;
 mod keep;
 
 use backlog::Skipping;
 pub use doubts::Doubts;
+pub use error::ReceiveError;
 
 /// So many messages are fetched by one command at most.
 const BATCH: usize = 500;
@@ -48,72 +50,6 @@ const CREDENTIALS: Backoff = Backoff {
     first: Duration::from_secs(60),
     longest: Duration::from_secs(900),
 };
-
-/// Why a mailbox could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiveError {
-    /// The server, the line, the credentials.
-    #[error(transparent)]
-    Mailbox(#[from] MailboxError),
-    /// The journal; nothing is fetched that can not be kept.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// Nobody said what to do with it.
-    #[error(
-        "{count} messages are there at the first start; say backlog = \"process\", \"skip\" or \"report\" in \
-         [mailbox.{mailbox}]"
-    )]
-    Backlog {
-        /// Which mailbox.
-        mailbox: MailboxName,
-        /// How many messages.
-        count: u32,
-    },
-    /// Operators were told what would be done with it, and nobody has said what it means.
-    #[error("waits until backlog is \"process\" or \"skip\" in [mailbox.{mailbox}], and a reload: {text}")]
-    Waits {
-        /// What would be done.
-        text: String,
-        /// Which mailbox.
-        mailbox: MailboxName,
-    },
-    /// Halo is away, so nobody knows what would be done with it.
-    #[error("what would be done with the messages that are there can not be told yet: {reason}")]
-    Unasked {
-        /// What happened.
-        reason: String,
-    },
-    /// Everything else was received.
-    #[error("{count} messages lie there and do not come; the first of them: {reason}")]
-    Withheld {
-        /// How many messages.
-        count: usize,
-        /// Why the first of them does not come.
-        reason: String,
-    },
-}
-
-impl ReceiveError {
-    /// What the daemon does about it.
-    pub fn class(&self) -> Class {
-        match self {
-            ReceiveError::Mailbox(error) => error.class(),
-            ReceiveError::Journal(error) => error.class(),
-            ReceiveError::Backlog { .. } | ReceiveError::Waits { .. } => Class::Credentials,
-            ReceiveError::Withheld { .. } | ReceiveError::Unasked { .. } => Class::Transient,
-        }
-    }
-
-    /// Whether the mailbox was reached and answered all that it was asked.
-    fn is_answered(&self) -> bool {
-        !matches!(self, ReceiveError::Mailbox(_) | ReceiveError::Journal(_))
-    }
-
-    /// Whether another connection would be no better: neither new mail nor a word of an operator is to wait for one.
-    fn keeps_the_connection(&self) -> bool {
-        self.is_answered() && !matches!(self, ReceiveError::Unasked { .. })
-    }
-}
 
 /// A watched mailbox.
 pub struct Watched {
@@ -365,7 +301,12 @@ impl Watched {
             Class::Transient => Urgency::IfItLasts,
             _ => Urgency::Now,
         };
-        report::trouble_again(&self.world, self.thing(), error.to_string(), true, urgency).await;
+        let sort = if error.waits_for_a_word() {
+            Sort::Waits
+        } else {
+            Sort::Unavailable
+        };
+        report::trouble_again(&self.world, self.thing(), error.to_string(), sort, urgency).await;
     }
 
     async fn note_changed_validity(&self, before: Position, now: Selected) {

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::{
     World,
     outbox::{reports_by, webhook},
-    states::{Over, Thing, Urgency},
+    states::{Over, Sort, Thing, Urgency},
 };
 use crate::{
     generation::Generation,
-    journal::{Change, EntryId, JournalError, Letter, Notice, Queue, Report, Row, Way},
+    journal::{Change, EntryId, JournalError, Letter, Notice, Queue, Report, Row, Way, node::Duty},
     outcome::report::{Content, Digest, Sheet},
 };
 
@@ -55,13 +55,13 @@ pub async fn note(world: &World, topic: String, text: String) {
 
 /// Something is wrong with a thing. Operators hear of it once, also across restarts; says whether they do now, and
 /// then the log says it as well.
-pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) -> bool {
+pub async fn trouble(world: &World, thing: Thing, reason: String, sort: Sort, urgency: Urgency) -> bool {
     let now = world.clock.now();
     let state = &world.state;
-    if !state.trouble(&thing, reason.clone(), is_unavailable, urgency, now) {
+    if !state.trouble(&thing, reason.clone(), sort, urgency, now) {
         return false;
     }
-    log_first(&thing, &reason);
+    log_first(world, &thing, &reason);
     let told = told_of(world, &thing);
     if !tell(world, &thing, reason, told).await {
         state.untold(&thing);
@@ -70,26 +70,26 @@ pub async fn trouble(world: &World, thing: Thing, reason: String, is_unavailable
 }
 
 /// The same of what is tried again and again: the log says at once what is new, and the rest at debug.
-pub async fn trouble_again(world: &World, thing: Thing, reason: String, is_unavailable: bool, urgency: Urgency) {
+pub async fn trouble_again(world: &World, thing: Thing, reason: String, sort: Sort, urgency: Urgency) {
     let is_known = world.state.is_known(&thing, &reason);
-    if trouble(world, thing.clone(), reason.clone(), is_unavailable, urgency).await {
+    if trouble(world, thing.clone(), reason.clone(), sort, urgency).await {
         return;
     }
-    log_again(&thing, &reason, is_known);
+    log_again(world, &thing, &reason, is_known);
 }
 
 /// The same of what operators hear by a notice of its own: it makes no other, and they hear of its end.
 pub async fn trouble_heard(world: &World, thing: Thing, reason: String) {
     let (state, now) = (&world.state, world.clock.now());
     let is_known = state.is_known(&thing, &reason);
-    let is_news = state.trouble(&thing, reason.clone(), true, Urgency::Now, now);
+    let is_news = state.trouble(&thing, reason.clone(), Sort::Waits, Urgency::Now, now);
     // Only now, so that the report of that notice knows that the trouble goes on.
     world.bells.report.notify_one();
     if !is_news {
-        return log_again(&thing, &reason, is_known);
+        return log_again(world, &thing, &reason, is_known);
     }
     // Somebody asked for it, so it is no error.
-    log_again(&thing, &reason, false);
+    log_again(world, &thing, &reason, false);
     let change = Change::Kept {
         name: format!("{TOLD}{thing}"),
         value: told_of(world, &thing),
@@ -99,18 +99,20 @@ pub async fn trouble_heard(world: &World, thing: Thing, reason: String) {
     }
 }
 
-fn log_first(thing: &Thing, reason: &str) {
+fn log_first(world: &World, thing: &Thing, reason: &str) {
     let (mailbox, connection) = fields(thing);
     tracing::error!(mailbox, connection, "{thing}: {reason}");
+    world.state.logs(thing);
 }
 
-fn log_again(thing: &Thing, reason: &str, is_known: bool) {
+fn log_again(world: &World, thing: &Thing, reason: &str, is_known: bool) {
     let (mailbox, connection) = fields(thing);
     if is_known {
         tracing::debug!(mailbox, connection, "{thing}: {reason}");
     } else {
         tracing::warn!(mailbox, connection, "{thing}: {reason}");
     }
+    world.state.logs(thing);
 }
 
 /// What a line says of whose trouble it is.
@@ -272,7 +274,8 @@ fn letter(
 }
 
 async fn leave(world: &World, report: Report) -> Result<(), JournalError> {
-    world.journal.write(Change::Reported(Box::new(report))).await?;
+    let reported = world.under(Duty::Outbox, Change::Reported(Box::new(report)));
+    world.journal.write(reported).await?;
     world.bells.outbox.notify_one();
     Ok(())
 }

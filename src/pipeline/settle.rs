@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     World, report,
-    states::{Thing, Urgency},
+    states::{Sort, Thing, Urgency},
 };
 use crate::{
     clock,
     config::{MailboxConfig, MailboxName, MailboxSource, Settle},
+    count::counted,
     journal::{Change, EntryId, JournalError, Place, Settled, Spot, Unsettled, node::Duty},
     mailbox::{self, Mailbox, MailboxError, Range, Settling},
     retry::Backoff,
@@ -368,7 +369,7 @@ impl Settler {
             SettleError::Mailbox(MailboxError::Folder { .. } | MailboxError::NoFolder { .. }) => Urgency::Now,
             _ => Urgency::IfItLasts,
         };
-        report::trouble_again(&self.world, self.thing(), reason, true, urgency).await;
+        report::trouble_again(&self.world, self.thing(), reason, Sort::Unavailable, urgency).await;
     }
 
     /// The server takes the command and says no (a quota, a right that is missing): these come again later, and
@@ -380,9 +381,17 @@ impl Settler {
         tracing::warn!(
             mailbox = mailbox.0,
             messages,
-            "mailbox {mailbox}: settling is refused for {messages} messages: {reason}"
+            "mailbox {mailbox}: settling is refused for {}: {reason}",
+            counted(messages, "message")
         );
-        report::trouble(&self.world, self.thing(), reason.to_owned(), false, Urgency::Now).await;
+        report::trouble(
+            &self.world,
+            self.thing(),
+            reason.to_owned(),
+            Sort::Hampered,
+            Urgency::Now,
+        )
+        .await;
         Ok(self.put_off(those, AGAIN.longest, reason).await?)
     }
 

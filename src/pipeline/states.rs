@@ -10,7 +10,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-pub use super::thing::Thing;
+pub use super::{
+    thing::Thing,
+    trouble::{Over, Sort, Span, Trouble, Urgency},
+};
 use crate::{clock::moment, config::MailboxName};
 
 /// What mends itself within this time is nobody's business.
@@ -22,48 +25,6 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(49);
 const MOST_SPANS: usize = 1000;
 /// The loop that takes up work makes a turn four times as often.
 const TURN_PATIENCE: Duration = Duration::from_secs(60);
-
-/// When operators hear of a trouble.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Urgency {
-    /// At once: somebody has to change something.
-    Now,
-    /// Only where it does not mend itself.
-    IfItLasts,
-}
-
-/// What was over when a thing was found well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    /// It had no trouble.
-    Nothing,
-    /// A trouble that operators did not hear of.
-    Untold,
-    /// One that they heard of: they are to hear of its end.
-    Told,
-}
-
-/// What is wrong with a thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// Since when.
-    pub since: Timestamp,
-    /// The newest reason.
-    pub reason: String,
-    /// It was not reached, or refused to sign in; otherwise it answers, and work waits all the same.
-    pub is_unavailable: bool,
-    /// When it was met last.
-    last: Timestamp,
-}
-
-/// From when until when something was wrong with a thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
-    pub thing: Thing,
-    pub since: Timestamp,
-    /// `None`: it still is.
-    pub until: Option<Timestamp>,
-}
 
 /// How far the reading of a mailbox is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -179,21 +140,17 @@ impl States {
     }
 
     /// Something is wrong with the thing; says whether operators are to hear of it now.
-    pub fn trouble(
-        &self,
-        thing: &Thing,
-        reason: String,
-        is_unavailable: bool,
-        urgency: Urgency,
-        now: Timestamp,
-    ) -> bool {
+    pub fn trouble(&self, thing: &Thing, reason: String, sort: Sort, urgency: Urgency, now: Timestamp) -> bool {
         let mut known = self.known();
         known.well.remove(thing);
-        let since = known.troubles.get(thing).map_or(now, |earlier| earlier.since);
+        let earlier = known.troubles.get(thing);
+        let since = earlier.map_or(now, |earlier| earlier.since);
+        let is_logged = earlier.is_some_and(|earlier| earlier.is_logged);
         let trouble = Trouble {
             since,
             reason,
-            is_unavailable,
+            sort,
+            is_logged,
             last: now,
         };
         known.troubles.insert(thing.clone(), trouble);
@@ -209,6 +166,13 @@ impl States {
             .troubles
             .get(thing)
             .is_some_and(|trouble| trouble.reason == reason)
+    }
+
+    /// The log says it.
+    pub fn logs(&self, thing: &Thing) {
+        if let Some(trouble) = self.known().troubles.get_mut(thing) {
+            trouble.is_logged = true;
+        }
     }
 
     /// An earlier process told operators of the thing, and not of the end.
@@ -298,6 +262,13 @@ impl States {
         (is_well || known.troubles.contains_key(thing)).then_some(is_well)
     }
 
+    /// Whether nothing is wrong with the mailbox but that it waits for a word.
+    pub fn waits(&self, mailbox: &MailboxName) -> bool {
+        let known = self.known();
+        let trouble = known.troubles.get(&Thing::Mailbox(mailbox.clone()));
+        trouble.is_some_and(|trouble| trouble.sort == Sort::Waits)
+    }
+
     /// All that is wrong now.
     pub fn troubles(&self) -> Vec<(Thing, Trouble)> {
         let known = self.known();
@@ -374,7 +345,9 @@ mod tests {
         let states = States::default();
         let heard: Vec<bool> = troubles
             .iter()
-            .map(|(minute, urgency)| states.trouble(&mailbox(), "it".to_owned(), true, *urgency, at(*minute)))
+            .map(|(minute, urgency)| {
+                states.trouble(&mailbox(), "it".to_owned(), Sort::Unavailable, *urgency, at(*minute))
+            })
             .collect();
         assert_eq!(heard, told, "{troubles:?}");
     }
@@ -399,17 +372,17 @@ mod tests {
     #[test]
     fn a_trouble_that_was_over_begins_anew() {
         let states = States::default();
-        assert!(states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0)));
+        assert!(states.trouble(&mailbox(), "it".to_owned(), Sort::Unavailable, Urgency::Now, at(0)));
         assert_eq!(states.well(&mailbox(), at(0)), Over::Told);
         assert_eq!(states.well(&mailbox(), at(0)), Over::Nothing);
-        assert!(states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(1)));
+        assert!(states.trouble(&mailbox(), "it".to_owned(), Sort::Unavailable, Urgency::Now, at(1)));
     }
 
     #[test]
     fn what_is_wrong_with_one_thing_says_nothing_of_another() {
         let states = States::default();
         let other = Thing::Connection(ConnectionName("main".to_owned()));
-        states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0));
+        states.trouble(&mailbox(), "it".to_owned(), Sort::Unavailable, Urgency::Now, at(0));
         assert_eq!(states.well(&other, at(0)), Over::Nothing, "nobody heard of a trouble");
         assert_eq!(states.is_well(&mailbox()), Some(false));
         assert_eq!(states.is_well(&other), Some(true));
@@ -423,7 +396,7 @@ mod tests {
     fn an_attempt_that_was_under_way_when_a_fault_began_or_ended_says_nothing_of_it() {
         let states = States::default();
         let thing = Thing::Connection(ConnectionName("main".to_owned()));
-        states.trouble(&thing, "it".to_owned(), true, Urgency::Now, at(5));
+        states.trouble(&thing, "it".to_owned(), Sort::Unavailable, Urgency::Now, at(5));
         assert!(states.troubled_before(at(4)).is_empty());
         assert_eq!(states.troubled_before(at(6)), BTreeSet::from([thing.clone()]));
         states.well(&thing, at(7));
@@ -440,7 +413,7 @@ mod tests {
         states.watches(&support);
         assert_eq!(last(), Some(None));
         states.checks(&support, at(1));
-        states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(2));
+        states.trouble(&mailbox(), "it".to_owned(), Sort::Unavailable, Urgency::Now, at(2));
         assert_eq!(last(), Some(Some(at(1))));
         assert!(states.checked(&support).unwrap().silent_for() < Duration::from_secs(60));
         states.forget(&support, at(3));
@@ -451,7 +424,7 @@ mod tests {
     fn what_an_earlier_process_told_is_not_told_again_and_its_end_is() {
         let states = States::default();
         states.recall(mailbox());
-        assert!(!states.trouble(&mailbox(), "it".to_owned(), true, Urgency::Now, at(0)));
+        assert!(!states.trouble(&mailbox(), "it".to_owned(), Sort::Unavailable, Urgency::Now, at(0)));
         assert_eq!(states.well(&mailbox(), at(1)), Over::Told);
         assert!(states.troubles().is_empty());
     }
@@ -463,10 +436,22 @@ mod tests {
             let spans = states.spans(at(from), at(until)).into_iter();
             spans.map(|span| (span.since, span.until)).collect::<Vec<_>>()
         };
-        states.trouble(&mailbox(), "it".to_owned(), true, Urgency::IfItLasts, at(1));
+        states.trouble(
+            &mailbox(),
+            "it".to_owned(),
+            Sort::Unavailable,
+            Urgency::IfItLasts,
+            at(1),
+        );
         assert_eq!(states.well(&mailbox(), at(3)), Over::Untold);
         assert_eq!(states.well(&mailbox(), at(4)), Over::Nothing);
-        states.trouble(&mailbox(), "it".to_owned(), true, Urgency::IfItLasts, at(9));
+        states.trouble(
+            &mailbox(),
+            "it".to_owned(),
+            Sort::Unavailable,
+            Urgency::IfItLasts,
+            at(9),
+        );
         assert_eq!(spans(0, 60), [(at(1), Some(at(3))), (at(9), None)]);
         assert_eq!(spans(3, 60), [(at(9), None)]);
         assert_eq!(spans(0, 9), [(at(1), Some(at(3)))]);

@@ -185,8 +185,12 @@ impl Compiler<'_> {
         for (key, _) in source.fields.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
             let problem = format!("{} takes no {key:?}", row.word);
             let path = join(&source.path, key);
-            self.faults
-                .push(Fault::at_key(path, problem, suggest(key, known.iter().copied())));
+            // Everything but the configuration calls it so.
+            let remedy = match key.as_str() {
+                "connection" => "did you mean \"halo\"?".to_owned(),
+                key => suggest(key, known.iter().copied()),
+            };
+            self.faults.push(Fault::at_key(path, problem, remedy));
         }
         if row.kind != Kind::ForEach && !source.actions.is_empty() {
             let problem = format!("{} has no steps of its own", row.word);

@@ -29,6 +29,11 @@ fn check_says_that_all_is_well_and_online_that_everything_answers() {
     assert_eq!(ran.status, 0, "{ran:?}");
     let load = "halo main: up to 1 request for a message, up to 3 where it makes a user or client; 300 per 5m";
     assert!(ran.stdout.contains(load), "{}", ran.stdout);
+    assert!(
+        ran.stdout.ends_with("looked at with --online alone\n"),
+        "{}",
+        ran.stdout
+    );
     let ran = world.run(&["check", "--online"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     for part in [
@@ -412,11 +417,10 @@ fn a_configuration_that_nobody_named_is_told_of() {
         }
         finish(command.arg("check").output().unwrap()).stderr
     };
-    assert_eq!(
-        said(false),
-        "the configuration is ./config/halo-intake.toml of this folder, since neither --config nor HALO_INTAKE_CONFIG \
-         names one\n"
-    );
+    let told = "the configuration is ./config/halo-intake.toml of this folder, since neither --config nor \
+                HALO_INTAKE_CONFIG names one";
+    // This machine may have one in the other usual place.
+    assert!(said(false).starts_with(told), "{}", said(false));
     assert_eq!(said(true), "");
 }
 

@@ -132,7 +132,7 @@ fn points() -> Vec<(Step, Side, u32)> {
         Step::Committed => 1..=COMMITS.1,
         Step::StateFile | Step::Migrated | Step::Probe => 2..=2,
         Step::MaildirFolder => 1..=5,
-        Step::Kept => 1..=3,
+        Step::Paced => 1..=3,
         Step::Folded => 1..=5,
         _ => 1..=1,
     };

@@ -325,7 +325,7 @@ fn wrong_answers_are_told_at_each_step_and_right_ones_make_a_configuration_that_
     let checked = desk.run(&["check", "--online"]);
     assert_eq!((checked.status, checked.stderr.as_str()), (0, ""), "{checked:?}");
     assert!(
-        checked.stdout.contains("site 22 has the id 22") && !checked.stdout.contains("FAULT"),
+        checked.stdout.contains("site 22 is \"Warehouse\"") && !checked.stdout.contains("FAULT"),
         "{checked:?}"
     );
 

@@ -148,6 +148,9 @@ fn who_names_no_id_reads_what_one_is_and_where_it_is_to_be_had() {
     let ran = world.run(&["explain", "17"]);
     let told = "explain takes files: halo-intake retry --dry-run 17 is for message 17 of the journal";
     assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let ran = world.run(&["explain", "nix.eml"]);
+    let told = "nix.eml can not be read: No such file or directory (os error 2); explain takes messages as files";
+    assert!(ran.status == 65 && ran.stderr.starts_with(told), "{}", ran.stderr);
     for arguments in [&["retry"][..], &["retry", "--dry-run", "--mailbox", "support"]] {
         let ran = world.run(arguments);
         let told = ran.stderr.contains("name their IDs") && ran.stderr.contains("--outcome failed");
@@ -265,4 +268,17 @@ fn a_fault_in_a_rule_hides_nothing_of_what_was_done() {
             "{ran:?}"
         );
     }
+}
+
+#[test]
+fn where_the_key_of_the_journal_is_misspelt_none_is_read() {
+    let world = World::new(USERS);
+    world.mail("Ann <ann@stranger.example>", "Before");
+    world.once();
+    world.more("jornal = \"postgres://intake@db.example/intake\"\n");
+    let ran = world.run(&["log"]);
+    assert!(
+        ran.status == 78 && ran.stderr.contains("did you mean \"journal\"?"),
+        "{ran:?}"
+    );
 }

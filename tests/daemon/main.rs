@@ -45,6 +45,8 @@ mod looking;
 mod mails;
 mod many_mailboxes;
 mod measuring;
+mod moving;
+mod nodes;
 mod nodes_shown;
 mod oauth;
 mod on_error;

@@ -22,7 +22,7 @@ const OPEN: &str = "application/openmetrics-text;version=1.0.0";
 const BOUNCES: &str = "[[rule]]\nname = \"turned away\"\nwhen = \"email.from.domain == 'unwanted.example'\"\n[[rule.action]]\ntype = \"bounce\"\n";
 
 /// The port of health and metrics; the world is told of it.
-fn served(world: &mut World) -> u16 {
+pub fn served(world: &mut World) -> u16 {
     let port = free_port();
     world.settings += &format!("[http]\nlisten = \"127.0.0.1:{port}\"\n");
     port
@@ -378,7 +378,10 @@ fn a_mailbox_that_waits_for_a_word_is_looked_at_all_the_while_and_health_stays_g
         daemon.says("at the first start");
         world.later(50);
         let said = health(port, 200);
-        assert!(said.starts_with("ok\nmailbox support is in trouble since "), "{said}");
+        assert!(
+            said.starts_with("ok\nmailbox support waits for an operator since "),
+            "{said}"
+        );
         let age = Scrape::now(port).value("halo_intake_mailbox_last_check_age_seconds{mailbox=\"support\"}");
         assert!(age < 3.0, "{age}");
         assert_eq!(world.log().len(), 0);

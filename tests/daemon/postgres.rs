@@ -145,7 +145,7 @@ fn check_online_looks_at_the_journal_and_makes_nothing() {
     assert_eq!(looks(&journal, 0, &well), well);
     assert_eq!(daemon.stop().0, 0);
 
-    let newer = format!("UPDATE {schema}.schema_version SET version = 99");
+    let newer = format!("UPDATE {schema}.schema_version SET version = 99, oldest = 99");
     server.psql(&newer).unwrap();
     let used = "FAULT journal: the journal postgres://";
     assert!(looks(&journal, 78, used).contains("it has a newer version than this program"));

@@ -11,7 +11,7 @@ use std::{
 use halo_intake::{
     clock::Clock,
     config::MailboxName,
-    journal::{Journal, Opening, Row, RowFilter, Totals, sqlite::Sqlite},
+    journal::{Journal, Opening, Row, RowFilter, Totals, postgres::Postgres, sqlite::Sqlite},
 };
 
 use crate::{running::Daemon, world::World};
@@ -263,7 +263,11 @@ struct Books {
 impl Books {
     fn read(world: &World) -> Books {
         // Before its first start a world has no journal, and nothing was seen.
-        let Ok(journal) = Sqlite::open(&world.state_dir(), Clock::system(), Opening::Look) else {
+        let opened = match &world.journal {
+            Some(address) => Postgres::open(address, Clock::system(), Opening::Look, None),
+            None => Sqlite::open(&world.state_dir(), Clock::system(), Opening::Look),
+        };
+        let Ok(journal) = opened else {
             return Books::default();
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

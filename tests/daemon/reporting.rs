@@ -70,7 +70,7 @@ fn a_digest_leaves_by_mail_and_by_webhook_and_both_say_the_same() {
     assert_eq!(*notice, expected);
     let text = body["text"].as_str().unwrap();
     assert!(
-        text.starts_with("```\n1 message failed and not bounced on ") && text.ends_with("```"),
+        text.starts_with("```\nhalo-intake on ") && text.ends_with("```"),
         "{text}"
     );
     assert!(text.contains("halo-intake retry 1"), "{text}");

@@ -74,6 +74,10 @@ pub struct World {
     pub mailbox: String,
     /// Further lines of `[halo.main]`.
     pub halo: String,
+    /// Further users whose INBOX is watched: `[mailbox.NAME]` is their number's.
+    pub further: Vec<String>,
+    /// The address of the journal, where that is not in the state folder.
+    pub journal: Option<String>,
     /// A configuration in the place of all that; layers of `more` still lie over it.
     pub whole: Option<String>,
 }
@@ -135,6 +139,8 @@ impl World {
             settings: texts.0,
             mailbox: texts.1,
             halo: texts.2,
+            further: Vec::new(),
+            journal: None,
             whole: None,
         }
     }
@@ -175,6 +181,15 @@ impl World {
         }
     }
 
+    /// The same into a further mailbox, or into the first where it is number 0.
+    pub fn deliver_to(&self, number: usize, octets: &[Vec<u8>]) {
+        let Inbox::Imap(first) = &self.inbox else {
+            panic!("only a server has several mailboxes")
+        };
+        let user = if number == 0 { first } else { &self.further[number - 1] };
+        self.server().deliver_all(user, "INBOX", "", octets);
+    }
+
     fn server(&self) -> &Dovecot {
         self.server.as_ref().expect("an IMAP inbox lies on a server")
     }
@@ -183,11 +198,7 @@ impl World {
     pub fn configure(&self) -> PathBuf {
         let source = match &self.inbox {
             Inbox::Maildir(path) => format!("type = \"maildir\"\npath = {path:?}\n"),
-            Inbox::Imap(user) => format!(
-                "type = \"imap\"\nhost = \"localhost\"\nport = {}\ntls = \"implicit\"\nca_file = {:?}\nusername = \"{user}\"\npassword = \"{PASSWORD}\"\n",
-                self.server().imaps_port,
-                self.server().ca_pem,
-            ),
+            Inbox::Imap(user) => self.on_dovecot(user),
             Inbox::Hostile(server) => format!(
                 "type = \"imap\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nusername = {:?}\npassword = {:?}\n",
                 server.port,
@@ -195,18 +206,22 @@ impl World {
                 hostile_imap::LOGIN.1,
             ),
         };
+        let further = (1..).zip(&self.further).map(|(number, user)| {
+            let source = self.on_dovecot(user);
+            format!("[mailbox.box{number}]\n{source}addresses = [\"box{number}@desk.example\"]\n{SETTLE}")
+        });
+        let journal = self.journal.as_ref().map(|address| format!("journal = {address:?}"));
         let text = format!(
             r#"
 state_dir = {state:?}
+{journal}
 
 [mailbox.support]
 {source}addresses = ["support@desk.example"]
-backlog = "process"
-settle.completed = {{ move_to = "Processed" }}
-settle.stopped = {{ move_to = "Stopped" }}
-settle.bounced = {{ move_to = "Bounced" }}
-settle.failed = {{ move_to = "Failed" }}
+{SETTLE}
 {mailbox}
+
+{further}
 
 [halo.main]
 url = "{halo_url}"
@@ -233,6 +248,8 @@ longest = "1s"
 {rules}
 "#,
             state = self.state_dir(),
+            journal = journal.unwrap_or_default(),
+            further = further.collect::<String>(),
             mailbox = self.mailbox,
             halo_url = self.sandbox.url().as_str().trim_end_matches('/'),
             client_id = self.sandbox.client_id(),
@@ -249,6 +266,14 @@ longest = "1s"
         std::fs::write(&whole, text).unwrap();
         std::fs::rename(&whole, &path).unwrap();
         path
+    }
+
+    fn on_dovecot(&self, user: &str) -> String {
+        format!(
+            "type = \"imap\"\nhost = \"localhost\"\nport = {}\ntls = \"implicit\"\nca_file = {:?}\nusername = \"{user}\"\npassword = \"{PASSWORD}\"\n",
+            self.server().imaps_port,
+            self.server().ca_pem,
+        )
     }
 
     /// A layer over the configuration: its values are later and win.
@@ -413,10 +438,10 @@ longest = "1s"
     /// The messages in a folder: octets.
     pub fn folder(&self, name: &str) -> Vec<Vec<u8>> {
         match &self.inbox {
-            Inbox::Imap(user) => self
-                .server()
-                .folder(user, name)
+            Inbox::Imap(user) => [user]
                 .into_iter()
+                .chain(&self.further)
+                .flat_map(|user| self.server().folder(user, name))
                 .map(|kept| kept.octets)
                 .collect(),
             Inbox::Hostile(server) => server.folder(name).into_iter().map(|message| message.octets).collect(),
@@ -445,6 +470,14 @@ longest = "1s"
         }
     }
 }
+
+/// What becomes of messages in each mailbox.
+const SETTLE: &str = r#"backlog = "process"
+settle.completed = { move_to = "Processed" }
+settle.stopped = { move_to = "Stopped" }
+settle.bounced = { move_to = "Bounced" }
+settle.failed = { move_to = "Failed" }
+"#;
 
 impl Drop for World {
     fn drop(&mut self) {

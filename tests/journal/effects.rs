@@ -13,6 +13,7 @@ fn check(receipt: &Receipt, open_since: Option<Timestamp>, created: Option<Value
         Receipt::Intent {
             open_since: open,
             created: answer,
+            ..
         } => {
             assert_eq!((open, answer), (&open_since, &created));
         }

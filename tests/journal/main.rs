@@ -1,5 +1,5 @@
 //! The journal's suite. It knows nothing but the trait, and each back end is put through all of it; what only one of them
-//! has is in `sqlite`, `sieve` and `postgres`.
+//! has is in `sqlite`, `sieve`, `postgres` and `nodes`.
 
 #![allow(clippy::unwrap_used, reason = "a test says by it what must be so")]
 #![allow(clippy::duplicate_mod, reason = "the suite is there once for each back end")]
@@ -7,6 +7,7 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod nodes;
 mod postgres;
 mod sieve;
 mod sqlite;
@@ -22,7 +23,9 @@ macro_rules! suite {
             }
 
             mod claims;
+            mod copy;
             mod day;
+            mod duties;
             mod effects;
             mod endings;
             mod folding;

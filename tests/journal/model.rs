@@ -297,24 +297,31 @@ impl Run {
     }
 }
 
-async fn check(seed: u64) {
-    let random = fastrand::Rng::with_seed(seed);
-    let mut run = Run {
-        world: world(),
-        oracle: Oracle::default(),
-        random,
-        received: 0,
-    };
-    for _ in 0..300 {
-        run.step().await;
+impl Run {
+    async fn of(seed: u64) -> Run {
+        let random = fastrand::Rng::with_seed(seed);
+        let mut run = Run {
+            world: world(),
+            oracle: Oracle::default(),
+            random,
+            received: 0,
+        };
+        for _ in 0..300 {
+            run.step().await;
+        }
+        run
     }
-    run.check().await;
+}
+
+/// A journal that much has happened to.
+pub async fn filled(seed: u64) -> World {
+    Run::of(seed).await.world
 }
 
 #[tokio::test]
 async fn what_can_be_claimed_is_what_the_rule_of_order_says() {
     for seed in 0..20 {
         println!("seed {seed}");
-        check(seed).await;
+        Run::of(seed).await.check().await;
     }
 }

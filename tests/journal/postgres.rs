@@ -123,6 +123,31 @@ fn what_is_not_there_or_not_ours_is_refused_with_what_to_do() {
     check(look(&newer), Class::Fatal, reason);
 }
 
+#[test]
+fn a_wrong_password_is_refused_with_what_to_do_and_without_it() {
+    let server = Server::start();
+    server
+        .psql("SET password_encryption = 'scram-sha-256'; CREATE ROLE intake LOGIN PASSWORD 'right'")
+        .unwrap();
+    server.psql("CREATE DATABASE intake OWNER intake").unwrap();
+    server.ask_for_password("intake");
+    let at = |password: &str| format!("postgres://intake:{password}@127.0.0.1:{}/intake", server.port);
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    // The server reads its rules anew when it comes to it.
+    while own(&at("hunter2")).is_ok() {
+        assert!(std::time::Instant::now() < deadline, "it asks for no password");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for opened in [own(&at("hunter2")), look(&at("hunter2"))] {
+        assert!(matches!(opened, Err(JournalError::Refused { .. })));
+        let remedy = "password authentication failed for user \"intake\"; check user and password, and the server's \
+                      pg_hba.conf";
+        check(opened, Class::Credentials, remedy);
+    }
+    drop(own(&at("right")).unwrap());
+    look(&at("right")).unwrap();
+}
+
 #[tokio::test]
 async fn a_server_is_trusted_by_its_authority_alone_and_the_line_is_encrypted() {
     let server = Server::shared();

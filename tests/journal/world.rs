@@ -1,14 +1,18 @@
 //! A journal of a test's own, and short ways to say what happens to messages.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use halo_intake::{
     clock::Clock,
     config::{ConnectionName, Deduplicate, MailboxName, Rate},
     journal::{
-        Change, Claim, CreationKey, Ended, Entry, EntryId, Intent, Journal, Letter, LetterLimit, Opening, Place,
-        Receipt, Received, RowFilter, Settled, Spot, Totals, Way, Work, postgres::Postgres, sqlite::Sqlite,
+        Change, Claim, CreationKey, Ended, Entry, EntryId, Intent, Journal, JournalError, Letter, LetterLimit, Opening,
+        Place, Receipt, Received, RowFilter, Settled, Spot, Totals, Way, Work, postgres::Postgres, sqlite::Sqlite,
     },
     outcome::Outcome,
 };
@@ -32,24 +36,51 @@ pub enum Lies {
 }
 
 impl Lies {
+    /// Where there is none yet.
+    pub fn nowhere_in_sqlite() -> Lies {
+        Lies::In(tempfile::tempdir().unwrap())
+    }
+
+    pub fn nowhere_in_postgres() -> Lies {
+        Lies::At(servers::postgres::Postgres::shared().schema())
+    }
+
     fn open(&self) -> Arc<dyn Journal> {
         Arc::new(match self {
-            Lies::In(folder) => Sqlite::open(folder.path(), Clock::system(), Opening::Alone).unwrap(),
+            Lies::In(folder) => patiently(
+                || Sqlite::open(folder.path(), Clock::system(), Opening::Alone),
+                |error| matches!(error, JournalError::InUse { .. }),
+            )
+            .unwrap(),
             Lies::At(address) => Postgres::open(address, Clock::system(), Opening::Alone, None).unwrap(),
         })
     }
 }
 
+/// Until it is in use no more. Where another test starts a program just now, that has all locks of this process until it
+/// runs.
+pub fn patiently<T, E>(mut open: impl FnMut() -> Result<T, E>, is_in_use: impl Fn(&E) -> bool) -> Result<T, E> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match open() {
+            Err(error) if is_in_use(&error) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
 impl World {
     pub fn in_sqlite() -> World {
-        World::opened(Lies::In(tempfile::tempdir().unwrap()))
+        World::opened(Lies::nowhere_in_sqlite())
     }
 
     pub fn in_postgres() -> World {
-        World::opened(Lies::At(servers::postgres::Postgres::shared().schema()))
+        World::opened(Lies::nowhere_in_postgres())
     }
 
-    fn opened(lies: Lies) -> World {
+    pub fn opened(lies: Lies) -> World {
         World {
             journal: lies.open(),
             lies,

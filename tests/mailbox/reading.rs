@@ -249,7 +249,7 @@ async fn inspecting_tells_what_is_there_and_changes_nothing() {
     let lines = found.lines;
     assert_eq!(lines[0], format!("localhost:{}: signed in as ann", server.imaps_port));
     assert!(
-        lines.iter().any(|line| line == "folder \"INBOX\" holds 1 messages"),
+        lines.iter().any(|line| line == "folder \"INBOX\" holds 1 message"),
         "{lines:?}"
     );
     assert!(

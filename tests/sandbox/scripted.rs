@@ -159,7 +159,7 @@ async fn a_secret_that_is_not_there_is_no_refusal_of_halos() {
     let error = world.refusal().await.to_string();
     let expected = format!(
         "the connection main has no client_secret to sign in with: the environment has no {name}; set it, or name \
-         another source for the secret; nothing was sent to Halo"
+         another source for the secret; no sign-in was tried"
     );
     assert_eq!(error, expected);
     assert_eq!(world.sign_ins(), 0);

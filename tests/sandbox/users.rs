@@ -1,7 +1,11 @@
 //! Users by address: equality, pages, freshness.
 
 use futures_util::future::join_all;
-use halo_intake::halo::{ClientId, ListQuery, SiteId, UserId, client::Freshness};
+use halo_intake::halo::{
+    ClientId, ListQuery, SiteId, UserId,
+    client::Freshness,
+    ticket::{NewTicket, TicketFields},
+};
 use serde_json::json;
 
 use crate::world::*;
@@ -258,4 +262,31 @@ async fn placeholders_are_nobody_and_people_come_before_accounts_and_agents() {
         .map(|user| (user.is_person(), user.is_service_account()))
         .collect();
     assert_eq!(kinds, [(true, false), (false, true), (false, false)]);
+}
+
+#[tokio::test]
+async fn who_was_deleted_is_looked_up_anew_when_their_ticket_is_refused() {
+    let world = world().await;
+    assert_eq!(world.users("jane@acme.example", Freshness::Cached).await, [101]);
+    let token = sign_in(&world).await;
+    let url = world.sandbox.url().join("api/users/101").unwrap();
+    let deleted = http().delete(url).bearer_auth(token).send().await.unwrap();
+    assert!(deleted.status().is_success(), "{deleted:?}");
+    assert_eq!(world.users("jane@acme.example", Freshness::Cached).await, [101]);
+    let ticket = NewTicket {
+        marker: "halo-intake:1".to_owned(),
+        fields: TicketFields {
+            summary: "Printer".to_owned(),
+            user: Some(UserId(101)),
+            ..TicketFields::default()
+        },
+        mail: None,
+        acknowledge: false,
+    };
+    let error = world.halo.create_ticket(&ticket, &world.calls).await.unwrap_err();
+    assert!(
+        error.to_string().ends_with("Please select a valid Client/Site/User"),
+        "{error}"
+    );
+    assert_eq!(world.users("jane@acme.example", Freshness::Cached).await, NOBODY);
 }

@@ -152,6 +152,17 @@ impl Postgres {
         )
     }
 
+    /// Takes this user by his password alone from now on; all others as before.
+    pub fn ask_for_password(&self, user: &str) {
+        let rules = self.path.join("data/pg_hba.conf");
+        let before = fs::read_to_string(&rules).expect("initdb has written it");
+        let first = format!("host all {user} 127.0.0.1/32 scram-sha-256\n");
+        fs::write(&rules, first + &before).expect("our own file");
+        self.psql("SELECT pg_reload_conf()").expect("it runs");
+        let is_so = format!("SELECT count(*) FROM pg_hba_file_rules WHERE user_name = '{{{user}}}' AND error IS NULL");
+        assert_eq!(self.psql(&is_so).expect("it runs"), "1");
+    }
+
     /// A session that has said this, and ends with its standard input.
     pub fn session(&self, sql: &str) -> Child {
         let mut session = self

@@ -7,7 +7,7 @@ use crate::{
     halo::{
         Reference,
         alike::no_match,
-        choice::{Choice, List},
+        choice::List,
         client::{Calls, Halo},
     },
     rules::Step,
@@ -41,7 +41,8 @@ impl Report {
             let text = format!("{field} {reference} {problem}; {needed}");
             return self.bad(what, &text, Class::Permanent);
         }
-        let ids = |found: &[Choice]| found.iter().map(|choice| choice.id.to_string()).collect();
-        self.one(what, &format!("{list} {reference}"), found, ids);
+        self.one(what, (reference, format!("{list} {reference}")), found, |choice| {
+            (choice.id, &choice.name)
+        });
     }
 }

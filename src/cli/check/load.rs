@@ -2,6 +2,7 @@
 
 use crate::{
     config::{ConnectionName, Rate},
+    count::counted,
     rules::load::Load,
 };
 
@@ -11,7 +12,7 @@ pub(super) fn lines(name: &ConnectionName, load: Load, rate: Rate) -> Vec<String
         return vec![format!("halo {name}: no rule asks it")];
     }
     let (known, new) = (u64::from(load.known), u64::from(load.new));
-    let (known_takes, new_takes) = (takes(load.known), takes(load.new));
+    let (known_takes, new_takes) = (counted(load.known, "request"), counted(load.new, "request"));
     let text = match (an_hour(rate, known), an_hour(rate, new)) {
         (None, None) => "no request for a message by itself".to_owned(),
         (None, Some(hour)) => {
@@ -34,7 +35,7 @@ pub(super) fn lines(name: &ConnectionName, load: Load, rate: Rate) -> Vec<String
         } else {
             String::new()
         };
-        let each = takes(load.known_each);
+        let each = counted(load.known_each, "request");
         lines.push(format!("  each turn of a for_each adds up to {each}{creating}"));
     }
     lines.push(
@@ -54,11 +55,6 @@ fn an_hour(rate: Rate, requests: u64) -> Option<String> {
         .map(|group| String::from_utf8_lossy(group).into_owned())
         .collect();
     Some(groups.join(","))
-}
-
-/// `1 request`, `2 requests`.
-fn takes(count: u32) -> String {
-    format!("{count} request{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::{Interview, ServerKind, dialogue::Picked, list::Item, place::absolute
 use crate::{
     cli::Failure,
     config::{ImapConfig, MailboxName, MailboxSource},
+    count::counted,
     mailbox::{self, MailboxError, Turns},
     message::address::AddrSpec,
 };
@@ -131,7 +132,7 @@ impl Interview {
             self.dialogue.say("  signs in")?;
             match mailbox::folders(&imap, &self.sign_ins).await {
                 Ok(folders) => {
-                    let sees = counted(folders.len());
+                    let sees = counted(folders.len(), "folder");
                     self.dialogue
                         .praise(&format!("signed in as {}, who sees {sees}", imap.username))?;
                     return Ok(folders);
@@ -237,11 +238,7 @@ impl Interview {
             self.dialogue.praise(&format!("{what} is empty"))?;
             return Ok(true);
         }
-        let holds = if there == 1 {
-            "1 message".to_owned()
-        } else {
-            format!("{there} messages")
-        };
+        let holds = counted(there, "message");
         self.dialogue.praise(&format!("{what} holds {holds}"))?;
         const WORDS: [&str; 3] = ["report", "skip", "process"];
         let question =
@@ -281,13 +278,5 @@ fn item(number: i64, name: &str) -> Item {
         number,
         name: name.to_owned(),
         note: String::new(),
-    }
-}
-
-fn counted(folders: usize) -> String {
-    if folders == 1 {
-        "1 folder".to_owned()
-    } else {
-        format!("{folders} folders")
     }
 }

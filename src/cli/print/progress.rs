@@ -79,10 +79,12 @@ pub fn progress(world: &Arc<World>) -> Option<Progress> {
 }
 
 /// How many of so many are done, on a terminal; nothing where standard error is none.
-pub fn counter(of: usize) -> ProgressBar {
+pub fn counter(of: usize, what: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} messages  {eta}").expect("the template is right");
-    ProgressBar::new(u64::try_from(of).unwrap_or(u64::MAX)).with_style(style)
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} {msg}  {eta}").expect("the template is right");
+    ProgressBar::new(u64::try_from(of).unwrap_or(u64::MAX))
+        .with_style(style)
+        .with_message(what.to_owned())
 }

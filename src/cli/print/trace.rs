@@ -14,6 +14,8 @@ use crate::{
     when,
 };
 
+mod folded;
+
 /// What happened, or would happen, rule by rule.
 pub fn print_trace(out: &mut impl Write, trace: &Trace) -> std::io::Result<()> {
     let screen = &Screen::of_stdout();
@@ -167,7 +169,16 @@ impl<W: Write> Lines<'_, W> {
             .map(|from| format!("   [{from}]"))
             .unwrap_or_default();
         self.line(6, &format!("asks {}{from}", plain(&effect.effect)))?;
-        effect.calls.iter().try_for_each(|call| self.call(call))
+        for run in folded::runs(&effect.calls) {
+            match run {
+                [one] => self.call(one)?,
+                alike => {
+                    let (requests, end) = folded::line(alike);
+                    self.ending(8, &plain(&requests), &end)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn call(&mut self, call: &Call) -> std::io::Result<()> {

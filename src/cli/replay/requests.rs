@@ -233,7 +233,7 @@ mod tests {
         check(
             mail("x"),
             mail("y\n"),
-            &[&format!("step.text \"…{shown}x\" → \"…{shown}y \"")],
+            &[&format!("step.text \"…{shown}x\" → \"…{shown}y⏎\"")],
         );
     }
 

@@ -14,6 +14,10 @@ const LONGEST: usize = 120;
 /// So much that is the same is left before a difference that is far behind.
 const KEPT: usize = 20;
 
+/// What it means that a rule has another name: by its name the work is known that it has begun.
+const RENAMED: &str = "by another name it is another rule: what it began for deferred messages under the former one is not known, and a \
+                       ticket is made again";
+
 /// What happened to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,12 +67,12 @@ impl fmt::Display for Change {
         let how = match (self.what, &self.before, &self.now) {
             (What::Changed | What::Moved, Some(before), Some(now)) => {
                 let verb = if self.what == What::Moved { "moved, " } else { "" };
-                let (before, now) = (before.to_string(), now.to_string());
+                let (before, now) = (toml(before), toml(now));
                 let from = same_before(&before, &now);
                 format!("{verb}{} → {}", short(&before, from), short(&now, from))
             }
-            (What::Added, _, Some(now)) => format!("added, {}", short(&now.to_string(), 0)),
-            (What::Removed, Some(before), _) => format!("removed, was {}", short(&before.to_string(), 0)),
+            (What::Added, _, Some(now)) => format!("added, {}", short(&toml(now), 0)),
+            (What::Removed, Some(before), _) => format!("removed, was {}", short(&toml(before), 0)),
             (What::Changed, ..) => "changed".to_owned(),
             (What::Moved, ..) => "moved".to_owned(),
             (What::Added, ..) => "added".to_owned(),
@@ -79,6 +83,20 @@ impl fmt::Display for Change {
             return Ok(());
         }
         write!(f, "; {}", self.means)
+    }
+}
+
+/// A value as it is written in the configuration. JSON's texts, numbers and truths are TOML's as well.
+fn toml(value: &Json) -> String {
+    match value {
+        Json::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        Json::Object(table) => {
+            let keys = table
+                .iter()
+                .map(|(key, value)| format!("{} = {}", join("", key), toml(value)));
+            format!("{{ {} }}", keys.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -266,8 +284,10 @@ fn of_rules(before: &[EffectiveRule], now: &[EffectiveRule]) -> Vec<Change> {
         means,
         ..bare(what, (None, None))
     };
-    let gone = before.iter().filter(|rule| at(now, &rule.name).is_none());
+    let is_gone = |rule: &&EffectiveRule| at(now, &rule.name).is_none();
+    let gone: Vec<&EffectiveRule> = before.iter().filter(is_gone).collect();
     let mut found: Vec<Change> = gone
+        .iter()
         .map(|rule| {
             whole(
                 rule,
@@ -280,7 +300,8 @@ fn of_rules(before: &[EffectiveRule], now: &[EffectiveRule]) -> Vec<Change> {
     let stayed = longest_ascent(&places);
     for (index, rule) in now.iter().enumerate() {
         let Some(place) = places[index] else {
-            found.push(whole(rule, What::Added, ""));
+            let is_renamed = gone.iter().any(|gone| gone.parts == rule.parts);
+            found.push(whole(rule, What::Added, if is_renamed { RENAMED } else { "" }));
             continue;
         };
         if !stayed.contains(&index) {

@@ -3,23 +3,29 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::*;
 
 use crate::{
     config::{Deduplicate, MailboxName},
-    effect::Bare,
+    effect::{Bare, Ensured},
     generation::Generation,
-    halo::{ClientId, NewUser, SiteId, User, client::Calls},
-    journal::{Claim, Ledger, Opening, Place, Receipt, Received, Spot, sqlite::Sqlite},
+    halo::{
+        ClientId, NewUser, SiteId, User,
+        client::{Calls, Freshness},
+    },
+    journal::{Change, Claim, CreationKey, Ledger, Opening, Place, Receipt, Received, Spot, sqlite::Sqlite},
     message::address::AddrSpec,
     sandbox::{Duplicates, Fault, Mishap, Sandbox},
 };
 
+mod nodes;
+
 struct World {
     folder: TempDir,
-    sandbox: Sandbox,
+    sandbox: Arc<Sandbox>,
     journal: Arc<Ledger>,
 }
 
@@ -27,7 +33,7 @@ impl World {
     async fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
         World {
-            sandbox: Sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap(),
+            sandbox: sandbox().await,
             journal: Arc::new(Sqlite::open(folder.path(), Clock::system(), Opening::Alone).unwrap()),
             folder,
         }
@@ -38,7 +44,7 @@ impl World {
         let text = format!(
             "[mailbox.support]\ntype = \"maildir\"\npath = \"/tmp\"\n[report]\nto = [\"ops@desk.example\"]\n\
              [[rule]]\nname = \"r\"\naction = [{{ type = \"stop\" }}]\n\
-             [halo.main]\nurl = {:?}\nclient_id = {:?}\nclient_secret = {:?}\n",
+             [halo.main]\ntimeout = \"3s\"\nurl = {:?}\nclient_id = {:?}\nclient_secret = {:?}\n",
             self.sandbox.url().as_str(),
             self.sandbox.client_id(),
             self.sandbox.client_secret(),
@@ -81,29 +87,38 @@ impl World {
 
     /// The user that a message in hand asks for, found or created.
     async fn ensured(&self, live: &Live, claim: Claim) -> Ensured<User> {
-        let user = NewUser {
-            name: "Ann".into(),
-            first_name: String::new(),
-            surname: String::new(),
-            emailaddress: ann(),
-            client_id: ClientId(12),
-            site_id: SiteId(21),
-            send_welcome_email: false,
-        };
-        let effect = Effect::Halo {
-            connection: ConnectionName("main".into()),
-            ask: Ask::EnsureUser { user },
-        };
-        let calls = Calls::default();
-        let asking = Asking {
-            claim: Some(claim),
-            step: "r/0",
-            calls: &calls,
-            enclosed: &Bare,
-        };
-        let answer = live.perform(&effect, asking).await.unwrap();
-        serde_json::from_value(answer.value).unwrap()
+        ensure(live, claim, ann()).await.unwrap()
     }
+}
+
+async fn sandbox() -> Arc<Sandbox> {
+    let started = Sandbox::start(SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    Arc::new(started.unwrap())
+}
+
+async fn ensure(live: &Live, claim: Claim, emailaddress: AddrSpec) -> Result<Ensured<User>, StepError> {
+    let user = NewUser {
+        name: "Ann".into(),
+        first_name: String::new(),
+        surname: String::new(),
+        emailaddress,
+        client_id: ClientId(12),
+        site_id: SiteId(21),
+        send_welcome_email: false,
+    };
+    let effect = Effect::Halo {
+        connection: ConnectionName("main".into()),
+        ask: Ask::EnsureUser { user },
+    };
+    let calls = Calls::default();
+    let asking = Asking {
+        claim: Some(claim),
+        step: "r/0",
+        calls: &calls,
+        enclosed: &Bare,
+    };
+    let answer = live.perform(&effect, asking).await?;
+    Ok(serde_json::from_value(answer.value).unwrap())
 }
 
 fn ann() -> AddrSpec {

@@ -27,8 +27,10 @@ impl Writing<'_> {
         }
     }
 
-    pub(super) async fn intend(&self, creation: Option<CreationKey>) -> Result<(), StepError> {
-        let Some(claim) = self.asking.claim else { return Ok(()) };
+    pub(super) async fn intend(&self, creation: Option<CreationKey>) -> Result<Receipt, StepError> {
+        let Some(claim) = self.asking.claim else {
+            return Ok(Receipt::Done);
+        };
         let begun = self.live.clock.now();
         let intent = Intent {
             step: self.asking.step.to_owned(),
@@ -54,12 +56,13 @@ impl Writing<'_> {
             creation,
         })
         .await
+        .map(drop)
     }
 
-    pub(super) async fn write(&self, change: Change) -> Result<(), StepError> {
+    pub(super) async fn write(&self, change: Change) -> Result<Receipt, StepError> {
         match self.live.journal.write(change).await.map_err(later)? {
             Receipt::Stale => Err(self.taken_over()),
-            _ => Ok(()),
+            receipt => Ok(receipt),
         }
     }
 

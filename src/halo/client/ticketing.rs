@@ -1,6 +1,6 @@
 //! What may be asked of a connection about tickets.
 
-use super::{Calls, Halo, Result};
+use super::{Calls, Halo, HaloError, Result};
 use crate::halo::{
     Page, Reference, TicketId,
     alike::exact,
@@ -61,7 +61,15 @@ impl Halo {
     /// One POST, and no other one at the same time: numbers of tickets can race (fact sheet, 2.6). No look before it.
     pub async fn create_ticket(&self, new: &NewTicket, calls: &Calls) -> Result<Ticket> {
         let _turn = self.ticket_turn.lock().await;
-        tickets::create(&self.api, new, calls).await
+        let created = tickets::create(&self.api, new, calls).await;
+        if created.as_ref().is_err_and(HaloError::speaks_of_people) {
+            // Somebody is perhaps gone since they were looked up: whoever tries again looks anew.
+            if let Some(user) = new.fields.user {
+                self.lookups.changed(user, &self.times);
+            }
+            self.directory.forget_places();
+        }
+        created
     }
 
     /// One POST; what is none or empty is left as it is.

@@ -2,26 +2,42 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    config::ConnectionName,
-    journal::{Change, Journal, JournalError},
+    config::{ConnectionName, Rate},
+    journal::{
+        Change, Journal, JournalError, Receipt,
+        pace::{self, Allowed, Kept, Paced},
+    },
 };
 
 /// The slots of one connection, as the journal counts them.
 #[derive(Clone)]
 pub(in crate::halo) struct Ledger {
     journal: Arc<dyn Journal>,
-    /// Under this name the journal keeps them.
-    name: String,
+    connection: ConnectionName,
+    /// Which of the processes that share the journal this one is. No node's number: a node that was taken for dead
+    /// becomes another one, and what it has sent still is what this process has sent.
+    share: Option<String>,
+}
+
+/// What a process tells of its window.
+pub(super) struct Told {
+    pub rate: Rate,
+    /// When that was so, in milliseconds since the epoch.
+    pub at: i64,
+    pub known: Kept,
+    /// So many further slots are wanted.
+    pub wanted: usize,
+    /// So many stand in line.
+    pub waiting: usize,
 }
 
 impl Ledger {
     pub(in crate::halo) fn new(journal: Arc<dyn Journal>, connection: &ConnectionName) -> Ledger {
         Ledger {
+            share: journal.is_shared().then(|| format!("{:016x}", fastrand::u64(..))),
             journal,
-            name: format!("pace {connection}"),
+            connection: connection.clone(),
         }
     }
 
@@ -29,41 +45,56 @@ impl Ledger {
         self.journal.holds()
     }
 
-    /// What was kept last; nothing where it can not be understood.
+    pub(super) fn is_shared(&self) -> bool {
+        self.share.is_some()
+    }
+
+    /// What was kept last by an earlier process that was alone as this one is; nothing where it can not be understood.
     pub(super) async fn recall(&self) -> Result<Kept, JournalError> {
-        let kept = self.journal.kept(&self.name).await?;
+        if self.is_shared() {
+            // The journal counts it, as it counts what others send.
+            return Ok(Kept::default());
+        }
+        let kept = self.journal.kept(&pace::name(&self.connection)).await?;
         Ok(kept
             .and_then(|kept| serde_json::from_value(kept).ok())
             .unwrap_or_default())
     }
 
-    /// Keeps what the window knows, and `wanted` further slots as used. Says how many were granted, once that is on
-    /// disk: all of them, since this process alone has the journal. One that nodes share would give each its part.
-    pub(super) async fn grant(&self, known: Kept, wanted: usize) -> Result<usize, JournalError> {
-        let kept = Kept {
-            open: known.open + wanted,
-            ..known
+    /// Keeps what the window knows, and the slots that are wanted as used. Says how much of the window may be filled, once
+    /// that is on disk. One that is alone may have all that others before it have left.
+    pub(super) async fn tell(&self, told: Told) -> Result<Allowed, JournalError> {
+        let used = told.known.open + told.known.sent.iter().map(|(_, count)| count).sum::<usize>();
+        let all = usize::try_from(told.rate.count.get()).unwrap_or(usize::MAX);
+        let paced = Paced {
+            connection: self.connection.clone(),
+            share: self.share.clone(),
+            rate: told.rate,
+            at: told.at,
+            slice: told.wanted,
+            needed: match self.is_shared() {
+                true => used + told.waiting + told.wanted,
+                false => all,
+            },
+            kept: Kept {
+                open: told.known.open + told.wanted,
+                ..told.known
+            },
         };
-        let value = serde_json::to_value(kept).expect("numbers always become JSON");
-        let name = self.name.clone();
-        self.journal.write(Change::Kept { name, value }).await?;
-        Ok(wanted)
+        match self.journal.write(Change::Paced(Box::new(paced))).await? {
+            Receipt::Allowed(allowed) => Ok(allowed),
+            other => Err(JournalError::NotWritten {
+                reason: format!("it answers {other:?}"),
+            }),
+        }
     }
 }
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ledger").field(&self.name).finish()
+        f.debug_tuple("Ledger")
+            .field(&self.connection)
+            .field(&self.share)
+            .finish()
     }
-}
-
-/// The window as it is kept; times are milliseconds since the epoch, rounded up.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Kept {
-    /// When so many requests had ended, oldest first.
-    pub sent: Vec<(i64, usize)>,
-    /// Slots of which nobody knows what came of them: under way, or granted.
-    pub open: usize,
-    pub held_until: Option<i64>,
 }

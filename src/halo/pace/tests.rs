@@ -9,6 +9,8 @@ use crate::{
     journal::{Journal, Opening, sqlite::Sqlite},
 };
 
+mod nodes;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn journal(folder: &Path, opening: Opening) -> Arc<dyn Journal> {
@@ -17,9 +19,13 @@ fn journal(folder: &Path, opening: Opening) -> Arc<dyn Journal> {
 
 /// A pace of so many requests in ten minutes over this journal.
 fn pace(count: u32, journal: &Arc<dyn Journal>) -> Pace {
+    pace_of(count, 600 * SECOND, journal)
+}
+
+fn pace_of(count: u32, per: Duration, journal: &Arc<dyn Journal>) -> Pace {
     let rate = Rate {
         count: NonZeroU32::new(count).unwrap(),
-        per: 600 * SECOND,
+        per,
     };
     let hold = Backoff {
         first: 5 * SECOND,

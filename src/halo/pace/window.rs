@@ -7,8 +7,11 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::ledger::Kept;
-use crate::{config::Rate, retry::Backoff};
+use crate::{
+    config::Rate,
+    journal::pace::{Allowed, Kept},
+    retry::Backoff,
+};
 
 /// Longer holds than this are no answer to a rate but a mistake of something in between.
 const LONGEST_HOLD: Duration = Duration::from_secs(60 * 60);
@@ -25,15 +28,21 @@ const TIMES: u32 = 1000;
 #[derive(Debug)]
 pub(super) struct Window {
     rate: Rate,
+    /// So much of it may be used, since other nodes have the rest.
+    allowed: usize,
     backoff: Backoff,
     in_flight: usize,
     /// Oldest first.
     ended: VecDeque<Instant>,
     held_until: Option<Instant>,
+    /// The same for what Halo told another node.
+    others_held_until: Option<Instant>,
     /// 429s in a row, each after the hold of the one before.
     strikes: u32,
     /// Whether there is more to tell than the journal knows.
     is_news: bool,
+    /// Whether it holds still for longer than was told.
+    is_hold_news: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -63,17 +72,35 @@ impl Window {
     pub(super) fn new(rate: Rate, backoff: Backoff) -> Window {
         Window {
             rate,
+            allowed: usize::MAX,
             backoff,
             in_flight: 0,
             ended: VecDeque::new(),
             held_until: None,
+            others_held_until: None,
             strikes: 0,
             is_news: false,
+            is_hold_news: false,
         }
     }
 
     pub(super) fn adjust(&mut self, rate: Rate) {
         self.rate = rate;
+    }
+
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// What other nodes leave.
+    pub(super) fn heed(&mut self, allowed: &Allowed, now: Instant) {
+        self.allowed = allowed.most;
+        self.others_held_until = (!allowed.held.is_zero()).then(|| now + allowed.held.min(LONGEST_HOLD));
+    }
+
+    /// Whether more could be allowed than is.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.allowed < self.most()
     }
 
     /// How long one slot takes to come back.
@@ -90,7 +117,7 @@ impl Window {
             return Grant::NoneLeft;
         }
         self.forget_the_old(now);
-        if self.in_flight + self.ended.len() < self.most() {
+        if self.in_flight + self.ended.len() < self.most().min(self.allowed) {
             self.in_flight += 1;
             self.is_news = true;
             return Grant::Now;
@@ -107,7 +134,8 @@ impl Window {
     }
 
     pub(super) fn held(&self, now: Instant) -> Option<Duration> {
-        let left = self.held_until?.saturating_duration_since(now);
+        let until = self.held_until.max(self.others_held_until)?;
+        let left = until.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)
     }
 
@@ -126,6 +154,7 @@ impl Window {
         };
         let wait = wait.min(LONGEST_HOLD);
         let until = self.held_until.map_or(now + wait, |held| held.max(now + wait));
+        self.is_hold_news |= self.held_until != Some(until);
         self.held_until = Some(until);
         self.is_news = true;
         until.saturating_duration_since(now)
@@ -146,6 +175,10 @@ impl Window {
         self.is_news
     }
 
+    pub(super) fn is_hold_news(&self) -> bool {
+        self.is_hold_news
+    }
+
     /// The journal knows all, but for what is under way.
     pub(super) fn told(&mut self) {
         self.is_news = self.in_flight > 0;
@@ -154,6 +187,7 @@ impl Window {
     /// What a restart must know.
     pub(super) fn kept(&mut self, here: Instant, now: Timestamp) -> Kept {
         self.forget_the_old(here);
+        self.is_hold_news = false;
         let now = now.as_millisecond();
         let step = millis(self.rate.per / TIMES).max(1);
         let mut sent: Vec<(i64, usize)> = Vec::new();
@@ -169,7 +203,10 @@ impl Window {
         Kept {
             sent,
             open: self.in_flight,
-            held_until: self.held(here).map(|left| now + millis(left)),
+            held_until: self.held_until.and_then(|until| {
+                let left = until.saturating_duration_since(here);
+                (!left.is_zero()).then(|| now + millis(left))
+            }),
         }
     }
 

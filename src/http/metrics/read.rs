@@ -16,7 +16,10 @@ use crate::{
     mailbox,
     metrics::{Metric, Samples},
     outcome::Outcome,
-    pipeline::{World, states::Thing},
+    pipeline::{
+        World,
+        states::{Sort, Thing, Trouble},
+    },
 };
 
 /// What may become of letters by each way.
@@ -184,7 +187,7 @@ impl Read {
             let (reading, labels) = (state.reading(name), [name.0.as_str()]);
             let is_connected = || {
                 let is_well = state.is_well(&Thing::Mailbox(name.clone()));
-                is_well.unwrap_or(reading.is_some())
+                is_well.unwrap_or(reading.is_some()) || state.waits(name)
             };
             let first = reading.filter(|reading| reading.of > 0);
             match (metric, first) {
@@ -263,7 +266,11 @@ impl Read {
         match metric {
             Metric::Troubles => {
                 let troubles = state.troubles();
-                let of = |kind: &str| troubles.iter().filter(|(thing, _)| thing.kind() == kind).count();
+                let of = |kind: &str| {
+                    let is_one =
+                        |(thing, trouble): &&(Thing, Trouble)| thing.kind() == kind && trouble.sort != Sort::Waits;
+                    troubles.iter().filter(is_one).count()
+                };
                 let mut kinds = Thing::KINDS.into_iter();
                 kinds.try_for_each(|kind| samples.one(&[kind], of(kind) as u64))
             }

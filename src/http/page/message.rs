@@ -16,6 +16,7 @@ use super::{
     trace, words,
 };
 use crate::{
+    count::counted,
     http::access::Caller,
     journal::{Entry, EntryId, JournalError, Spot},
     message::{Attachment, HeaderField, Message, address::NameAddr},
@@ -303,7 +304,7 @@ fn header(content: &Content) -> Markup {
         section aria-labelledby="header" {
             h2 #header { "Header" }
             details {
-                summary { (words::count((fields.len() + more) as u64, "field")) }
+                summary { (counted(fields.len() + more, "field")) }
                 dl .facts.header {
                     @for field in fields {
                         dt { (words::line(words::cut(&field.name, 100).0)) }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::words;
 use crate::{
+    count::counted,
     journal::{
         Survey,
         node::{Duty, Node, NodeState, Nodes},
@@ -64,7 +65,7 @@ fn card(node: &Node, nodes: &Nodes, here: &str) -> Markup {
                 p {
                     @if node.duties.is_empty() { "Stands by" }
                     @else { "Has " (listed(&node.duties)) }
-                    @if node.in_hand > 0 { "; " (words::count(node.in_hand, "message")) " in hand" }
+                    @if node.in_hand > 0 { "; " (counted(node.in_hand, "message")) " in hand" }
                 }
             }
         }
@@ -74,7 +75,7 @@ fn card(node: &Node, nodes: &Nodes, here: &str) -> Markup {
 fn unsettled(survey: &Survey) -> Markup {
     let unsettled: u64 = survey.unsettled.values().sum();
     html! {
-        @if unsettled > 0 { p { (words::count(unsettled, "message")) " to be settled" } }
+        @if unsettled > 0 { p { (counted(unsettled, "message")) " to be settled" } }
     }
 }
 

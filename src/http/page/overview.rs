@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     config::{MailboxConfig, MailboxName, MailboxSource},
+    count::counted,
     generation::Generation,
     http::{
         access::Caller,
@@ -29,7 +30,7 @@ use crate::{
         node::{Duty, Node, Nodes},
     },
     outcome::Outcome,
-    pipeline::states::{Checked, Reading, States, Thing, Trouble},
+    pipeline::states::{Checked, Reading, Sort, States, Thing, Trouble},
 };
 
 /// Of so many mailboxes each has its line; of more those that need somebody stand before the others.
@@ -52,8 +53,19 @@ struct Overview {
     /// Of this machine.
     host: String,
     failed: Vec<Row>,
-    /// The mailboxes that need somebody: since when they are in trouble, where they are not merely silent.
-    ill: BTreeMap<MailboxName, Option<Timestamp>>,
+    /// The mailboxes that need somebody.
+    ill: BTreeMap<MailboxName, Ill>,
+}
+
+/// Why a mailbox needs somebody, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ill {
+    /// It is in trouble since then.
+    Trouble(Timestamp),
+    /// It was not checked for too long.
+    Silent,
+    /// Nothing is wrong: it waits for a word since then.
+    Waits(Timestamp),
 }
 
 /// `GET /`; with `?again=on` the browser asks for it again and again.
@@ -96,13 +108,17 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
     Ok(sheet.around(&overview.content(&world.state, query.text("all") == "on", again.is_some())))
 }
 
-fn ill(troubles: &[(Thing, Trouble)], wrong: &[Wrong]) -> BTreeMap<MailboxName, Option<Timestamp>> {
+fn ill(troubles: &[(Thing, Trouble)], wrong: &[Wrong]) -> BTreeMap<MailboxName, Ill> {
     let silent = wrong.iter().filter_map(|wrong| wrong.mailbox.clone());
-    let mut ill: BTreeMap<MailboxName, Option<Timestamp>> = silent.map(|name| (name, None)).collect();
+    let mut ill: BTreeMap<MailboxName, Ill> = silent.map(|name| (name, Ill::Silent)).collect();
     for (thing, trouble) in troubles {
         if let Some(name) = thing.mailbox() {
-            let since = ill.entry(name.clone()).or_insert(None);
-            *since = Some(since.map_or(trouble.since, |earlier| earlier.min(trouble.since)));
+            let this = match trouble.sort {
+                Sort::Waits => Ill::Waits(trouble.since),
+                _ => Ill::Trouble(trouble.since),
+            };
+            let worst = ill.entry(name.clone()).or_insert(this);
+            *worst = this.min(*worst);
         }
     }
     ill
@@ -139,8 +155,9 @@ impl Overview {
                 }
                 (nodes::left(&self.nodes))
                 @for (thing, trouble) in &self.troubles {
-                    div .card.trouble {
+                    div .card.trouble[trouble.sort != Sort::Waits] {
                         strong { (words::line(&thing.to_string())) }
+                        @if trouble.sort == Sort::Waits { " waits" }
                         " since " (words::time(trouble.since, self.now))
                         p { (words::line(&trouble.reason)) }
                     }
@@ -214,8 +231,9 @@ impl Overview {
         html! {
             @if let Some(ill) = self.ill.get(name) {
                 @match ill {
-                    Some(since) => { span .chip.bad { "trouble" } " since " (words::time(*since, self.now)) }
-                    None => { span .chip.bad { "not checked" } " for too long" }
+                    Ill::Trouble(since) => { span .chip.bad { "trouble" } " since " (words::time(*since, self.now)) }
+                    Ill::Silent => { span .chip.bad { "not checked" } " for too long" }
+                    Ill::Waits(since) => { span .chip.open { "waits" } " for a word since " (words::time(*since, self.now)) }
                 }
             } @else if let Some(reading) = reading.filter(|reading| reading.of > 0) {
                 span .chip.open { "reading" } " " (progress(&reading))
@@ -286,7 +304,7 @@ impl Overview {
             @match self.survey.letters.get(&way) {
                 None => { span .faint { "no " (one) " waits" } }
                 Some(waiting) => {
-                    span .open { (words::count(waiting.count, one)) " in the outbox" }
+                    span .open { (counted(waiting.count, one)) " in the outbox" }
                     span { "the oldest of " (words::time(waiting.oldest, self.now)) }
                 }
             }
@@ -353,21 +371,28 @@ mod tests {
     fn a_mailbox_needs_somebody_by_any_trouble_of_its_own_and_by_silence() {
         let name = |name: &str| MailboxName(name.to_owned());
         let (states, now) = (States::default(), Timestamp::UNIX_EPOCH);
-        for thing in [
-            Thing::Canary(name("support")),
-            Thing::Settling(name("sales")),
-            Thing::Smtp,
+        for (thing, sort) in [
+            (Thing::Canary(name("support")), Sort::Hampered),
+            (Thing::Settling(name("sales")), Sort::Hampered),
+            (Thing::Mailbox(name("sales")), Sort::Waits),
+            (Thing::Mailbox(name("new")), Sort::Waits),
+            (Thing::Smtp, Sort::Hampered),
         ] {
-            states.trouble(&thing, "it".to_owned(), false, Urgency::Now, now);
+            states.trouble(&thing, "it".to_owned(), sort, Urgency::Now, now);
         }
         let silent = ["quiet", "sales"].map(|mailbox| Wrong {
             mailbox: Some(name(mailbox)),
             text: String::new(),
         });
-        let expected = [("quiet", None), ("sales", Some(now)), ("support", Some(now))];
+        let expected = [
+            ("new", Ill::Waits(now)),
+            ("quiet", Ill::Silent),
+            ("sales", Ill::Trouble(now)),
+            ("support", Ill::Trouble(now)),
+        ];
         assert_eq!(
             ill(&states.troubles(), &silent),
-            expected.map(|(mailbox, since)| (name(mailbox), since)).into()
+            expected.map(|(mailbox, ill)| (name(mailbox), ill)).into()
         );
     }
 }

@@ -12,6 +12,7 @@ use super::{
     words,
 };
 use crate::{
+    count::counted,
     http::access::Caller,
     journal::RuleCount,
     rules::{Entry, FieldSource, FieldTemplate, OnError, Rule, Step, Store},
@@ -46,7 +47,7 @@ fn rule(number: usize, rule: &Rule, counts: &BTreeMap<String, RuleCount>, now: T
             h2 { (number) ". " (words::line(&rule.name)) }
             p {
                 @if count.matched == 0 { span .faint { "matched no message yet" } }
-                @else { "matched " (words::count(count.matched, "message")) }
+                @else { "matched " (counted(count.matched, "message")) }
                 @if let Some(last) = count.last { ", the last one " (words::time(last, now)) }
             }
             dl .facts {

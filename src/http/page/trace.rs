@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::words;
 use crate::{
+    count::counted,
     effect::EffectTrace,
     expression::Evaluated,
     foreign::status_line,
@@ -70,8 +71,8 @@ fn rules(trace: &Trace) -> Markup {
     html! {
         @if trace.rules.is_empty() { p .faint { "No rule was asked." } }
         @for rule in shown { (rule) }
-        @if elsewhere > 0 { p .faint { (words::count(elsewhere as u64, "rule")) " for other mailboxes" } }
-        p .faint { (words::count(calls as u64, "request")) " to Halo" @if calls > 0 { ", " (when::length(took)) } }
+        @if elsewhere > 0 { p .faint { (counted(elsewhere, "rule")) " for other mailboxes" } }
+        p .faint { (counted(calls, "request")) " to Halo" @if calls > 0 { ", " (when::length(took)) } }
     }
 }
 
@@ -94,7 +95,7 @@ fn one_rule(rule: &RuleTrace, left: &mut usize) -> Markup {
             @if !rule.steps.is_empty() {
                 ol .steps { @for one in &rule.steps[..steps] { li { (step(one)) } } }
             }
-            @if more > 0 { p .faint { "… and " (words::count(more as u64, "step")) " more; halo-intake show has them" } }
+            @if more > 0 { p .faint { "… and " (counted(more, "step")) " more; halo-intake show has them" } }
         }
     }
 }
@@ -155,7 +156,7 @@ fn asked(effect: &EffectTrace) -> Markup {
             @if let Some(from) = &effect.from { " " span .faint { "[" (from) "]" } }
         }
         @for one in effect.calls.iter().take(MOST_CALLS) { (call(one)) }
-        @if more > 0 { p .faint { "… and " (words::count(more as u64, "request")) " more" } }
+        @if more > 0 { p .faint { "… and " (counted(more, "request")) " more" } }
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::when;
+use crate::{count::counted, when};
 
 /// Longer values of a trace are cut; `show --format json` has them whole.
 const LONGEST_VALUE: usize = 2_000;
@@ -65,15 +65,7 @@ pub fn size(octets: u64) -> String {
             let tenths = octets / (step / 10);
             format!("{}.{} {unit}", tenths / 10, tenths % 10)
         }
-        None => count(octets, "octet"),
-    }
-}
-
-/// `1 octet`, `2 octets`
-pub fn count(number: u64, one: &str) -> String {
-    match number {
-        1 => format!("1 {one}"),
-        more => format!("{more} {one}s"),
+        None => counted(octets, "octet"),
     }
 }
 

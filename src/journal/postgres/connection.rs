@@ -21,12 +21,16 @@ use crate::journal::sql::{
 /// A change is given up by the server after so long, and a look after so long.
 const CHANGE_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_WITHIN: Duration = Duration::from_secs(300);
+/// An index of all messages is made within this time.
+const MOVE_WITHIN: Duration = Duration::from_secs(4 * 3600);
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Writer,
     Reader,
+    /// An owner that copies all of it.
+    Mover,
 }
 
 /// How a process has the journal.
@@ -133,8 +137,15 @@ fn session(target: &Target, role: Role) -> Result<Session, NoSession> {
     let within = match role {
         Role::Writer => CHANGE_WITHIN,
         Role::Reader => LOOK_WITHIN,
+        Role::Mover => MOVE_WITHIN,
     };
-    Session::open(target, within)
+    let session = Session::open(target, within)?;
+    // Nobody else waits for it.
+    if role == Role::Mover {
+        let patient = session.say("SET idle_in_transaction_session_timeout = 0");
+        patient.map_err(|fault| NoSession::Unreachable(fault.to_string()))?;
+    }
+    Ok(session)
 }
 
 impl Database for Connection {

@@ -3,7 +3,10 @@
 use super::connection::Connection;
 use crate::{
     crash::{self, Step},
-    journal::sql::database::{Database, Fault},
+    journal::sql::{
+        copy,
+        database::{Database, Fault},
+    },
 };
 
 /// The forward steps, in order. `schema_version` says how many of them the database has seen; a step that was released
@@ -38,6 +41,20 @@ const MIGRATING: &str = lock!("1212762675");
 const OLDEST: u32 = 140_000;
 
 const MAY_MAKE: &str = "SELECT has_schema_privilege(current_schema(), 'CREATE')";
+
+/// Whether the table of versions is such a one as ours.
+const IS_KNOWN: &str = "SELECT count(*) = 2 FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name = 'schema_version' AND column_name IN ('program', 'version')";
+
+/// Leaves no table in the schema, which is the journal's alone.
+const CLEAR: &str = "DO $$ DECLARE made text; BEGIN
+    SELECT string_agg(format('DROP FUNCTION %s CASCADE;', oid::regprocedure), '') INTO made FROM pg_proc
+        WHERE pronamespace = to_regnamespace(current_schema()) AND oid IN (SELECT tgfoid FROM pg_trigger);
+    EXECUTE coalesce(made, '');
+    SELECT string_agg(format('DROP TABLE %s CASCADE;', oid::regclass), '') INTO made FROM pg_class
+        WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r';
+    EXECUTE made;
+END $$";
 
 /// Why the journal in a database can not be used; nothing was changed.
 pub(super) enum Unfit {
@@ -133,13 +150,14 @@ fn version(db: &Connection) -> Result<usize, Unfit> {
                   schema (options=-csearch_path%3DNAME)";
     let tables =
         "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r'";
-    let known = "SELECT count(*) FROM information_schema.columns
-        WHERE table_schema = current_schema() AND table_name = 'schema_version' AND column_name IN ('program', 'version')";
     if db.ask(tables)?.as_deref() == Some("0") {
         return Ok(0);
     }
-    if db.ask(known)?.as_deref() != Some("2") {
+    if db.ask(IS_KNOWN)?.as_deref() != Some("t") {
         return Err(because(others));
+    }
+    if is_unfinished(db)? {
+        return Err(because(copy::UNFINISHED));
     }
     let version = db.ask("SELECT version FROM schema_version WHERE program = 'halo-intake'")?;
     match version.map(|version| version.parse::<usize>()) {
@@ -159,6 +177,36 @@ fn is_enough(db: &Connection) -> Result<bool, Fault> {
     Ok(oldest
         .and_then(|oldest| oldest.parse().ok())
         .is_some_and(|oldest: usize| oldest <= MIGRATIONS.len()))
+}
+
+/// Refuses what is no journal yet.
+pub(super) fn is_there(db: &Connection) -> Result<(), Unfit> {
+    is_fit(db)?;
+    match version(db)? {
+        0 => Err(because(
+            "there is no journal in it; name the database or schema that has one",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// How a copy into it is marked, and how the mark is taken away. An older program takes it for another one's.
+pub(super) fn marks() -> [String; 2] {
+    ["halo-intake journal copy", "halo-intake"]
+        .map(|program| format!("UPDATE schema_version SET program = '{program}'"))
+}
+
+fn is_unfinished(db: &Connection) -> Result<bool, Fault> {
+    let program = db.ask("SELECT program FROM schema_version")?;
+    Ok(program.as_deref() == Some("halo-intake journal copy"))
+}
+
+/// Takes away all of the journal that a copy which was cut short has left.
+pub(super) fn clear_unfinished(db: &Connection) -> Result<(), Unfit> {
+    if db.ask(IS_KNOWN)?.as_deref() == Some("t") && is_unfinished(db)? {
+        db.ask(CLEAR)?;
+    }
+    Ok(())
 }
 
 fn because(reason: &str) -> Unfit {

@@ -7,6 +7,7 @@ use super::{
     end::{self, Account, Deferral},
     fold, intent, joined,
     outbox::{self, Wait},
+    pace,
     pack::Packed,
     receive, trim,
     value::{json, values},
@@ -120,6 +121,7 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
             outbox::notice(hand, notice)?;
             keep(hand, name, value)
         }
+        Change::Paced(paced) => pace::paced(hand, paced),
         Change::Kept { name, value } => keep(hand, name, value),
         Change::Joined(joined) => joined::keep(hand, joined),
         Change::Folded {

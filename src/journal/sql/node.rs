@@ -110,12 +110,17 @@ impl Newcomer {
 pub(super) fn enlist(hand: &Hand<'_>, newcomer: &Newcomer, is_alone: bool) -> Result<NodeId, Fault> {
     let now = hand.db.now(hand.now)?;
     if is_alone {
-        hand.db
-            .run("UPDATE node SET gone = ?1 WHERE gone IS NULL", values![now])?;
+        all_gone(hand.db, now)?;
     }
     let node = arrive(hand, newcomer, now)?;
     clear(hand, now)?;
     Ok(node)
+}
+
+/// Whoever is written down is no more.
+pub(super) fn all_gone(db: &dyn Database, now: Timestamp) -> Result<(), Fault> {
+    db.run("UPDATE node SET gone = ?1 WHERE gone IS NULL", values![now])?;
+    Ok(())
 }
 
 fn arrive(hand: &Hand<'_>, newcomer: &Newcomer, now: Timestamp) -> Result<NodeId, Fault> {

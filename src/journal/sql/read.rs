@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     database::{Database, Fault},
+    intent,
     order::FREE,
     outbox::left_in,
     pack,
@@ -17,7 +18,7 @@ use crate::{
     config::MailboxName,
     journal::{
         Creation, CreationKey, Digest, DueLetter, EntryId, Letter, Notice, Place, Position, Queue, RuleCount, Spot,
-        Totals, Unsettled, Way,
+        Totals, Unsettled, Way, node::NodeId,
     },
     mailbox::room,
     outcome::Outcome,
@@ -228,20 +229,24 @@ pub(super) fn notices(db: &dyn Database, way: Way) -> Result<Vec<(i64, Notice)>,
     )
 }
 
-/// What is known of a thing that is to be created once.
-pub(super) fn creation(db: &dyn Database, key: &CreationKey) -> Result<Creation, Fault> {
+/// What is known of a thing that is to be created once, to this node.
+pub(super) fn creation(db: &dyn Database, key: &CreationKey, node: NodeId) -> Result<Creation, Fault> {
     let known = db.find(
-        "SELECT coalesce(begun, doubt), answer IS NOT NULL FROM creation
+        "SELECT coalesce(begun, doubt), answered FROM creation
              WHERE connection = ?1 AND kind = ?2 AND key = ?3",
         values![key.connection.0, key.kind, key.key],
         |row| {
             Ok(Creation {
                 open_since: row.get(0)?,
-                was_made: row.get(1)?,
+                answered: row.get(1)?,
+                is_under_way: false,
             })
         },
     )?;
-    Ok(known.unwrap_or_default())
+    Ok(Creation {
+        is_under_way: intent::is_under_way(db, key, node)?,
+        ..known.unwrap_or_default()
+    })
 }
 
 /// A small value that outlives the process.

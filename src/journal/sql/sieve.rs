@@ -42,6 +42,15 @@ pub(super) fn add(db: &dyn Database, entry: EntryId, text: &str) -> Result<(), F
     Ok(())
 }
 
+/// Of the messages that are there nothing is kept, as in a journal from before there was anything.
+pub(super) fn begin_again(db: &dyn Database) -> Result<(), Fault> {
+    if !db.dialect().has_sieve() {
+        return Ok(());
+    }
+    let since = "UPDATE sieved SET since = (SELECT coalesce(max(id) / ?1 + 1, 0) FROM entry)";
+    db.run(since, values![BLOCK]).map(drop)
+}
+
 /// Makes some blocks of a journal that is older than they are; whether there may be more.
 pub(super) fn slice(hand: &Hand<'_>) -> Result<bool, Fault> {
     if !hand.db.dialect().has_sieve() {

@@ -7,7 +7,7 @@ use rusqlite::{ErrorCode, OpenFlags, config::DbConfig};
 use super::connection::Connection;
 use crate::{
     crash::{self, Step},
-    journal::JournalError,
+    journal::{JournalError, sql::copy},
 };
 
 /// The forward steps, in order. The file's `user_version` says how many of them it has seen; a step that was
@@ -37,6 +37,10 @@ const MIGRATIONS: &[&str] = &[
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".
 const APPLICATION_ID: i32 = 0x4849_4A31;
+
+/// In its place as long as a copy into the file has not come to its end, so that an older program does not take it for a
+/// journal either: "HIJ?".
+const UNFINISHED: i32 = 0x4849_4A3F;
 
 /// The writer holds its lock for milliseconds; only a checkpoint on a slow disk takes longer.
 const BUSY: Duration = Duration::from_secs(10);
@@ -110,7 +114,11 @@ fn recognise(db: &rusqlite::Connection, path: &Path) -> Result<usize, JournalErr
     };
     let version = number("PRAGMA user_version")?;
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    if tables > 0 && number("PRAGMA application_id")? != i64::from(APPLICATION_ID) {
+    let id = number("PRAGMA application_id")?;
+    if tables > 0 && id == i64::from(UNFINISHED) {
+        return Err(refuse(path, copy::UNFINISHED));
+    }
+    if tables > 0 && id != i64::from(APPLICATION_ID) {
         return Err(refuse(
             path,
             "it is the database of another program; move it away or set another state_dir",
@@ -127,6 +135,21 @@ fn recognise(db: &rusqlite::Connection, path: &Path) -> Result<usize, JournalErr
             ),
         )),
     }
+}
+
+/// Whether a copy into the file was cut short. What it has written lies in the file then, and in none beside it.
+pub(super) fn is_unfinished(path: &Path) -> Result<bool, JournalError> {
+    let unusable = |error: rusqlite::Error| unusable(path, &error);
+    let db = rusqlite::Connection::open(path).map_err(unusable)?;
+    let id: i32 = db
+        .query_row("PRAGMA application_id", [], |row| row.get(0))
+        .map_err(unusable)?;
+    Ok(id == UNFINISHED)
+}
+
+/// How a copy into it is marked, and how the mark is taken away.
+pub(super) fn marks() -> [String; 2] {
+    [UNFINISHED, APPLICATION_ID].map(|id| format!("PRAGMA application_id = {id}"))
 }
 
 fn migrate(db: &mut rusqlite::Connection, version: usize) -> rusqlite::Result<()> {

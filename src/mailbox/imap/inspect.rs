@@ -7,6 +7,7 @@ use imap_proto::{MailboxDatum, Response};
 use super::{FolderTraits, Imap, Patience, connect, sign_in::not_connected};
 use crate::{
     config::{ImapConfig, Settle},
+    count::counted,
     mailbox::{Inspected, Mailbox, MailboxError},
     oauth::SignIns,
 };
@@ -41,7 +42,11 @@ pub(in crate::mailbox) async fn inspect(
     let offers = Some(format!("it offers {}", advertised.join(" ")));
     let selected = imap.select().await;
     let selected = selected.map_err(|error| not_connected(config, error))?;
-    lines.push(format!("folder {:?} holds {} messages", config.folder, selected.exists));
+    lines.push(format!(
+        "folder {:?} holds {}",
+        config.folder,
+        counted(selected.exists, "message")
+    ));
     if imap.opened().await?.read_only && settle.iter().any(|how| **how != Settle::Keep) {
         let reason = "the server opens it read-only for this login, so nothing can be settled; grant more rights";
         return Err(MailboxError::Folder {

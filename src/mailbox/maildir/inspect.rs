@@ -7,7 +7,7 @@ use super::{
     scan::{Found, PARTS},
     settle::destination,
 };
-use crate::config::Settle;
+use crate::{config::Settle, count::counted};
 
 impl Maildir {
     /// Counts the messages, and asks for every right that reading and settling will need.
@@ -28,7 +28,13 @@ fn inspect(root: &Path, found: &[Found], settle: &[Settle]) -> Result<Vec<String
             rights::CHANGE.check(&root.join(part))?;
         }
     }
-    let mut lines = vec![format!("Maildir {} holds {} messages", root.display(), found.len())];
+    // Where a relative path leads from here, is not seen in it.
+    let place = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+    let mut lines = vec![format!(
+        "Maildir {} holds {}",
+        place.display(),
+        counted(found.len(), "message")
+    )];
     let destinations: BTreeSet<&str> = settle
         .iter()
         .filter_map(|how| match how {

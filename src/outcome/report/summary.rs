@@ -253,7 +253,7 @@ impl Summary<'_> {
 }
 
 fn messages(count: u64) -> String {
-    counted(usize::try_from(count).unwrap_or(usize::MAX))
+    counted(count, "message")
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ fn failed_messages_are_named_with_what_to_do() {
         "3 messages failed",
         "7bit",
         "\
-3 messages failed on mx.msp.example:
+halo-intake on mx.msp.example:
 
 messages failed: 3, 2026-11-23 09:30 UTC to 2026-11-23 09:32 UTC
 
@@ -151,7 +151,7 @@ fn notices_of_one_topic_are_folded_into_one() {
         "\
 connection main and mailbox support on mx.msp.example:
 
-connection main: 3 times, 2026-11-23 08:00 UTC to 2026-11-23 08:30 UTC
+connection main, 2026-11-23 08:00 UTC to 2026-11-23 08:30 UTC
   Halo is not reachable
   Halo answers 503
 
@@ -179,7 +179,7 @@ mailbox sales, 2026-11-23 08:20 UTC
   it lasts
   the sign-in is refused
 
-mailbox billing: 2 times, 2026-11-23 08:30 UTC to 2026-11-23 09:10 UTC
+mailbox billing, 2026-11-23 08:30 UTC to 2026-11-23 09:10 UTC
   over since 2026-11-23 09:10 UTC
   the sign-in is refused
   the mailbox is well again
@@ -189,7 +189,7 @@ mailbox billing: 2 times, 2026-11-23 08:30 UTC to 2026-11-23 09:10 UTC
 
 #[test]
 fn a_report_of_one_thing_says_in_its_subject_what_is_wrong() {
-    let text = "waits until backlog is \"process\" or \"skip\" in [mailbox.sales], and a reload: 6 messages are there";
+    let text = "waits until backlog is \"process\" or \"skip\" in [mailbox.sales], and a reload where a service runs: 6 messages are there";
     let notices = [notice(None, "mailbox sales", text, "08:20:00")];
     let digest = Digest {
         notices: &notices,
@@ -305,7 +305,7 @@ fn bounces_that_were_not_sent_are_one_section_by_reason_and_sender() {
         "14 messages failed and not bounced",
         "7bit",
         "\
-14 messages failed and not bounced on mx.msp.example:
+halo-intake on mx.msp.example:
 
 failed and not bounced: 14, 2026-11-23 08:25 UTC to 2026-11-23 08:27 UTC
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{ReceiveError, Watched, uid};
 use crate::{
     config::Backlog,
+    count::counted,
     journal::Change,
     mailbox::{Listed, Selected},
 };
@@ -36,9 +37,9 @@ impl Watched {
         tracing::info!(
             mailbox = self.name.0,
             messages = selected.exists,
-            "mailbox {}: the backlog of {} messages is skipped",
+            "mailbox {}: the backlog of {} is skipped",
             self.name,
-            selected.exists
+            counted(selected.exists, "message")
         );
         Ok(Some(skipping))
     }

@@ -11,6 +11,7 @@ use url::form_urlencoded;
 use super::{BATCH_OCTETS, ReceiveError, Watched};
 use crate::{
     clock,
+    count::counted,
     draft::Draft,
     effect::{
         Effects,
@@ -330,12 +331,13 @@ impl Found {
             format!("{count} {verb}{word}{}", named(reasons))
         };
         let parts: Vec<String> = words.filter_map(of).map(&mut part).collect();
-        let mut text = format!("{there} messages are there at the first start; ");
+        let are = if there == 1 { "is" } else { "are" };
+        let mut text = format!("{} {are} there at the first start; ", counted(there, "message"));
         if there > self.looked_at {
             text += &format!("of the newest {}, ", self.looked_at);
         }
         text += &parts.join(", ");
-        let made = counted(&self.made);
+        let made = named_kinds(&self.made);
         if !made.is_empty() {
             text += &format!("; {made} would be created");
         }
@@ -344,11 +346,8 @@ impl Found {
 }
 
 /// `1 user, 2 clients`
-fn counted(made: &BTreeMap<&'static str, usize>) -> String {
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
-    let parts = made
-        .iter()
-        .map(|(what, count)| format!("{count} {what}{}", plural(*count)));
+fn named_kinds(made: &BTreeMap<&'static str, usize>) -> String {
+    let parts = made.iter().map(|(what, count)| counted(*count, what));
     parts.collect::<Vec<_>>().join(", ")
 }
 

@@ -42,7 +42,7 @@ async fn a_report_that_is_refused_is_a_trouble_and_is_not_made_again_at_once() {
     assert_eq!(waiting(&world).await, 1);
     outbox::pass(&world, &world.stop, None).await.unwrap();
     let (thing, trouble) = world.state.troubles().remove(0);
-    assert_eq!((thing, trouble.is_unavailable), (Thing::Report, false));
+    assert_eq!((thing, trouble.sort), (Thing::Report, Sort::Hampered));
     assert!(trouble.reason.contains("550 5.7.1 not from here"), "{}", trouble.reason);
     pass(&world, false).await.unwrap();
     assert_eq!(waiting(&world).await, 0, "nobody has changed anything yet");

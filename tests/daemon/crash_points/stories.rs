@@ -144,7 +144,7 @@ impl Story {
 /// The story that comes to a step. A step that is new has none, and this does not compile.
 pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
     match step {
-        Step::ControlSocket => Story::maildir().dies_in(DAEMON),
+        Step::ControlSocket | Step::Beat => Story::maildir().dies_in(DAEMON),
         Step::Findings | Step::Probe => probed(),
         Step::RefreshToken => renewed(),
 
@@ -152,7 +152,6 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         | Step::Migrated
         | Step::Interrupted
         | Step::Committed
-        | Step::Beat
         | Step::Claimed
         | Step::Received
         | Step::Intended
@@ -160,6 +159,7 @@ pub fn story(step: Step, side: Side, without_move: &Server) -> Story {
         | Step::Ended
         | Step::Settled
         | Step::LetterTaken
+        | Step::Paced
         | Step::Kept
         | Step::Trimmed => Story::maildir(),
         Step::Positioned => Story::imap(),

@@ -72,7 +72,7 @@ fn each_key_shows_what_it_was_and_is_and_what_that_means() {
             "connection main: client_id: \"intake\" → \"other\"; it is signed in to anew",
             "mailbox support: folder: \"INBOX\" → \"Support\"; its messages are read anew, as at a first start: \
              backlog says what becomes of them",
-            "mailbox support: settle.completed: \"seen\" → {\"move_to\":\"Done\"}; for messages that are settled from now on",
+            "mailbox support: settle.completed: \"seen\" → { move_to = \"Done\" }; for messages that are settled from now on",
             "state_dir: \"/var/lib/halo-intake\" → \"/srv/intake\"; at the next start",
         ],
     );
@@ -92,7 +92,7 @@ fn a_secret_has_changed_and_shows_nothing_else() {
     check(
         &[("\"halo-secret\"", "\"other\"")],
         &[&format!(
-            "connection main: client_secret: {{\"credential\":\"halo-secret\"}} → {{\"credential\":\"other\"}}; {signed}"
+            "connection main: client_secret: {{ credential = \"halo-secret\" }} → {{ credential = \"other\" }}; {signed}"
         )],
     );
 }
@@ -164,7 +164,8 @@ fn rules_come_go_move_and_change_in_parts() {
         &[("name = \"A\"", "name = \"D\"")],
         &[
             "rule A: removed; deferred messages that stopped in it go on with the next rule",
-            "rule D: added",
+            "rule D: added; by another name it is another rule: what it began for deferred messages under the former one \
+             is not known, and a ticket is made again",
         ],
     );
     check(
