@@ -4,11 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -19,7 +15,7 @@ use serde_json::Value;
 use super::{
     Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
     Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work, lock,
-    node::{Duty, LEASE, NodeId, Nodes, Roster},
+    node::{Duty, Nodes, Roster},
 };
 use crate::{
     clock::{self, Clock},
@@ -30,6 +26,7 @@ use database::Database;
 use node::Newcomer;
 use pack::{Packed, pack};
 use readers::{Open, Readers};
+use tenure::Tenure;
 use writer::{Hand, Writer};
 
 mod apply;
@@ -53,6 +50,7 @@ mod receive;
 mod rows;
 mod sieve;
 mod survey;
+mod tenure;
 mod trim;
 pub(super) mod value;
 mod writer;
@@ -66,11 +64,8 @@ pub struct Ledger {
     /// `None` where another process owns the journal, or nobody.
     writer: Option<Writer>,
     clock: Clock,
-    /// Which node this process is.
-    node: Arc<AtomicI64>,
+    tenure: Arc<Tenure>,
     is_shared: bool,
-    /// Until then nobody takes it for dead; milliseconds by the clock that stands still for nothing.
-    until: AtomicU64,
     newcomer: Newcomer,
     /// Where only one process may write and this one reads: the folder whose lock says whether it runs.
     state_dir: Option<PathBuf>,
@@ -100,22 +95,19 @@ impl Ledger {
         clock: Clock,
         (tenancy, lock): (Tenancy, Option<std::fs::File>),
     ) -> Result<Ledger, JournalError> {
-        let (node, newcomer) = (Arc::new(AtomicI64::default()), Newcomer::this());
+        let (tenure, newcomer, began) = (Arc::<Tenure>::default(), Newcomer::this(), clock::since_boot());
         let enlist = {
             let newcomer = newcomer.clone();
-            move |hand: &Hand<'_>| node::enlist(hand, &newcomer, tenancy == Tenancy::Alone)
+            move |hand: &Hand<'_>| node::enlist(hand, &newcomer, tenancy == Tenancy::Alone, began)
         };
-        let began = clock::since_boot();
-        let start = || Writer::start(db, clock.clone(), node.clone(), enlist);
-        let (writer, NodeId(number)) = crash::across(Step::Interrupted, start)?;
-        node.store(number, Ordering::Release);
+        let start = || Writer::start(db, clock.clone(), tenure.clone(), enlist);
+        let writer = crash::across(Step::Interrupted, start)?;
         Ok(Ledger {
             readers: Readers::new(open, None),
             writer: Some(writer),
             clock,
-            node,
+            tenure,
             is_shared: tenancy != Tenancy::Alone,
-            until: AtomicU64::new(until(began)),
             newcomer,
             state_dir: None,
             _lock: lock,
@@ -129,9 +121,8 @@ impl Ledger {
             readers: Readers::new(open, Some(first)),
             writer: None,
             clock,
-            node: Arc::default(),
+            tenure: Arc::default(),
             is_shared: state_dir.is_none(),
-            until: AtomicU64::default(),
             newcomer: Newcomer::this(),
             state_dir,
             _lock: None,
@@ -175,15 +166,6 @@ impl Ledger {
             }
         }
     }
-}
-
-/// What a word to the journal holds for that left at this time: there it counts from when it came.
-fn until(left: Duration) -> u64 {
-    millis(left + LEASE)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Journal for Ledger {
@@ -269,7 +251,7 @@ impl Journal for Ledger {
     }
 
     fn creation<'a>(&'a self, key: &'a CreationKey) -> Answer<'a, Creation> {
-        let (key, node) = (key.clone(), NodeId(self.node.load(Ordering::Acquire)));
+        let (key, node) = (key.clone(), self.tenure.node());
         Box::pin(self.readers.read(move |db| read::creation(db, &key, node)))
     }
 
@@ -326,11 +308,8 @@ impl Journal for Ledger {
             let began = clock::since_boot();
             let beat = self
                 .writer()?
-                .ask(0, move |hand| node::beat(hand, &newcomer, &wanted, &running));
-            let roster = beat.await?;
-            self.node.store(roster.node.0, Ordering::Release);
-            self.until.fetch_max(until(began), Ordering::AcqRel);
-            Ok(roster)
+                .ask(0, move |hand| node::beat(hand, (&newcomer, began), &wanted, &running));
+            beat.await
         };
         Box::pin(crash::around(Step::Beat, beaten))
     }
@@ -344,7 +323,7 @@ impl Journal for Ledger {
     }
 
     fn holds(&self) -> bool {
-        !self.is_shared || millis(clock::since_boot()) < self.until.load(Ordering::Acquire)
+        !self.is_shared || self.tenure.lasts()
     }
 
     fn nodes(&self) -> Answer<'_, Nodes> {

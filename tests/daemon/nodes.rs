@@ -22,6 +22,7 @@ fn world(server: &Postgres, further: usize) -> World {
     let mut world = World::with_dovecot(RULES);
     world.further = (0..further).map(|_| next_user()).collect();
     world.journal = Some(server.schema());
+    world.halo = "rate = \"100000 per 1m\"".to_owned();
     world
 }
 

@@ -159,7 +159,7 @@ async fn a_copy_goes_into_an_empty_journal_that_nobody_has() {
     there.receive_new(mail(2)).await;
     let World { journal, lies: to } = there;
     drop(journal);
-    let held = "it has rows already (entry 1, octets 1, node 1, total 2), and a copy goes into an empty one; ";
+    let held = "it has rows already (entry 1, octets 1, total 2), and a copy goes into an empty one; ";
     refused(copied_as(&from, &to, |_, _| {}), held);
     // Nothing was changed on either side.
     assert_eq!(World::opened(to).topics().await.len(), 0);

@@ -5,7 +5,7 @@ use super::{
     sieve,
 };
 use crate::journal::JournalError;
-use table::{DROPPED, TABLES};
+use table::{TABLES, UNCOUNTED};
 
 mod dialect;
 mod table;
@@ -108,7 +108,7 @@ fn is_empty(to: &Side) -> Result<(), JournalError> {
     let held: Vec<String> = to
         .read(counts)?
         .into_iter()
-        .filter(|(table, rows)| *table != DROPPED && *rows > 0)
+        .filter(|(table, rows)| !UNCOUNTED.contains(table) && *rows > 0)
         .map(|(table, rows)| format!("{table} {rows}"))
         .collect();
     if held.is_empty() {

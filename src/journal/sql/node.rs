@@ -1,12 +1,8 @@
 //! Nodes come, say that they are alive, share what there is to do, and go.
 
 use std::{
-    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -14,79 +10,10 @@ use jiff::Timestamp;
 use super::{
     claim,
     database::{Database, Fault},
-    value::{Bind, Column, Columns, Json, Value, json, values},
+    value::{Columns, Json, json, values},
     writer::Hand,
 };
 use crate::journal::node::{Duty, LEASE, Lease, Node, NodeId, NodeState, Nodes, REMEMBERED, Roster, spread};
-
-impl Bind for NodeId {
-    fn bind(&self) -> Value<'_> {
-        Value::Number(self.0)
-    }
-}
-
-impl<'a> Column<'a> for NodeId {
-    const WANTED: &'static str = "the number of a node";
-
-    fn of(value: Value<'a>) -> Option<Self> {
-        value.number().map(NodeId)
-    }
-}
-
-/// What this process may do within the transaction that stands; nothing of it changes before its end, since nobody else
-/// writes.
-#[derive(Default)]
-pub(super) struct Rights {
-    /// Which node it is; known when its first commit is made.
-    node: Arc<AtomicI64>,
-    is_alive: Cell<Option<bool>>,
-    leases: RefCell<Vec<Lease>>,
-}
-
-impl Rights {
-    pub(super) fn of(node: Arc<AtomicI64>) -> Rights {
-        Rights {
-            node,
-            ..Rights::default()
-        }
-    }
-
-    /// To be said when a transaction begins.
-    pub(super) fn forget(&self) {
-        self.is_alive.set(None);
-        self.leases.borrow_mut().clear();
-    }
-
-    pub(super) fn node(&self) -> NodeId {
-        NodeId(self.node.load(Ordering::Acquire))
-    }
-
-    /// Whether nobody has taken it for dead.
-    pub(super) fn is_alive(&self, db: &dyn Database) -> Result<bool, Fault> {
-        if let Some(is_alive) = self.is_alive.get() {
-            return Ok(is_alive);
-        }
-        let is_alive = db.exists(
-            "SELECT 1 FROM node WHERE id = ?1 AND gone IS NULL",
-            values![self.node()],
-        )?;
-        self.is_alive.set(Some(is_alive));
-        Ok(is_alive)
-    }
-
-    /// Whether it has that duty still.
-    pub(super) fn holds(&self, db: &dyn Database, lease: &Lease) -> Result<bool, Fault> {
-        if self.leases.borrow().contains(lease) {
-            return Ok(true);
-        }
-        let held = "SELECT 1 FROM lease WHERE duty = ?1 AND token = ?2 AND node = ?3";
-        let holds = db.exists(held, values![lease.duty.to_string(), lease.token, self.node()])?;
-        if holds {
-            self.leases.borrow_mut().push(lease.clone());
-        }
-        Ok(holds)
-    }
-}
 
 /// What a process says of itself.
 #[derive(Clone)]
@@ -106,15 +33,16 @@ impl Newcomer {
     }
 }
 
-/// A process begins to work on the journal. Alone: whoever else is written down is no more.
-pub(super) fn enlist(hand: &Hand<'_>, newcomer: &Newcomer, is_alone: bool) -> Result<NodeId, Fault> {
+/// A process begins to work on the journal, which it says at that time. Alone: whoever else is written down is no more.
+pub(super) fn enlist(hand: &Hand<'_>, newcomer: &Newcomer, is_alone: bool, at: Duration) -> Result<(), Fault> {
     let now = hand.db.now(hand.now)?;
     if is_alone {
         all_gone(hand.db, now)?;
     }
     let node = arrive(hand, newcomer, now)?;
     clear(hand, now)?;
-    Ok(node)
+    hand.rights.becomes(node, at);
+    Ok(())
 }
 
 /// Whoever is written down is no more.
@@ -146,10 +74,10 @@ fn clear(hand: &Hand<'_>, now: Timestamp) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A node is alive, could do what is `wanted`, and does what is `running`.
+/// A node is alive, which it says at that time, could do what is `wanted`, and does what is `running`.
 pub(super) fn beat(
     hand: &Hand<'_>,
-    newcomer: &Newcomer,
+    (newcomer, at): (&Newcomer, Duration),
     wanted: &BTreeSet<Duty>,
     running: &BTreeSet<Duty>,
 ) -> Result<Roster, Fault> {
@@ -192,6 +120,7 @@ pub(super) fn beat(
             take(db, duty, node, now)?;
         }
     }
+    hand.rights.becomes(node, at);
     let leases = leases(db)?.into_iter().filter(|(_, (holder, _))| *holder == Some(node));
     let leases: Vec<Lease> = leases.map(|(duty, (_, token))| Lease { duty, token }).collect();
     let hand_over = leases

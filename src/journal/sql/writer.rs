@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{
     database::{Database, Fault, Purpose},
-    node::Rights,
+    tenure::{Rights, Tenure},
 };
 use crate::{
     clock::Clock,
@@ -64,14 +64,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread, which owns `db` from here on, and has `first` done and committed. It writes as the node whose
-    /// number stands there from then on.
+    /// Starts the thread, which owns `db` from here on, and has `first` done and committed. It keeps there
+    /// which node it is.
     pub(super) fn start<T, F>(
         db: Box<dyn Database>,
         clock: Clock,
-        node: Arc<AtomicI64>,
+        tenure: Arc<Tenure>,
         first: F,
-    ) -> Result<(Writer, T), JournalError>
+    ) -> Result<Writer, JournalError>
     where
         F: Fn(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
@@ -80,7 +80,7 @@ impl Writer {
         let pen = Pen {
             db,
             clock,
-            rights: Rights::of(node),
+            rights: Rights::of(tenure),
             turn: Cell::new(false),
             commits: commits.clone(),
             times: times.clone(),
@@ -97,14 +97,13 @@ impl Writer {
             })
             .map_err(|error| not_written(&error))?;
         has_begun.recv().map_err(|error| not_written(&error))?;
-        let done = answered.try_recv().map_err(|error| not_written(&error))??;
-        let writer = Writer {
+        answered.try_recv().map_err(|error| not_written(&error))??;
+        Ok(Writer {
             jobs: Some(jobs),
             thread: Some(thread),
             commits,
             times,
-        };
-        Ok((writer, done))
+        })
     }
 
     /// Has `work` done within the next commit; resolves when that is on disk.
@@ -179,6 +178,7 @@ impl Pen {
             made => made.map_err(|fault| not_written(&fault)),
         };
         if committed.is_ok() {
+            self.rights.keep();
             self.commits.fetch_add(1, Ordering::Relaxed);
             self.times.observe(began.elapsed().as_secs_f64());
         } else if self.db.is_open() {
@@ -206,7 +206,7 @@ impl Pen {
     }
 
     fn begin(&self) -> Result<(), Fault> {
-        self.rights.forget();
+        self.rights.begin();
         self.db.begin(Purpose::Write)
     }
 

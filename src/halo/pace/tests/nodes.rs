@@ -65,7 +65,7 @@ async fn check(nodes: u64, count: u32) {
     println!("{count} per second, {nodes} nodes: sent {sent:?} in 8 s");
     let most = most_within(came.concat(), SECOND);
     assert!(most <= count as usize, "{most} of {count} within a second; {sent:?}");
-    assert!(sent.iter().all(|sent| *sent > 2), "all get on: {sent:?}");
+    assert!(sent.iter().all(|sent| *sent > 0), "all get on: {sent:?}");
 }
 
 #[tokio::test]

@@ -24,8 +24,8 @@ pub(super) struct Table {
     page: usize,
 }
 
-/// Has its row, with no message dropped, in an empty journal too.
-pub(super) const DROPPED: &str = "dropped";
+/// These have rows in an empty journal too: how many messages were dropped, and who began to work on it.
+pub(super) const UNCOUNTED: [&str; 3] = ["dropped", "node", "lease"];
 
 /// All of them, each behind those that it refers to. Not copied is what a database has for itself: `schema_version` in
 /// PostgreSQL; in SQLite `sieve` and `sieved`, which the daemon makes from the messages.
@@ -50,7 +50,7 @@ pub(super) const TABLES: &[Table] = &[
     table("lease", &["duty"], 500),
     // Where filling `entry` has counted there, what it counted is taken away first.
     table("total", &["mailbox", "word"], 500),
-    table(DROPPED, &["count"], 500),
+    table("dropped", &["count"], 500),
 ];
 
 const fn table(name: &'static str, key: &'static [&'static str], page: usize) -> Table {
