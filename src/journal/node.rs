@@ -167,15 +167,26 @@ impl Nodes {
     }
 }
 
-/// Which node is to do what, of what each of them can do. What is done stays where it is as long as no node has two more
-/// than another one that could take one of them.
+/// Which node is to do what, of what each of them can do. What is done stays where it is as long as no node has two
+/// mailboxes more than another one that could take one of them.
 pub(super) fn spread<'a>(
     wanted: &'a BTreeMap<NodeId, BTreeSet<Duty>>,
     held: &BTreeMap<Duty, NodeId>,
 ) -> BTreeMap<&'a Duty, NodeId> {
+    let mut shares = share(wanted, held, |duty| *duty != Duty::Outbox);
+    shares.extend(share(wanted, held, |duty| *duty == Duty::Outbox));
+    shares
+}
+
+/// The same of the duties of one kind.
+fn share<'a>(
+    wanted: &'a BTreeMap<NodeId, BTreeSet<Duty>>,
+    held: &BTreeMap<Duty, NodeId>,
+    is_of_kind: impl Fn(&Duty) -> bool,
+) -> BTreeMap<&'a Duty, NodeId> {
     let wants = |node: NodeId, duty: &Duty| wanted.get(&node).is_some_and(|duties| duties.contains(duty));
     let mut shares: BTreeMap<NodeId, BTreeSet<&Duty>> = wanted.keys().map(|node| (*node, BTreeSet::new())).collect();
-    let all: BTreeSet<&Duty> = wanted.values().flatten().collect();
+    let all: BTreeSet<&Duty> = wanted.values().flatten().filter(|duty| is_of_kind(duty)).collect();
     let mut free = Vec::new();
     for duty in all {
         match held.get(duty).filter(|node| wants(**node, duty)) {
@@ -267,6 +278,17 @@ mod tests {
         );
         check(&["a b c d", "a b c d", "a b c d"], &[("a b c d", 1)], "1=c,d 2=a 3=b");
         check(&["a b", "a b", "a b"], &[("a", 2), ("b", 3)], "2=a 3=b");
+    }
+
+    #[test]
+    fn the_outbox_is_counted_among_no_mailboxes_and_stays_where_it_is() {
+        let all: BTreeSet<Duty> = duties("a b c d").into_iter().chain([Duty::Outbox]).collect();
+        let wanted = BTreeMap::from([(NodeId(1), all.clone()), (NodeId(2), all)]);
+        for holder in [NodeId(1), NodeId(2)] {
+            let shares = spread(&wanted, &[(Duty::Outbox, holder)].into());
+            assert_eq!(shares[&Duty::Outbox], holder);
+            assert_eq!(shares.values().filter(|node| **node == holder).count(), 3);
+        }
     }
 
     #[test]

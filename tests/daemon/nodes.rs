@@ -246,6 +246,7 @@ fn whatever_becomes_of_nodes_and_their_database_the_promise_holds() {
         began.elapsed(),
         promise::broken_off(&world),
     );
+    // Those that came back have their part again.
     wait_for_shares(&world, &server, &[2; NODES]);
     for node in nodes {
         assert_eq!(node.stop().0, 0);
