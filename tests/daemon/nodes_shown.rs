@@ -93,45 +93,39 @@ fn what_two_nodes_do_is_seen_from_each_and_what_one_has_left_is_taken_over() {
     let journal = format!("journal = {:?}", server.schema());
     let worlds = [(); 2].map(|()| page::world(None));
     worlds.iter().for_each(|world| world.more(&journal));
-    let daemons = [0, 1].map(|n| Daemon::start(&worlds[n], &[]));
-    let served = [0, 1].map(|n| served_at(&daemons[n]));
     let [first, second] = &worlds;
-    first.wait_until("each has one of two", |world| {
-        let (listed, status) = nodes(world);
-        let states = states(&listed);
-        status == 0 && states.len() == 2 && states.iter().all(|(state, does)| *state == "alive" && does.len() == 1)
+    let watches = Daemon::start(first, &[]);
+    let at_first = served_at(&watches);
+    first.wait_until("it has everything", |world| {
+        states(&nodes(world).0) == [("alive", ALL.to_vec())]
     });
-    let (listed, _) = nodes(first);
-    let watcher = listed["nodes"].as_array().unwrap();
-    let watcher = watcher
-        .iter()
-        .find(|node| node["duties"] == json!(["mailbox support"]))
-        .unwrap();
-    let by_first = watcher["pid"] == json!(daemons[0].pid());
-    let (here, there) = if by_first { (0, 1) } else { (1, 0) };
+    let stands_by = Daemon::start(second, &[]);
+    let at_second = served_at(&stands_by);
+    let both = [("alive", vec![]), ("alive", ALL.to_vec())];
+    second.wait_until("the other one is there", |world| states(&nodes(world).0) == both);
+    let (listed, _) = nodes(second);
+    let watcher = &listed["nodes"][1];
 
     // The one without a mailbox is well, and says where it is watched.
     let text = format!("at node {} (", watcher["node"]);
-    first.wait_until("it is watched there", |_| {
-        get(served[here], "/").body.contains("checked")
-    });
-    let elsewhere = get(served[there], "/").body;
+    first.wait_until("it is watched there", |_| get(at_first, "/").body.contains("checked"));
+    let elsewhere = get(at_second, "/").body;
     assert!(
         elsewhere.contains(&text) && !elsewhere.contains("not reached yet"),
         "{elsewhere}"
     );
     assert_eq!(elsewhere.matches("whose page this is").count(), 1, "{elsewhere}");
     assert!(
-        elsewhere.contains("Has outbox") && elsewhere.contains("Has mailbox support"),
+        elsewhere.contains("Stands by") && elsewhere.contains("Has mailbox support, outbox"),
         "{elsewhere}"
     );
-    assert!(!get(served[here], "/").body.contains(&text));
-    assert_eq!(get(served[there], "/healthz").status, 200);
-    let metrics = get(served[there], "/metrics").body;
+    assert!(!get(at_first, "/").body.contains(&text));
+    assert_eq!(get(at_second, "/healthz").status, 200);
+    let metrics = get(at_second, "/metrics").body;
     for line in [
         "halo_intake_nodes{state=\"alive\"} 2",
         "halo_intake_nodes{state=\"lost\"} 0",
-        "halo_intake_duties 1",
+        "halo_intake_duties 0",
         "halo_intake_open_duties 0",
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
@@ -149,23 +143,23 @@ fn what_two_nodes_do_is_seen_from_each_and_what_one_has_left_is_taken_over() {
     assert_eq!(third.run(&["process", "one.eml"]).status, 75);
     assert_eq!(states(&nodes(&third).0).len(), 2);
 
-    daemons[here].signal(Signal::KILL);
+    watches.signal(Signal::KILL);
     second.wait_until("the other one has both", |world| {
         let (listed, status) = nodes(world);
         status == 0 && states(&listed) == [("alive", ALL.to_vec()), ("lost", vec![])]
     });
-    let overview = get(served[there], "/").body;
+    let overview = get(at_second, "/").body;
     assert!(
         overview.contains(">lost<") && overview.contains("Has mailbox support, outbox"),
         "{overview}"
     );
-    let metrics = get(served[there], "/metrics").body;
+    let metrics = get(at_second, "/metrics").body;
     assert!(metrics.contains("halo_intake_nodes{state=\"lost\"} 1"), "{metrics}");
     assert!(metrics.contains("halo_intake_duties 2"), "{metrics}");
     let mut browser = Browser::start();
     for (width, name) in [(1280, "nodes.png"), (360, "nodes-phone.png")] {
         browser.resize(width, 800);
-        browser.open(&format!("http://{}/", served[there]));
+        browser.open(&format!("http://{at_second}/"));
         let wide = browser.value("document.documentElement.scrollWidth").as_u64();
         assert!(wide.is_some_and(|wide| wide <= u64::from(width)), "{wide:?} of {width}");
         browser.picture(&picture(name));
