@@ -20,6 +20,7 @@ pub mod journal;
 pub mod log;
 mod logging;
 pub mod man;
+pub mod nodes;
 mod print;
 pub mod process;
 pub mod replay;
@@ -145,6 +146,8 @@ enum Command {
     Log(log::Log),
     /// Shows one message in full
     Show(show::Show),
+    /// Lists the nodes that have the journal together: which are alive, what each does, and what waits
+    Nodes(nodes::List),
     /// Lists the clients, sites or users of Halo with their ids, to choose from
     Halo(halo::Halo),
     /// Moves the journal to another place
@@ -218,6 +221,7 @@ fn dispatch(arguments: &Arguments) -> Ended {
         Command::Replay(replay) => replay.perform(common),
         Command::Log(log) => log.perform(common),
         Command::Show(show) => show.perform(common),
+        Command::Nodes(nodes) => nodes.perform(common),
         Command::Halo(halo) => halo.perform(common),
         Command::Journal(journal) => journal.perform(common),
         Command::Signin(signin) => signin.perform(common),

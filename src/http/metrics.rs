@@ -36,12 +36,19 @@ async fn serve(State(site): State<Site>, headers: HeaderMap) -> Response {
         .get_all(header::ACCEPT)
         .iter()
         .any(|accept| accept.as_bytes().windows(11).any(|part| part == b"openmetrics"));
-    let survey = site.look(|journal| async move { journal.survey().await }).await.ok();
+    let looked = site.look(|journal| async move { Ok((journal.survey().await?, journal.nodes().await?)) });
+    let (survey, nodes) = looked.await.ok().unzip();
     let world = site.0.world.clone();
     // Thousands of mailboxes are a megabyte of text: no other task shall wait for it.
     let written = tokio::task::spawn_blocking(move || {
         let process = process::process();
-        text_of(Read { world, survey, process }, is_open)
+        let read = Read {
+            world,
+            survey,
+            nodes,
+            process,
+        };
+        text_of(read, is_open)
     })
     .await;
     match written {

@@ -24,6 +24,7 @@ mod form;
 mod frame;
 mod log;
 mod message;
+mod nodes;
 mod overview;
 mod query;
 pub mod refusal;

@@ -5,12 +5,16 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
+    time::Duration,
 };
 
 use crate::{
     crash::{self, Step},
     journal::JournalError,
 };
+
+/// Whoever looks whether the lock is taken has it for less than this.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Makes the folder where it is missing, readable by its owner alone, and locks it. The lock ends with the file, and with
 /// the process however that ends.
@@ -22,7 +26,14 @@ pub(super) fn take(state_dir: &Path) -> Result<File, JournalError> {
         .map_err(|error| unusable(state_dir, error))?;
     let path = state_dir.join("lock");
     let lock = private(&path)?;
-    match lock.try_lock() {
+    let taken = match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            std::thread::sleep(LOOK);
+            lock.try_lock()
+        }
+        taken => taken,
+    };
+    match taken {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(JournalError::InUse {
             path: state_dir.display().to_string(),
@@ -30,6 +41,12 @@ pub(super) fn take(state_dir: &Path) -> Result<File, JournalError> {
         }),
         Err(TryLockError::Error(error)) => Err(unusable(&path, error)),
     }
+}
+
+/// Whether a process has the lock of that folder.
+pub(super) fn is_held(state_dir: &Path) -> bool {
+    let lock = File::open(state_dir.join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Opens or makes a file. One that was there may be a copy that others can read.

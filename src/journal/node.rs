@@ -18,6 +18,8 @@ use crate::config::MailboxName;
 pub const LEASE: Duration = Duration::from_secs(8);
 /// How often a node says that it is alive.
 pub const BEAT: Duration = Duration::from_secs(2);
+/// What a node has left is taken within this time, where another one is alive that could do it.
+pub const TAKEN_WITHIN: Duration = Duration::from_secs(15);
 /// So long the journal shows nodes that are no more.
 pub(super) const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
@@ -101,7 +103,7 @@ pub struct Node {
     /// Of the program.
     pub version: String,
     pub began: Timestamp,
-    /// When it was heard of last.
+    /// When it was heard of last; one that is alone says nothing while it runs, and is heard of then by its lock.
     pub seen: Timestamp,
     pub state: NodeState,
     pub duties: BTreeSet<Duty>,
@@ -120,6 +122,20 @@ pub enum NodeState {
     Stopped,
 }
 
+impl NodeState {
+    /// Each of them.
+    pub const ALL: [NodeState; 3] = [NodeState::Alive, NodeState::Lost, NodeState::Stopped];
+
+    /// As it is printed.
+    pub fn word(self) -> &'static str {
+        match self {
+            NodeState::Alive => "alive",
+            NodeState::Lost => "lost",
+            NodeState::Stopped => "stopped",
+        }
+    }
+}
+
 /// All nodes, and what nobody does.
 #[derive(Debug, Clone, Serialize)]
 pub struct Nodes {
@@ -129,6 +145,26 @@ pub struct Nodes {
     pub nodes: Vec<Node>,
     /// What is wanted by a node that is alive, and done by none.
     pub open: BTreeSet<Duty>,
+    /// Since when the first of these was left.
+    pub open_since: Option<Timestamp>,
+}
+
+impl Nodes {
+    /// Those that are alive.
+    pub fn alive(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.state == NodeState::Alive)
+    }
+
+    /// Which node does that.
+    pub fn at(&self, duty: &Duty) -> Option<&Node> {
+        self.alive().find(|node| node.duties.contains(duty))
+    }
+
+    /// How long nobody has done what is open, where that is longer than it takes another node to begin.
+    pub fn left_for(&self) -> Option<Duration> {
+        let left = self.now.duration_since(self.open_since?);
+        Duration::try_from(left).ok().filter(|left| *left > TAKEN_WITHIN)
+    }
 }
 
 /// Which node is to do what, of what each of them can do. What is done stays where it is as long as no node has two

@@ -151,7 +151,7 @@ fn look(target: Target, clock: Clock) -> Result<Ledger, JournalError> {
     let target = Arc::new(target);
     let db = connect(&target, Role::Reader)?;
     schema::check(&db).map_err(|unfit| unusable(&target, unfit))?;
-    Ok(Ledger::look(Box::new(db), readers(target), clock, true))
+    Ok(Ledger::look(Box::new(db), readers(target), clock, None))
 }
 
 fn readers(target: Arc<Target>) -> Arc<Open> {

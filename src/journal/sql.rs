@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
-    Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work,
+    Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work, lock,
     node::{Duty, Nodes, Roster},
 };
 use crate::{
@@ -66,6 +67,8 @@ pub struct Ledger {
     tenure: Arc<Tenure>,
     is_shared: bool,
     newcomer: Newcomer,
+    /// Where only one process may write and this one reads: the folder whose lock says whether it runs.
+    state_dir: Option<PathBuf>,
     _lock: Option<std::fs::File>,
 }
 
@@ -106,19 +109,22 @@ impl Ledger {
             tenure,
             is_shared: tenancy != Tenancy::Alone,
             newcomer,
+            state_dir: None,
             _lock: lock,
         })
     }
 
-    /// For reading alone, with a connection that is open already.
-    pub(super) fn look(first: Box<dyn Database>, open: Arc<Open>, clock: Clock, is_shared: bool) -> Ledger {
+    /// For reading alone, with a connection that is open already; where only one process may write, it has the lock of
+    /// that folder.
+    pub(super) fn look(first: Box<dyn Database>, open: Arc<Open>, clock: Clock, state_dir: Option<PathBuf>) -> Ledger {
         Ledger {
             readers: Readers::new(open, Some(first)),
             writer: None,
             clock,
             tenure: Arc::default(),
-            is_shared,
+            is_shared: state_dir.is_none(),
             newcomer: Newcomer::this(),
+            state_dir,
             _lock: None,
         }
     }
@@ -321,8 +327,11 @@ impl Journal for Ledger {
     }
 
     fn nodes(&self) -> Answer<'_, Nodes> {
-        let (now, is_shared) = (self.clock.now(), self.is_shared);
-        Box::pin(self.readers.read(move |db| node::nodes(db, now, !is_shared)))
+        let (now, is_shared, state_dir) = (self.clock.now(), self.is_shared, self.state_dir.clone());
+        Box::pin(self.readers.read(move |db| {
+            let runs = || state_dir.as_deref().is_none_or(lock::is_held);
+            node::nodes(db, now, (!is_shared).then(runs))
+        }))
     }
 
     fn commit_times(&self) -> Option<Histogram> {

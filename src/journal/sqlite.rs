@@ -74,7 +74,12 @@ fn look(state_dir: &Path, clock: Clock) -> Result<Ledger, JournalError> {
     is_there(state_dir)?;
     let path = database(state_dir);
     let first = schema::check_reader(&path)?;
-    Ok(Ledger::look(Box::new(first), readers(&path), clock, false))
+    Ok(Ledger::look(
+        Box::new(first),
+        readers(&path),
+        clock,
+        Some(state_dir.to_owned()),
+    ))
 }
 
 fn readers(path: &Path) -> Arc<Open> {

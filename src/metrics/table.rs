@@ -280,6 +280,15 @@ table! {
     JournalSize = "halo_intake_journal_size_bytes", Gauge, Bytes, [],
         "The journal's files on disk",
         "Before the disk is full";
+    Nodes = "halo_intake_nodes", Gauge, Things, ["state"],
+        "Nodes that have the journal together: alive, and of the last day lost, not heard of in time, and stopped",
+        "A node that is lost is a machine or a process that somebody did not stop";
+    Duties = "halo_intake_duties", Gauge, Things, [],
+        "What this node does: the mailboxes that it watches, and the outbox where that is its own",
+        "How the work is shared";
+    OpenDuties = "halo_intake_open_duties", Gauge, Things, [],
+        "What an alive node could do and none does; above 0 for some seconds while another node takes over",
+        "A mailbox that nobody watches, or letters that nobody sends";
     Build = "halo_intake_build_info", Info, Things, ["version"],
         "The program's version",
         "Which one runs where";

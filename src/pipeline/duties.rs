@@ -22,6 +22,11 @@ impl Leases {
         *self.held() = Some(leases.collect());
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.held().as_ref().map_or(0, BTreeMap::len)
+    }
+
     /// Whether the journal has said which there are.
     pub fn are_known(&self) -> bool {
         self.held().is_some()

@@ -11,6 +11,8 @@ use crate::{
     world::{World, repository},
 };
 
+const JOURNAL: &str = "docs/journal.md";
+
 fn three() -> World {
     let world = World::new(USERS);
     for (name, subject) in [("ann", "First"), ("bob", "Second"), ("jane", "Third")] {
@@ -21,7 +23,7 @@ fn three() -> World {
 }
 
 /// What a command says on a terminal.
-fn on_terminal(world: &World, arguments: &[&str], pager: &str) -> String {
+pub fn on_terminal(world: &World, arguments: &[&str], pager: &str) -> String {
     let mut command = world.command(arguments);
     command
         .env("HALO_INTAKE_PAGER", pager)
@@ -211,9 +213,9 @@ fn log_follows_each_message_to_its_end_however_many_come() {
     assert!(!failed.text.contains("Two"), "{}", failed.text);
 }
 
-/// The names in the first column of the table under this heading of docs/journal.md.
-fn documented(heading: &str) -> BTreeSet<String> {
-    let page = std::fs::read_to_string(repository("docs/journal.md")).unwrap();
+/// The names in the first column of the table under this heading of a page.
+pub fn documented(page: &str, heading: &str) -> BTreeSet<String> {
+    let page = std::fs::read_to_string(repository(page)).unwrap();
     let table = page
         .split_once(&format!("\n{heading}\n"))
         .unwrap_or_else(|| panic!("no {heading}"))
@@ -227,7 +229,7 @@ fn documented(heading: &str) -> BTreeSet<String> {
 
 fn check(heading: &str, object: &Value) {
     let names: BTreeSet<String> = object.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(names, documented(heading), "{heading}");
+    assert_eq!(names, documented(JOURNAL, heading), "{heading}");
 }
 
 #[test]
@@ -236,15 +238,15 @@ fn the_names_of_the_json_are_those_of_the_page() {
     check("### JSON of `log`", &world.json(&["log"])[0]);
     check("### JSON of `log`", &world.json(&["retry", "1"])[0]);
     let dry = world.json(&["retry", "1", "--dry-run"]).remove(0);
-    let mut names = documented("### JSON of `log`");
+    let mut names = documented(JOURNAL, "### JSON of `log`");
     for name in ["would_be", "would_be_reason"] {
-        let page = std::fs::read_to_string(repository("docs/journal.md")).unwrap();
+        let page = std::fs::read_to_string(repository(JOURNAL)).unwrap();
         assert!(page.contains(&format!("`{name}`")), "{name}");
         names.insert(name.to_owned());
     }
     assert_eq!(dry.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), names);
     let shown = world.json(&["show", "1"]).remove(0);
-    let both: BTreeSet<String> = &documented("### JSON of `log`") | &documented("### JSON of `show`");
+    let both: BTreeSet<String> = &documented(JOURNAL, "### JSON of `log`") | &documented(JOURNAL, "### JSON of `show`");
     let names: BTreeSet<String> = shown.as_object().unwrap().keys().cloned().collect();
     assert_eq!(names, both);
     check("### An attempt", &shown["attempts_made"][0]);

@@ -47,6 +47,7 @@ mod many_mailboxes;
 mod measuring;
 mod moving;
 mod nodes;
+mod nodes_shown;
 mod oauth;
 mod on_error;
 mod once;

@@ -75,7 +75,7 @@ fn hostile(at: SocketAddr) -> String {
 }
 
 /// Where pictures lie that a person may look at.
-fn picture(name: &str) -> PathBuf {
+pub fn picture(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository("target"), PathBuf::from);
     target.join("tmp/page").join(name)
 }

@@ -1,10 +1,14 @@
 //! What only the SQLite back end has: its files, its lock, its readers in other processes, its commits.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use halo_intake::{
     clock::Clock,
-    journal::{Change, Journal, JournalError, Ledger, Opening, Received, RowFilter, Way, sqlite::Sqlite},
+    journal::{
+        Change, Journal, JournalError, Ledger, Opening, Received, RowFilter, Way,
+        node::{Duty, NodeState, Nodes},
+        sqlite::Sqlite,
+    },
     outcome::Outcome,
 };
 use jiff::Timestamp;
@@ -315,4 +319,34 @@ async fn a_clock_that_was_set_back_hides_no_row() {
         let rows = world.journal.rows(between(since, until)).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), expected);
     }
+}
+
+#[tokio::test]
+async fn who_reads_it_sees_by_the_lock_whether_the_one_node_runs() {
+    let folder = folder();
+    let state = |looked: Nodes| looked.nodes.iter().map(|node| node.state).collect::<Vec<_>>();
+    let first = own(folder.path()).unwrap();
+    let duties = BTreeSet::from([Duty::Outbox]);
+    first.beat(duties.clone(), BTreeSet::new()).await.unwrap();
+    let looks = look(folder.path()).unwrap();
+    let seen = looks.nodes().await.unwrap();
+    assert_eq!((&seen.nodes[0].duties, seen.nodes[0].seen), (&duties, seen.now));
+    assert_eq!(state(seen), [NodeState::Alive]);
+    drop(first);
+    assert_eq!(state(looks.nodes().await.unwrap()), [NodeState::Lost]);
+    assert_eq!(
+        state(looks.nodes().await.unwrap()),
+        [NodeState::Lost],
+        "a look takes no lock"
+    );
+
+    // A command says nothing of what it could do, and is none of them when it has ended.
+    drop(own(folder.path()).unwrap());
+    let second = own(folder.path()).unwrap();
+    second.beat(duties, BTreeSet::new()).await.unwrap();
+    second.leave().await.unwrap();
+    assert_eq!(
+        state(looks.nodes().await.unwrap()),
+        [NodeState::Stopped, NodeState::Lost]
+    );
 }

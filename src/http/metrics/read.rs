@@ -9,7 +9,10 @@ use crate::{
     config::{MailboxConfig, MailboxName},
     generation::Generation,
     halo::client::Halo,
-    journal::{Survey, Way},
+    journal::{
+        Survey, Way,
+        node::{NodeState, Nodes},
+    },
     mailbox,
     metrics::{Metric, Samples},
     outcome::Outcome,
@@ -36,6 +39,7 @@ pub(super) struct Read {
     pub world: Arc<World>,
     /// `None`: the journal could not be read.
     pub survey: Option<Survey>,
+    pub nodes: Option<Nodes>,
     pub process: Process,
 }
 
@@ -92,6 +96,7 @@ impl Read {
             | M::HaloTokenAge
             | M::HaloTokenLeft => self.halos(metric, samples),
             M::TokenAge | M::TokenLeft | M::SecretExpiry => self.sign_ins(metric, samples),
+            M::Nodes | M::Duties | M::OpenDuties => self.nodes(metric, samples),
             M::Troubles | M::WorkTurn | M::Build | M::Configuration | M::ReloadSuccessful | M::ReloadTime => {
                 self.program(metric, samples)
             }
@@ -146,6 +151,20 @@ impl Read {
         }
     }
 
+    fn nodes(&self, metric: Metric, mut samples: Samples<'_>) -> fmt::Result {
+        if metric == Metric::Duties {
+            return samples.one(&[], self.world.leases.count() as u64);
+        }
+        let Some(nodes) = &self.nodes else { return Ok(()) };
+        if metric == Metric::OpenDuties {
+            return samples.one(&[], nodes.open.len() as u64);
+        }
+        NodeState::ALL.into_iter().try_for_each(|state| {
+            let count = nodes.nodes.iter().filter(|node| node.state == state).count();
+            samples.one(&[state.word()], count as u64)
+        })
+    }
+
     /// The watched mailboxes, and those that the journal knows of.
     fn of_each(&self, survey: &Survey, mut write: impl FnMut(&MailboxName) -> fmt::Result) -> fmt::Result {
         let generation = self.world.generation.load();
@@ -162,7 +181,9 @@ impl Read {
     fn mailboxes(&self, metric: Metric, mut samples: Samples<'_>) -> fmt::Result {
         let state = &self.world.state;
         let generation = self.world.generation.load();
-        for (name, config) in watched(&generation) {
+        // What another node watches, that one tells of.
+        let is_here = |name| !self.world.journal.is_shared() || state.checked(name).is_some();
+        for (name, config) in watched(&generation).filter(|(name, _)| is_here(name)) {
             let (reading, labels) = (state.reading(name), [name.0.as_str()]);
             let is_connected = || {
                 let is_well = state.is_well(&Thing::Mailbox(name.clone()));

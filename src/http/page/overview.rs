@@ -12,6 +12,7 @@ use maud::{Markup, html};
 use super::{
     Answer, Site,
     log::{Columns, listed},
+    nodes,
     query::{self, Query},
     sheet::{Sheet, Tab},
     words,
@@ -24,7 +25,10 @@ use crate::{
         access::Caller,
         health::{self, Wrong},
     },
-    journal::{Row, RowFilter, Survey, Totals, Way},
+    journal::{
+        Row, RowFilter, Survey, Totals, Way,
+        node::{Duty, Node, Nodes},
+    },
     outcome::Outcome,
     pipeline::states::{Checked, Reading, Sort, States, Thing, Trouble},
 };
@@ -45,6 +49,9 @@ struct Overview {
     /// What makes health red besides.
     wrong: Vec<Wrong>,
     survey: Survey,
+    nodes: Nodes,
+    /// Of this machine.
+    host: String,
     failed: Vec<Row>,
     /// The mailboxes that need somebody.
     ill: BTreeMap<MailboxName, Ill>,
@@ -66,7 +73,7 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
     let query = Query::of(query.as_deref());
     let world = &site.0.world;
     let now = world.clock.now();
-    let (survey, failed) = site
+    let (survey, nodes, failed) = site
         .look(move |journal| async move {
             let filter = RowFilter {
                 outcome: Some(Outcome::Failed.word().to_owned()),
@@ -74,7 +81,11 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
                 limit: Some(MOST_FAILED + 1),
                 ..RowFilter::default()
             };
-            Ok((journal.survey().await?, journal.rows(filter).await?))
+            Ok((
+                journal.survey().await?,
+                journal.nodes().await?,
+                journal.rows(filter).await?,
+            ))
         })
         .await?;
     let (troubles, wrong) = (world.state.troubles(), health::wrong(world));
@@ -85,6 +96,8 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
         troubles,
         wrong,
         survey,
+        nodes,
+        host: world.hostname.clone(),
         failed,
     };
     let again = (query.text("again") == "on").then_some(AGAIN);
@@ -118,6 +131,7 @@ impl Overview {
             (self.needs_somebody())
             (self.mailboxes(state, all))
             (self.connections())
+            (nodes::section(&self.nodes, &self.survey, &self.host))
             p .faint {
                 "Configuration " code { (self.generation.digest) } " of " code { (self.generation.path.display()) } ". "
                 @if again { a href="/" { "Stop renewing this page" } }
@@ -131,12 +145,15 @@ impl Overview {
         html! {
             section aria-labelledby="needs" {
                 h2 #needs { "Needs somebody" }
-                @if self.troubles.is_empty() && self.wrong.is_empty() && self.failed.is_empty() {
+                @if self.troubles.is_empty() && self.wrong.is_empty() && self.failed.is_empty()
+                    && self.nodes.left_for().is_none()
+                {
                     p .good { "Nothing does." }
                 }
                 @for wrong in &self.wrong {
                     div .card.trouble { strong { (words::line(&wrong.text)) } }
                 }
+                (nodes::left(&self.nodes))
                 @for (thing, trouble) in &self.troubles {
                     div .card.trouble[trouble.sort != Sort::Waits] {
                         strong { (words::line(&thing.to_string())) }
@@ -222,11 +239,19 @@ impl Overview {
                 span .chip.open { "reading" } " " (progress(&reading))
             } @else if state.is_well(&Thing::Mailbox(name.clone())) == Some(true) {
                 span .chip.good { "watched" }
+            } @else if let Some(node) = self.elsewhere(name, state) {
+                span .chip.good { "watched" } " at node " (node.node) " (" (words::line(&node.host)) ")"
             } @else {
                 span .chip.open { "not reached yet" }
             }
             (self.checked(state.checked(name)))
         }
+    }
+
+    /// The other node that watches it.
+    fn elsewhere(&self, name: &MailboxName, state: &States) -> Option<&Node> {
+        let node = self.nodes.at(&Duty::Mailbox(name.clone()));
+        node.filter(|_| state.checked(name).is_none())
     }
 
     fn checked(&self, checked: Option<Checked>) -> Markup {

@@ -163,24 +163,32 @@ pub(super) fn leave(hand: &Hand<'_>) -> Result<(), Fault> {
     clear(hand, now)
 }
 
-/// All nodes of the last day, and what none of them does.
-pub(super) fn nodes(db: &dyn Database, now: Timestamp, is_alone: bool) -> Result<Nodes, Fault> {
+/// All nodes of the last day, and what none of them does. Where a process is alone, `runs` says whether it does. Those that
+/// ended without a word were commands.
+pub(super) fn nodes(db: &dyn Database, now: Timestamp, runs: Option<bool>) -> Result<Nodes, Fault> {
     let now = db.now(now)?;
     let mut open: BTreeSet<Duty> = BTreeSet::new();
     let held = leases(db)?;
-    let mut nodes: Vec<Node> = db.list(
+    let nodes: Vec<(Node, BTreeSet<Duty>)> = db.list(
         "SELECT n.id, n.host, n.pid, n.version, n.began, n.seen, n.until, n.gone, n.stopped, n.wanted,
             (SELECT count(*) FROM entry AS e WHERE e.state = 'claimed' AND e.owner = CAST(n.id AS TEXT))
          FROM node AS n ORDER BY n.id DESC",
         &[],
         |row| {
-            let node = node(row, now, is_alone)?;
-            if node.state == NodeState::Alive {
-                open.extend(row.get::<Json<BTreeSet<Duty>>>(9)?.0);
-            }
-            Ok(node)
+            let wanted: Json<BTreeSet<Duty>> = row.get(9)?;
+            Ok((node(row, now, runs)?, wanted.0))
         },
     )?;
+    let is_command = |node: &Node, wanted: &BTreeSet<Duty>| node.state == NodeState::Lost && wanted.is_empty();
+    let nodes = nodes.into_iter().filter(|(node, wanted)| !is_command(node, wanted));
+    let mut nodes: Vec<Node> = nodes
+        .map(|(node, wanted)| {
+            if node.state == NodeState::Alive {
+                open.extend(wanted);
+            }
+            node
+        })
+        .collect();
     for node in &mut nodes {
         let mine = held
             .iter()
@@ -189,24 +197,39 @@ pub(super) fn nodes(db: &dyn Database, now: Timestamp, is_alone: bool) -> Result
         open.retain(|duty| !node.duties.contains(duty));
     }
     nodes.sort_by_key(|node| node.state != NodeState::Alive);
-    Ok(Nodes { now, nodes, open })
+    let left: BTreeMap<String, Timestamp> =
+        db.list("SELECT duty, since FROM lease WHERE node IS NULL", &[], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let open_since = open
+        .iter()
+        .filter_map(|duty| left.get(&duty.to_string()))
+        .min()
+        .copied();
+    Ok(Nodes {
+        now,
+        nodes,
+        open,
+        open_since,
+    })
 }
 
 /// One that is alone says nothing while it runs: its lock says it.
-fn node(row: &dyn Columns, now: Timestamp, is_alone: bool) -> Result<Node, Fault> {
+fn node(row: &dyn Columns, now: Timestamp, runs: Option<bool>) -> Result<Node, Fault> {
     let (until, gone) = (row.get::<Timestamp>(6)?, row.get::<Option<Timestamp>>(7)?);
     let state = match gone {
         Some(_) if row.get::<bool>(8)? => NodeState::Stopped,
-        None if is_alone || until >= now => NodeState::Alive,
+        None if runs.unwrap_or(until >= now) => NodeState::Alive,
         _ => NodeState::Lost,
     };
+    let is_heard = runs.is_some() && state == NodeState::Alive;
     Ok(Node {
         node: row.get(0)?,
         host: row.get(1)?,
         pid: row.get(2)?,
         version: row.get(3)?,
         began: row.get(4)?,
-        seen: row.get(5)?,
+        seen: if is_heard { now } else { row.get(5)? },
         state,
         duties: BTreeSet::new(),
         in_hand: row.get(10)?,
