@@ -2,15 +2,13 @@
 //! sent and not met is kept in the journal, so that a restart knows its own mail, and nothing that was met twice.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
     JOURNAL_AGAIN, World, report,
@@ -21,14 +19,18 @@ use crate::{
     config::{CanaryConfig, MailboxName},
     generation::Generation,
     hex::hex,
-    journal::{Change, EntryId, JournalError, Letter, Work},
+    journal::{JournalError, Letter, Work},
     message::{Message, address::AddrSpec},
     outcome::{
-        Outcome, Reason, canary,
+        Reason, canary,
         smtp::{Smtp, SmtpError},
     },
     when,
 };
+
+mod known;
+
+use known::{Known, Out};
 
 /// Without anything to do the loop looks so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
@@ -36,11 +38,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 const AGAIN: Duration = Duration::from_secs(60);
 /// A mailbox that can not be read is looked at again after this time.
 const READABLE_AGAIN: Duration = Duration::from_secs(2);
-/// Mail that comes later than this is nobody's any more: servers give up after five days (RFC 5321, 4.5.4.1).
-const LATEST: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// And no more than so many are waited for.
-const MOST: usize = 1000;
-
 /// So many attempts at a message are looked at.
 const ATTEMPTS: usize = 100;
 
@@ -90,61 +87,6 @@ impl Canaries {
     fn change(&self, mailbox: &MailboxName, change: impl FnOnce(&mut Flight)) {
         change(self.flights().entry(mailbox.clone()).or_default());
     }
-}
-
-/// What the journal knows of a mailbox's canaries.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Known {
-    /// Those that were sent and did not come, or came and have no outcome yet; oldest first.
-    out: Vec<Out>,
-    last_sent: Option<Timestamp>,
-    last_seen: Option<Timestamp>,
-    round_trip_ms: Option<u64>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Out {
-    mark: String,
-    sent: Timestamp,
-    /// The message that it came as: no other one is it.
-    met: Option<EntryId>,
-}
-
-impl Known {
-    async fn of(world: &World, mailbox: &MailboxName) -> Result<Known, JournalError> {
-        let kept = world.journal.kept(&name(mailbox)).await?;
-        Ok(kept
-            .and_then(|value| serde_json::from_value(value).ok())
-            .unwrap_or_default())
-    }
-
-    async fn keep(&self, world: &World, mailbox: &MailboxName) -> Result<(), JournalError> {
-        let (name, value) = (name(mailbox), json!(self));
-        world.journal.write(Change::Kept { name, value }).await.map(drop)
-    }
-
-    /// Forgets those that came and have their outcome, and those that nobody waits for any more.
-    async fn forget(&mut self, world: &World, now: Timestamp) -> Result<(), JournalError> {
-        let met = self.out.iter().filter_map(|out| out.met).collect();
-        let rows = world.journal.rows_of(met).await?.into_iter();
-        let open: BTreeSet<EntryId> = rows
-            .filter(|row| Outcome::of_word(&row.outcome).is_none())
-            .map(|row| row.id)
-            .collect();
-        let is_open = |out: &Out| match out.met {
-            Some(entry) => open.contains(&entry),
-            None => now.duration_since(out.sent) < LATEST,
-        };
-        self.out.retain(is_open);
-        let beyond = self.out.len().saturating_sub(MOST);
-        self.out.drain(..beyond);
-        Ok(())
-    }
-}
-
-/// Under this name the journal keeps it.
-fn name(mailbox: &MailboxName) -> String {
-    format!("canary {mailbox}")
 }
 
 /// The loop.
@@ -339,12 +281,16 @@ async fn send(
 }
 
 /// Changes what the journal knows of a mailbox's canaries, and leaves out what need not be known any more.
-async fn change(world: &World, mailbox: &MailboxName, change: impl FnOnce(&mut Known)) -> Result<(), JournalError> {
+async fn change(world: &World, mailbox: &MailboxName, change: impl Fn(&mut Known)) -> Result<(), JournalError> {
     let _turn = world.canary.turn.lock().await;
-    let mut known = Known::of(world, mailbox).await?;
-    known.forget(world, world.clock.now()).await?;
-    change(&mut known);
-    known.keep(world, mailbox).await
+    loop {
+        let (mut known, read) = Known::read(world, mailbox).await?;
+        known.forget(world, world.clock.now()).await?;
+        change(&mut known);
+        if known.keep(world, mailbox, read).await? {
+            return Ok(());
+        }
+    }
 }
 
 async fn hand_over(world: &World, generation: &Generation, letter: &Letter) -> Result<(), SmtpError> {
@@ -388,8 +334,8 @@ pub(super) async fn meet(world: &World, work: &Work, message: &Message) -> bool 
 
 async fn recognise(world: &World, work: &Work, mark: &str) -> Result<bool, JournalError> {
     let (mailbox, entry) = (&work.place.mailbox, work.claim.entry);
-    let _turn = world.canary.turn.lock().await;
-    let mut known = Known::of(world, mailbox).await?;
+    let turn = world.canary.turn.lock().await;
+    let (mut known, read) = Known::read(world, mailbox).await?;
     let Some(out) = known.out.iter_mut().find(|out| out.mark == mark) else {
         // One that runs again stays what it was.
         let before = world.journal.last_attempts(entry, ATTEMPTS).await?;
@@ -403,7 +349,10 @@ async fn recognise(world: &World, work: &Work, mark: &str) -> Result<bool, Journ
     let took = Duration::try_from(now.duration_since(sent)).unwrap_or_default();
     known.last_seen = Some(now);
     known.round_trip_ms = u64::try_from(took.as_millis()).ok();
-    known.keep(world, mailbox).await?;
+    if !known.keep(world, mailbox, read).await? {
+        drop(turn);
+        return Box::pin(recognise(world, work, mark)).await;
+    }
     // One that is sent there no more comes to an end in the journal alone.
     if let Some(flight) = world.canary.flights().get_mut(mailbox) {
         flight.last_seen = Some(now);

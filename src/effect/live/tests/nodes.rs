@@ -6,6 +6,8 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
+    config::Rate,
+    effect::flood::Turn,
     journal::{Intent, postgres::Postgres},
     servers::postgres::Postgres as Server,
 };
@@ -66,6 +68,25 @@ async fn what_two_nodes_want_at_once_is_made_once_and_nobody_waits_long() {
         let made = pair.iter().filter(|ensured| !ensured.existed).count();
         assert_eq!((made, pair[0].record.id), (1, pair[1].record.id), "{person}");
     }
+}
+
+#[tokio::test]
+async fn one_limit_of_new_users_holds_for_all_nodes() {
+    let (_, nodes) = two_nodes().await;
+    let floods = [Flood::default(), Flood::default()];
+    let rate = Rate {
+        count: 7.try_into().unwrap(),
+        per: Duration::from_secs(3600),
+    };
+    let (main, now) = (ConnectionName("main".into()), Clock::system().now());
+    let people: Vec<String> = (0..40).map(|n| format!("s{n}@stranger.example")).collect();
+    let asked = people.iter().enumerate().map(|(n, person)| {
+        let journal = &*nodes[n % 2].journal;
+        floods[n % 2].turn(journal, &main, rate, (person, now))
+    });
+    let turns = join_all(asked).await;
+    let granted = turns.into_iter().filter(|turn| matches!(turn, Ok(Turn::Now))).count();
+    assert_eq!(granted, 7);
 }
 
 /// A message of the first node has begun to create its author and has no answer yet; then the node is heard of no more,
