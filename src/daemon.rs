@@ -27,7 +27,7 @@ pub mod systemd;
 use duties::Duties;
 use reload::Reload;
 
-/// So long what is in hand may take after a stop, before it is handed back; systemd's patience is 90 s, ours 10 s.
+/// So long what is in hand may take after a stop, before it is handed back; systemd's patience is 20 s, ours 10 s.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
 /// At its very end the journal is told within this time.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Resu
     loops.start("control", control::serve(world.clone(), crew.clone()));
     loops.start("http", http::serve(world.clone()));
     loops.start("systemd", systemd::beat(world.clone()));
-    let mut duties = Duties::new(world.clone(), hand, loops.tasks.clone());
+    let mut duties = Duties::new(world.clone(), crew.clone(), hand, loops.tasks.clone());
     world.stop.run_until_cancelled(duties.turn()).await;
 
     loop {
@@ -90,8 +90,10 @@ pub async fn run(world: Arc<World>, mut reloads: mpsc::Receiver<Reload>) -> Resu
     let hand_over = async {
         tokio::select! { () = duties.hand_over() => {}, () = stop_is_over(&world) => {} }
     };
-    tokio::join!(crew.stop(PATIENCE), hand_over, loops.ended());
-    memory::keep(&world).await;
+    let put_down = tokio::time::timeout(PATIENCE + LEAVE_WITHIN, crew.stop(PATIENCE));
+    let _ = tokio::join!(put_down, hand_over, loops.ended());
+    // With a database that hangs each would wait for the other.
+    let _ = tokio::time::timeout(LEAVE_WITHIN, memory::keep(&world)).await;
     leave(&world).await;
     match loops.broken.get() {
         Some(name) => Err(DaemonError::Broken { name }),

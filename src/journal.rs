@@ -42,7 +42,7 @@ pub use entry::{
     Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting, or_no_author, or_no_subject,
 };
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
-use node::{Duty, Nodes, Roster};
+use node::{Duty, NodeId, Nodes, Roster};
 pub use receipt::Receipt;
 pub use settled::Settled;
 pub use sql::Ledger;
@@ -343,7 +343,10 @@ pub trait Journal: Send + Sync {
     /// Whether there may be other nodes, who hear by [`Journal::beat`] alone that this one is alive.
     fn is_shared(&self) -> bool;
     /// Whether nobody can have taken this node for dead, by its own clock: what changes the world outside waits for that.
+    /// Where it has become another node, not before [`Journal::goes_on`].
     fn holds(&self) -> bool;
+    /// All that this process did as another node has ended.
+    fn goes_on(&self, node: NodeId);
     /// The nodes of the last day.
     fn nodes(&self) -> Answer<'_, Nodes>;
     /// How long the commits of this process took; `None` where it makes none.

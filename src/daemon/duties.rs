@@ -4,10 +4,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -23,16 +24,19 @@ use crate::{
         receive::{Doubts, Watched},
         report,
         settle::Settler,
-        work::InHand,
+        work::{Crew, InHand},
     },
 };
 
+/// An answer that took no longer tells the time.
+const PROMPT: Duration = Duration::from_millis(250);
 /// The journal is not waited for longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What this node does.
 pub(super) struct Duties {
     world: Arc<World>,
+    crew: Crew,
     hand: mpsc::Sender<InHand>,
     tasks: TaskTracker,
     running: BTreeMap<Duty, Running>,
@@ -54,9 +58,10 @@ struct Running {
 }
 
 impl Duties {
-    pub fn new(world: Arc<World>, hand: mpsc::Sender<InHand>, tasks: TaskTracker) -> Duties {
+    pub fn new(world: Arc<World>, crew: Crew, hand: mpsc::Sender<InHand>, tasks: TaskTracker) -> Duties {
         Duties {
             world,
+            crew,
             hand,
             tasks,
             running: BTreeMap::new(),
@@ -81,6 +86,7 @@ impl Duties {
         self.end_what_changed(&generation);
         self.leaving.retain(|_, tasks| !tasks.is_empty());
         let doing: BTreeSet<Duty> = self.running.keys().chain(self.leaving.keys()).cloned().collect();
+        let asked = Instant::now();
         let beat = self.world.journal.beat(wanted(&generation), doing);
         let beaten = tokio::time::timeout(PATIENCE, beat).await;
         let late = || format!("it has not answered for {} s", PATIENCE.as_secs());
@@ -90,6 +96,10 @@ impl Duties {
         {
             Ok(roster) => {
                 self.is_heard = true;
+                // A time that was long under way is none.
+                if self.world.journal.is_shared() && asked.elapsed() < PROMPT {
+                    agree(roster.now);
+                }
                 self.follow(&generation, roster).await;
             }
             Err(error) if self.is_heard => {
@@ -123,24 +133,13 @@ impl Duties {
     async fn follow(&mut self, generation: &Generation, roster: Roster) {
         let Roster {
             node,
-            now,
             leases,
             hand_over,
             others,
+            now: _,
         } = roster;
-        if self.world.journal.is_shared() {
-            if let Some(ahead) = clock::follow(now) {
-                let ahead = ahead.as_secs_f64();
-                tracing::warn!(
-                    ahead,
-                    "this machine's clock is not the database's, which is gone by: {ahead:+.3} s"
-                );
-            }
-            self.name(node, others);
-        }
-        let mine = |duty: &Duty, token: i64| {
-            !hand_over.contains(duty) && leases.iter().any(|lease| lease.duty == *duty && lease.token == token)
-        };
+        let tokens: BTreeMap<&Duty, i64> = leases.iter().map(|lease| (&lease.duty, lease.token)).collect();
+        let mine = |duty: &Duty, token: i64| !hand_over.contains(duty) && tokens.get(duty) == Some(&token);
         let ended: Vec<Duty> = self
             .running
             .iter()
@@ -149,30 +148,41 @@ impl Duties {
             .collect();
         ended.iter().for_each(|duty| self.end(duty, "is another node's"));
         self.world.leases.replace(&leases);
+        if self.world.journal.is_shared() {
+            self.goes_on(node, others).await;
+        }
         let watched = leases.iter().filter(|lease| lease.duty != Duty::Outbox).count();
         descriptors::make_room(watched, generation.config.http.is_some());
         let is_new = |lease: &&Lease| !hand_over.contains(&lease.duty) && !self.running.contains_key(&lease.duty);
         let new: Vec<&Lease> = leases.iter().filter(is_new).collect();
-        // What another node told operators of is over by this one's word.
-        if self.world.journal.is_shared()
-            && !new.is_empty()
-            && let Err(error) = health::recall(&self.world).await
-        {
-            tracing::warn!("what operators know is not known here: {error}");
-        }
+        let is_news = !new.is_empty();
         new.into_iter().for_each(|lease| self.begin(generation, lease));
         if others > 0 {
-            self.look_for_others_work().await;
+            self.look_for_others_work();
+        }
+        if self.world.journal.is_shared() && is_news {
+            let world = self.world.clone();
+            // What another node told operators of is over by this one's word.
+            self.tasks.spawn(async move {
+                if let Err(error) = health::recall(&world).await {
+                    tracing::warn!("what operators know is not known here: {error}");
+                }
+            });
         }
     }
 
-    fn name(&mut self, node: NodeId, others: usize) {
+    /// Says as which node it goes on. Nothing of what it did as another one does.
+    async fn goes_on(&mut self, node: NodeId, others: usize) {
         match self.node.replace(node) {
             Some(before) if before == node => {}
-            Some(before) => tracing::warn!(
-                node = node.0,
-                "node {before} was taken for dead, and what it had is others'; this goes on as node {node}"
-            ),
+            Some(before) => {
+                tracing::warn!(
+                    node = node.0,
+                    "node {before} was taken for dead, and what it had is others'; this goes on as node {node}"
+                );
+                self.crew.begin_anew().await;
+                self.world.journal.goes_on(node);
+            }
             None => tracing::info!(
                 node = node.0,
                 others,
@@ -182,16 +192,20 @@ impl Duties {
     }
 
     /// Other nodes ring no bells here.
-    async fn look_for_others_work(&self) {
+    fn look_for_others_work(&self) {
         let bells = &self.world.bells;
         bells.work.notify_one();
         if self.running.contains_key(&Duty::Outbox) {
             bells.outbox.notify_one();
             bells.report.notify_one();
         }
-        if let Ok(mailboxes) = self.world.journal.unsettled_in().await {
-            mailboxes.iter().for_each(|name| bells.settle(name).notify_one());
-        }
+        let world = self.world.clone();
+        // The next word to the journal waits for no look at it.
+        self.tasks.spawn(async move {
+            if let Ok(mailboxes) = world.journal.unsettled_in().await {
+                mailboxes.iter().for_each(|name| world.bells.settle(name).notify_one());
+            }
+        });
     }
 
     /// What is not wanted any more as it was.
@@ -296,6 +310,16 @@ impl Duties {
             tracing::info!(mailbox = name, "mailbox {name} is watched");
             tokio::join!(receiving, settling);
         }
+    }
+}
+
+fn agree(now: Timestamp) {
+    if let Some(ahead) = clock::follow(now) {
+        let ahead = ahead.as_secs_f64();
+        tracing::warn!(
+            ahead,
+            "this machine's clock is not the database's, which is gone by: {ahead:+.3} s"
+        );
     }
 }
 

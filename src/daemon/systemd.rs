@@ -127,10 +127,11 @@ fn grouped(number: usize) -> String {
     text
 }
 
-/// Progress is that the journal takes changes and the loop that takes up work turns. A Halo or a mailbox that is
-/// down is no reason to be started again.
+/// Progress is that the journal takes changes and the loop that takes up work turns. A Halo, a mailbox or a database server
+/// that is down is no reason to be started again.
 async fn is_alive(world: &World) -> bool {
-    world.takes_a_change(JOURNAL_PATIENCE).await.is_ok() && world.state.is_turning()
+    let takes_changes = world.journal.is_shared() || world.takes_a_change(JOURNAL_PATIENCE).await.is_ok();
+    takes_changes && world.state.is_turning()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use std::{
 
 use super::{
     JournalError, Opening,
+    node::LEASE,
     sql::{
         self, Ledger, Tenancy,
         database::{Database, Fault},
@@ -123,16 +124,18 @@ fn in_use(target: &Target, hold: Hold) -> JournalError {
 /// Takes hold of the journal; nothing where another process does not let it.
 fn enter(db: &Connection, clock: &Clock, hold: Hold) -> Result<Option<Tenancy>, Fault> {
     in_time(|| {
-        // Nobody else is there: what earlier processes had in hand is free at once. That is said before others are let in.
-        if db.take(Hold::Alone)? {
-            sql::is_alone(db, clock)?;
-            if hold == Hold::Alone {
-                return Ok(Some(Tenancy::Alone));
-            }
-            db.share()?;
-            return Ok(Some(Tenancy::Shared));
+        if hold == Hold::Shared {
+            return Ok(db.take(hold)?.then_some(Tenancy::Shared));
         }
-        Ok((hold == Hold::Shared && db.take(Hold::Shared)?).then_some(Tenancy::Shared))
+        if !db.take(hold)? {
+            return Ok(None);
+        }
+        // A node whose session was lost just now comes in no more, but does not know it yet.
+        let until = Instant::now() + LEASE;
+        while !sql::is_alone(db, clock)? && Instant::now() < until {
+            std::thread::sleep(LEASE / 80);
+        }
+        Ok(Some(Tenancy::Alone))
     })
 }
 

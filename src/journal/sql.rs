@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{
     Answer, Change, Creation, CreationKey, Day, Digest, DueLetter, Entry, EntryId, Intent, Journal, JournalError,
     Notice, Position, Queue, Receipt, Row, RowFilter, RuleCount, Spot, Survey, Totals, Unsettled, Way, Work, lock,
-    node::{Duty, Nodes, Roster},
+    node::{Duty, NodeId, Nodes, Roster},
 };
 use crate::{
     clock::{self, Clock},
@@ -81,9 +81,9 @@ pub(super) enum Tenancy {
     Shared,
 }
 
-/// Nobody else has the journal just now: whoever is written down there is no more.
-pub(super) fn is_alone(db: &dyn Database, clock: &Clock) -> Result<(), database::Fault> {
-    node::all_gone(db, db.now(clock.now())?)
+/// Whether nobody else acts on the journal any more, or can believe that it may.
+pub(super) fn is_alone(db: &dyn Database, clock: &Clock) -> Result<bool, database::Fault> {
+    Ok(!node::lapse(db, db.now(clock.now())?, &Newcomer::this())?)
 }
 
 impl Ledger {
@@ -324,6 +324,10 @@ impl Journal for Ledger {
 
     fn holds(&self) -> bool {
         !self.is_shared || self.tenure.lasts()
+    }
+
+    fn goes_on(&self, node: NodeId) {
+        self.tenure.go_on(node);
     }
 
     fn nodes(&self) -> Answer<'_, Nodes> {

@@ -19,7 +19,7 @@ use crate::{
     config::{CanaryConfig, MailboxName},
     generation::Generation,
     hex::hex,
-    journal::{JournalError, Letter, Work},
+    journal::{JournalError, Letter, Work, node::Duty},
     message::{Message, address::AddrSpec},
     outcome::{
         Reason, canary,
@@ -187,12 +187,17 @@ async fn look_after(
         )
         .await;
     }
-    if flight.next(canary.every).is_none_or(|next| now >= next) {
+    let is_mine = world.may(&Duty::Mailbox(mailbox.clone()));
+    if is_mine && flight.next(canary.every).is_none_or(|next| now >= next) {
         send(world, generation, canary, mailbox, to).await?;
     }
     let flight = world.canary.of(mailbox);
     let late = flight.waited_for.map(|sent| sent + canary.within);
-    let next = flight.next(canary.every).unwrap_or(now);
+    let next = if is_mine {
+        flight.next(canary.every).unwrap_or(now)
+    } else {
+        now + READABLE_AGAIN
+    };
     Ok(late.map_or(next, |late| late.min(next)))
 }
 

@@ -282,6 +282,7 @@ async fn outdated(world: &World, due: &DueLetter) -> Result<Sent, JournalError> 
 /// the disk is full. At a stop the error.
 async fn keep(world: &World, due: &DueLetter, change: Change) -> Result<(), JournalError> {
     let change = world.under(Duty::Outbox, change);
+    // One that is another node's by now is told by that one.
     while let Err(error) = world.journal.write(change.clone()).await {
         let (letter, id, named) = (due.id.0, id(due), named(due));
         tracing::error!(

@@ -127,10 +127,35 @@ impl Crew {
             () = tokio::time::sleep(patience) => {}
             () = self.world.hurry.cancelled() => {}
         }
+        self.put_down().await;
+    }
+
+    /// Breaks off what is in hand, and hands it back.
+    async fn put_down(&self) {
+        let broken_off = self.break_off().await;
+        let releases = broken_off.into_iter().map(|claim| release(&self.world, claim));
+        futures_util::future::join_all(releases).await;
+    }
+
+    /// This process has become another node: what it has in hand is perhaps others' by now. Once this has ended, nothing
+    /// of it goes on; what is still ours is handed back meanwhile.
+    pub async fn begin_anew(&self) {
+        let broken_off = self.break_off().await;
+        let world = self.world.clone();
+        tokio::spawn(async move {
+            let releases = broken_off.into_iter().map(|claim| release(&world, claim));
+            futures_util::future::join_all(releases).await;
+            world.bells.work.notify_one();
+        });
+    }
+
+    async fn break_off(&self) -> Vec<Claim> {
         let in_hand: Vec<_> = self.in_hand().drain().collect();
         in_hand.iter().for_each(|(_, task)| task.abort());
-        let releases = in_hand.iter().map(|(claim, _)| release(&self.world, *claim));
-        futures_util::future::join_all(releases).await;
+        while in_hand.iter().any(|(_, task)| !task.is_finished()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        in_hand.into_iter().map(|(claim, _)| claim).collect()
     }
 
     /// Takes in hand what is runnable, as far as there are places; says how many.
@@ -219,15 +244,19 @@ impl Crew {
     }
 }
 
-/// Gives a message back untouched: it is runnable at once, and no attempt is counted.
+/// Gives a message back untouched: it is runnable at once, and no attempt is counted. Nobody else takes it from a process
+/// that is alive, so it is given back until the journal has it; at a stop the next start takes it up.
 pub(super) async fn release(world: &World, claim: Claim) {
-    if let Err(error) = world.journal.write(Change::Released { claim }).await {
-        // The next start takes it up all the same.
+    let mut is_said = false;
+    while let Err(error) = world.journal.write(Change::Released { claim }).await {
         let id = claim.entry.0;
-        tracing::warn!(
-            id,
-            "message {id} can not be handed back, so the next start takes it up: {error}"
-        );
+        if !std::mem::replace(&mut is_said, true) {
+            tracing::warn!(id, "message {id} can not be handed back yet: {error}");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(JOURNAL_AGAIN) => {}
+            () = world.stop.cancelled() => return,
+        }
     }
 }
 

@@ -23,7 +23,9 @@ fn world(server: &Postgres, further: usize) -> World {
     world.further = (0..further).map(|_| next_user()).collect();
     world.journal = Some(server.schema());
     world.halo = "timeout = \"2s\"\nrate = \"100000 per 1m\"".to_owned();
-    world.sandbox.set(|switches| (switches.latency_ms, switches.rate) = (20, None));
+    world
+        .sandbox
+        .set(|switches| (switches.latency_ms, switches.rate) = (20, None));
     world
 }
 

@@ -266,13 +266,14 @@ fn one_that_is_alone_and_nodes_do_not_let_each_other_in() {
 }
 
 #[tokio::test]
-async fn whoever_is_first_takes_back_what_was_in_hand_without_a_wait() {
+async fn what_a_process_of_this_machine_had_that_runs_no_more_is_taken_back_without_a_wait() {
     let address = Server::shared().schema();
     let one = node(&address);
     let had = one.beats("").await;
     let claim = one.in_hand(mail(1)).await;
-    // As a kill leaves it: it does not say that it ends.
+    // As a kill leaves it: it does not say that it ends, and no process has its number.
     drop(one);
+    psql(&address, "UPDATE node SET pid = 2147483646");
     let two = node(&address);
     assert_eq!(two.claimed(10).await, [claim.entry]);
     let has = two.beats("").await;

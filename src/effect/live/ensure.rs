@@ -19,8 +19,9 @@ use crate::{
     journal::{Change, Creation, CreationKey, Receipt},
 };
 
-/// So often a node looks whether another one has created what both want.
+/// So soon a node looks whether another one has created what both want, and less and less often.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LOOK_SELDOM: Duration = Duration::from_secs(1);
 
 /// One creation of a thing at a time, within this process; the journal's row does the same across restarts and nodes.
 #[derive(Default)]
@@ -53,6 +54,7 @@ impl Turn<'_> {
             .expect("what is ensured has a creation key");
         let _turn = self.live.creations.turn(&key).await;
         let until = clock::moment() + self.halo.timeout();
+        let mut again = LOOK_AGAIN;
         loop {
             if let Some(ensured) = self.ensure_unless_under_way(new, &key).await? {
                 return Ok(ensured);
@@ -63,7 +65,8 @@ impl Turn<'_> {
                     not_before: None,
                 });
             }
-            clock::sleep(LOOK_AGAIN).await;
+            clock::sleep(again).await;
+            again = (again * 2).min(LOOK_SELDOM);
         }
     }
 

@@ -82,12 +82,6 @@ impl Connection {
         Ok(taken)
     }
 
-    /// Whoever has it alone lets others in.
-    pub(super) fn share(&self) -> Result<(), Fault> {
-        self.take(Hold::Shared)?;
-        self.say(&format!("SELECT pg_advisory_unlock({})", schema::OWNER))
-    }
-
     /// The one value that the statement gives.
     pub(super) fn ask(&self, sql: &str) -> Result<Option<String>, Fault> {
         let said = self.session.borrow().say(sql)?;
@@ -115,15 +109,18 @@ impl Connection {
         let Some(hold) = self.hold.get() else {
             return Ok(());
         };
-        self.say(&format!(
+        let ended = self.say(&format!(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
              WHERE pid = {process} AND backend_start::text = '{since}'"
-        ))?;
-        if self.take(hold)? {
-            return Ok(());
+        ));
+        match ended.and_then(|()| self.take(hold)) {
+            Ok(true) => Ok(()),
+            taken => {
+                // Nothing is written by a session that has no hold.
+                self.session.borrow().lose();
+                taken.and(Err(Fault::Refused("another process has taken the journal".to_owned())))
+            }
         }
-        self.session.borrow().lose();
-        Err(Fault::Refused("another process has taken the journal".to_owned()))
     }
 
     fn end(&self, sql: &str) -> Result<(), Fault> {

@@ -6,6 +6,10 @@ use std::{
 };
 
 use jiff::Timestamp;
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
 
 use super::{
     claim,
@@ -37,25 +41,44 @@ impl Newcomer {
 pub(super) fn enlist(hand: &Hand<'_>, newcomer: &Newcomer, is_alone: bool, at: Duration) -> Result<(), Fault> {
     let now = hand.db.now(hand.now)?;
     if is_alone {
-        all_gone(hand.db, now)?;
+        hand.db
+            .run("UPDATE node SET gone = ?1 WHERE gone IS NULL", values![now])?;
     }
-    let node = arrive(hand, newcomer, now)?;
+    lapse(hand.db, now, newcomer)?;
+    // Whoever is alone has its lock, and says nothing more.
+    let node = arrive(hand, newcomer, now, if is_alone { now } else { now + LEASE })?;
     clear(hand, now)?;
     hand.rights.becomes(node, at);
     Ok(())
 }
 
-/// Whoever is written down is no more.
-pub(super) fn all_gone(db: &dyn Database, now: Timestamp) -> Result<(), Fault> {
-    db.run("UPDATE node SET gone = ?1 WHERE gone IS NULL", values![now])?;
-    Ok(())
+/// Who has not been heard of in time is no more, and who ran on this machine and runs no longer. Says whether one is alive.
+pub(super) fn lapse(db: &dyn Database, now: Timestamp, newcomer: &Newcomer) -> Result<bool, Fault> {
+    db.run(
+        "UPDATE node SET gone = ?1 WHERE gone IS NULL AND until < ?1",
+        values![now],
+    )?;
+    let here: Vec<(NodeId, i32)> = db.list(
+        "SELECT id, pid FROM node WHERE gone IS NULL AND host = ?1",
+        values![newcomer.host],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    for (node, _) in here.iter().filter(|(_, pid)| !runs(*pid)) {
+        db.run("UPDATE node SET gone = ?2 WHERE id = ?1", values![*node, now])?;
+    }
+    db.exists("SELECT 1 FROM node WHERE gone IS NULL", &[])
 }
 
-fn arrive(hand: &Hand<'_>, newcomer: &Newcomer, now: Timestamp) -> Result<NodeId, Fault> {
+fn runs(pid: i32) -> bool {
+    let asked = Pid::from_raw(pid).map(test_kill_process);
+    asked.is_none_or(|asked| asked != Err(Errno::SRCH))
+}
+
+fn arrive(hand: &Hand<'_>, newcomer: &Newcomer, now: Timestamp, until: Timestamp) -> Result<NodeId, Fault> {
     let Newcomer { host, pid, version } = newcomer;
     let node = hand.db.insert(
         "INSERT INTO node (host, pid, version, began, seen, until) VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
-        values![host, *pid, version, now, now + LEASE],
+        values![host, *pid, version, now, until],
     )?;
     Ok(NodeId(node))
 }
@@ -84,11 +107,16 @@ pub(super) fn beat(
     let (db, now) = (hand.db, hand.db.now(hand.now)?);
     let node = match hand.rights.is_alive(db)? {
         true => hand.rights.node(),
-        false => arrive(hand, newcomer, now)?,
+        false => arrive(hand, newcomer, now, now + LEASE)?,
     };
     db.run(
         "UPDATE node SET seen = ?2, until = ?3, wanted = ?4 WHERE id = ?1",
         values![node, now, now + LEASE, json(wanted)?],
+    )?;
+    // The database's clock may have gone back.
+    db.run(
+        "UPDATE node SET until = ?1 WHERE gone IS NULL AND until > ?1",
+        values![now + LEASE],
     )?;
     db.run(
         "UPDATE node SET gone = ?1 WHERE gone IS NULL AND until < ?1",
@@ -115,11 +143,9 @@ pub(super) fn beat(
             )?;
         }
     }
-    for duty in wanted.iter().filter(|duty| is_mine(duty)) {
-        if held.get(duty).is_none_or(|(holder, _)| holder.is_none()) {
-            take(db, duty, node, now)?;
-        }
-    }
+    let is_free = |duty: &&Duty| held.get(duty).is_none_or(|(holder, _)| holder.is_none());
+    let free: Vec<&Duty> = wanted.iter().filter(|duty| is_mine(duty)).filter(is_free).collect();
+    take(db, &free, node, now)?;
     hand.rights.becomes(node, at);
     let leases = leases(db)?.into_iter().filter(|(_, (holder, _))| *holder == Some(node));
     let leases: Vec<Lease> = leases.map(|(duty, (_, token))| Lease { duty, token }).collect();
@@ -144,12 +170,18 @@ fn leases(db: &dyn Database) -> Result<BTreeMap<Duty, (Option<NodeId>, i64)>, Fa
     })
 }
 
-fn take(db: &dyn Database, duty: &Duty, node: NodeId, now: Timestamp) -> Result<(), Fault> {
-    db.run(
-        "INSERT INTO lease (duty, node, token, since) VALUES (?1, ?2, 1, ?3)
-         ON CONFLICT (duty) DO UPDATE SET node = ?2, token = lease.token + 1, since = ?3",
-        values![duty.to_string(), node, now],
-    )?;
+/// All in one go: nobody writes meanwhile.
+fn take(db: &dyn Database, duties: &[&Duty], node: NodeId, now: Timestamp) -> Result<(), Fault> {
+    if duties.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO lease (duty, node, token, since)
+         SELECT e.*, CAST(?2 AS BIGINT), 1, CAST(?3 AS BIGINT) FROM ({}) AS e WHERE true
+         ON CONFLICT (duty) DO UPDATE SET node = excluded.node, token = lease.token + 1, since = excluded.since",
+        db.dialect().elements("?1")
+    );
+    db.run(&sql, values![json(&duties)?, node, now])?;
     Ok(())
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Tenure {
     node: AtomicI64,
     /// Until then nobody takes it for dead; milliseconds since the machine was started.
     until: AtomicU64,
+    /// As which node this process has ended all that it did as another one.
+    goes_on: AtomicI64,
 }
 
 impl Tenure {
@@ -31,9 +33,15 @@ impl Tenure {
         NodeId(self.node.load(Ordering::Acquire))
     }
 
-    /// Whether nobody can have taken it for dead.
+    /// What it did as another node has ended.
+    pub(super) fn go_on(&self, node: NodeId) {
+        self.goes_on.store(node.0, Ordering::Release);
+    }
+
+    /// Whether nobody can have taken it for dead, since what it does was begun.
     pub(super) fn lasts(&self) -> bool {
-        millis(clock::since_boot()) < self.until.load(Ordering::Acquire)
+        let is_same = self.goes_on.load(Ordering::Acquire) == self.node().0;
+        is_same && millis(clock::since_boot()) < self.until.load(Ordering::Acquire)
     }
 }
 
@@ -80,13 +88,16 @@ impl Rights {
     /// The transaction was committed. Whoever has asked for that may wait for it no longer.
     pub(super) fn keep(&self) {
         if let Some((node, at)) = self.next.take() {
-            self.tenure.node.store(node.0, Ordering::Release);
+            let before = self.tenure.node.swap(node.0, Ordering::AcqRel);
+            if before == 0 {
+                self.tenure.go_on(node);
+            }
             self.tenure.until.fetch_max(millis(at + LEASE), Ordering::AcqRel);
         }
     }
 
     pub(super) fn node(&self) -> NodeId {
-        self.tenure.node()
+        self.next.get().map_or_else(|| self.tenure.node(), |(node, _)| node)
     }
 
     /// Whether nobody has taken it for dead.
