@@ -63,8 +63,8 @@ fn arrive(hand: &Hand<'_>, newcomer: &Newcomer, now: Timestamp) -> Result<NodeId
 /// What nodes had that are no more is free for others.
 fn clear(hand: &Hand<'_>, now: Timestamp) -> Result<(), Fault> {
     let db = hand.db;
-    db.run("DELETE FROM node WHERE gone < ?1", values![now - REMEMBERED])?;
-    db.run(
+    db.tell("DELETE FROM node WHERE gone < ?1", values![now - REMEMBERED])?;
+    db.tell(
         "UPDATE lease SET node = NULL, since = ?1
          WHERE node IS NOT NULL AND node NOT IN (SELECT id FROM node WHERE gone IS NULL)",
         values![now],
@@ -86,11 +86,11 @@ pub(super) fn beat(
         true => hand.rights.node(),
         false => arrive(hand, newcomer, now)?,
     };
-    db.run(
+    db.tell(
         "UPDATE node SET seen = ?2, until = ?3, wanted = ?4 WHERE id = ?1",
         values![node, now, now + LEASE, json(wanted)?],
     )?;
-    db.run(
+    db.tell(
         "UPDATE node SET gone = ?1 WHERE gone IS NULL AND until < ?1",
         values![now],
     )?;
@@ -109,7 +109,7 @@ pub(super) fn beat(
     let is_mine = |duty: &Duty| shares.get(duty) == Some(&node);
     for (duty, _) in held.iter().filter(|(_, (holder, _))| *holder == Some(node)) {
         if !is_mine(duty) && !running.contains(duty) {
-            db.run(
+            db.tell(
                 "UPDATE lease SET node = NULL, since = ?2 WHERE duty = ?1",
                 values![duty.to_string(), now],
             )?;
@@ -145,7 +145,7 @@ fn leases(db: &dyn Database) -> Result<BTreeMap<Duty, (Option<NodeId>, i64)>, Fa
 }
 
 fn take(db: &dyn Database, duty: &Duty, node: NodeId, now: Timestamp) -> Result<(), Fault> {
-    db.run(
+    db.tell(
         "INSERT INTO lease (duty, node, token, since) VALUES (?1, ?2, 1, ?3)
          ON CONFLICT (duty) DO UPDATE SET node = ?2, token = lease.token + 1, since = ?3",
         values![duty.to_string(), node, now],
@@ -156,7 +156,7 @@ fn take(db: &dyn Database, duty: &Duty, node: NodeId, now: Timestamp) -> Result<
 /// A node ends, and what it had is free at once.
 pub(super) fn leave(hand: &Hand<'_>) -> Result<(), Fault> {
     let now = hand.db.now(hand.now)?;
-    hand.db.run(
+    hand.db.tell(
         "UPDATE node SET gone = ?2, seen = ?2, stopped = 1 WHERE id = ?1 AND gone IS NULL",
         values![hand.rights.node(), now],
     )?;
