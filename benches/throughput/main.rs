@@ -28,6 +28,8 @@ mod program;
 mod race;
 mod room;
 
+use std::time::Duration;
+
 use arguments::Arguments;
 use bars::Bars;
 use desk::{Desk, Mailbox};
@@ -43,6 +45,8 @@ const PEAK: f64 = 64.0;
 /// More messages than that a slow program takes only where everything is asked for.
 const ENOUGH: usize = 1_000;
 const MEBIBYTE: f64 = 1_048_576.0;
+/// Of the slow line, each way.
+const DELAY: Duration = Duration::from_millis(30);
 
 fn main() {
     let mut words = std::env::args().skip(1).peekable();
@@ -69,7 +73,7 @@ fn measure_all(asked: &Arguments) -> Result<(), String> {
         rows.extend(races("disk", &Program::ALL, asked, &desk, desk.port()));
         let mut line = Program::ALL.to_vec();
         line.retain(|program| !program.is_slow());
-        rows.extend(races("line", &line, asked, &desk, line::to(desk.port())));
+        rows.extend(races("line", &line, asked, &desk, line::to(desk.port(), DELAY).port));
         floods(asked, &desk, &mut bars);
         if !asked.sizes("idle").is_empty() {
             let idle = idle::measure(&desk);

@@ -41,6 +41,11 @@ impl Postgres {
     }
 
     pub fn start() -> Postgres {
+        Postgres::start_with(&[])
+    }
+
+    /// With these settings (`NAME=VALUE`) in the place of those that make tests quick.
+    pub fn start_with(settings: &[&str]) -> Postgres {
         let path = tempfile::Builder::new()
             .prefix("pg-")
             .tempdir_in("/tmp")
@@ -69,7 +74,7 @@ impl Postgres {
             .expect("initdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         for _ in 0..3 {
-            if let Some(server) = Postgres::run(&path, free_port()) {
+            if let Some(server) = Postgres::run(&path, free_port(), settings) {
                 return server;
             }
         }
@@ -80,7 +85,7 @@ impl Postgres {
     }
 
     /// Another process may take the port before it does.
-    fn run(path: &Path, port: u16) -> Option<Postgres> {
+    fn run(path: &Path, port: u16, settings: &[&str]) -> Option<Postgres> {
         let words = fs::File::create(path.join("words")).expect("a new file");
         let server = program(path, "postgres");
         let mut guard = Command::new("/bin/sh")
@@ -105,6 +110,7 @@ impl Postgres {
             .arg(format!("ssl_cert_file={}", path.join("leaf.pem").display()))
             .arg("-c")
             .arg(format!("ssl_key_file={}", path.join("leaf.key").display()))
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .current_dir(path)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

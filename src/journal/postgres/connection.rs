@@ -137,10 +137,16 @@ fn session(target: &Target, role: Role) -> Result<Session, NoSession> {
         Role::Mover => MOVE_WITHIN,
     };
     let session = Session::open(target, within)?;
-    // Nobody else waits for it.
-    if role == Role::Mover {
-        let patient = session.say("SET idle_in_transaction_session_timeout = 0");
-        patient.map_err(|fault| NoSession::Unreachable(fault.to_string()))?;
+    let setting = match role {
+        Role::Writer => None,
+        // One plan for all mailboxes would walk all messages for the sake of a small one.
+        Role::Reader => Some("SET plan_cache_mode = force_custom_plan"),
+        // Nobody else waits for it.
+        Role::Mover => Some("SET idle_in_transaction_session_timeout = 0"),
+    };
+    if let Some(setting) = setting {
+        let set = session.say(setting);
+        set.map_err(|fault| NoSession::Unreachable(fault.to_string()))?;
     }
     Ok(session)
 }
@@ -152,6 +158,14 @@ impl Database for Connection {
 
     fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Fault> {
         self.session.borrow().run(sql, values)
+    }
+
+    fn tell(&self, sql: &str, values: &[Value<'_>]) -> Result<(), Fault> {
+        self.session.borrow().tell(sql, values)
+    }
+
+    fn heard(&self) -> Result<(), Fault> {
+        self.session.borrow().heard()
     }
 
     fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, Fault> {
@@ -239,5 +253,62 @@ impl Database for Connection {
              WHERE relkind = 'r' AND relnamespace = to_regnamespace(current_schema())",
         )?;
         Ok(size.and_then(|size| size.parse().ok()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::postgres::Postgres;
+
+    /// A connection whose table has the line 1, within a transaction.
+    fn writing() -> Connection {
+        let target = Target::of(&Postgres::shared().schema()).unwrap();
+        let opened = Connection::open(Arc::new(target), Role::Writer);
+        let db = opened.unwrap_or_else(|none| panic!("{}", crate::journal::postgres::words(&none)));
+        db.run("CREATE TABLE line (n BIGINT PRIMARY KEY)", &[]).unwrap();
+        db.begin(Purpose::Write).unwrap();
+        tell(&db, 1);
+        db
+    }
+
+    fn tell(db: &Connection, n: i64) {
+        db.tell("INSERT INTO line VALUES (?1)", &[Value::Number(n)]).unwrap();
+    }
+
+    fn count(db: &Connection) -> Option<i64> {
+        let mut count = None;
+        db.each("SELECT count(*) FROM line", &[], &mut |row| {
+            count = row.value(0)?.number();
+            Ok(true)
+        })
+        .unwrap();
+        count
+    }
+
+    #[test]
+    fn what_was_told_is_done_before_what_is_asked_after_it() {
+        let db = writing();
+        tell(&db, 2);
+        assert_eq!(count(&db), Some(2));
+        tell(&db, 3);
+        db.commit().unwrap();
+        assert_eq!(count(&db), Some(3));
+    }
+
+    #[test]
+    fn what_was_told_and_refused_is_heard_once_and_by_its_own_words() {
+        let twice = "duplicate key value violates unique constraint \"line_pkey\"";
+        let db = writing();
+        tell(&db, 1);
+        assert_eq!(db.heard().unwrap_err().to_string(), twice);
+        db.heard().unwrap();
+        db.roll_back().unwrap();
+        assert_eq!(count(&db), Some(0));
+
+        let db = writing();
+        tell(&db, 1);
+        let next = db.run("INSERT INTO line VALUES (4)", &[]);
+        assert_eq!(next.unwrap_err().to_string(), twice);
     }
 }

@@ -5,6 +5,9 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, SimpleQueryMessage, Statement, error::Severity, types::ToSql};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::target::Target;
+use super::{target::Target, value::Kept};
 use crate::{
     journal::sql::{
         database::{Each, Fault},
@@ -45,10 +48,14 @@ pub(super) enum NoSession {
     Unreachable(String),
 }
 
+/// An answer that nobody waits for yet.
+type Told = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
+
 pub(super) struct Session {
     // In this order they go: the line ends when its client has gone.
+    told: RefCell<Vec<Told>>,
     statements: RefCell<HashMap<String, Statement>>,
-    client: Client,
+    client: Arc<Client>,
     /// Taken when it is dropped.
     runtime: Option<Runtime>,
     /// An answer takes this long at most.
@@ -74,8 +81,9 @@ impl Session {
         let (client, line) = connected.map_err(nobody)?.map_err(no_session)?;
         runtime.spawn(line);
         let mut session = Session {
+            told: RefCell::default(),
             statements: RefCell::default(),
-            client,
+            client: Arc::new(client),
             runtime: Some(runtime),
             within: within + Duration::from_secs(10),
             is_lost: Cell::new(false),
@@ -108,6 +116,32 @@ impl Session {
         let statement = self.prepared(sql)?;
         let changed = self.wait(self.client.execute_raw(&statement, bound(values)))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    /// Sends it on its way.
+    pub(super) fn tell(&self, sql: &str, values: &[Value<'_>]) -> Result<(), Fault> {
+        let statement = self.prepared(sql)?;
+        let (client, values) = (self.client.clone(), values.iter().map(Kept::of).collect::<Vec<_>>());
+        let mut told: Told = Box::pin(async move {
+            let values = values.iter().map(|value| value as &(dyn ToSql + Sync));
+            client.execute_raw(&statement, values).await
+        });
+        // It leaves with the first look at it, and so before all that comes after it.
+        match told.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => self.wait(std::future::ready(answer)).map(drop),
+            Poll::Pending => {
+                self.told.borrow_mut().push(told);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for the answers to all that was told.
+    pub(super) fn heard(&self) -> Result<(), Fault> {
+        if self.told.borrow().is_empty() {
+            return Ok(());
+        }
+        self.wait(async { Ok(()) })
     }
 
     pub(super) fn each(&self, sql: &str, values: &[Value<'_>], each: &mut Each<'_>) -> Result<(), Fault> {
@@ -159,12 +193,24 @@ impl Session {
         Ok(statement)
     }
 
-    /// The answer, while the line is driven.
+    /// The answer, behind those to all that was told before, while the line is driven.
     fn wait<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Fault> {
         let Some(runtime) = &self.runtime else {
             return Err(Fault::Database("the connection is closed".to_owned()));
         };
-        let answered = runtime.block_on(async { tokio::time::timeout(self.within, answer).await });
+        let told = self.told.take();
+        let heard = async {
+            for answer in told {
+                answer.await?;
+            }
+            Ok(())
+        };
+        // Of two that fail the first one is why.
+        let both = async {
+            let (heard, answer) = futures_util::join!(heard, answer);
+            heard.and(answer)
+        };
+        let answered = runtime.block_on(async { tokio::time::timeout(self.within, both).await });
         match answered {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {

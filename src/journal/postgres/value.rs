@@ -1,6 +1,6 @@
 //! Values on PostgreSQL's wire.
 
-use std::{borrow::Cow, error::Error};
+use std::{borrow::Cow, error::Error, fmt};
 
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::{
@@ -30,6 +30,53 @@ impl ToSql for Value<'_> {
             Value::Octets(octets) => out.put_slice(octets),
         }
         Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// A value that outlives whoever has bound it.
+pub(super) enum Kept {
+    Null,
+    Number(i64),
+    Text(String),
+    Octets(Vec<u8>),
+}
+
+impl Kept {
+    pub(super) fn of(value: &Value<'_>) -> Kept {
+        match *value {
+            Value::Null => Kept::Null,
+            Value::Number(number) => Kept::Number(number),
+            Value::Text(text) => Kept::Text(text.to_owned()),
+            Value::Octets(octets) => Kept::Octets(octets.to_vec()),
+        }
+    }
+
+    fn value(&self) -> Value<'_> {
+        match self {
+            Kept::Null => Value::Null,
+            Kept::Number(number) => Value::Number(*number),
+            Kept::Text(text) => Value::Text(text),
+            Kept::Octets(octets) => Value::Octets(octets),
+        }
+    }
+}
+
+/// As of what is bound: only its kind is told.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value().fmt(f)
+    }
+}
+
+impl ToSql for Kept {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Refused> {
+        self.value().to_sql(kind, out)
     }
 
     fn accepts(_: &Type) -> bool {

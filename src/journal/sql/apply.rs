@@ -155,9 +155,9 @@ pub(super) fn apply(hand: &Hand<'_>, packed: &Packed) -> Result<Receipt, Fault> 
 
 fn keep(hand: &Hand<'_>, name: &str, value: &Value) -> Result<Receipt, Fault> {
     if value.is_null() {
-        hand.db.run("DELETE FROM kept WHERE name = ?1", values![name])?;
+        hand.db.tell("DELETE FROM kept WHERE name = ?1", values![name])?;
     } else {
-        hand.db.run(
+        hand.db.tell(
             "INSERT INTO kept (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             values![name, json(value)?],
         )?;

@@ -210,13 +210,13 @@ pub(super) fn interrupt(hand: &Hand<'_>) -> Result<(), Fault> {
         &[],
     )?;
     for entry in &left {
-        hand.db.run(
+        hand.db.tell(
             "INSERT INTO attempt (entry, number, began, ended, result, reason)
              SELECT id, attempts + 1, began, ?2, 'interrupted', 'the process ended while it had the message in hand'
              FROM entry WHERE id = ?1",
             values![entry, hand.now],
         )?;
-        hand.db.run(
+        hand.db.tell(
             "UPDATE entry SET attempts = attempts + 1, interruptions = interruptions + 1, stored = 1 WHERE id = ?1",
             values![entry],
         )?;
@@ -235,7 +235,7 @@ pub(super) fn release(hand: &Hand<'_>, entry: EntryId) -> Result<(), Fault> {
         |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)),
     )?;
     order::reorder(hand.db, entry, &author_key, &thread_key)?;
-    hand.db.run(
+    hand.db.tell(
         "UPDATE creation SET begun = ?2 WHERE open IN (SELECT id FROM intent WHERE entry = ?1)",
         values![entry, hand.now],
     )?;

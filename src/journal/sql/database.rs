@@ -43,6 +43,15 @@ pub(in crate::journal) trait Database: Send {
     fn dialect(&self) -> Dialect;
     /// Runs a statement; how many rows it changed.
     fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, Fault>;
+    /// Has a statement run of which nothing is asked. It comes before all that are run after it; whether it could be done is
+    /// told by [`Database::heard`], and by what is run after it.
+    fn tell(&self, sql: &str, values: &[Value<'_>]) -> Result<(), Fault> {
+        self.run(sql, values).map(drop)
+    }
+    /// What came of all that it was told since it was asked the last time.
+    fn heard(&self) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Puts a row into a table whose key is `id`; gives that.
     fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, Fault>;
     /// Gives each row to `each`, until that has enough.

@@ -49,7 +49,7 @@ fn reorder(hand: &Hand<'_>, held: &Held) -> Result<(), Fault> {
 /// The message keeps no order within its conversation any more.
 pub(super) fn leave_conversation(hand: &Hand<'_>, held: &Held) -> Result<(), Fault> {
     hand.db
-        .run("UPDATE entry SET thread_key = '' WHERE id = ?1", values![held.entry])?;
+        .tell("UPDATE entry SET thread_key = '' WHERE id = ?1", values![held.entry])?;
     reorder(hand, held)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn deferred(
         return Ok(Receipt::Stale);
     };
     // Of many equal ones in a row the first and the last show all that there is to see.
-    hand.db.run(
+    hand.db.tell(
         "UPDATE attempt AS a SET trace = NULL WHERE a.entry = ?1 AND a.result = 'deferred' AND a.reason = ?2
                 AND a.number = (SELECT attempts FROM entry WHERE id = ?1)
                 AND EXISTS (SELECT 1 FROM attempt AS b WHERE b.entry = ?1 AND b.number = a.number - 1
@@ -91,7 +91,7 @@ pub(super) fn deferred(
     )?;
     attempt(hand, held.entry, "deferred", deferral.reason, account)?;
     let said = fold([deferral.reason]);
-    hand.db.run("UPDATE entry SET state = 'deferred', due = ?3, waited = ?4, deferred_at = ?2,
+    hand.db.tell("UPDATE entry SET state = 'deferred', due = ?3, waited = ?4, deferred_at = ?2,
                 deferrals = CASE WHEN deferred_counts IS NOT DISTINCT FROM ?5 THEN deferrals + 1 ELSE 1 END,
                 deferred_counts = ?5, waits_for = ?6, waited_for = ?6, interruptions = 0, run = ?7, reason = ?8, said = ?9,
                 attempts = attempts + 1, calls = calls + ?10, stored = 1
@@ -183,7 +183,7 @@ pub(super) fn ended(
 /// These rules matched one message more.
 fn count_matches(hand: &Hand<'_>, rules: &[String]) -> Result<(), Fault> {
     for rule in rules {
-        hand.db.run(
+        hand.db.tell(
             "INSERT INTO rule_count (rule, matched, last) VALUES (?1, 1, ?2)
              ON CONFLICT (rule) DO UPDATE SET matched = rule_count.matched + 1, last = excluded.last",
             values![rule, hand.now],
@@ -196,7 +196,7 @@ fn count_matches(hand: &Hand<'_>, rules: &[String]) -> Result<(), Fault> {
 fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended, account: &Account<'_>) -> Result<Receipt, Fault> {
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
     let said = fold([reason, rule]);
-    hand.db.run(
+    hand.db.tell(
         "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
                 reason = ?2, rule = ?3, said = ?4, attempts = attempts + 1, calls = calls + ?5, stored = 1
              WHERE id = ?1",
@@ -247,7 +247,7 @@ pub(super) struct Verdict<'a> {
 /// The message is at its end, and its mailbox is to be settled, where it lies in one.
 pub(super) fn conclude(hand: &Hand<'_>, held: &Held, verdict: &Verdict<'_>) -> Result<(), Fault> {
     let said = fold([verdict.reason, verdict.rule]);
-    hand.db.run(
+    hand.db.tell(
         "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
             due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
             settle_due = CASE WHEN kind = 'handed' THEN NULL ELSE CAST(?6 AS BIGINT) END,
@@ -271,7 +271,7 @@ pub(super) fn conclude(hand: &Hand<'_>, held: &Held, verdict: &Verdict<'_>) -> R
 
 /// Keeps what an attempt came to; whoever changes the message's state counts it.
 fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, account: &Account<'_>) -> Result<(), Fault> {
-    hand.db.run(
+    hand.db.tell(
         "INSERT INTO attempt (entry, number, began, ended, result, reason, trace)
          SELECT id, attempts + 1, began, ?2, ?3, ?4, ?5 FROM entry WHERE id = ?1",
         values![entry, hand.now, result, reason, account.trace],
@@ -307,7 +307,7 @@ pub(super) fn settled(hand: &Hand<'_>, entry: EntryId, attempts: u32, settled: &
         ],
     )?;
     if changed == 0 {
-        hand.db.run(
+        hand.db.tell(
             "UPDATE entry SET lies_folder = ?2, lies_validity = ?3, lies_name = ?4 WHERE id = ?1",
             values![entry, folder, validity, name],
         )?;
@@ -342,7 +342,7 @@ pub(super) fn reopened(hand: &Hand<'_>, entry: EntryId) -> Result<Receipt, Fault
     let Some(held) = held else {
         return hasten(hand, entry).map(done_or_stale);
     };
-    hand.db.run(
+    hand.db.tell(
         "DELETE FROM intent WHERE entry = ?1 AND answer IS NOT NULL",
         values![entry],
     )?;

@@ -54,20 +54,20 @@ pub(super) fn fold(
             return Ok(Receipt::Stands(Standing::First));
         }
         Folding::Made { fellow, ticket } => {
-            hand.db.run(
+            hand.db.tell(
                 "UPDATE fold SET ticket = ?4 WHERE connection = ?1 AND key = ?2 AND mark = ?3 AND owner = ?5",
                 values![connection, fellow.key, fellow.mark, json(ticket)?, entry],
             )?;
         }
         Folding::Left { fellow } => {
-            hand.db.run(
+            hand.db.tell(
                 "UPDATE fold SET owner = NULL, mark = ''
                      WHERE connection = ?1 AND key = ?2 AND mark = ?3 AND ticket IS NULL",
                 values![connection, fellow.key, fellow.mark],
             )?;
         }
         Folding::Noted { fold, batch } => {
-            hand.db.run(
+            hand.db.tell(
                 "UPDATE fold SET noted = ?2, writer = NULL, last = ?3 WHERE id = ?1 AND noted = ?2 - 1",
                 values![fold, batch, hand.now],
             )?;

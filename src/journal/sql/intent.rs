@@ -27,7 +27,7 @@ pub(super) fn intended(
         return Ok(Receipt::UnderWay);
     }
     // Its place is among the newest.
-    hand.db.run(
+    hand.db.tell(
         "DELETE FROM intent WHERE entry = ?1 AND step = ?2",
         values![held.entry, intent.step],
     )?;
@@ -72,7 +72,7 @@ fn open(hand: &Hand<'_>, key: &CreationKey, number: i64, begun: Timestamp) -> Re
             Ok((row.get::<Option<Timestamp>>(0)?, row.get::<Option<Timestamp>>(1)?, answer))
         },
     )?;
-    hand.db.run("INSERT INTO creation (connection, kind, key, open, begun) VALUES (?1, ?2, ?3, ?4, ?5)
+    hand.db.tell("INSERT INTO creation (connection, kind, key, open, begun) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (connection, kind, key) DO UPDATE SET doubt = coalesce(creation.begun, creation.doubt), open = ?4, begun = ?5", values![key.connection.0, key.kind, key.key, number, begun])?;
     let (open_since, answered, created) = before.unwrap_or_default();
     Ok(Receipt::Intent {
@@ -114,14 +114,14 @@ pub(super) fn answered(
 /// an earlier one that had no answer may still arrive, so its doubt stays.
 fn close(hand: &Hand<'_>, key: &CreationKey, number: i64, answer: &Value) -> Result<(), Fault> {
     if answer.is_null() {
-        hand.db.run(
+        hand.db.tell(
             "UPDATE creation SET open = NULL, begun = NULL
                  WHERE connection = ?1 AND kind = ?2 AND key = ?3 AND open = ?4",
             values![key.connection.0, key.kind, key.key, number],
         )?;
         return Ok(());
     }
-    hand.db.run("INSERT INTO creation (connection, kind, key, answer, answered) VALUES (?1, ?2, ?3, ?4, ?5)
+    hand.db.tell("INSERT INTO creation (connection, kind, key, answer, answered) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (connection, kind, key) DO UPDATE SET open = NULL, begun = NULL, doubt = NULL, answer = ?4, answered = ?5", values![key.connection.0, key.kind, key.key, json(answer)?, hand.now])?;
     Ok(())
 }

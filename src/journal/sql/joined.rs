@@ -14,14 +14,14 @@ const MOST_TICKETS: usize = 5;
 /// anybody can refer to a message of others.
 pub(super) fn keep(hand: &Hand<'_>, joined: &Joined) -> Result<Receipt, Fault> {
     for key in &joined.keys {
-        hand.db.run(
+        hand.db.tell(
             "INSERT INTO joined (connection, key, ticket, at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (connection, key, ticket) DO UPDATE SET at = excluded.at",
             values![joined.connection.0, key, joined.ticket, joined.at],
         )?;
     }
     if !joined.author.is_empty() {
-        hand.db.run(
+        hand.db.tell(
             "INSERT INTO participant (connection, ticket, author, at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (connection, ticket, author) DO UPDATE SET at = excluded.at",
             values![joined.connection.0, joined.ticket, joined.author, joined.at],

@@ -86,8 +86,8 @@ fn arrive(hand: &Hand<'_>, newcomer: &Newcomer, now: Timestamp, until: Timestamp
 /// What nodes had that are no more is free for others.
 fn clear(hand: &Hand<'_>, now: Timestamp) -> Result<(), Fault> {
     let db = hand.db;
-    db.run("DELETE FROM node WHERE gone < ?1", values![now - REMEMBERED])?;
-    db.run(
+    db.tell("DELETE FROM node WHERE gone < ?1", values![now - REMEMBERED])?;
+    db.tell(
         "UPDATE lease SET node = NULL, since = ?1
          WHERE node IS NOT NULL AND node NOT IN (SELECT id FROM node WHERE gone IS NULL)",
         values![now],
@@ -109,16 +109,16 @@ pub(super) fn beat(
         true => hand.rights.node(),
         false => arrive(hand, newcomer, now, now + LEASE)?,
     };
-    db.run(
+    db.tell(
         "UPDATE node SET seen = ?2, until = ?3, wanted = ?4 WHERE id = ?1",
         values![node, now, now + LEASE, json(wanted)?],
     )?;
     // The database's clock may have gone back.
-    db.run(
+    db.tell(
         "UPDATE node SET until = ?1 WHERE gone IS NULL AND until > ?1",
         values![now + LEASE],
     )?;
-    db.run(
+    db.tell(
         "UPDATE node SET gone = ?1 WHERE gone IS NULL AND until < ?1",
         values![now],
     )?;
@@ -137,7 +137,7 @@ pub(super) fn beat(
     let is_mine = |duty: &Duty| shares.get(duty) == Some(&node);
     for (duty, _) in held.iter().filter(|(_, (holder, _))| *holder == Some(node)) {
         if !is_mine(duty) && !running.contains(duty) {
-            db.run(
+            db.tell(
                 "UPDATE lease SET node = NULL, since = ?2 WHERE duty = ?1",
                 values![duty.to_string(), now],
             )?;
@@ -181,14 +181,14 @@ fn take(db: &dyn Database, duties: &[&Duty], node: NodeId, now: Timestamp) -> Re
          ON CONFLICT (duty) DO UPDATE SET node = excluded.node, token = lease.token + 1, since = excluded.since",
         db.dialect().elements("?1")
     );
-    db.run(&sql, values![json(&duties)?, node, now])?;
+    db.tell(&sql, values![json(&duties)?, node, now])?;
     Ok(())
 }
 
 /// A node ends, and what it had is free at once.
 pub(super) fn leave(hand: &Hand<'_>) -> Result<(), Fault> {
     let now = hand.db.now(hand.now)?;
-    hand.db.run(
+    hand.db.tell(
         "UPDATE node SET gone = ?2, seen = ?2, stopped = 1 WHERE id = ?1 AND gone IS NULL",
         values![hand.rights.node(), now],
     )?;

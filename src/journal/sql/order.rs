@@ -50,37 +50,39 @@ pub(super) const HELD_BY: &str = "CASE WHEN entry.ready = 0 AND entry.state IN (
         AND a.state IN ('pending', 'claimed') AND a.id < entry.id)) END";
 
 /// Whose `ready` the change of one message's state can have touched: its own, that of what was ready of its author and
-/// of its conversation, and of what comes next in either. One may come twice.
-const TOUCHED: &str = "SELECT CAST(?1 AS BIGINT)
+/// of its conversation, and of what comes next in either.
+macro_rules! touched {
+    () => {
+        "SELECT CAST(?1 AS BIGINT)
     UNION ALL SELECT id FROM entry WHERE ?2 <> '' AND author_key = ?2 AND ready = 1 AND state = 'pending'
     UNION ALL SELECT min(id) FROM entry WHERE ?2 <> '' AND author_key = ?2 AND state IN ('pending', 'claimed')
     UNION ALL SELECT id FROM entry WHERE ?3 <> '' AND thread_key = ?3 AND ready = 1
-    UNION ALL SELECT min(id) FROM entry WHERE ?3 <> '' AND thread_key = ?3 AND state NOT IN ('bouncing', 'ended')";
+    UNION ALL SELECT min(id) FROM entry WHERE ?3 <> '' AND thread_key = ?3 AND state NOT IN ('bouncing', 'ended')"
+    };
+}
 
-/// Brings one up to date.
+/// Brings these up to date: whether one is ready does not depend on whether others are.
 const PLACE: &str = concat!(
-    "UPDATE entry AS e SET ready = 1 - ready WHERE e.id = ?1 AND (e.ready = 1) <> ",
+    "UPDATE entry AS e SET ready = 1 - ready WHERE e.id IN (",
+    touched!(),
+    ") AND (e.ready = 1) <> ",
     ready!()
 );
 
 /// To be called after every change of a message's state, within its transaction.
 pub(super) fn reorder(db: &dyn Database, entry: EntryId, author_key: &str, thread_key: &str) -> Result<(), Fault> {
-    let touched: Vec<Option<EntryId>> = db.list(TOUCHED, values![entry, author_key, thread_key], |row| row.get(0))?;
-    for entry in touched.into_iter().flatten() {
-        db.run(PLACE, values![entry])?;
-    }
-    Ok(())
+    db.tell(PLACE, values![entry, author_key, thread_key])
 }
 
-/// Nothing of this author is new or in hand, and nothing of this conversation unfinished.
-const ALONE: &str = "SELECT (?1 = '' OR NOT EXISTS (
-        SELECT 1 FROM entry WHERE author_key = ?1 AND state IN ('pending', 'claimed')))
-    AND (?2 = '' OR NOT EXISTS (
-        SELECT 1 FROM entry WHERE thread_key = ?2 AND state NOT IN ('bouncing', 'ended')))";
-
-/// Whether a message that is put in now is ready: it is the newest, so it touches no other.
-pub(super) fn is_ready(db: &dyn Database, author_key: &str, thread_key: &str) -> Result<bool, Fault> {
-    db.one(ALONE, values![author_key, thread_key])
+/// Whether a message of this author and this conversation that is put in now is ready: it is the newest, so it touches no
+/// other. Nothing of the one is new or in hand, and nothing of the other unfinished.
+pub(super) fn is_alone(author_key: &str, thread_key: &str) -> String {
+    format!(
+        "({author_key} = '' OR NOT EXISTS (
+            SELECT 1 FROM entry AS a WHERE a.author_key = {author_key} AND a.state IN ('pending', 'claimed')))
+        AND ({thread_key} = '' OR NOT EXISTS (
+            SELECT 1 FROM entry AS t WHERE t.thread_key = {thread_key} AND t.state NOT IN ('bouncing', 'ended')))"
+    )
 }
 
 #[cfg(test)]
@@ -108,8 +110,7 @@ mod tests {
     #[test]
     fn a_change_of_state_touches_a_handful_of_rows() {
         let (author, thread) = ("entry_author ", "entry_thread ");
-        check(TOUCHED, &[author, "entry_author_ready ", thread, "entry_thread_ready "]);
-        check(PLACE, &[author, thread]);
-        check(ALONE, &[author, thread]);
+        check(PLACE, &[author, "entry_author_ready ", thread, "entry_thread_ready "]);
+        check(&format!("SELECT {}", is_alone("?1", "?2")), &[author, thread]);
     }
 }

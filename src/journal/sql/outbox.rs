@@ -62,7 +62,7 @@ pub(super) fn posted(hand: &Hand<'_>, claim: Claim, post: &Post, octets: &[u8]) 
     let limit_key = post.limit.as_ref().map(|limit| limit.key.as_str());
     let letter = put(hand, Some(held.entry), &post.letter, octets, limit_key)?;
     hand.db
-        .run("UPDATE letter SET mark = ?2 WHERE id = ?1", values![letter, post.mark])?;
+        .tell("UPDATE letter SET mark = ?2 WHERE id = ?1", values![letter, post.mark])?;
     Ok(Receipt::Done)
 }
 
@@ -110,7 +110,7 @@ pub(super) fn taken(hand: &Hand<'_>, letter: LetterId) -> Result<Receipt, Fault>
         return Ok(Receipt::Stale);
     };
     hand.db
-        .run("UPDATE letter SET octets = NULL WHERE id = ?1", values![letter])?;
+        .tell("UPDATE letter SET octets = NULL WHERE id = ?1", values![letter])?;
     if let Of::Bounce(entry) = left.of
         && let Some(waited) = bouncing(hand, entry)?
     {
@@ -135,7 +135,7 @@ pub(super) fn refused(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Result
         Of::Step(entry) => not_left(hand, entry, &left.recipients, reason)?,
         Of::Report => {
             for column in [Way::Mail, Way::Webhook].map(left_in) {
-                hand.db.run(
+                hand.db.tell(
                     &format!("UPDATE notice SET {column} = NULL WHERE {column} = ?1"),
                     values![letter],
                 )?;
@@ -150,7 +150,7 @@ pub(super) fn unanswered(hand: &Hand<'_>, letter: LetterId, reason: &str) -> Res
     let Some(left) = leave(hand, letter, "refused", reason)? else {
         return Ok(Receipt::Stale);
     };
-    hand.db.run(
+    hand.db.tell(
         "UPDATE letter SET unanswered = unanswered + 1 WHERE id = ?1",
         values![letter],
     )?;
@@ -304,25 +304,23 @@ pub(super) fn deferred(hand: &Hand<'_>, letter: LetterId, wait: &Wait<'_>) -> Re
 
 /// Something operators shall hear of.
 pub(super) fn notice(hand: &Hand<'_>, notice: &Notice) -> Result<(), Fault> {
-    hand.db
-        .run(
-            "INSERT INTO notice (entry, topic, text, at) VALUES (?1, ?2, ?3, ?4)",
-            values![notice.entry, notice.topic, notice.text, notice.at],
-        )
-        .map(|_| ())
+    hand.db.tell(
+        "INSERT INTO notice (entry, topic, text, at) VALUES (?1, ?2, ?3, ?4)",
+        values![notice.entry, notice.topic, notice.text, notice.at],
+    )
 }
 
 /// A report leaves by its way, with its notices.
 pub(super) fn reported(hand: &Hand<'_>, report: &Report, octets: &[u8]) -> Result<(), Fault> {
     let letter = put(hand, None, &report.letter, octets, None)?;
-    hand.db.run(
+    hand.db.tell(
         "UPDATE letter SET way = ?2 WHERE id = ?1",
         values![letter, report.way.word()],
     )?;
     for way in [Way::Mail, Way::Webhook] {
         if way == report.way || report.alone {
             let column = left_in(way);
-            hand.db.run(
+            hand.db.tell(
                 &format!("UPDATE notice SET {column} = ?2 WHERE {column} IS NULL AND id <= ?1"),
                 values![report.upto, letter],
             )?;

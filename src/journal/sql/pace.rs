@@ -26,11 +26,11 @@ pub(super) fn paced(hand: &Hand<'_>, paced: &Paced) -> Result<Receipt, Fault> {
     )?;
     let (over, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, share)| share.0.is_over(paced, now));
     for (name, _) in over {
-        db.run("DELETE FROM kept WHERE name = ?1", values![name])?;
+        db.tell("DELETE FROM kept WHERE name = ?1", values![name])?;
     }
     let others: Vec<Share> = others.into_iter().map(|(_, share)| share.0).collect();
     let (share, allowed) = Share::of(paced, &others, now);
-    db.run(
+    db.tell(
         "INSERT INTO kept (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         values![name, json(&share)?],
     )?;

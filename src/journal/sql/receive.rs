@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::Deduplicate,
-    journal::{Claim, EntryId, Notice, Receipt, Received, Spot},
+    journal::{Claim, EntryId, Notice, Receipt, Received},
     outcome::Outcome,
 };
 
@@ -26,15 +26,15 @@ struct Start<'a> {
 
 /// Keeps a message that was seen.
 pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Result<Receipt, Fault> {
-    if let Some(entry) = known(hand, received)? {
+    let found = look(hand, received)?;
+    if let Some(entry) = found.known {
         return Ok(Receipt::Known(entry));
     }
-    if let Some(entry) = moved(hand, received)? {
-        return Ok(Receipt::Moved(entry));
+    if let Some(entry) = found.moved {
+        return moved(hand, received, entry);
     }
-    let thread_key = conversation(hand, received)?;
     let start = Start {
-        thread_key: &thread_key,
+        thread_key: &found.thread_key,
         ..Start::default()
     };
     // What ends with its reception was perhaps not even read, so its fingerprint says nothing.
@@ -51,7 +51,7 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Re
         }
         return Ok(Receipt::New(entry, hand.now, None));
     }
-    if let Some(of) = original(hand, received)? {
+    if let Some(of) = found.original.filter(|_| received.deduplicate != Deduplicate::Off) {
         let reason = format!("copy of {of}");
         let start = Start {
             state: "ended",
@@ -62,22 +62,25 @@ pub(super) fn received(hand: &Hand<'_>, received: &Received, chunk: &[u8]) -> Re
         let entry = insert(hand, received, chunk, &start)?;
         return Ok(Receipt::Duplicate { entry, of });
     }
+    let start = Start {
+        ready: found.is_alone,
+        ..start
+    };
     begin(hand, received, chunk, start)
 }
 
 /// Keeps a message that is to go through its rules; in hand at once, where that is wanted and nothing holds it back.
 fn begin(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: Start<'_>) -> Result<Receipt, Fault> {
-    let ready = order::is_ready(hand.db, &received.author_key, start.thread_key)?;
-    let takes = ready && received.claim && hand.rights.is_alive(hand.db)?;
+    let takes = start.ready && received.claim && hand.rights.is_alive(hand.db)?;
     let start = match takes {
         true => Start {
             state: "claimed",
+            ready: false,
             token: 1,
             ..start
         },
         false => Start {
             state: "pending",
-            ready,
             ..start
         },
     };
@@ -106,84 +109,90 @@ fn failed(hand: &Hand<'_>, entry: EntryId, received: &Received, reason: &str) ->
     }
 }
 
-fn known(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fault> {
-    let spot = SpotColumns::of(&received.place.spot);
-    hand.db.find(
-        "SELECT id FROM entry WHERE mailbox = ?1 AND folder = ?2 AND kind = ?3 AND validity = ?4 AND name = ?5",
-        values![
-            received.place.mailbox.0,
-            received.place.folder,
-            spot.kind,
-            spot.validity,
-            spot.name
-        ],
-        |row| row.get(0),
-    )
+/// What the journal holds already that has to do with a message.
+struct Found {
+    /// Where it lies.
+    known: Option<EntryId>,
+    /// The same one, from before its folder was numbered anew.
+    moved: Option<EntryId>,
+    /// The one that it is a copy of.
+    original: Option<EntryId>,
+    /// Of its conversation: that of the message it answers, where that one is unfinished.
+    thread_key: String,
+    is_alone: bool,
 }
 
-/// The index is named since SQLite would rather walk all messages of the folder.
+const KNOWN: &str =
+    "SELECT id FROM entry WHERE mailbox = ?1 AND folder = ?2 AND kind = ?3 AND validity = ?4 AND name = ?5";
+
+/// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
+/// message that was moved away or deleted is not that one: it does not lie there any more. The index is named since SQLite
+/// would rather walk all messages of the folder.
 pub(super) fn moved_here(dialect: Dialect) -> String {
     format!(
         "SELECT min(id) FROM entry {}
-         WHERE kind = 'uid' AND digest = ?1 AND size = ?2 AND mailbox = ?3 AND folder = ?4 AND validity <> ?5 AND gone = 0",
+         WHERE kind = 'uid' AND ?3 = 'uid' AND digest IN (?6, ?7) AND size = ?8 AND mailbox = ?1 AND folder = ?2
+            AND validity <> ?4 AND gone = 0",
         dialect.by("entry_digest")
     )
 }
 
-/// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
-/// message that was moved away or deleted is not that one: it does not lie there any more. What waited to be settled
-/// until it was found need not wait longer.
-fn moved(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fault> {
-    let Spot::Uid { validity, uid } = received.place.spot else {
-        return Ok(None);
-    };
-    let first = moved_here(hand.db.dialect());
-    let (mailbox, folder) = (&received.place.mailbox.0, &received.place.folder);
-    let of_digest = |digest: &[u8; 32]| -> Result<Option<EntryId>, Fault> {
-        hand.db
-            .one(&first, values![digest, size(received), mailbox, folder, validity])
-    };
-    let found = [of_digest(&received.digest)?, of_digest(&received.header_digest)?];
-    let Some(entry) = found.into_iter().flatten().min() else {
-        return Ok(None);
-    };
-    hand.db.run(
+/// One that ended well, or is in hand.
+const ORIGINAL: &str = "SELECT id FROM entry
+     WHERE fingerprint = ?9 AND (outcome IS NULL OR outcome IN ('completed', 'stopped') OR outcome = 'bounced')
+        AND (?10 OR mailbox = ?1)
+     ORDER BY id LIMIT 1";
+
+/// By In-Reply-To alone a message shows its parent, not the first one.
+const PARENT: &str = "SELECT thread_key FROM entry
+     WHERE message_id = ?11 AND state NOT IN ('bouncing', 'ended') AND mailbox = ?1 AND thread_key <> '' AND ?11 <> ''
+     ORDER BY id LIMIT 1";
+
+/// All of it at once: the database may be far away.
+fn look(hand: &Hand<'_>, received: &Received) -> Result<Found, Fault> {
+    let spot = SpotColumns::of(&received.place.spot);
+    let (size, everywhere) = (size(received), received.deduplicate == Deduplicate::All);
+    let sql = format!(
+        "SELECT ({KNOWN}), ({}), ({ORIGINAL}), c.thread_key, {}
+         FROM (SELECT coalesce(({PARENT}), ?11) AS thread_key) AS c",
+        moved_here(hand.db.dialect()),
+        order::is_alone("?12", "c.thread_key")
+    );
+    let values = values![
+        received.place.mailbox.0,
+        received.place.folder,
+        spot.kind,
+        spot.validity,
+        spot.name,
+        received.digest,
+        received.header_digest,
+        size,
+        received.fingerprint,
+        everywhere,
+        received.thread_key,
+        received.author_key,
+    ];
+    hand.db.row(&sql, values, |row| {
+        Ok(Found {
+            known: row.get(0)?,
+            moved: row.get(1)?,
+            original: row.get(2)?,
+            thread_key: row.get(3)?,
+            is_alone: row.get(4)?,
+        })
+    })
+}
+
+/// What waited to be settled until it was found need not wait longer.
+fn moved(hand: &Hand<'_>, received: &Received, entry: EntryId) -> Result<Receipt, Fault> {
+    let spot = SpotColumns::of(&received.place.spot);
+    hand.db.tell(
         "UPDATE entry SET validity = ?2, name = ?3,
             settle_due = CASE WHEN settle_due > ?4 THEN ?4 ELSE settle_due END
          WHERE id = ?1",
-        values![entry, validity, uid.to_string(), hand.now],
+        values![entry, spot.validity, spot.name, hand.now],
     )?;
-    Ok(Some(entry))
-}
-
-/// The message that this one is a copy of: one that ended well, or is in hand.
-fn original(hand: &Hand<'_>, received: &Received) -> Result<Option<EntryId>, Fault> {
-    if received.deduplicate == Deduplicate::Off {
-        return Ok(None);
-    }
-    let everywhere = received.deduplicate == Deduplicate::All;
-    hand.db.find(
-        "SELECT id FROM entry
-             WHERE fingerprint = ?1 AND (outcome IS NULL OR outcome IN ('completed', 'stopped') OR outcome = 'bounced')
-                AND (?2 OR mailbox = ?3)
-             ORDER BY id LIMIT 1",
-        values![received.fingerprint, everywhere, received.place.mailbox.0],
-        |row| row.get(0),
-    )
-}
-
-/// The conversation it belongs to: that of the message it answers, where that one is unfinished. By In-Reply-To alone
-/// it shows its parent, not the first message.
-fn conversation(hand: &Hand<'_>, received: &Received) -> Result<String, Fault> {
-    let parent = hand.db.find(
-        "SELECT thread_key FROM entry
-             WHERE message_id = ?1 AND state NOT IN ('bouncing', 'ended') AND mailbox = ?2
-                AND thread_key <> '' AND ?1 <> ''
-             ORDER BY id LIMIT 1",
-        values![received.thread_key, received.place.mailbox.0],
-        |row| row.get(0),
-    )?;
-    Ok(parent.unwrap_or_else(|| received.thread_key.clone()))
+    Ok(Receipt::Moved(entry))
 }
 
 fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>) -> Result<EntryId, Fault> {
@@ -233,10 +242,10 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
     sieve::add(hand.db, entry, &format!("{heard}\n{said}"))?;
     let place = "INSERT INTO octets (entry, chunk, data) VALUES (?1, ?2, ?3)";
     if !chunk.is_empty() {
-        hand.db.run(place, values![entry, 0, chunk])?;
+        hand.db.tell(place, values![entry, 0, chunk])?;
     }
     for (number, data) in (0_i64..).zip(received.octets.chunks(pack::CHUNK)) {
-        hand.db.run(place, values![entry, number, pack::compress(data)])?;
+        hand.db.tell(place, values![entry, number, pack::compress(data)])?;
     }
     Ok(entry)
 }
@@ -253,7 +262,7 @@ pub(super) fn positioned(
     validity: u32,
     next_uid: u32,
 ) -> Result<Receipt, Fault> {
-    hand.db.run("INSERT INTO position (mailbox, folder, validity, next_uid) VALUES (?1, ?2, ?3, ?4)
+    hand.db.tell("INSERT INTO position (mailbox, folder, validity, next_uid) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (mailbox, folder) DO UPDATE SET
                 next_uid = CASE WHEN position.validity = ?3 AND position.next_uid > ?4 THEN position.next_uid ELSE ?4 END,
                 validity = ?3", values![mailbox, folder, validity, next_uid])?;

@@ -186,18 +186,26 @@ impl Conditions {
     }
 }
 
+/// Ids are looked up for so many messages at most.
+const LOOKED_UP: i64 = 100_000;
+
 /// The first and the last id of what was received within the times. Ids follow the time but where a clock was set back,
-/// so they are looked up and not guessed; the index holds nothing else and is read quickly.
+/// so they are looked up and not guessed. Where that are very many the walk may have all ids: it soon meets one of them.
 fn ids_between(db: &dyn Database, filter: &RowFilter) -> Result<Option<(i64, i64)>, Fault> {
     let micros = |at: Option<Timestamp>, open| at.map_or(open, Timestamp::as_microsecond);
+    // In this order PostgreSQL walks that index as well; for the least id alone it would walk all messages before it.
     let sql = format!(
-        "SELECT min(id), max(id) FROM entry {} WHERE received >= ?1 AND received < ?2",
+        "SELECT min(id), max(id), count(*) FROM (
+            SELECT id FROM entry {} WHERE received >= ?1 AND received < ?2 ORDER BY received LIMIT ?3) AS received",
         db.dialect().by("entry_received")
     );
     let (since, until) = (micros(filter.since, i64::MIN), micros(filter.until, i64::MAX));
-    db.row(&sql, values![since, until], |row| {
+    db.row(&sql, values![since, until, LOOKED_UP], |row| {
         let (first, last): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
-        Ok(first.zip(last))
+        Ok(match row.get::<i64>(2)? {
+            LOOKED_UP => Some((0, i64::MAX)),
+            _ => first.zip(last),
+        })
     })
 }
 

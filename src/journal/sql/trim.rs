@@ -32,7 +32,7 @@ fn octets(hand: &Hand<'_>, before: Timestamp) -> Result<usize, Fault> {
             "UPDATE letter SET octets = NULL WHERE entry = ?1 AND state <> 'waiting'",
             "UPDATE entry SET stored = 0 WHERE id = ?1",
         ] {
-            hand.db.run(sql, values![id])?;
+            hand.db.tell(sql, values![id])?;
         }
     }
     Ok(ids.len())

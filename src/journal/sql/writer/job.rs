@@ -54,12 +54,14 @@ where
 
     fn perform(&mut self, hand: &Hand<'_>) -> Result<(), Fault> {
         let done = catch_unwind(AssertUnwindSafe(|| (self.work)(hand)));
+        let heard = hand.db.heard();
         let of_ours = |_| {
             Err(Fault::Refused(
                 "a fault of this program, which the log shows".to_owned(),
             ))
         };
-        let (result, told) = match done.unwrap_or_else(of_ours) {
+        let done = done.unwrap_or_else(of_ours).and_then(|done| heard.map(|()| done));
+        let (result, told) = match done {
             Ok(result) => (Ok(result), Ok(())),
             Err(fault) => (Err(not_written(&fault)), Err(fault)),
         };
