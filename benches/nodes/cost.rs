@@ -91,7 +91,7 @@ pub struct Meter {
 
 impl Meter {
     /// From now on statements are counted.
-    pub fn read(server: &Postgres, _: &Place) -> Meter {
+    pub fn read(server: &Postgres) -> Meter {
         server.psql("SELECT pg_stat_statements_reset()").unwrap();
         Meter {
             ticks: ticks(server),

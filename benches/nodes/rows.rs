@@ -22,6 +22,8 @@ const ROUNDS: usize = 9;
 const OFTEN: usize = 5;
 /// So many known messages lie in a Maildir.
 const LYING: usize = 200;
+/// So many mailboxes one node takes at once, at the end.
+const MAILBOXES: usize = 10_000;
 const FOLDER: &str = "INBOX";
 const FILL: &str = include_str!("rows.sql");
 
@@ -45,6 +47,9 @@ pub fn compare(large: usize, address: Option<String>) {
         for (number, side) in sides.iter_mut().enumerate() {
             runtime.block_on(side.round(&mut |fact, took| facts.add(number, fact, took)));
         }
+    }
+    for (number, side) in sides.iter().enumerate() {
+        runtime.block_on(side.many_mailboxes(&mut |fact, took| facts.add(number, fact, took)));
     }
     facts.print();
 }
@@ -288,6 +293,19 @@ impl Side {
         let began = Instant::now();
         self.journal.nodes().await.unwrap();
         add("nodes", began.elapsed());
+    }
+
+    async fn many_mailboxes(&self, add: &mut impl FnMut(&'static str, Duration)) {
+        let duty = |n: usize| Duty::Mailbox(MailboxName(format!("mailbox-of-customer-{n}")));
+        let duties: BTreeSet<Duty> = (0..MAILBOXES).map(duty).collect();
+        let mut fact = "beat that takes 10,000 mailboxes";
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            self.journal.beat(duties.clone(), duties.clone()).await.unwrap();
+            add(fact, began.elapsed());
+            fact = "beat of 10,000 mailboxes";
+        }
+        say(&self.address, "DELETE FROM lease").await;
     }
 
     /// The hundred oldest.

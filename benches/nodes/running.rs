@@ -77,7 +77,7 @@ pub fn measure(desk: &Desk, setting: Setting) -> Cost {
         .collect();
     wait("shares are even", || are_even(desk, &place, setting.nodes));
     let turns = || line.as_ref().map(|line| line.turns());
-    let (meter, before, cpu) = (Meter::read(&desk.server, &place), turns(), cpu_of(&nodes));
+    let (meter, before, cpu) = (Meter::read(&desk.server), turns(), cpu_of(&nodes));
     desk.deliver(&place);
     let mut took = Duration::ZERO;
     wait("all is settled", || {
