@@ -221,7 +221,11 @@ fn what_becomes_of_a_mail_is_not_what_becomes_of_its_message() {
         .into_iter()
         .filter(|mail| mail.rcpt_to == ["ops@desk.example"]);
     let reports: String = reports.map(|mail| Message::read(&mail.octets).text).collect();
-    assert!(reports.contains("mail of send_email: 2 "), "{reports}");
+    assert!(reports.contains("\nmail of send_email, "), "{reports}");
+    assert!(
+        reports.contains("halo-intake show 1") && reports.contains("halo-intake show 2"),
+        "{reports}"
+    );
     assert!(
         reports.contains("the mail to it@team.example did not leave: "),
         "{reports}"
