@@ -32,7 +32,7 @@ pub fn dovecot() -> Arc<Dovecot> {
 }
 
 /// All users are made before the first signs in: Dovecot looks at its users file once a second at most.
-const USERS: usize = 100;
+const USERS: usize = 150;
 
 fn user_name(number: usize) -> String {
     format!("story{number}@example.test")
