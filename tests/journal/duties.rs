@@ -2,22 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use halo_intake::journal::{Change, Receipt, node::{Duty, NodeState}};
+use halo_intake::journal::{Receipt, node::{Duty, NodeState}};
 
 use super::world;
-use crate::world::support;
+use crate::world::{positioned, support};
 
 fn all() -> BTreeSet<Duty> {
     [Duty::Mailbox(support()), Duty::Outbox].into()
-}
-
-fn positioned(next_uid: u32) -> Change {
-    Change::Positioned {
-        mailbox: support(),
-        folder: "INBOX".into(),
-        validity: 7,
-        next_uid,
-    }
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use halo_intake::{
 
 use crate::{
     servers::{postgres::Postgres as Server, proxy::Proxy},
-    world::{Lies, World, ended, future, intent, mail, mail_of, past, support, user},
+    world::{Lies, World, ended, future, intent, mail, mail_of, past, positioned, support, user},
 };
 
 fn open(address: &str, opening: Opening) -> Result<Ledger, JournalError> {
@@ -77,15 +77,6 @@ impl World {
 
     async fn wants(&self, wanted: &str, running: &str) -> Roster {
         self.journal.beat(duties(wanted), duties(running)).await.unwrap()
-    }
-}
-
-fn positioned(next_uid: u32) -> Change {
-    Change::Positioned {
-        mailbox: support(),
-        folder: "INBOX".into(),
-        validity: 7,
-        next_uid,
     }
 }
 
@@ -244,6 +235,29 @@ async fn a_node_that_was_silent_while_nobody_took_its_place_goes_on() {
         one.end(claim, ended(Outcome::Completed, "")).await,
         Receipt::Done
     ));
+}
+
+#[tokio::test]
+async fn a_node_that_comes_back_takes_back_that_its_messages_ended_a_process() {
+    let address = Server::shared().schema();
+    let (one, two) = (node(&address), node(&address));
+    let had = one.beats("").await;
+    let (kept, taken) = (one.in_hand(mail(1)).await, one.in_hand(mail(2)).await);
+    silence(&address, had.node);
+    two.beats("").await;
+    let interruptions = || {
+        psql(
+            &address,
+            "SELECT string_agg(interruptions::text, ' ' ORDER BY id) FROM entry",
+        )
+    };
+    assert_eq!(interruptions(), "1 1");
+    assert_eq!(two.claimed(1).await, [kept.entry]);
+    let has = one.beats("").await;
+    assert_ne!(has.node, had.node);
+    // The first is another node's by now.
+    assert_eq!(interruptions(), "1 0");
+    assert_eq!(one.claimed(1).await, [taken.entry]);
 }
 
 #[test]

@@ -156,6 +156,16 @@ pub fn mail_of(n: u32, author: &str, thread: &str) -> Received {
     }
 }
 
+/// All below this UID of the mailbox is known.
+pub fn positioned(next_uid: u32) -> Change {
+    Change::Positioned {
+        mailbox: support(),
+        folder: "INBOX".into(),
+        validity: 7,
+        next_uid,
+    }
+}
+
 pub fn ended(outcome: Outcome, reason: &str) -> Ended {
     Ended {
         outcome,

@@ -107,7 +107,10 @@ pub(super) fn beat(
     let (db, now) = (hand.db, hand.db.now(hand.now)?);
     let node = match hand.rights.is_alive(db)? {
         true => hand.rights.node(),
-        false => arrive(hand, newcomer, now, now + LEASE)?,
+        false => {
+            come_back(hand)?;
+            arrive(hand, newcomer, now, now + LEASE)?
+        }
     };
     db.tell(
         "UPDATE node SET seen = ?2, until = ?3, wanted = ?4 WHERE id = ?1",
@@ -161,6 +164,15 @@ pub(super) fn beat(
         hand_over,
         others: able.len().saturating_sub(1),
     })
+}
+
+/// The process lives: what it had in hand was given back for no fault of a message, as far as nobody has taken it up since.
+fn come_back(hand: &Hand<'_>) -> Result<(), Fault> {
+    hand.db.tell(
+        "UPDATE entry SET interruptions = interruptions - 1
+         WHERE outcome IS NULL AND interruptions > 0 AND state IN ('pending', 'deferred') AND owner = ?1",
+        values![hand.rights.node().to_string()],
+    )
 }
 
 /// Of each duty that somebody ever had: who has it, and its token.
