@@ -185,7 +185,11 @@ impl Database for Connection {
     /// left. Its number says afterwards what came of it.
     fn begin(&self, purpose: Purpose) -> Result<(), Fault> {
         let begin = || match purpose {
-            Purpose::Look => self.say("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            // Tables are not brought up to date amid a look; what it sees is of the moment after this lock.
+            Purpose::Look => self.say(&format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {} IN ACCESS SHARE MODE",
+                schema::GATE
+            )),
             Purpose::Write => {
                 let number = self.ask(&format!(
                     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock({});

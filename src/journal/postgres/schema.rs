@@ -1,5 +1,7 @@
 //! The journal's tables: made, recognised, brought up to date.
 
+use std::time::{Duration, Instant};
+
 use super::connection::Connection;
 use crate::{
     crash::{self, Step},
@@ -37,6 +39,24 @@ pub(super) const WRITER: &str = lock!("1212762674");
 /// Held by a transaction that brings the tables up to date.
 const MIGRATING: &str = lock!("1212762675");
 
+/// Whoever reads holds this table for as long as it does.
+pub(super) const GATE: &str = "schema_version";
+
+/// Takes all tables there are, each within a time that is shorter than the one after which the server looks whether two
+/// wait for each other (1 s): so it is never a reader whom it breaks off.
+const TAKE_ALL: &str = "DO $$ DECLARE tables text; BEGIN
+    SET LOCAL lock_timeout = '200ms';
+    SELECT string_agg(oid::regclass::text, ', ' ORDER BY oid) INTO tables FROM pg_class
+        WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r';
+    IF tables IS NOT NULL THEN
+        EXECUTE 'LOCK TABLE ' || tables || ' IN ACCESS EXCLUSIVE MODE';
+    END IF;
+END $$";
+/// Between two tries; those that had to wait for it go first.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Who reads longer is waited for no more.
+const READ_FOR: Duration = Duration::from_secs(60);
+
 /// The oldest server that does all that is asked of it.
 const OLDEST: u32 = 140_000;
 
@@ -72,31 +92,59 @@ impl From<Fault> for Unfit {
 /// Makes what is missing. Of nodes that start together one does it, and the others find it done.
 pub(super) fn bring_up_to_date(db: &Connection) -> Result<(), Unfit> {
     is_fit(db)?;
-    db.ask("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
-    db.ask(&format!("SELECT pg_advisory_xact_lock({MIGRATING})"))?;
-    let migrated = migrate(db);
-    match migrated {
-        Ok(()) => crash::across(Step::Migrated, || db.commit())?,
-        Err(_) => db.roll_back()?,
-    }
-    migrated
+    bring_to(db, MIGRATIONS, READ_FOR)
 }
 
-fn migrate(db: &Connection) -> Result<(), Unfit> {
+/// Gives way to whoever reads, for as long as `patience`.
+fn bring_to(db: &Connection, steps: &[&str], patience: Duration) -> Result<(), Unfit> {
+    let until = Instant::now() + patience;
+    loop {
+        db.ask("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
+        db.ask(&format!("SELECT pg_advisory_xact_lock({MIGRATING})"))?;
+        let migrated = migrate(db, steps);
+        match &migrated {
+            Ok(()) => crash::across(Step::Migrated, || db.commit())?,
+            Err(_) => db.roll_back()?,
+        }
+        match migrated {
+            Err(Unfit::Fault(Fault::Busy(_))) if Instant::now() < until => std::thread::sleep(PAUSE),
+            Err(Unfit::Fault(Fault::Busy(_))) => {
+                return Err(because(
+                    "it is to be brought up to date, and another client does not let go of its tables (a backup, a long \
+                     search; pg_stat_activity tells which); start again when that has ended",
+                ));
+            }
+            migrated => return migrated,
+        }
+    }
+}
+
+fn migrate(db: &Connection, steps: &[&str]) -> Result<(), Unfit> {
     let version = version(db)?;
+    if version < steps.len() {
+        // Nobody may hold a table that is wanted here and want one that is held: first come those that read, then those
+        // that write, and then clients of which nothing is known.
+        if version > 0 {
+            db.ask(&format!(
+                "SET LOCAL lock_timeout = '2s'; LOCK TABLE {GATE} IN ACCESS EXCLUSIVE MODE"
+            ))?;
+        }
+        db.ask(&format!("SELECT pg_advisory_xact_lock({WRITER})"))?;
+        db.ask(TAKE_ALL)?;
+    }
     if version == 0 {
         db.ask(
             "CREATE TABLE schema_version (program TEXT NOT NULL, version BIGINT NOT NULL);
              INSERT INTO schema_version VALUES ('halo-intake', 0)",
         )?;
     }
-    for sql in MIGRATIONS.iter().skip(version) {
+    for sql in steps.iter().skip(version) {
         db.ask(sql)?;
     }
-    if version < MIGRATIONS.len() {
+    if version < steps.len() {
         db.ask(&format!(
             "UPDATE schema_version SET version = {}, oldest = {OLDEST_PROGRAM}",
-            MIGRATIONS.len()
+            steps.len()
         ))?;
     }
     Ok(())
@@ -211,4 +259,97 @@ pub(super) fn clear_unfinished(db: &Connection) -> Result<(), Unfit> {
 
 fn because(reason: &str) -> Unfit {
     Unfit::Because(reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        journal::{
+            postgres::{connection::Role, target::Target},
+            sql::database::Purpose,
+        },
+        servers::postgres::Postgres,
+    };
+
+    /// What a later version may want, in an order of its own.
+    const NEXT: &str = "ALTER TABLE entry ADD COLUMN colour TEXT; ALTER TABLE node ADD COLUMN size BIGINT";
+
+    fn connect(address: &str, role: Role) -> Connection {
+        let opened = Connection::open(Arc::new(Target::of(address).unwrap()), role);
+        opened.unwrap_or_else(|none| panic!("{}", crate::journal::postgres::words(&none)))
+    }
+
+    /// A journal of this version, and the steps to the next.
+    fn journal() -> (String, Connection, Vec<&'static str>) {
+        let address = Postgres::shared().schema();
+        let db = connect(&address, Role::Writer);
+        assert!(bring_up_to_date(&db).is_ok());
+        (address, db, [MIGRATIONS, &[NEXT]].concat())
+    }
+
+    fn read(db: &Connection, table: &str) -> Result<(), Fault> {
+        db.ask(&format!("SELECT count(*) FROM {table}")).map(drop)
+    }
+
+    #[test]
+    fn tables_are_brought_up_to_date_beside_those_that_read_them() {
+        let (address, db, steps) = journal();
+        let is_done = AtomicBool::new(false);
+        let reads = std::thread::scope(|scope| {
+            // What they read first is wanted last.
+            let readers = [("node", "entry"), ("entry", "node"), ("node", "entry")].map(|(first, second)| {
+                let db = connect(&address, Role::Reader);
+                let is_done = &is_done;
+                scope.spawn(move || {
+                    let mut reads = 0;
+                    while !is_done.load(Ordering::Relaxed) {
+                        db.begin(Purpose::Look).unwrap();
+                        read(&db, first).unwrap();
+                        std::thread::sleep(Duration::from_millis(50));
+                        read(&db, second).unwrap();
+                        db.commit().unwrap();
+                        reads += 1;
+                    }
+                    reads
+                })
+            });
+            std::thread::sleep(Duration::from_millis(200));
+            let done = bring_to(&db, &steps, READ_FOR);
+            is_done.store(true, Ordering::Relaxed);
+            assert!(done.is_ok());
+            readers.map(|reader| reader.join().unwrap())
+        });
+        assert!(reads.iter().all(|reads| *reads > 0), "{reads:?}");
+        assert_eq!(
+            db.ask("SELECT version FROM schema_version").unwrap(),
+            Some(steps.len().to_string())
+        );
+    }
+
+    #[test]
+    fn who_reads_for_ever_is_told_of() {
+        let (address, db, steps) = journal();
+        let reader = connect(&address, Role::Reader);
+        reader.ask("SET idle_in_transaction_session_timeout = 0").unwrap();
+        reader.begin(Purpose::Look).unwrap();
+        read(&reader, "letter").unwrap();
+        let done = bring_to(&db, &steps, Duration::from_millis(500));
+        let Err(Unfit::Because(reason)) = done else {
+            panic!("it did not wait for the reader");
+        };
+        assert!(
+            reason.contains("another client does not let go of its tables"),
+            "{reason}"
+        );
+        // It has left nothing behind, and the reader goes on.
+        read(&reader, "entry").unwrap();
+        reader.commit().unwrap();
+        assert!(bring_to(&db, &steps, READ_FOR).is_ok());
+    }
 }

@@ -13,7 +13,11 @@ use std::{
 
 use futures_util::{StreamExt, pin_mut};
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Client, SimpleQueryMessage, Statement, error::Severity, types::ToSql};
+use tokio_postgres::{
+    Client, SimpleQueryMessage, Statement,
+    error::{Severity, SqlState},
+    types::ToSql,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{target::Target, value::Kept};
@@ -217,7 +221,12 @@ impl Session {
                 if ends_the_session(&error) {
                     self.is_lost.set(true);
                 }
-                Err(Fault::Database(words(&error)))
+                Err(match error.code() {
+                    Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED) => {
+                        Fault::Busy(words(&error))
+                    }
+                    _ => Fault::Database(words(&error)),
+                })
             }
             Err(_) => {
                 self.is_lost.set(true);

@@ -10,6 +10,9 @@ pub(in crate::journal) enum Fault {
     /// The database refuses it, in its words.
     #[error("{0}")]
     Database(String),
+    /// Another transaction holds what it needs. It can be tried again.
+    #[error("{0}")]
+    Busy(String),
     /// Nobody has said whether the transaction was kept: ask [`Database::was_kept`].
     #[error("{0}")]
     Unanswered(String),
