@@ -38,6 +38,7 @@ pub mod handed;
 pub mod health;
 pub mod lane;
 mod measure;
+mod queued;
 pub mod reopen;
 pub mod report;
 pub mod states;

@@ -39,6 +39,9 @@ pub struct InHand {
     pub held: Held,
 }
 
+/// A message with its octets, as it was read where somebody has read it already, and its share of the memory.
+type Loaded = (Bytes, Option<Box<Message>>, Share);
+
 /// The workers and what they have in hand.
 #[derive(Clone)]
 pub struct Crew {
@@ -171,6 +174,9 @@ impl Crew {
             let works = self.world.journal.claim(free, deferred_before).await?;
             taken += works.len();
             if works.is_empty() {
+                if self.in_hand().is_empty() {
+                    self.world.queued.clear();
+                }
                 return Ok(taken);
             }
             for work in works {
@@ -191,12 +197,11 @@ impl Crew {
         let crew = self.clone();
         self.spawn(work.claim, async move {
             match crew.load(&work).await {
-                Ok(Some((octets, memory))) => {
+                Ok(Some((octets, message, memory))) => {
                     let held = Held {
                         place: Some(place),
                         memory,
                     };
-                    let message = None;
                     let in_hand = InHand {
                         work,
                         octets,
@@ -219,13 +224,17 @@ impl Crew {
         });
     }
 
-    async fn load(&self, work: &Work) -> Result<Option<(Bytes, Share)>, JournalError> {
+    async fn load(&self, work: &Work) -> Result<Option<Loaded>, JournalError> {
+        if let Some((octets, message)) = self.world.queued.take(work.claim.entry) {
+            let memory = self.lane.memory([octets.len()].into_iter()).await;
+            return Ok(Some((octets, Some(message), memory)));
+        }
         let _one_at_a_time = self.loading.lock().await;
         let Some(octets) = self.world.journal.octets(work.claim.entry).await? else {
             return Ok(None);
         };
         let memory = self.lane.memory([octets.len()].into_iter()).await;
-        Ok(Some((octets, memory)))
+        Ok(Some((octets, None, memory)))
     }
 
     fn spawn(&self, claim: Claim, work: impl Future<Output = ()> + Send + 'static) {

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{canary::Canaries, duties::Leases, states::States};
+use super::{canary::Canaries, duties::Leases, queued::Queued, states::States};
 use crate::{
     clock::{self, Clock},
     config::{MailboxName, effective::Salt},
@@ -62,6 +62,8 @@ pub struct World {
     pub began: Timestamp,
     /// Whoever sends letters: two who took up the same one would send it twice.
     pub outbox: tokio::sync::Mutex<()>,
+    /// What is here and waits for its turn.
+    pub(super) queued: Queued,
     /// What this node alone does.
     pub leases: Leases,
     /// Cancelled when the daemon stops.
@@ -137,6 +139,7 @@ impl World {
             canary: Canaries::default(),
             began,
             outbox: tokio::sync::Mutex::default(),
+            queued: Queued::default(),
             leases: Leases::default(),
             stop: CancellationToken::new(),
             hurry: CancellationToken::new(),

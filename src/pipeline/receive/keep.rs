@@ -262,6 +262,11 @@ impl Watched {
                 bells.settle(&self.name).notify_one();
             }
             Receipt::Stale => {}
+            // It waits behind another one, if it may run at all.
+            Receipt::New(entry, _, None) => {
+                self.world.queued.put(entry, kept.octets, kept.message);
+                bells.work.notify_one();
+            }
             Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),
             _ => bells.work.notify_one(),
         }
