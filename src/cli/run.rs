@@ -9,6 +9,7 @@ use crate::{
     generation::Generation,
     journal::{self, Opening},
     pipeline::World,
+    tls,
 };
 
 /// What still runs when all is done, a name that is being looked up for one, is not waited for any longer.
@@ -50,6 +51,8 @@ impl Run {
     async fn run(&self, generation: Generation) -> Ended {
         let clock = Clock::system();
         let opening = if self.once { Opening::Alone } else { Opening::Node };
+        // They take as long to read as the journal to open. Whoever needs them says what is wrong with them.
+        tokio::task::spawn_blocking(|| tls::client_config(None));
         let journal = Arc::new(journal::open(&generation.config, clock.clone(), opening)?);
         let world = World::new(journal, clock, generation, hostname());
         let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);

@@ -130,7 +130,7 @@ enum Side {
 fn points() -> Vec<(Step, Side, u32)> {
     let passings = |step: Step| match step {
         Step::Committed => 1..=COMMITS.1,
-        Step::StateFile | Step::Migrated | Step::Probe => 2..=2,
+        Step::StateFile | Step::Probe => 2..=2,
         Step::MaildirFolder => 1..=5,
         Step::Paced => 1..=3,
         Step::Folded => 1..=5,

@@ -153,14 +153,18 @@ pub(super) fn marks() -> [String; 2] {
 }
 
 fn migrate(db: &mut rusqlite::Connection, version: usize) -> rusqlite::Result<()> {
-    for (number, sql) in MIGRATIONS.iter().enumerate().skip(version) {
-        let migration = db.transaction()?;
-        migration.execute_batch(sql)?;
-        migration.pragma_update(None, "application_id", APPLICATION_ID)?;
-        migration.pragma_update(None, "user_version", i64::try_from(number + 1).unwrap_or(i64::MAX))?;
-        crash::across(Step::Migrated, || migration.commit())?;
+    if version == MIGRATIONS.len() {
+        return Ok(());
     }
-    Ok(())
+    // All at once: each commit is waited for, and a file of a version between is of no use.
+    let migration = db.transaction()?;
+    for sql in MIGRATIONS.iter().skip(version) {
+        migration.execute_batch(sql)?;
+    }
+    migration.pragma_update(None, "application_id", APPLICATION_ID)?;
+    let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    migration.pragma_update(None, "user_version", version)?;
+    crash::across(Step::Migrated, || migration.commit())
 }
 
 fn unusable(path: &Path, error: &rusqlite::Error) -> JournalError {
