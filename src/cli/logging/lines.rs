@@ -1,6 +1,9 @@
 //! The three forms of a log line.
 
-use std::io::Write;
+use std::{
+    fmt::{self, Write as _},
+    io::Write,
+};
 
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Subscriber};
@@ -45,21 +48,29 @@ impl<S: Subscriber> Layer<S> for Lines {
 /// Time, level, sentence, fields. What the sentence has said already is not said again, but for numbers, by which
 /// lines are looked for.
 fn text(record: &Record, colours: bool) -> String {
-    let level = match (colours, record.level) {
-        (false, level) => format!("{level:>5}"),
-        (true, level) => format!("\x1b[{}m{level:>5}\x1b[0m", colour(level)),
-    };
-    let mut line = format!("{:.3} {level} {}", record.time, plain(&record.message));
+    let mut line = String::with_capacity(256);
+    // Nothing is lost: a text takes what is written to it.
+    let _ = write_text(&mut line, record, colours);
+    line
+}
+
+fn write_text(line: &mut String, record: &Record, colours: bool) -> fmt::Result {
+    let Record { time, level, .. } = record;
+    match colours {
+        false => write!(line, "{time:.3} {level:>5}")?,
+        true => write!(line, "{time:.3} \x1b[{}m{level:>5}\x1b[0m", colour(*level))?,
+    }
+    write!(line, " {}", plain(&record.message))?;
     for (name, value) in &record.fields {
         match value {
             Value::String(text) if says(&record.message, text) => {}
-            Value::String(text) if is_bare(text) => line += &format!(" {name}={text}"),
-            Value::String(text) => line += &format!(" {name}={:?}", plain(text)),
-            other => line += &format!(" {name}={other}"),
+            Value::String(text) if is_bare(text) => write!(line, " {name}={text}")?,
+            Value::String(text) => write!(line, " {name}={:?}", plain(text))?,
+            other => write!(line, " {name}={other}")?,
         }
     }
     line.push('\n');
-    line
+    Ok(())
 }
 
 /// Whether the sentence has this text, and not as a part of a word.

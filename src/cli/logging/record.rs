@@ -60,8 +60,14 @@ impl Record {
 
 /// A line break stays one, for the forms that can hold it. Nothing else of a text from outside acts on a terminal.
 fn calm(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(plain).collect();
-    lines.join("\n")
+    let mut calm = String::with_capacity(text.len());
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            calm.push('\n');
+        }
+        calm += &plain(line);
+    }
+    calm
 }
 
 impl Visit for Record {
