@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-use tera::{Value, value::ValueKind};
+use tera::{Map, Value, value::ValueKind};
 
 use super::{
-    Evaluated, ExpressionFault, RenderError, Scope,
+    Evaluated, ExpressionFault, RenderError, Scope, Shared,
     budget::{Patterns, Run, Stop},
     direct::Direct,
     emit,
@@ -189,47 +188,45 @@ fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<Rea
 }
 
 /// A value as it is shown: cut short.
-fn shown(value: Option<&Value>) -> Json {
+fn shown(value: Option<&Value>) -> Shared {
     let mut left = SHOWN;
-    value.map_or(Json::Null, |value| cut(value, &mut left))
+    Shared(value.map_or_else(Value::none, |value| cut(value, &mut left)))
 }
 
-fn cut(value: &Value, left: &mut usize) -> Json {
+fn cut(value: &Value, left: &mut usize) -> Value {
     *left = left.saturating_sub(1);
     match value.kind() {
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
             let beyond = text.char_indices().nth(*left);
-            let end = beyond.map_or(text.len(), |(at, _)| at);
             *left -= beyond.map_or_else(|| text.chars().count(), |_| *left);
-            Json::from(if end < text.len() {
-                format!("{}…", &text[..end])
-            } else {
-                text.to_owned()
-            })
+            match beyond {
+                Some((end, _)) => Value::from(format!("{}…", &text[..end])),
+                None => value.clone(),
+            }
         }
         ValueKind::Array => {
             let mut made = Vec::new();
             for item in value.as_array().unwrap_or_default() {
                 if *left == 0 {
-                    made.push(Json::from("…"));
+                    made.push(Value::from("…"));
                     break;
                 }
                 made.push(cut(item, left));
             }
-            Json::from(made)
+            Value::from(made)
         }
         ValueKind::Map => {
-            let mut made = serde_json::Map::new();
+            let mut made = Map::new();
             for (key, item) in value.as_map().into_iter().flatten() {
                 if *left == 0 {
-                    made.insert("…".to_owned(), Json::Null);
+                    made.insert("…".into(), Value::none());
                     break;
                 }
-                made.insert(key.to_string(), cut(item, left));
+                made.insert(key.clone(), cut(item, left));
             }
-            Json::from(made)
+            Value::from(made)
         }
-        _ => serde_json::to_value(value).unwrap_or_default(),
+        _ => value.clone(),
     }
 }

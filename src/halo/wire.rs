@@ -149,7 +149,7 @@ pub(super) fn user(value: &Value) -> Option<User> {
         site_id: id(row, "site_id").or_else(|| id(row, "site_id_int")).map(SiteId),
         site_name: text(row, "site_name"),
         inactive: flag(row, "inactive"),
-        raw: tidy(value),
+        raw: tidy(value).into(),
     })
 }
 
@@ -169,7 +169,7 @@ pub(super) fn client(value: &Value) -> Option<Client> {
         website: text(row, "website"),
         domain: text(row, "domain"),
         inactive: flag(row, "inactive"),
-        raw: tidy(value),
+        raw: tidy(value).into(),
     })
 }
 
@@ -183,7 +183,7 @@ pub(super) fn site(value: &Value) -> Option<Site> {
         client_name: text(row, "client_name"),
         email_domains: domain::of_field(&text(row, "emaildomain")),
         inactive: flag(row, "inactive"),
-        raw: tidy(value),
+        raw: tidy(value).into(),
     })
 }
 
@@ -314,13 +314,11 @@ mod tests {
             (user.name.as_str(), user.emailaddress.as_str()),
             ("Jane Doe", "Jane@Acme.example")
         );
-        assert_eq!(user.raw["nested"].to_string(), r#"[{"site_id":3}]"#);
-        assert_eq!(user.raw["site_id"].to_string(), "44");
-        assert_eq!(user.raw["rate"], json!(1.5));
-        assert_eq!(
-            (&user.raw["datecreated"], &user.raw["lastseen"]),
-            (&Value::Null, &Value::Null)
-        );
+        let raw = user.raw.json();
+        assert_eq!(raw["nested"].to_string(), r#"[{"site_id":3}]"#);
+        assert_eq!(raw["site_id"].to_string(), "44");
+        assert_eq!(raw["rate"], json!(1.5));
+        assert_eq!((&raw["datecreated"], &raw["lastseen"]), (&Value::Null, &Value::Null));
         assert!(!has_other_addresses(&user));
     }
 

@@ -52,7 +52,7 @@ impl Script {
             website: String::new(),
             domain: String::new(),
             inactive: false,
-            raw: Value::Null,
+            raw: Shared::default(),
         };
         Ok(json!(Ensured { record, existed: false }))
     }

@@ -1,6 +1,5 @@
 //! What is asked of Halo and changes nothing.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::{Ask, value};
@@ -15,13 +14,10 @@ pub(in crate::effect) fn reservation(halo: &Halo, ask: &Ask) -> Option<String> {
 /// A question to Halo that changes nothing.
 pub(in crate::effect) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value, HaloError> {
     Ok(match ask {
-        Ask::UsersWithAddress { address } => {
-            let users = halo.users_with_address(address, Freshness::Cached, calls).await?;
-            records(users, |user| &mut user.raw)
-        }
+        Ask::UsersWithAddress { address } => value(&halo.users_with_address(address, Freshness::Cached, calls).await?),
         Ask::AgentWithAddress { address } => value(&halo.agent_with_address(address, calls).await?),
-        Ask::Clients { client } => records(halo.clients_by(client, calls).await?, |client| &mut client.raw),
-        Ask::Sites { client, site } => records(halo.sites_by(*client, site, calls).await?, |site| &mut site.raw),
+        Ask::Clients { client } => value(&halo.clients_by(client, calls).await?),
+        Ask::Sites { client, site } => value(&halo.sites_by(*client, site, calls).await?),
         Ask::ClientsAlike { name } => value(&halo.clients_alike(name, Freshness::Cached, calls).await?),
         Ask::SitesAlike { client, name } => value(&halo.sites_alike(*client, name, calls).await?),
         Ask::MainSite { client } => value(&halo.main_site(*client, calls).await?),
@@ -50,15 +46,4 @@ pub(in crate::effect) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Re
             unreachable!("writes have their own way")
         }
     })
-}
-
-/// Records with all that Halo returned of each, which is long: it is moved, not copied.
-fn records<T: Serialize>(records: Vec<T>, raw: fn(&mut T) -> &mut Value) -> Value {
-    let one = |mut record: T| {
-        let raw = std::mem::take(raw(&mut record));
-        let mut shown = value(&record);
-        shown["raw"] = raw;
-        shown
-    };
-    records.into_iter().map(one).collect()
 }

@@ -47,7 +47,7 @@ impl Simulated {
             site_id: Some(user.site_id),
             site_name: String::new(),
             inactive: false,
-            raw: json!({}),
+            raw: json!({}).into(),
         };
         made.users.push((connection.clone(), record.clone()));
         Ok(Ensured { record, existed: false })
