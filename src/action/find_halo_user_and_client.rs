@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     config::{ConnectionName, DomainTarget, HaloConfig},
-    effect::{Ask, Effect, Effects},
+    effect::{Ask, Effect, Effects, Readable},
     expression::{Shared, is_freemail_domain, shape::Shape},
     halo::{
         Agent, Client, ClientId, Reference, Site, User,
@@ -277,7 +277,7 @@ impl Finder<'_, '_> {
         Ok(found.into_iter().next())
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&mut self, ask: Ask) -> Result<T, StepError> {
+    async fn ask<T: Readable>(&mut self, ask: Ask) -> Result<T, StepError> {
         self.effects
             .ask(Effect::Halo {
                 connection: self.connection.clone(),

@@ -83,7 +83,10 @@ impl Performer for Script {
                     begun: Timestamp::UNIX_EPOCH,
                 });
             }
-            Ok(Answer { value, assumed: None })
+            Ok(Answer {
+                value: value.into(),
+                assumed: None,
+            })
         }
         .boxed()
     }
