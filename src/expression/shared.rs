@@ -12,6 +12,11 @@ use tera::Value;
 pub struct Shared(#[serde(deserialize_with = "read")] pub(super) Value);
 
 impl Shared {
+    /// Plain data as a value.
+    pub fn of(data: &impl Serialize) -> Shared {
+        Shared(Value::from_serializable(data))
+    }
+
     /// A value of these, by name.
     pub fn record<const N: usize>(fields: [(&'static str, Shared); N]) -> Shared {
         let fields = fields.into_iter().map(|(name, value)| (name.into(), value.0));
@@ -68,7 +73,7 @@ impl fmt::Display for Shared {
 
 impl From<&Json> for Shared {
     fn from(value: &Json) -> Shared {
-        Shared(Value::from_serializable(value))
+        Shared::of(value)
     }
 }
 
