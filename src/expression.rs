@@ -21,12 +21,14 @@ mod parse;
 mod reads;
 pub mod shape;
 mod shared;
+mod shown;
 mod syntax;
 mod token;
 
 pub use freemail::is_freemail_domain;
 pub use reads::Reads;
 pub use shared::Shared;
+pub use shown::Shown;
 
 use budget::{Patterns, Stop};
 use check::Check;
@@ -252,8 +254,8 @@ pub struct Evaluated {
     pub text: Arc<str>,
     /// Whether it holds. An empty text, 0, an empty list and what is nothing are false.
     pub truth: bool,
-    /// For a leaf that reads names: each with its value, cut short (`email.subject` = `"Printer"`).
-    pub values: Vec<(Arc<str>, Shared)>,
+    /// For a leaf that reads names: each with its value, shown cut short (`email.subject` = `"Printer"`).
+    pub values: Vec<(Arc<str>, Shown)>,
     /// Empty for a leaf; `and`, `or`, `not` have their parts here.
     pub parts: Vec<Evaluated>,
     /// False for a part that was not reached: those before it had decided.

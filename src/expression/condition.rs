@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use tera::{Map, Value, value::ValueKind};
-
 use super::{
-    Evaluated, ExpressionFault, RenderError, Scope, Shared,
+    Evaluated, ExpressionFault, RenderError, Scope, Shared, Shown,
     budget::{Patterns, Run, Stop},
     direct::Direct,
     emit,
@@ -13,9 +11,6 @@ use super::{
     failed,
     syntax::{Expr, Node, Op},
 };
-
-/// Characters of a value that are shown.
-const SHOWN: usize = 200;
 
 /// A part of a condition.
 #[derive(Debug)]
@@ -90,7 +85,7 @@ impl Part {
                 let truth = leaf.is_true(scope).map_err(|stop| failed(&self.text, stop))?;
                 let values = reads
                     .iter()
-                    .map(|(name, path)| (name.clone(), shown(scope.find(path))))
+                    .map(|(name, path)| (name.clone(), Shown::from(scope.find(path).cloned().map(Shared))))
                     .collect();
                 return Ok(Evaluated {
                     text: self.text.clone(),
@@ -185,48 +180,4 @@ fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<Rea
         names(source, child, bound, found);
     }
     bound.truncate(before);
-}
-
-/// A value as it is shown: cut short.
-fn shown(value: Option<&Value>) -> Shared {
-    let mut left = SHOWN;
-    Shared(value.map_or_else(Value::none, |value| cut(value, &mut left)))
-}
-
-fn cut(value: &Value, left: &mut usize) -> Value {
-    *left = left.saturating_sub(1);
-    match value.kind() {
-        ValueKind::String => {
-            let text = value.as_str().unwrap_or_default();
-            let beyond = text.char_indices().nth(*left);
-            *left -= beyond.map_or_else(|| text.chars().count(), |_| *left);
-            match beyond {
-                Some((end, _)) => Value::from(format!("{}…", &text[..end])),
-                None => value.clone(),
-            }
-        }
-        ValueKind::Array => {
-            let mut made = Vec::new();
-            for item in value.as_array().unwrap_or_default() {
-                if *left == 0 {
-                    made.push(Value::from("…"));
-                    break;
-                }
-                made.push(cut(item, left));
-            }
-            Value::from(made)
-        }
-        ValueKind::Map => {
-            let mut made = Map::new();
-            for (key, item) in value.as_map().into_iter().flatten() {
-                if *left == 0 {
-                    made.insert("…".into(), Value::none());
-                    break;
-                }
-                made.insert(key.clone(), cut(item, left));
-            }
-            Value::from(made)
-        }
-        _ => value.clone(),
-    }
 }

@@ -21,7 +21,7 @@ fn drawn(evaluated: &Evaluated) -> String {
     let values: Vec<String> = evaluated
         .values
         .iter()
-        .map(|(name, value)| format!("{name}: {value}"))
+        .map(|(name, value)| format!("{name}: {}", value.json()))
         .collect();
     let inner = if parts.is_empty() { values } else { parts };
     if !evaluated.asked {
