@@ -80,7 +80,7 @@ fn extended(raw: &str, name: &str) -> Option<String> {
             text.as_bytes().to_vec()
         }
     });
-    Some(charset::decoded(&octets.collect::<Vec<u8>>(), label))
+    Some(charset::decoded(&octets.collect::<Vec<u8>>(), label).into_owned())
 }
 
 /// The number of a section, whether it is percent encoded, and its text.

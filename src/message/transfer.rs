@@ -1,5 +1,7 @@
 //! Content transfer encodings (RFC 2045, 6), decoded by mail-parser and read as tolerantly as they are written.
 
+use std::borrow::Cow;
+
 use mail_parser::{
     decoders::{base64::base64_decode, hex::decode_hex},
     parsers::MessageStream,
@@ -29,11 +31,11 @@ impl TransferEncoding {
     }
 
     /// The octets as they were meant.
-    pub fn decode(self, octets: &[u8]) -> Vec<u8> {
+    pub fn decode(self, octets: &[u8]) -> Cow<'_, [u8]> {
         match self {
-            TransferEncoding::Identity => octets.to_vec(),
-            TransferEncoding::Base64 => base64(without_footer(octets)),
-            TransferEncoding::QuotedPrintable => quoted_printable(octets),
+            TransferEncoding::Identity => octets.into(),
+            TransferEncoding::Base64 => base64(without_footer(octets)).into(),
+            TransferEncoding::QuotedPrintable => quoted_printable(octets).into(),
         }
     }
 
