@@ -32,7 +32,7 @@ const TRACE_PREFIXES: &[&str] = &["x-", "arc-", "resent-"];
 
 /// The Message-IDs of a field body, without angle brackets. Where there are brackets, what lies outside is a comment.
 pub fn message_ids(raw: &str) -> Vec<String> {
-    let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let plain = |text: &str| text.split_whitespace().collect::<String>();
     let bracketed = raw
         .split('<')
         .skip(1)
