@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -28,10 +28,12 @@ mod creatable;
 mod flood;
 pub mod live;
 mod mail;
+mod said;
 pub mod simulated;
 
 pub use ask::Ask;
 pub use mail::{Enclosure, NewMail, Told};
+pub use said::{Readable, Said};
 
 /// One question to the world or one write to it.
 ///
@@ -158,7 +160,7 @@ impl Effect {
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     /// The shape is the effect's.
-    pub value: Value,
+    pub value: Said,
     /// Where the answer is only assumed or simulated, or not the whole truth: how.
     pub assumed: Option<String>,
 }
@@ -199,7 +201,7 @@ pub struct EffectTrace {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The answer, or null where it failed.
-    pub answer: Value,
+    pub answer: Said,
     /// Why it was refused for good, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -279,7 +281,7 @@ impl<'a> Effects<'a> {
     }
 
     /// Asks. A write that was answered in an earlier attempt is not repeated: its answer is given back.
-    pub async fn ask<T: DeserializeOwned>(&mut self, effect: Effect) -> Result<T, StepError> {
+    pub async fn ask<T: Readable>(&mut self, effect: Effect) -> Result<T, StepError> {
         let key = if effect.writes() {
             // By its kind: another attempt may have to make no user, and the ticket is the first one still.
             let kind = effect.kind();
@@ -291,7 +293,7 @@ impl<'a> Effects<'a> {
         };
         if let Some(answer) = self.recorded_answer(&key, &effect) {
             let given = Answer {
-                value: answer,
+                value: answer.into(),
                 assumed: Some("recorded".to_owned()),
             };
             return self.answered(&effect, Vec::new(), given);
@@ -321,21 +323,14 @@ impl<'a> Effects<'a> {
     }
 
     /// Reads the answer, and keeps it in the trace.
-    fn answered<T: DeserializeOwned>(
-        &mut self,
-        effect: &Effect,
-        calls: Vec<Call>,
-        given: Answer,
-    ) -> Result<T, StepError> {
-        let read = T::deserialize(&given.value).map_err(|error| {
+    fn answered<T: Readable>(&mut self, effect: &Effect, calls: Vec<Call>, given: Answer) -> Result<T, StepError> {
+        let read = given.value.read().map_err(|error| {
             let what = effect.describe();
             StepError::failed(format!("the answer to {what} is of another shape: {error}"))
         });
         self.trace.push(EffectTrace {
             from: given.assumed,
-            found: effect
-                .named()
-                .filter(|_| given.value.as_array().is_some_and(|rows| rows.len() == 1)),
+            found: effect.named().filter(|_| given.value.is_one()),
             answer: given.value,
             ..noted(effect, calls)
         });
@@ -357,7 +352,7 @@ fn noted(effect: &Effect, calls: Vec<Call>) -> EffectTrace {
         asked: effect.kept(),
         calls,
         from: None,
-        answer: Value::Null,
+        answer: Said::default(),
         refused: None,
         unanswered: false,
         found: None,

@@ -20,11 +20,15 @@ mod freemail;
 mod parse;
 mod reads;
 pub mod shape;
+mod shared;
+mod shown;
 mod syntax;
 mod token;
 
 pub use freemail::is_freemail_domain;
 pub use reads::Reads;
+pub use shared::Shared;
+pub use shown::Shown;
 
 use budget::{Patterns, Stop};
 use check::Check;
@@ -112,12 +116,17 @@ impl Scope {
         Arc::make_mut(&mut self.context).insert_value(root.to_owned(), value);
     }
 
-    /// Sets one name under a root, and leaves the others there as they are.
-    pub fn set_under(&mut self, root: &str, name: &str, value: &Value) {
+    /// Sets names under a root, and leaves the others there as they are.
+    pub fn set_under<const N: usize>(&mut self, root: &str, values: [(String, Shared); N]) {
         let context = Arc::make_mut(&mut self.context);
         let mut map = context.remove(root).and_then(tera::Value::into_map).unwrap_or_default();
-        map.insert(name.to_owned().into(), tera::Value::from_serializable(value));
+        map.extend(values.into_iter().map(|(name, value)| (name.into(), value.0)));
         context.insert_value(root.to_owned(), tera::Value::from(map));
+    }
+
+    /// What stands under a root.
+    pub fn under(&self, root: &str) -> Shared {
+        self.context.get(root).cloned().map(Shared).unwrap_or_default()
     }
 
     /// What stands at a path.
@@ -245,8 +254,8 @@ pub struct Evaluated {
     pub text: Arc<str>,
     /// Whether it holds. An empty text, 0, an empty list and what is nothing are false.
     pub truth: bool,
-    /// For a leaf that reads names: each with its value, cut short (`email.subject` = `"Printer"`).
-    pub values: Vec<(Arc<str>, Value)>,
+    /// For a leaf that reads names: each with its value, shown cut short (`email.subject` = `"Printer"`).
+    pub values: Vec<(Arc<str>, Shown)>,
     /// Empty for a leaf; `and`, `or`, `not` have their parts here.
     pub parts: Vec<Evaluated>,
     /// False for a part that was not reached: those before it had decided.

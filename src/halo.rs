@@ -6,9 +6,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::message::address::AddrSpec;
+use crate::{expression::Shared, message::address::AddrSpec};
 
 mod agents;
 pub mod alike;
@@ -66,6 +65,12 @@ macro_rules! id_type {
                 self.0.fmt(f)
             }
         }
+
+        impl From<$name> for Shared {
+            fn from(id: $name) -> Shared {
+                id.0.into()
+            }
+        }
     };
 }
 
@@ -111,19 +116,19 @@ pub struct User {
     pub inactive: bool,
     /// Everything Halo returned.
     #[serde(default)]
-    pub raw: Value,
+    pub raw: Shared,
 }
 
 impl User {
     /// The agent who signs in to Halo as this user, too.
     pub fn agent(&self) -> Option<AgentId> {
-        let id = self.raw.get("linked_agent_id").and_then(wire::whole);
+        let id = self.raw.get("linked_agent_id").and_then(|id| wire::whole(&id.json()));
         id.filter(|&id| id > 0).map(AgentId)
     }
 
     /// Whether a program writes under this name.
     pub fn is_service_account(&self) -> bool {
-        self.raw.get("isserviceaccount") == Some(&Value::Bool(true))
+        self.raw.get("isserviceaccount") == Some(true.into())
     }
 
     /// Whether this is somebody who may be the sender of a mail to the desk.
@@ -144,7 +149,7 @@ pub struct Client {
     pub domain: String,
     pub inactive: bool,
     #[serde(default)]
-    pub raw: Value,
+    pub raw: Shared,
 }
 
 /// A site as Halo shows it.
@@ -159,7 +164,7 @@ pub struct Site {
     pub email_domains: Vec<String>,
     pub inactive: bool,
     #[serde(default)]
-    pub raw: Value,
+    pub raw: Shared,
 }
 
 /// One of Halo's agents.

@@ -7,7 +7,7 @@ use crate::{
     action::StepError,
     config::{Config, ConnectionName, MailboxName},
     effect::Effects,
-    expression::Scope,
+    expression::{Scope, Shared},
     halo::fault::Fault,
     outcome::Outcome,
     rules::{Rule, RuleEnd, RuleSet, conclude},
@@ -123,7 +123,7 @@ pub async fn through(setting: &Setting<'_>, resumed: Option<Value>, effects: &mu
             hostname: setting.hostname.to_owned(),
         },
         steps: Vec::new(),
-        last_result: Value::Null,
+        last_result: Shared::default(),
     };
     let end = interpreter.rules(start).await;
     Through {
@@ -177,7 +177,7 @@ struct Interpreter<'s, 'f, 'e> {
     /// Of the rule it is in.
     steps: Vec<StepTrace>,
     /// What the last step gave, within a `for_each`.
-    last_result: Value,
+    last_result: Shared,
 }
 
 impl<'s> Interpreter<'s, '_, '_> {
@@ -226,7 +226,9 @@ impl<'s> Interpreter<'s, '_, '_> {
         None
     }
 
-    fn put_off(&self, error: StepError) -> End {
+    fn put_off(&mut self, error: StepError) -> End {
+        self.run.custom = self.scope.under("custom").json_map();
+        self.run.global = self.scope.under("global").json_map();
         let run = serde_json::to_value(&self.run).expect("a run is plain data");
         let (reason, fault, not_before) = match error {
             StepError::Unknown { what } => return End::Untold { what },
@@ -337,7 +339,7 @@ impl<'s> Interpreter<'s, '_, '_> {
 
     fn set_meta(&mut self, rule: &str) {
         if self.setting.rules.reads.has("meta") {
-            self.scope.set_under("meta", "rule", &json!(rule));
+            self.scope.set_under("meta", [("rule".to_owned(), rule.into())]);
         }
     }
 }

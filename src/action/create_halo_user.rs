@@ -1,12 +1,10 @@
 //! `create_halo_user`: the user with this address, found or created.
 
-use serde_json::{Value, json};
-
 use super::{Fields, StepError, resolve};
 use crate::{
     config::ConnectionName,
     effect::{Ask, Effect, Effects, Ensured},
-    expression::shape::Shape,
+    expression::{Shared, shape::Shape},
     halo::{Agent, NewUser, User},
     message::address::AddrSpec,
 };
@@ -21,7 +19,7 @@ pub async fn perform(
     fields: &Fields,
     connection: &ConnectionName,
     effects: &mut Effects<'_>,
-) -> Result<Value, StepError> {
+) -> Result<Shared, StepError> {
     let name = full_name(fields)?;
     let address = fields.address("email_address")?;
     refuse_agent(fields, &address, connection, effects).await?;
@@ -142,11 +140,16 @@ fn refuse_no_person(fields: &Fields, user: &User) -> Result<(), StepError> {
     Ok(())
 }
 
-fn result(user: &User, existed: bool) -> Value {
-    json!({
-        "id": user.id, "name": user.name, "emailaddress": user.emailaddress,
-        "client_id": user.client_id, "site_id": user.site_id, "existed": existed, "raw": user.raw,
-    })
+fn result(user: &User, existed: bool) -> Shared {
+    Shared::record([
+        ("id", user.id.into()),
+        ("name", user.name.as_str().into()),
+        ("emailaddress", user.emailaddress.as_str().into()),
+        ("client_id", user.client_id.into()),
+        ("site_id", user.site_id.into()),
+        ("existed", existed.into()),
+        ("raw", user.raw.clone()),
+    ])
 }
 
 /// What the step stores.

@@ -1,11 +1,11 @@
 //! The fields of a step after rendering, and the readers that turn them into what the step needs.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::StepError;
 use crate::{
-    expression::shape::Shape,
+    expression::{Shared, shape::Shape},
     halo::{Client, Reference, Site, User},
     message::address::AddrSpec,
 };
@@ -195,57 +195,49 @@ pub fn site_shape() -> Shape {
     ])
 }
 
-/// An object of these. `json!` would copy each; what Halo says of a record is long.
-pub fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    Value::Object(
-        fields
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
-    )
-}
-
 /// A user as a result shows it.
-pub fn user_value(user: User) -> Value {
-    object([
-        ("id", json!(user.id)),
-        ("name", user.name.into()),
-        ("emailaddress", user.emailaddress.into()),
-        ("client_id", json!(user.client_id)),
-        ("client_name", user.client_name.into()),
-        ("site_id", json!(user.site_id)),
-        ("site_name", user.site_name.into()),
+pub fn user_value(user: &User) -> Shared {
+    Shared::record([
+        ("id", user.id.into()),
+        ("name", user.name.as_str().into()),
+        ("emailaddress", user.emailaddress.as_str().into()),
+        ("client_id", user.client_id.into()),
+        ("client_name", user.client_name.as_str().into()),
+        ("site_id", user.site_id.into()),
+        ("site_name", user.site_name.as_str().into()),
         ("inactive", user.inactive.into()),
-        ("raw", user.raw),
+        ("raw", user.raw.clone()),
     ])
 }
 
 /// A client as a result shows it.
-pub fn client_value(client: Client) -> Value {
-    object([
-        ("id", json!(client.id)),
-        ("name", client.name.into()),
-        ("main_site_id", json!(client.main_site_id)),
-        ("website", client.website.into()),
+pub fn client_value(client: &Client) -> Shared {
+    Shared::record([
+        ("id", client.id.into()),
+        ("name", client.name.as_str().into()),
+        ("main_site_id", client.main_site_id.into()),
+        ("website", client.website.as_str().into()),
         ("inactive", client.inactive.into()),
-        ("raw", client.raw),
+        ("raw", client.raw.clone()),
     ])
 }
 
 /// A site as a result shows it.
-pub fn site_value(site: Site) -> Value {
-    object([
-        ("id", json!(site.id)),
-        ("name", site.name.into()),
-        ("client_id", json!(site.client_id)),
-        ("client_name", site.client_name.into()),
+pub fn site_value(site: &Site) -> Shared {
+    Shared::record([
+        ("id", site.id.into()),
+        ("name", site.name.as_str().into()),
+        ("client_id", site.client_id.into()),
+        ("client_name", site.client_name.as_str().into()),
         ("inactive", site.inactive.into()),
-        ("raw", site.raw),
+        ("raw", site.raw.clone()),
     ])
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn fields(value: &str, locked: bool, is_name: bool) -> Fields {

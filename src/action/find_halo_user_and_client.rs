@@ -1,16 +1,14 @@
 //! `find_halo_user_and_client`: whose address it is: by address, else by domain, else the default client.
 
-use serde_json::{Value, json};
-
 use super::{
     Fields, StepError,
-    fields::{client_shape, client_value, object, site_shape, site_value, user_shape, user_value},
+    fields::{client_shape, client_value, site_shape, site_value, user_shape, user_value},
     resolve,
 };
 use crate::{
     config::{ConnectionName, DomainTarget, HaloConfig},
-    effect::{Ask, Effect, Effects},
-    expression::{is_freemail_domain, shape::Shape},
+    effect::{Ask, Effect, Effects, Readable},
+    expression::{Shared, is_freemail_domain, shape::Shape},
     halo::{
         Agent, Client, ClientId, Reference, Site, User,
         fault::{Fault, Named},
@@ -37,17 +35,24 @@ pub async fn perform(
     halo: &HaloConfig,
     dmarc_failed: bool,
     effects: &mut Effects<'_>,
-) -> Result<Value, StepError> {
+) -> Result<Shared, StepError> {
     let found = find(fields, (connection, halo), dmarc_failed, effects).await?;
-    let agent = |agent: Agent| json!({ "id": agent.id, "name": agent.name, "email": agent.email });
-    Ok(object([
-        ("user", found.user.map_or(Value::Null, user_value)),
-        ("client", found.client.map_or(Value::Null, client_value)),
-        ("site", found.site.map_or(Value::Null, site_value)),
-        ("agent", found.agent.map_or(Value::Null, agent)),
+    Ok(Shared::record([
+        ("user", found.user.as_ref().map(user_value).into()),
+        ("client", found.client.as_ref().map(client_value).into()),
+        ("site", found.site.as_ref().map(site_value).into()),
+        ("agent", found.agent.as_ref().map(agent_value).into()),
         ("matched_by", found.matched_by.into()),
         ("ambiguous", found.ambiguous.into()),
     ]))
+}
+
+fn agent_value(agent: &Agent) -> Shared {
+    Shared::record([
+        ("id", agent.id.into()),
+        ("name", agent.name.as_str().into()),
+        ("email", agent.email.as_str().into()),
+    ])
 }
 
 /// Whose address `email_address` is. Nothing found is a result, not an error; an address that is none is matched by
@@ -272,7 +277,7 @@ impl Finder<'_, '_> {
         Ok(found.into_iter().next())
     }
 
-    async fn ask<T: serde::de::DeserializeOwned>(&mut self, ask: Ask) -> Result<T, StepError> {
+    async fn ask<T: Readable>(&mut self, ask: Ask) -> Result<T, StepError> {
         self.effects
             .ask(Effect::Halo {
                 connection: self.connection.clone(),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::unit::parse_duration,
-    effect::{Ask, Effect, Effects, Ensured},
+    effect::{Ask, Effect, Effects, Ensured, Readable},
     halo::{
         TicketId,
         choice::List,
@@ -166,11 +166,7 @@ async fn remember(
     effects.ask(Effect::Halo { connection, ask }).await
 }
 
-async fn tell<T: serde::de::DeserializeOwned>(
-    folding: Folding,
-    at: &At<'_>,
-    effects: &mut Effects<'_>,
-) -> Result<T, StepError> {
+async fn tell<T: Readable>(folding: Folding, at: &At<'_>, effects: &mut Effects<'_>) -> Result<T, StepError> {
     let connection = at.connection.clone();
     let ask = Ask::Fold { folding };
     effects.ask(Effect::Halo { connection, ask }).await

@@ -31,7 +31,7 @@ pub async fn users(
             ask: Ask::QueryUsers { query },
         })
         .await?;
-    Ok(json!({ "record_count": page.record_count, "users": page.rows.into_iter().map(user_value).collect::<Vec<_>>() }))
+    Ok(json!({ "record_count": page.record_count, "users": page.rows.iter().map(user_value).collect::<Vec<_>>() }))
 }
 
 /// `query_halo_clients`
@@ -47,9 +47,7 @@ pub async fn clients(
             ask: Ask::QueryClients { query },
         })
         .await?;
-    Ok(
-        json!({ "record_count": page.record_count, "clients": page.rows.into_iter().map(client_value).collect::<Vec<_>>() }),
-    )
+    Ok(json!({ "record_count": page.record_count, "clients": page.rows.iter().map(client_value).collect::<Vec<_>>() }))
 }
 
 /// `query_halo_sites`
@@ -67,7 +65,7 @@ pub async fn sites(
             ask: Ask::QuerySites { query },
         })
         .await?;
-    Ok(json!({ "record_count": page.record_count, "sites": page.rows.into_iter().map(site_value).collect::<Vec<_>>() }))
+    Ok(json!({ "record_count": page.record_count, "sites": page.rows.iter().map(site_value).collect::<Vec<_>>() }))
 }
 
 fn query(fields: &Fields) -> Result<ListQuery, StepError> {

@@ -211,7 +211,7 @@ async fn go_on(
     }
     let mut result = json!({
         "found": true, "reason": "", "reopened": was_closed,
-        "ticket": ticket_value(&ticket), "action": action_value(&action), "user": found.user.clone().map(user_value),
+        "ticket": ticket_value(&ticket), "action": action_value(&action), "user": found.user.as_ref().map(user_value),
     });
     files.show(&mut result, &sorted.left_out);
     Ok(result)

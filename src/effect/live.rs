@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::{Answer, Ask, Asking, Effect, Performer, creatable::Enclosure, flood::Flood};
+use super::{Answer, Ask, Asking, Effect, Performer, Said, creatable::Enclosure, flood::Flood};
 use crate::{
     action::StepError,
     clock::Clock,
@@ -117,9 +117,9 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    async fn perform(&self) -> Result<Value, StepError> {
+    async fn perform(&self) -> Result<Said, StepError> {
         let (halo, calls) = (self.halo, self.asking.calls);
-        Ok(match self.ask {
+        let written = match self.ask {
             Ask::EnsureUser { user } => value(&self.ensure(user).await?),
             Ask::EnsureClient { client } => value(&self.ensure(client).await?),
             Ask::ReactivateUser { user } => value(&self.again(|| halo.reactivate_user(*user, calls)).await?),
@@ -139,8 +139,9 @@ impl Turn<'_> {
             Ask::TicketsOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
                 self.remember().await?
             }
-            _ => self.asked(|| read(halo, self.ask, calls)).await?,
-        })
+            _ => return self.asked(|| read(halo, self.ask, calls)).await,
+        };
+        Ok(written.into())
     }
 
     /// Asks what changes nothing, a few times at once where there is no answer.

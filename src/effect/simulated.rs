@@ -147,7 +147,7 @@ impl Simulated {
     fn with_made_clients(&self, connection: &ConnectionName, domain: &str, mut answer: Answer) -> Answer {
         let made = self.made();
         let clients = of(&made.clients, connection, |client| client.is_of_domain(domain));
-        if let Value::Array(found) = &mut answer.value {
+        if let Value::Array(mut found) = answer.value.json() {
             let known: Vec<Value> = found.iter().map(|client| client["id"].clone()).collect();
             let further = clients
                 .into_iter()
@@ -156,6 +156,7 @@ impl Simulated {
             let before = found.len();
             found.extend(further);
             if found.len() > before {
+                answer.value = Value::Array(found).into();
                 answer.assumed = Some("simulated".to_owned());
             }
         }
@@ -187,14 +188,14 @@ impl Simulated {
 
 fn assumed_to_be(of: &impl Serialize) -> Answer {
     Answer {
-        value: value(of),
+        value: value(of).into(),
         assumed: Some("assumed".to_owned()),
     }
 }
 
 fn simulated(of: &impl Serialize) -> Answer {
     Answer {
-        value: value(of),
+        value: value(of).into(),
         assumed: Some("simulated".to_owned()),
     }
 }
@@ -232,7 +233,7 @@ fn assumed(connection: &ConnectionName, ask: &Ask, assume: Assume, asking: &Aski
     requests(ask).into_iter().for_each(|call| asking.calls.note(call));
     assumption(ask, assume)
         .map(|value| Answer {
-            value,
+            value: value.into(),
             assumed: Some("assumed".to_owned()),
         })
         .ok_or_else(|| unknown(connection, ask))

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-use tera::{Value, value::ValueKind};
-
 use super::{
-    Evaluated, ExpressionFault, RenderError, Scope,
+    Evaluated, ExpressionFault, RenderError, Scope, Shared, Shown,
     budget::{Patterns, Run, Stop},
     direct::Direct,
     emit,
@@ -14,9 +11,6 @@ use super::{
     failed,
     syntax::{Expr, Node, Op},
 };
-
-/// Characters of a value that are shown.
-const SHOWN: usize = 200;
 
 /// A part of a condition.
 #[derive(Debug)]
@@ -91,7 +85,7 @@ impl Part {
                 let truth = leaf.is_true(scope).map_err(|stop| failed(&self.text, stop))?;
                 let values = reads
                     .iter()
-                    .map(|(name, path)| (name.clone(), shown(scope.find(path))))
+                    .map(|(name, path)| (name.clone(), Shown::from(scope.find(path).cloned().map(Shared))))
                     .collect();
                 return Ok(Evaluated {
                     text: self.text.clone(),
@@ -186,50 +180,4 @@ fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<Rea
         names(source, child, bound, found);
     }
     bound.truncate(before);
-}
-
-/// A value as it is shown: cut short.
-fn shown(value: Option<&Value>) -> Json {
-    let mut left = SHOWN;
-    value.map_or(Json::Null, |value| cut(value, &mut left))
-}
-
-fn cut(value: &Value, left: &mut usize) -> Json {
-    *left = left.saturating_sub(1);
-    match value.kind() {
-        ValueKind::String => {
-            let text = value.as_str().unwrap_or_default();
-            let beyond = text.char_indices().nth(*left);
-            let end = beyond.map_or(text.len(), |(at, _)| at);
-            *left -= beyond.map_or_else(|| text.chars().count(), |_| *left);
-            Json::from(if end < text.len() {
-                format!("{}…", &text[..end])
-            } else {
-                text.to_owned()
-            })
-        }
-        ValueKind::Array => {
-            let mut made = Vec::new();
-            for item in value.as_array().unwrap_or_default() {
-                if *left == 0 {
-                    made.push(Json::from("…"));
-                    break;
-                }
-                made.push(cut(item, left));
-            }
-            Json::from(made)
-        }
-        ValueKind::Map => {
-            let mut made = serde_json::Map::new();
-            for (key, item) in value.as_map().into_iter().flatten() {
-                if *left == 0 {
-                    made.insert("…".to_owned(), Json::Null);
-                    break;
-                }
-                made.insert(key.to_string(), cut(item, left));
-            }
-            Json::from(made)
-        }
-        _ => serde_json::to_value(value).unwrap_or_default(),
-    }
 }

@@ -60,8 +60,10 @@ impl Roll {
             shows_further: true,
         };
         for row in rows {
-            let Some(user) = wire::user(row) else { continue };
-            roll.shows_further &= wire::has_other_addresses(&user);
+            let Some(user) = wire::user_without_raw(row) else {
+                continue;
+            };
+            roll.shows_further &= wire::has_other_addresses(row);
             let has_none = user.emailaddress.is_empty() && user.other_addresses.is_empty();
             if has_none || is_placeholder(&user) {
                 continue;

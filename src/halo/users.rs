@@ -87,8 +87,7 @@ fn shows_other_addresses(hit: &User) -> bool {
 
 /// Whether the row shows why the search for this address has found it.
 fn is_explained(hit: &User, address: &AddrSpec) -> bool {
-    let texts = hit.raw.as_object().into_iter().flat_map(serde_json::Map::values);
-    let texts: Vec<String> = texts.filter_map(Value::as_str).map(str::to_lowercase).collect();
+    let texts: Vec<String> = hit.raw.texts().map(str::to_lowercase).collect();
     let spellings = address.spellings();
     let holds = |text: &String| spellings.iter().any(|spelling| text.contains(spelling.as_str()));
     texts.iter().any(holds)

@@ -1,8 +1,10 @@
 //! Halo's JSON, both ways: what it sends becomes our types here, and what we send is written here.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::{Agent, AgentId, Client, ClientId, ListQuery, NewClient, NewUser, Site, SiteId, User, UserId, domain};
+use crate::expression::Shared;
 
 pub(super) mod probe;
 mod ticket;
@@ -118,14 +120,25 @@ pub(super) fn several(value: Value) -> Vec<Value> {
 
 /// Takes Halo's quirks out of what is handed on as `raw`: whole floats become whole numbers, so that ids render as
 /// ids, and the dates that mean none become null.
-fn tidy(value: &Value) -> Value {
-    match value {
-        Value::Number(number) if number.is_f64() => whole(value).map_or_else(|| value.clone(), Value::from),
-        Value::String(text) if means_no_date(text) => Value::Null,
-        Value::Array(list) => list.iter().map(tidy).collect(),
-        Value::Object(object) => Value::Object(object.iter().map(|(key, value)| (key.clone(), tidy(value))).collect()),
-        other => other.clone(),
+struct Tidy<'a>(&'a Value);
+
+impl Serialize for Tidy<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) if number.is_f64() => match whole(self.0) {
+                Some(whole) => Value::from(whole).serialize(to),
+                None => number.serialize(to),
+            },
+            Value::String(text) if means_no_date(text) => to.serialize_unit(),
+            Value::Array(list) => to.collect_seq(list.iter().map(Tidy)),
+            Value::Object(object) => to.collect_map(object.iter().map(|(key, value)| (key, Tidy(value)))),
+            other => other.serialize(to),
+        }
     }
+}
+
+fn tidy(value: &Value) -> Value {
+    serde_json::to_value(Tidy(value)).expect("it was JSON")
 }
 
 fn means_no_date(text: &str) -> bool {
@@ -137,6 +150,15 @@ fn means_no_date(text: &str) -> bool {
 
 /// A user from a row or a detail; none without an id.
 pub(super) fn user(value: &Value) -> Option<User> {
+    let user = user_without_raw(value)?;
+    Some(User {
+        raw: Shared::of(&Tidy(value)),
+        ..user
+    })
+}
+
+/// The same without what only results show.
+pub(super) fn user_without_raw(value: &Value) -> Option<User> {
     let row = value.as_object()?;
     let others = ["email2", "email3"].map(|key| text(row, key));
     Some(User {
@@ -149,14 +171,14 @@ pub(super) fn user(value: &Value) -> Option<User> {
         site_id: id(row, "site_id").or_else(|| id(row, "site_id_int")).map(SiteId),
         site_name: text(row, "site_name"),
         inactive: flag(row, "inactive"),
-        raw: tidy(value),
+        raw: Shared::default(),
     })
 }
 
 /// Whether `email2` and `email3` are among the fields; rows of a list usually leave them out. One that is null or empty
 /// may be so in every row, whatever the record itself holds.
-pub(super) fn has_other_addresses(user: &User) -> bool {
-    user.raw.get("email2").is_some()
+pub(super) fn has_other_addresses(row: &Value) -> bool {
+    row.get("email2").is_some()
 }
 
 /// A client from a row or a detail; none without an id.
@@ -169,7 +191,7 @@ pub(super) fn client(value: &Value) -> Option<Client> {
         website: text(row, "website"),
         domain: text(row, "domain"),
         inactive: flag(row, "inactive"),
-        raw: tidy(value),
+        raw: Shared::of(&Tidy(value)),
     })
 }
 
@@ -183,7 +205,7 @@ pub(super) fn site(value: &Value) -> Option<Site> {
         client_name: text(row, "client_name"),
         email_domains: domain::of_field(&text(row, "emaildomain")),
         inactive: flag(row, "inactive"),
-        raw: tidy(value),
+        raw: Shared::of(&Tidy(value)),
     })
 }
 
@@ -314,23 +336,21 @@ mod tests {
             (user.name.as_str(), user.emailaddress.as_str()),
             ("Jane Doe", "Jane@Acme.example")
         );
-        assert_eq!(user.raw["nested"].to_string(), r#"[{"site_id":3}]"#);
-        assert_eq!(user.raw["site_id"].to_string(), "44");
-        assert_eq!(user.raw["rate"], json!(1.5));
-        assert_eq!(
-            (&user.raw["datecreated"], &user.raw["lastseen"]),
-            (&Value::Null, &Value::Null)
-        );
-        assert!(!has_other_addresses(&user));
+        let raw = user.raw.json();
+        assert_eq!(raw["nested"].to_string(), r#"[{"site_id":3}]"#);
+        assert_eq!(raw["site_id"].to_string(), "44");
+        assert_eq!(raw["rate"], json!(1.5));
+        assert_eq!((&raw["datecreated"], &raw["lastseen"]), (&Value::Null, &Value::Null));
+        assert!(!has_other_addresses(&row));
     }
 
     #[test]
     fn further_addresses_and_the_other_spelling_of_the_site_are_read() {
-        let detail =
-            user(&json!({"id": 7, "email2": "a@b.example", "email3": "", "site_id_int": 4, "inactive": 1})).unwrap();
+        let row = json!({"id": 7, "email2": "a@b.example", "email3": "", "site_id_int": 4, "inactive": 1});
+        let detail = user(&row).unwrap();
         assert_eq!(detail.other_addresses, ["a@b.example"]);
         assert_eq!((detail.site_id, detail.inactive), (Some(SiteId(4)), true));
-        assert!(has_other_addresses(&detail));
+        assert!(has_other_addresses(&row));
         for no_id in [
             json!({"name": "x"}),
             json!({"id": 0}),

@@ -43,7 +43,7 @@ impl Attachment {
             .decode(message.get(self.octets.clone()).unwrap_or_default());
         match self.within.clone() {
             Some(within) => decoded.get(within).unwrap_or_default().to_vec(),
-            None => decoded,
+            None => decoded.into_owned(),
         }
     }
 }

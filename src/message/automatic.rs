@@ -19,11 +19,9 @@ pub fn sign(message: &Message, content_type: &str) -> Option<String> {
     field(says_auto_submitted)
         .or_else(|| (content_type == "multipart/report").then(|| "Content-Type: multipart/report".to_owned()))
         .or_else(|| (message.return_path == ReturnPath::Null).then(|| "Return-Path: <>".to_owned()))
-        .or_else(|| field(|field| lower_name(field).starts_with("list-")))
+        .or_else(|| field(begins_as_of_a_list))
         .or_else(|| field(says_bulk))
-        .or_else(|| {
-            field(|field| VENDOR_FIELDS.contains(&lower_name(field).as_str()) && first_word(&field.value) != "no")
-        })
+        .or_else(|| field(|field| VENDOR_FIELDS.iter().any(|name| field.is(name)) && first_word(&field.value) != "no"))
         .or_else(|| daemon(message))
 }
 
@@ -32,8 +30,9 @@ fn quoted(field: &HeaderField) -> String {
     format!("{}: {}", field.name, value.trim_end())
 }
 
-fn lower_name(field: &HeaderField) -> String {
-    field.name.to_ascii_lowercase()
+fn begins_as_of_a_list(field: &HeaderField) -> bool {
+    let begin = field.name.get(.."list-".len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case("list-"))
 }
 
 /// The first word of a field body in lower case; parameters and comments may stand around it (RFC 3834, 5).
@@ -74,15 +73,19 @@ fn daemon(message: &Message) -> Option<String> {
 
 /// Whether the server took the message for junk.
 pub fn is_junk(fields: &[HeaderField]) -> bool {
-    fields.iter().any(|field| match lower_name(field).as_str() {
-        "x-spam-flag" | "x-spam-status" => first_word(&field.value) == "yes",
-        "x-ms-exchange-organization-scl" => is_high(&field.value),
-        "x-forefront-antispam-report" => field
-            .value
-            .split(';')
-            .filter_map(|pair| pair.trim().split_once(':'))
-            .any(|(name, level)| name.eq_ignore_ascii_case("scl") && is_high(level)),
-        _ => false,
+    fields.iter().any(|field| {
+        if field.is("X-Spam-Flag") || field.is("X-Spam-Status") {
+            first_word(&field.value) == "yes"
+        } else if field.is("X-MS-Exchange-Organization-SCL") {
+            is_high(&field.value)
+        } else if field.is("X-Forefront-Antispam-Report") {
+            let pairs = field.value.split(';').filter_map(|pair| pair.trim().split_once(':'));
+            pairs
+                .into_iter()
+                .any(|(name, level)| name.eq_ignore_ascii_case("scl") && is_high(level))
+        } else {
+            false
+        }
     })
 }
 

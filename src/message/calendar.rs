@@ -59,10 +59,10 @@ impl Invitation {
         let is_calendar =
             |part: &&Part| matches!(part.content_type.value.as_str(), "text/calendar" | "application/ics");
         let part = parts.iter().find(is_calendar)?;
-        let mut octets = part.decoded(message, MAX_CALENDAR);
-        octets.truncate(MAX_CALENDAR);
+        let octets = part.decoded(message, MAX_CALENDAR);
+        let octets = &octets[..octets.len().min(MAX_CALENDAR)];
         let label = part.content_type.parameter("charset").filter(|label| !label.is_empty());
-        let text = charset::decoded(&octets, label.as_deref().unwrap_or("utf-8"));
+        let text = charset::decoded(octets, label.as_deref().unwrap_or("utf-8"));
         let mut invitation = Invitation::parse(&text)?;
         if invitation.method == Method::Publish {
             invitation.method = method(&part.content_type.parameter("method").unwrap_or_default());

@@ -1,6 +1,6 @@
 //! Octets to text: the charset that was named, the one that was meant, or the one that fits.
 
-use std::panic::catch_unwind;
+use std::{borrow::Cow, panic::catch_unwind};
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 
@@ -18,7 +18,7 @@ const UNRELIABLE: &[&str] = &[
 const ALIASES: &[(&str, &str)] = &[("cp932", "shift_jis"), ("cp949", "windows-949"), ("cp950", "big5")];
 
 /// Text in the charset of that label. A label that is missing, unknown or plainly wrong is not believed.
-pub fn decoded(octets: &[u8], label: &str) -> String {
+pub fn decoded<'a>(octets: &'a [u8], label: &str) -> Cow<'a, str> {
     let label = label.trim_matches([' ', '"', '\'']).to_ascii_lowercase();
     let label = ALIASES
         .iter()
@@ -30,7 +30,7 @@ pub fn decoded(octets: &[u8], label: &str) -> String {
         .and_then(|decode| catch_unwind(|| decode(octets)).ok())
         // Charsets that nobody should decode any more come out as one such character.
         .filter(|text| text != "\u{fffd}")
-        .unwrap_or_else(|| guessed(octets))
+        .map_or_else(|| guessed(octets), Cow::Owned)
 }
 
 /// Whether it is text of one octet a letter: in UTF-16 each blank and line end holds a zero.
@@ -44,17 +44,17 @@ pub fn is_known(label: &str) -> bool {
 }
 
 /// Text in UTF-8 where it is that, else in windows-1252; a few bad octets do not unmake UTF-8.
-pub fn guessed(octets: &[u8]) -> String {
+pub fn guessed(octets: &[u8]) -> Cow<'_, str> {
     let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
     if let Ok(text) = std::str::from_utf8(octets) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let lossy = String::from_utf8_lossy(octets);
     let foreign = lossy.chars().filter(|c| !c.is_ascii());
     let broken = foreign.clone().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
     match charset_decoder(b"windows-1252") {
-        Some(decode) if broken > 0 && foreign.count() <= 2 * broken => decode(octets),
-        _ => lossy.into_owned(),
+        Some(decode) if broken > 0 && foreign.count() <= 2 * broken => decode(octets).into(),
+        _ => lossy,
     }
 }
 

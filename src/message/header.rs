@@ -217,9 +217,14 @@ impl<'a> Iterator for RawFields<'a> {
 /// A field body on one line: line ends go, other control characters become spaces (RFC 5322, 2.2.3). A line that was
 /// folded badly had white space there once.
 fn unfolded(body: &str) -> String {
+    // Of most fields nothing is left to be cut off afterwards.
+    let body = body.trim();
     let mut text = String::with_capacity(body.len());
-    for line in body.split('\n') {
-        if !text.is_empty() && !line.starts_with([' ', '\t']) {
+    for mut line in body.split('\n') {
+        if let Some(rest) = line.strip_prefix('\t') {
+            text.push(' ');
+            line = rest;
+        } else if !text.is_empty() && !line.starts_with(' ') {
             text.push(' ');
         }
         let line = line.trim_end_matches('\r');
@@ -229,7 +234,7 @@ fn unfolded(body: &str) -> String {
             text.extend(line.chars().map(|c| if c.is_control() { ' ' } else { c }));
         }
     }
-    text.trim().to_owned()
+    trimmed(text)
 }
 
 /// Decoded text on one line, without control characters: an encoded word may hold a line end (RFC 2047, 5).
@@ -242,7 +247,14 @@ pub fn one_line(text: &str) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .filter(|c| !is_invisible(*c))
         .collect();
-    text.trim().to_owned()
+    trimmed(text)
+}
+
+fn trimmed(text: String) -> String {
+    match text.trim() {
+        whole if whole.len() == text.len() => text,
+        less => less.to_owned(),
+    }
 }
 
 /// Whether it is nothing but ASCII that shows, as most is. Without branches: so many octets are looked at at once.

@@ -146,7 +146,7 @@ pub fn content_ids(html: &str) -> HashSet<String> {
 
 /// The Content-ID that stands in a `cid:` address.
 fn content_id(text: &str) -> String {
-    charset::guessed(&transfer::percent(text.as_bytes()))
+    charset::guessed(&transfer::percent(text.as_bytes())).into_owned()
 }
 
 /// The charset that the document itself names near its beginning, if it can be read (`<meta charset=…>`).

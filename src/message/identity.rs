@@ -1,5 +1,7 @@
 //! What tells messages apart and joins them: identification fields (RFC 5322, 3.6.4) and the fingerprint.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use super::header::{self, RawFields};
@@ -30,7 +32,7 @@ const TRACE_PREFIXES: &[&str] = &["x-", "arc-", "resent-"];
 
 /// The Message-IDs of a field body, without angle brackets. Where there are brackets, what lies outside is a comment.
 pub fn message_ids(raw: &str) -> Vec<String> {
-    let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let plain = |text: &str| text.split_whitespace().collect::<String>();
     let bracketed = raw
         .split('<')
         .skip(1)
@@ -81,33 +83,40 @@ impl Content<'_> {
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for text in [self.message_id, self.author, self.date, self.subject, self.body] {
-            words(&mut digest, text);
+            digest.update(words(text));
         }
         digest.finalize().into()
     }
 }
 
-/// Each word with an end, and an end of all words, so that neighbours can not run together.
-fn words(digest: &mut Sha256, text: &str) {
-    let mut words = Vec::with_capacity(text.len() + 2);
-    let mut add = |word: &[u8]| {
-        if !word.is_empty() {
-            words.extend_from_slice(word);
-            words.push(0);
-        }
+/// Each word with an end, and an end of all words, so that neighbours can not run together. Words are short: a search for
+/// the end of each would cost more than to look at every octet in the same way.
+fn words(text: &str) -> Vec<u8> {
+    let narrow = match has_wide_space(text) {
+        true => text.replace(|c: char| !c.is_ascii() && c.is_whitespace(), " ").into(),
+        false => Cow::Borrowed(text),
     };
-    for piece in text.as_bytes().split(|b| matches!(b, b'\t'..=b'\r' | b' ')) {
-        match piece.is_ascii() {
-            true => add(piece),
-            // There is white space beyond ASCII, too.
-            false => {
-                let piece = String::from_utf8_lossy(piece);
-                piece.split_whitespace().for_each(|word| add(word.as_bytes()));
-            }
-        }
+    let spaced = |b: u8| if matches!(b, b'\t'..=b'\r') { b' ' } else { b };
+    let mut words: Vec<u8> = narrow.bytes().map(spaced).collect();
+    let mut last = b' ';
+    words.retain(|b| {
+        let keeps = (*b != b' ') | (last != b' ');
+        last = *b;
+        keeps
+    });
+    words.iter_mut().for_each(|b| *b = if *b == b' ' { 0 } else { *b });
+    if last != b' ' {
+        words.push(0);
     }
     words.push(0);
-    digest.update(words);
+    words
+}
+
+/// Whether there may be white space beyond ASCII, all of which begins with one of these. Counted as bits, not as truths: so
+/// many octets are looked at at once.
+fn has_wide_space(text: &str) -> bool {
+    let may_be = |b: u8| u8::from(matches!(b, 0xc2 | 0xe1..=0xe3));
+    text.bytes().fold(0, |found, b| found | may_be(b)) > 0
 }
 
 /// The digest of all octets but trace fields, for a message without a Message-ID: a few fields would not tell two
@@ -120,8 +129,8 @@ pub fn fingerprint_of_all(message: &[u8]) -> [u8; 32] {
         if TRACE.contains(&name.as_str()) || TRACE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
             continue;
         }
-        words(&mut digest, &name);
-        words(&mut digest, &String::from_utf8_lossy(field.body));
+        digest.update(words(&name));
+        digest.update(words(&String::from_utf8_lossy(field.body)));
     }
     digest.update([1]);
     for line in message[section.len()..].split(|b| *b == b'\n') {
@@ -162,6 +171,20 @@ mod tests {
         }
         assert_ne!(body("Grüße an al le"), spaced);
         assert_ne!(body("Grüßean alle"), spaced);
+    }
+
+    #[test]
+    fn words_end_at_white_space_and_nowhere_else() {
+        for c in '\0'..='\u{ffff}' {
+            let text = format!("{c}a{c}{c}b \n{c}");
+            let mut expected: Vec<u8> = text
+                .split_whitespace()
+                .flat_map(|word| [word.as_bytes(), b"\0"].concat())
+                .collect();
+            expected.push(0);
+            assert_eq!(words(&text), expected, "{text:?}");
+        }
+        assert_eq!(words(""), b"\0");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Fields with parameters: Content-Type and Content-Disposition (RFC 2045, RFC 2183, RFC 2231), read by mail-parser.
 
-use mail_parser::{ContentType, HeaderName, MessageParser};
+use std::borrow::Cow;
+
+use mail_parser::{ContentType, parsers::MessageStream};
 
 use super::{charset, header::one_line, transfer, word};
 
@@ -16,24 +18,20 @@ pub struct Parameterized {
     /// What stands before the first semicolon, in lower case, without white space and comments.
     pub value: String,
     parameters: Vec<(String, String)>,
+    /// All of it, where parameters may come in the extended form.
     raw: String,
 }
 
 impl Parameterized {
     /// Reads a raw field body.
     pub fn read(raw: &str) -> Parameterized {
+        if raw.is_empty() {
+            return Parameterized::default();
+        }
         let raw = &raw[..raw.floor_char_boundary(MAX_FIELD)];
-        // Windows paths come unescaped. Only the last step of a path is wanted, so any divider will do.
-        let shown = raw
-            .replace("\\\"", "'")
-            .replace('\\', "/")
-            .replace("=?", &format!("{EQUALS}?"));
-        let field = format!("Content-Type: {shown}\n\n");
-        let parser = MessageParser::new().header_content_type(HeaderName::ContentType);
-        let message = parser.parse_headers(&field);
-        let read = message
-            .as_ref()
-            .and_then(|message| message.headers().first()?.value.as_content_type());
+        let field = [" ", &shown(raw), "\n\n"].concat();
+        let read = MessageStream::new(field.as_bytes()).parse_content_type();
+        let read = read.as_content_type();
         read.map_or_else(Parameterized::default, |read| Parameterized::of(read, raw))
     }
 
@@ -45,7 +43,11 @@ impl Parameterized {
             parameters: attributes
                 .map(|one| (one.name.to_string(), one.value.replace(EQUALS, "=")))
                 .collect(),
-            raw: raw.to_owned(),
+            raw: if raw.contains('*') {
+                raw.to_owned()
+            } else {
+                String::new()
+            },
         }
     }
 
@@ -60,6 +62,16 @@ impl Parameterized {
         let text = extended(&self.raw, name).or_else(plain)?;
         Some(one_line(&word::decode(&text)))
     }
+}
+
+/// A field body as mail-parser gets to see it.
+fn shown(raw: &str) -> Cow<'_, str> {
+    if memchr::memchr2(b'\\', b'?', raw.as_bytes()).is_none() {
+        return raw.into();
+    }
+    // Windows paths come unescaped. Only the last step of a path is wanted, so any divider will do.
+    let shown = raw.replace("\\\"", "'").replace('\\', "/");
+    shown.replace("=?", &format!("{EQUALS}?")).into()
 }
 
 /// A parameter in the extended form of RFC 2231: `name*=utf-8''…` or sections `name*0*=…`. mail-parser 0.11.9 cuts such
@@ -80,7 +92,7 @@ fn extended(raw: &str, name: &str) -> Option<String> {
             text.as_bytes().to_vec()
         }
     });
-    Some(charset::decoded(&octets.collect::<Vec<u8>>(), label))
+    Some(charset::decoded(&octets.collect::<Vec<u8>>(), label).into_owned())
 }
 
 /// The number of a section, whether it is percent encoded, and its text.

@@ -5,7 +5,7 @@
 mod disguise;
 mod outline;
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use super::{header::Header, parameter::Parameterized, transfer::TransferEncoding};
 
@@ -97,7 +97,7 @@ impl Part {
     }
 
     /// The decoded body, of which at most about `most` octets are read.
-    pub fn decoded(&self, message: &[u8], most: usize) -> Vec<u8> {
+    pub fn decoded<'a>(&self, message: &'a [u8], most: usize) -> Cow<'a, [u8]> {
         let octets = &message[self.octets.clone()];
         // Quoted-printable needs up to three octets for one.
         self.encoding

@@ -67,7 +67,7 @@ impl Report {
 }
 
 fn window(message: &[u8], part: &Part) -> Vec<u8> {
-    let mut octets = part.decoded(message, MAX_REPORT);
+    let mut octets = part.decoded(message, MAX_REPORT).into_owned();
     octets.truncate(MAX_REPORT);
     octets
 }

@@ -106,7 +106,8 @@ impl Texts {
         let mut html = match label(self.html_codepage) {
             "" => charset::decoded(page, &named()),
             label => charset::decoded(page, label),
-        };
+        }
+        .into_owned();
         let mut plain = self.plain;
         match rtf {
             Some(Rtf::Html(wrapped)) if html.trim().is_empty() => html = wrapped,

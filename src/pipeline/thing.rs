@@ -173,7 +173,10 @@ impl fmt::Display for Thing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::halo::{Reference, client::Call};
+    use crate::{
+        effect::Said,
+        halo::{Reference, client::Call},
+    };
 
     fn main() -> ConnectionName {
         ConnectionName("main".to_owned())
@@ -198,7 +201,7 @@ mod tests {
             asked: serde_json::Value::Null,
             calls: vec![call],
             from: None,
-            answer: serde_json::Value::Null,
+            answer: Said::default(),
             refused: None,
             unanswered: false,
             found: client.map(|name| Named::Client(Reference::Name(name.to_owned()))),

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Flow, Interpreter, state::Loop, trace::StepTrace};
-use crate::rules::{Rule, Step};
+use crate::{
+    expression::Shared,
+    rules::{Rule, Step},
+};
 
 /// More items than this make a `for_each` fail: it passes its bound.
 pub(super) const MOST_ITEMS: usize = 1_000;
@@ -36,7 +39,7 @@ impl<'s> Interpreter<'s, '_, '_> {
             self.variables.push((step.word("as").trim().to_owned(), item));
             self.variables.push((step.word("index").trim().to_owned(), json!(turn)));
             self.show_variables(around);
-            self.last_result = Value::Null;
+            self.last_result = Shared::default();
             let path = format!("{}[{turn}].", trace.path);
             let flow = self.steps(rule, &step.steps, path, depth + 1).await;
             if !matches!(flow, Flow::Next) {
@@ -48,7 +51,7 @@ impl<'s> Interpreter<'s, '_, '_> {
         }
         self.leave_variables(around);
         let turns = self.run.frames[depth].turns.take().unwrap_or_default();
-        self.worked(step, trace, Value::Array(turns.results))
+        self.worked(step, trace, turns.results.into())
     }
 
     fn items(&self, step: &Step, trace: &mut StepTrace) -> Result<Vec<Value>, String> {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     action::Fields,
+    expression::Shared,
     rules::{Rule, RuleEnd},
 };
 
@@ -27,9 +28,9 @@ pub struct Run {
     pub digest: String,
     /// The step it is at, and for each `for_each` around it the step within.
     pub frames: Vec<Frame>,
-    /// Cleared when a rule ends.
+    /// As the rule began; as it stands, where the attempt is put off. Cleared when a rule ends.
     pub custom: Map<String, Value>,
-    /// Kept to the message's end.
+    /// Kept to the message's end; in between, the scope has them.
     pub global: Map<String, Value>,
     /// The fields of the step it is in, once they were rendered.
     pub fields: Option<Arc<Fields>>,
@@ -57,7 +58,7 @@ pub struct Loop {
     /// The turn it is in, from 0.
     pub turn: usize,
     /// What the turns before gave.
-    pub results: Vec<Value>,
+    pub results: Vec<Shared>,
 }
 
 impl Loop {
@@ -157,7 +158,7 @@ impl Run {
     }
 
     /// The turn is over.
-    pub fn turned(&mut self, depth: usize, result: Value) {
+    pub fn turned(&mut self, depth: usize, result: Shared) {
         self.frames.truncate(depth + 1);
         self.turns_taken += 1;
         if let Some(turns) = &mut self.frames[depth].turns {

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Instant};
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Flow, Interpreter, trace::StepTrace};
@@ -13,7 +12,7 @@ use crate::{
         from_email::{At, Letter},
         send_email::Sending,
     },
-    expression::RenderError,
+    expression::{RenderError, Shared},
     hex::hex,
     rules::{OnError, Rule, RuleEnd, Step, Store},
 };
@@ -112,19 +111,21 @@ impl<'s> Interpreter<'s, '_, '_> {
         format!("halo-intake:{}", hex(&digest[..12]))
     }
 
-    async fn act(&mut self, rule: &Rule, step: &Step, fields: &Fields) -> Result<Value, StepError> {
+    async fn act(&mut self, rule: &Rule, step: &Step, fields: &Fields) -> Result<Shared, StepError> {
         if step.kind == Kind::Set {
             let table = fields.value("values");
-            return Ok(if table.is_object() {
+            let value = if table.is_object() {
                 table
             } else {
                 fields.value("value")
-            });
+            };
+            return Ok(value.into());
         }
         if step.kind == Kind::HttpRequest {
             let is_used = step.store_as.is_some() || self.is_in_a_loop();
             let mark = self.mark(rule);
-            return action::http_request::perform(fields, mark, is_used, self.effects).await;
+            let reply = action::http_request::perform(fields, mark, is_used, self.effects).await;
+            return reply.map(Shared::from);
         }
         if step.kind == Kind::SendEmail {
             let sending = Sending {
@@ -132,20 +133,21 @@ impl<'s> Interpreter<'s, '_, '_> {
                 hostname: self.setting.hostname,
                 now: self.setting.now,
             };
-            return action::send_email::perform(fields, sending, self.effects).await;
+            let sent = action::send_email::perform(fields, sending, self.effects).await;
+            return sent.map(Shared::from);
         }
         self.act_on_halo(rule, step, fields).await
     }
 
-    async fn act_on_halo(&mut self, rule: &Rule, step: &Step, fields: &Fields) -> Result<Value, StepError> {
+    async fn act_on_halo(&mut self, rule: &Rule, step: &Step, fields: &Fields) -> Result<Shared, StepError> {
         let connection = step
             .connection
             .as_ref()
             .expect("a step that asks Halo was given its connection at load");
         let mark = self.mark(rule);
         let effects = &mut *self.effects;
-        match step.kind {
-            Kind::CreateHaloUser => action::create_halo_user::perform(fields, connection, effects).await,
+        let value = match step.kind {
+            Kind::CreateHaloUser => return action::create_halo_user::perform(fields, connection, effects).await,
             Kind::CreateHaloClient => action::create_halo_client::perform(fields, connection, effects).await,
             Kind::QueryHaloUsers => action::query::users(fields, connection, effects).await,
             Kind::QueryHaloClients => action::query::clients(fields, connection, effects).await,
@@ -181,7 +183,8 @@ impl<'s> Interpreter<'s, '_, '_> {
             Kind::FindHaloUserAndClient => {
                 let halo = &self.setting.config.halo[connection];
                 let dmarc_failed = self.setting.email["auth"]["dmarc"] == "fail";
-                action::find_halo_user_and_client::perform(fields, connection, halo, dmarc_failed, effects).await
+                return action::find_halo_user_and_client::perform(fields, connection, halo, dmarc_failed, effects)
+                    .await;
             }
             Kind::SendEmail
             | Kind::HttpRequest
@@ -192,7 +195,8 @@ impl<'s> Interpreter<'s, '_, '_> {
             | Kind::StopAll => {
                 unreachable!("these ask no Halo")
             }
-        }
+        };
+        value.map(Shared::from)
     }
 
     fn bounce(&mut self, step: &Step, mut trace: StepTrace) -> Flow {
@@ -221,8 +225,8 @@ impl<'s> Interpreter<'s, '_, '_> {
         Flow::End(end)
     }
 
-    pub(super) fn worked(&mut self, step: &Step, mut trace: StepTrace, value: Value) -> Flow {
-        self.store(step, &value, String::new());
+    pub(super) fn worked(&mut self, step: &Step, mut trace: StepTrace, value: Shared) -> Flow {
+        self.store(step, &value, "");
         trace.result = value;
         self.steps.push(trace);
         Flow::Next
@@ -245,26 +249,24 @@ impl<'s> Interpreter<'s, '_, '_> {
                 }),
             },
             OnError::Continue => {
-                self.store(step, &Value::Null, reason);
+                self.store(step, &Shared::default(), &reason);
                 Flow::Next
             }
         }
     }
 
-    fn store(&mut self, step: &Step, value: &Value, error: String) {
+    fn store(&mut self, step: &Step, value: &Shared, error: &str) {
         if self.is_in_a_loop() {
             self.last_result = value.clone();
         }
-        let (root, map, name) = match &step.store_as {
-            Some(Store::Custom(name)) => ("custom", &mut self.run.custom, name),
-            Some(Store::Global(name)) => ("global", &mut self.run.global, name),
+        let (root, name) = match &step.store_as {
+            Some(Store::Custom(name)) => ("custom", name),
+            Some(Store::Global(name)) => ("global", name),
             None => return,
         };
-        let (error_name, error) = (format!("{name}_error"), Value::String(error));
-        self.scope.set_under(root, name, value);
-        self.scope.set_under(root, &error_name, &error);
-        map.insert(name.clone(), value.clone());
-        map.insert(error_name, error);
+        let (value, error) = (value.clone(), error.into());
+        self.scope
+            .set_under(root, [(name.clone(), value), (format!("{name}_error"), error)]);
     }
 
     /// The result of a `for_each` holds what its last step gave.

@@ -52,7 +52,7 @@ impl Script {
             website: String::new(),
             domain: String::new(),
             inactive: false,
-            raw: Value::Null,
+            raw: Shared::default(),
         };
         Ok(json!(Ensured { record, existed: false }))
     }
@@ -83,7 +83,10 @@ impl Performer for Script {
                     begun: Timestamp::UNIX_EPOCH,
                 });
             }
-            Ok(Answer { value, assumed: None })
+            Ok(Answer {
+                value: value.into(),
+                assumed: None,
+            })
         }
         .boxed()
     }

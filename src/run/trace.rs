@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     action::Fields,
     effect::EffectTrace,
-    expression::Evaluated,
+    expression::{Evaluated, Shared},
     halo::client::Call,
     rules::{Rule, RuleEnd, Step},
 };
@@ -60,7 +60,7 @@ pub struct StepTrace {
     /// What it asked of the world.
     pub effects: Vec<EffectTrace>,
     /// What it stored.
-    pub result: Value,
+    pub result: Shared,
     /// Why it failed.
     pub error: Option<String>,
     /// What that meant.
@@ -80,7 +80,7 @@ impl StepTrace {
             ran: true,
             fields: Vec::new(),
             effects: Vec::new(),
-            result: Value::Null,
+            result: Shared::default(),
             error: None,
             on_error: None,
             took_ms: 0,

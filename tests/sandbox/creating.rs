@@ -70,7 +70,7 @@ async fn two_users_of_one_address_are_possible_and_told_apart_by_id() {
             [101, second.id.0]
         );
         assert_eq!(
-            second.raw["_email_collision"],
+            second.raw.json()["_email_collision"],
             json!(if duplicates == Duplicates::Warn { 101 } else { 0 })
         );
     }

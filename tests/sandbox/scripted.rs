@@ -186,11 +186,9 @@ async fn ids_are_read_as_floats_and_texts_and_what_is_not_known_is_kept() {
         (user.id.0, user.client_id, user.site_id),
         (101, Some(ClientId(12)), Some(SiteId(21)))
     );
-    assert_eq!(user.raw["invented"].to_string(), "[7]");
-    assert_eq!(
-        (&user.raw["datecreated"], &user.raw["lastseen"]),
-        (&Value::Null, &Value::Null)
-    );
+    let raw = user.raw.json();
+    assert_eq!(raw["invented"].to_string(), "[7]");
+    assert_eq!((&raw["datecreated"], &raw["lastseen"]), (&Value::Null, &Value::Null));
 }
 
 #[tokio::test]

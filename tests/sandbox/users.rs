@@ -107,7 +107,7 @@ async fn floats_become_ids() {
         (jane.client_name.as_str(), jane.site_name.as_str()),
         ("Acme Ltd", "Main")
     );
-    assert_eq!(jane.raw["site_id"].to_string(), "21");
+    assert_eq!(jane.raw.json()["site_id"].to_string(), "21");
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ impl<W: Write> Lines<'_, W> {
         let values: Vec<String> = part
             .values
             .iter()
-            .map(|(name, value)| format!("{name} = {}", short(value)))
+            .map(|(name, value)| format!("{name} = {}", short(&value.json())))
             .collect();
         let values = if values.is_empty() {
             String::new()
@@ -156,7 +156,9 @@ impl<W: Write> Lines<'_, W> {
                     self.line(6, &format!("on_error = {on_error:?}"))?;
                 }
             }
-            None if !step.result.is_null() => self.line(6, &format!("gives {}", short(&without_raw(&step.result))))?,
+            None if !step.result.is_null() => {
+                self.line(6, &format!("gives {}", short(&without_raw(&step.result.json()))))?
+            }
             None => {}
         }
         Ok(())
@@ -236,7 +238,7 @@ mod tests {
         let leaf = |text: &str, truth: bool| Evaluated {
             text: text.into(),
             truth,
-            values: vec![(text.into(), json!(truth))],
+            values: vec![(text.into(), truth.into())],
             parts: Vec::new(),
             asked: true,
         };

@@ -220,7 +220,7 @@ fn deciding(condition: &Evaluated) -> &Evaluated {
 
 fn collect(part: &Evaluated, values: &mut Vec<String>) {
     for (name, value) in &part.values {
-        let text = format!("{name} = {}", short(value));
+        let text = format!("{name} = {}", short(&value.json()));
         if !values.contains(&text) {
             values.push(text);
         }

@@ -38,8 +38,9 @@ impl Origins {
             let Ok(Effect::Halo { connection, ask }) = serde_json::from_value(effect.asked.clone()) else {
                 continue;
             };
-            let record = &effect.answer["record"];
-            let is_new = effect.answer["existed"] == false;
+            let answer = effect.answer.json();
+            let record = &answer["record"];
+            let is_new = answer["existed"] == false;
             match ask {
                 Ask::EnsureUser { user } if is_new => {
                     self.add(&record["id"], &connection, "user", user.emailaddress.to_string());
@@ -188,7 +189,7 @@ mod tests {
                 asked,
                 calls: Vec::new(),
                 from: None,
-                answer: json!({ "record": { "id": id }, "existed": existed }),
+                answer: json!({ "record": { "id": id }, "existed": existed }).into(),
                 refused: None,
                 unanswered: false,
                 found: None,

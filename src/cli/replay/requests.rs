@@ -188,6 +188,7 @@ mod tests {
     use serde_json::json;
 
     use super::{super::origins::Origins, *};
+    use crate::effect::Said;
 
     fn check(before: Value, after: Value, expected: &[&str]) {
         let trace = |asked: Value| EffectTrace {
@@ -196,7 +197,7 @@ mod tests {
             asked,
             calls: Vec::new(),
             from: None,
-            answer: Value::Null,
+            answer: Said::default(),
             refused: None,
             unanswered: false,
             found: None,

@@ -1,7 +1,5 @@
 //! Mails of steps: into the outbox, each once.
 
-use serde_json::Value;
-
 use super::{Writing, later};
 use crate::{
     action::StepError,
@@ -34,10 +32,7 @@ impl Writing<'_> {
             Receipt::Stale => Err(self.taken_over()),
             _ => {
                 self.live.posted.notify_one();
-                Ok(Answer {
-                    value: Value::Null,
-                    assumed: None,
-                })
+                Ok(Answer::default())
             }
         }
     }

@@ -1,9 +1,8 @@
 //! What is asked of Halo and changes nothing.
 
 use serde::Serialize;
-use serde_json::Value;
 
-use super::{Ask, value};
+use super::{Ask, Said, value};
 use crate::halo::client::{Calls, Freshness, Halo, HaloError};
 
 /// What has to be said about an answer, where it isn't the whole truth.
@@ -13,29 +12,28 @@ pub(in crate::effect) fn reservation(halo: &Halo, ask: &Ask) -> Option<String> {
 }
 
 /// A question to Halo that changes nothing.
-pub(in crate::effect) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Value, HaloError> {
+pub(in crate::effect) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Result<Said, HaloError> {
     Ok(match ask {
         Ask::UsersWithAddress { address } => {
-            let users = halo.users_with_address(address, Freshness::Cached, calls).await?;
-            records(users, |user| &mut user.raw)
+            Said::Users(halo.users_with_address(address, Freshness::Cached, calls).await?)
         }
-        Ask::AgentWithAddress { address } => value(&halo.agent_with_address(address, calls).await?),
-        Ask::Clients { client } => records(halo.clients_by(client, calls).await?, |client| &mut client.raw),
-        Ask::Sites { client, site } => records(halo.sites_by(*client, site, calls).await?, |site| &mut site.raw),
-        Ask::ClientsAlike { name } => value(&halo.clients_alike(name, Freshness::Cached, calls).await?),
-        Ask::SitesAlike { client, name } => value(&halo.sites_alike(*client, name, calls).await?),
-        Ask::MainSite { client } => value(&halo.main_site(*client, calls).await?),
-        Ask::SitesOfDomain { domain } => value(&halo.sites_of_domain(domain, calls).await?),
-        Ask::ClientsOfDomain { domain } => value(&halo.clients_of_domain(domain, calls).await?),
-        Ask::QueryUsers { query } => value(&halo.query_users(query, calls).await?),
-        Ask::QueryClients { query } => value(&halo.query_clients(query, calls).await?),
-        Ask::QuerySites { query } => value(&halo.query_sites(query, calls).await?),
-        Ask::User { user } => value(&halo.user(*user, calls).await?),
-        Ask::Choices { list, choice } => value(&halo.choices_by(*list, choice, calls).await?),
-        Ask::ChoicesAlike { list, name } => value(&halo.choices_alike(*list, name, calls).await?),
-        Ask::HaloMailboxes => value(&halo.mailbox_addresses(calls).await?),
-        Ask::Ticket { ticket } => value(&halo.ticket(*ticket, calls).await?),
-        Ask::QueryTickets { query } => value(&halo.query_tickets(query, calls).await?),
+        Ask::Clients { client } => Said::Clients(halo.clients_by(client, calls).await?),
+        Ask::Sites { client, site } => Said::Sites(halo.sites_by(*client, site, calls).await?),
+        Ask::ClientsAlike { name } => Said::Clients(halo.clients_alike(name, Freshness::Cached, calls).await?),
+        Ask::SitesAlike { client, name } => Said::Sites(halo.sites_alike(*client, name, calls).await?),
+        Ask::SitesOfDomain { domain } => Said::Sites(halo.sites_of_domain(domain, calls).await?),
+        Ask::ClientsOfDomain { domain } => Said::Clients(halo.clients_of_domain(domain, calls).await?),
+        Ask::AgentWithAddress { address } => data(&halo.agent_with_address(address, calls).await?),
+        Ask::MainSite { client } => data(&halo.main_site(*client, calls).await?),
+        Ask::QueryUsers { query } => data(&halo.query_users(query, calls).await?),
+        Ask::QueryClients { query } => data(&halo.query_clients(query, calls).await?),
+        Ask::QuerySites { query } => data(&halo.query_sites(query, calls).await?),
+        Ask::User { user } => data(&halo.user(*user, calls).await?),
+        Ask::Choices { list, choice } => data(&halo.choices_by(*list, choice, calls).await?),
+        Ask::ChoicesAlike { list, name } => data(&halo.choices_alike(*list, name, calls).await?),
+        Ask::HaloMailboxes => data(&halo.mailbox_addresses(calls).await?),
+        Ask::Ticket { ticket } => data(&halo.ticket(*ticket, calls).await?),
+        Ask::QueryTickets { query } => data(&halo.query_tickets(query, calls).await?),
         Ask::TicketsOfConversation { .. } | Ask::TookPart { .. } | Ask::Join { .. } | Ask::Fold { .. } => {
             unreachable!("our journal is asked")
         }
@@ -52,13 +50,6 @@ pub(in crate::effect) async fn read(halo: &Halo, ask: &Ask, calls: &Calls) -> Re
     })
 }
 
-/// Records with all that Halo returned of each, which is long: it is moved, not copied.
-fn records<T: Serialize>(records: Vec<T>, raw: fn(&mut T) -> &mut Value) -> Value {
-    let one = |mut record: T| {
-        let raw = std::mem::take(raw(&mut record));
-        let mut shown = value(&record);
-        shown["raw"] = raw;
-        shown
-    };
-    records.into_iter().map(one).collect()
+fn data(of: &impl Serialize) -> Said {
+    Said::Data(value(of))
 }

@@ -36,7 +36,7 @@ impl Writing<'_> {
         }
         let reply = answered.map_err(|error| self.step_error(&error))?;
         Ok(Answer {
-            value: value(&reply),
+            value: value(&reply).into(),
             assumed: None,
         })
     }

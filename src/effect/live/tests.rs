@@ -118,7 +118,7 @@ async fn ensure(live: &Live, claim: Claim, emailaddress: AddrSpec) -> Result<Ens
         enclosed: &Bare,
     };
     let answer = live.perform(&effect, asking).await?;
-    Ok(serde_json::from_value(answer.value).unwrap())
+    Ok(answer.value.read().unwrap())
 }
 
 fn ann() -> AddrSpec {

@@ -8,7 +8,7 @@ use super::{
     assumed::invented_site,
     made::Made,
     recorded::{Kind, Told},
-    unknown, value,
+    unknown,
 };
 use crate::{
     action::StepError,
@@ -47,9 +47,12 @@ impl Simulated {
             return Err(unknown(connection, ask));
         };
         let answer = asked(halos, connection, ask, asking).await?;
-        let here = self.made().answer_here(then, connection, ask, answer.value);
-        here.map(|value| Answer { value, ..answer })
-            .ok_or_else(|| unknown(connection, ask))
+        let here = self.made().answer_here(then, connection, ask, answer.value.json());
+        here.map(|value| Answer {
+            value: value.into(),
+            assumed: answer.assumed,
+        })
+        .ok_or_else(|| unknown(connection, ask))
     }
 
     /// A write that was done when the message ran has the same answer; none where it was not, or can not be in this world.
@@ -133,7 +136,7 @@ fn read<T: DeserializeOwned>(answer: &Value) -> Option<T> {
 
 fn as_then(of: Value) -> Answer {
     Answer {
-        value: value(&of),
+        value: of.into(),
         assumed: Some("as then".to_owned()),
     }
 }

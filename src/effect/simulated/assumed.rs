@@ -71,7 +71,7 @@ pub(super) fn invented_user(id: UserId, address: &str) -> User {
         site_id: Some(SiteId(INVENTED)),
         site_name: "(assumed)".to_owned(),
         inactive: false,
-        raw: json!({}),
+        raw: json!({}).into(),
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn invented_client(id: ClientId, name: &str, site: SiteId) -> Client 
         website: String::new(),
         domain: String::new(),
         inactive: false,
-        raw: json!({}),
+        raw: json!({}).into(),
     }
 }
 
@@ -107,6 +107,6 @@ pub(super) fn invented_site(id: SiteId, name: &str, client: Option<ClientId>) ->
         client_name: "(assumed)".to_owned(),
         email_domains: Vec::new(),
         inactive: false,
-        raw: json!({}),
+        raw: json!({}).into(),
     }
 }

@@ -37,7 +37,7 @@ impl Simulated {
         asking: &Asking<'_>,
     ) -> Result<Ticket, StepError> {
         let known = match self.read(connection, &Ask::Ticket { ticket: id }, asking).await {
-            Ok(answer) => serde_json::from_value(answer.value).ok().flatten(),
+            Ok(answer) => answer.value.read().ok().flatten(),
             // Nobody knows what it is like, but what is changed is known.
             Err(StepError::Unknown { .. }) => None,
             Err(error) => return Err(error),

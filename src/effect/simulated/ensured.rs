@@ -1,6 +1,5 @@
 //! Users and clients that a dry run would make or find.
 
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
 use crate::{
     action::StepError,
     config::ConnectionName,
-    effect::{Answer, Ask, Asking, Ensured},
+    effect::{Answer, Ask, Asking, Ensured, Readable},
     halo::{Client, ClientId, NewClient, NewUser, Site, SiteId, User, UserId, alike::instead_of_another, unsent},
 };
 
@@ -47,7 +46,7 @@ impl Simulated {
             site_id: Some(user.site_id),
             site_name: String::new(),
             inactive: false,
-            raw: json!({}),
+            raw: json!({}).into(),
         };
         made.users.push((connection.clone(), record.clone()));
         Ok(Ensured { record, existed: false })
@@ -66,16 +65,17 @@ impl Simulated {
         let found = match &self.lookups {
             Lookups::Assumed(_) => {
                 let made = self.made().overlay(connection, &named);
-                made.map(|value| Answer { value, assumed: None })
+                made.map(|made| Answer {
+                    value: made.into(),
+                    assumed: None,
+                })
             }
             Lookups::Online(_) | Lookups::Recorded(_) => match self.found_client(connection, client) {
                 Some(record) => return Ok(Ensured { record, existed: true }),
                 None => Some(self.read(connection, &named, asking).await?),
             },
         };
-        let alike: Vec<Client> = found
-            .and_then(|answer| serde_json::from_value(answer.value).ok())
-            .unwrap_or_default();
+        let alike: Vec<Client> = found.and_then(|answer| answer.value.read().ok()).unwrap_or_default();
         if let Some(record) = instead_of_another(&alike, &client.name).into_iter().next() {
             return Ok(Ensured { record, existed: true });
         }
@@ -125,7 +125,7 @@ impl Simulated {
     }
 }
 
-fn first<T: DeserializeOwned>(answer: Answer) -> Option<T> {
-    let records: Vec<T> = serde_json::from_value(answer.value).unwrap_or_default();
+fn first<T: Readable>(answer: Answer) -> Option<T> {
+    let records: Vec<T> = answer.value.read().unwrap_or_default();
     records.into_iter().next()
 }

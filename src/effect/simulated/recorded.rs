@@ -66,7 +66,7 @@ impl Recorded {
             }
             let told = match &trace.refused {
                 Some(reason) => Told::Refused(reason.clone()),
-                None => Told::Answer(trace.answer.clone()),
+                None => Told::Answer(trace.answer.json()),
             };
             if has_written && !effect.writes() && !is_standing(&effect) {
                 recorded.told.entry(key(&effect)).or_insert(told);

@@ -34,9 +34,10 @@ impl Simulated {
         };
         let made = self.made();
         if let Some(then) = self.then() {
-            answer.value = made.answer_here(then, at, ask, answer.value).unwrap_or_default();
+            let here = made.answer_here(then, at, ask, answer.value.json());
+            answer.value = here.unwrap_or_default().into();
         }
-        let mut tickets: Vec<TicketId> = serde_json::from_value(answer.value).unwrap_or_default();
+        let mut tickets: Vec<TicketId> = answer.value.read().unwrap_or_default();
         let is_of_it = |joined: &Joined| joined.keys.iter().any(|key| keys.contains(key));
         for joined in of(&made.joined, at, is_of_it) {
             if !tickets.contains(&joined.ticket) {
@@ -44,7 +45,7 @@ impl Simulated {
                 answer.assumed = Some("simulated".to_owned());
             }
         }
-        answer.value = value(&tickets);
+        answer.value = value(&tickets).into();
         Ok(answer)
     }
 
@@ -70,7 +71,8 @@ impl Simulated {
             (None, None, _) => return Err(StepError::Unknown { what: ask.describe() }),
         };
         if let Some(then) = self.then() {
-            answer.value = self.made().answer_here(then, at, ask, answer.value).unwrap_or_default();
+            let here = self.made().answer_here(then, at, ask, answer.value.json());
+            answer.value = here.unwrap_or_default().into();
         }
         Ok(answer)
     }
@@ -121,7 +123,7 @@ impl Simulated {
 
     /// Where it stood when it ran, if that ticket is there. Whoever wrote the note then is one of those in it.
     fn stood(&self, at: &ConnectionName, told: &Answer) -> Option<Answer> {
-        let standing = match serde_json::from_value(told.value.clone()).ok()? {
+        let standing = match told.value.read().ok()? {
             Standing::Writes(batch) => Standing::Noted {
                 ticket: batch.ticket,
                 count: batch.before + batch.count,
@@ -135,7 +137,7 @@ impl Simulated {
             }
         }
         Some(Answer {
-            value: value(&standing),
+            value: value(&standing).into(),
             assumed: told.assumed.clone(),
         })
     }
@@ -151,7 +153,7 @@ impl Simulated {
 
 fn of_journal(of: &impl serde::Serialize) -> Answer {
     Answer {
-        value: value(of),
+        value: value(of).into(),
         assumed: Some("from the journal".to_owned()),
     }
 }

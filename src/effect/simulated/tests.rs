@@ -57,7 +57,7 @@ fn ask(simulated: &Simulated, connection: &str, ask: Ask) -> (Result<Value, Step
     let answer = simulated.perform(&effect, asking).now_or_never().unwrap();
     let said = |call: &Call| format!("{} {} {} [{}]", call.method, call.path, call.body, call.answer);
     (
-        answer.map(|answer| answer.value),
+        answer.map(|answer| answer.value.json()),
         calls.take().iter().map(said).collect(),
     )
 }

@@ -21,7 +21,7 @@ fn drawn(evaluated: &Evaluated) -> String {
     let values: Vec<String> = evaluated
         .values
         .iter()
-        .map(|(name, value)| format!("{name}: {value}"))
+        .map(|(name, value)| format!("{name}: {}", value.json()))
         .collect();
     let inner = if parts.is_empty() { values } else { parts };
     if !evaluated.asked {
@@ -113,7 +113,10 @@ fn a_long_value_is_cut_short() {
     let evaluated = condition("custom.note and custom.users").evaluate(&scope).unwrap();
     let shown = serde_json::to_string(&evaluated).unwrap();
     assert!(shown.chars().count() < 2500, "{}", shown.len());
-    assert_eq!(evaluated.parts[0].values[0].1.as_str().unwrap().chars().count(), 200);
+    assert_eq!(
+        evaluated.parts[0].values[0].1.json().as_str().unwrap().chars().count(),
+        200
+    );
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn both_ways_come_to_the_same() {
     let both: Vec<_> = EXPRESSIONS.iter().map(|source| (source, both(source))).collect();
     for value in values() {
         let mut scope = scope().with_freemail(&["letters.example".to_owned()]);
-        scope.set_under("custom", "any", &value);
+        scope.set_under("custom", [("any".to_owned(), Shared::from(&value))]);
         for (source, (direct, patterns, program)) in &both {
             let mut run = Run::new(patterns.clone(), scope.freemail.clone());
             let found = direct.value(&scope, &mut run).map(std::borrow::Cow::into_owned);
@@ -138,8 +138,8 @@ fn what_only_the_renderer_knows_is_left_to_it() {
 #[test]
 fn a_name_under_a_root_is_set_beside_the_others() {
     let mut scope = scope();
-    scope.set_under("custom", "note", &json!("new"));
-    scope.set_under("fresh", "name", &json!(1));
+    scope.set_under("custom", [("note".to_owned(), "new".into())]);
+    scope.set_under("fresh", [("name".to_owned(), 1.into())]);
     let shown = Template::compile("{{ custom.note }} {{ custom.known.user.name }}", &names()).unwrap();
     assert_eq!(shown.render(&scope).as_deref(), Ok("new Ann"));
     assert!(scope.find(&["fresh".to_owned(), "name".to_owned()]).is_some());

@@ -107,7 +107,7 @@ fn part(evaluated: &Evaluated) -> Markup {
             (truth(evaluated)) " "
             code { (words::line(&evaluated.text)) }
             @for (name, value) in &evaluated.values {
-                span .read { " " code { (name) } " = " bdi { (words::value(value)) } }
+                span .read { " " code { (name) } " = " bdi { (words::value(&value.json())) } }
             }
             @if !evaluated.parts.is_empty() { ul { @for inner in &evaluated.parts { (part(inner)) } } }
         }
@@ -143,7 +143,7 @@ fn step(step: &StepTrace) -> Markup {
                 p .bad { "fails: " bdi { (words::line(error)) } }
                 @if let Some(on_error) = &step.on_error { p .faint { "on_error = " (on_error) } }
             } @else if !step.result.is_null() {
-                p { span .faint { "gives " } bdi .value { (words::value(&without_raw(&step.result))) } }
+                p { span .faint { "gives " } bdi .value { (words::value(&without_raw(&step.result.json()))) } }
             }
         }
     }

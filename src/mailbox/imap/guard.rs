@@ -306,6 +306,20 @@ fn fill_missing_date(line: &mut Vec<u8>) {
     }
 }
 
+impl<S: AsyncRead + Unpin> Guard<S> {
+    /// What is passed on whatever it holds goes to the parser as it comes.
+    fn poll_literal(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let most = usize::try_from(self.literal).unwrap_or(usize::MAX).min(buf.remaining());
+        let mut fresh = ReadBuf::new(buf.initialize_unfilled_to(most));
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut fresh))?;
+        let came = fresh.filled().len();
+        buf.advance(came);
+        self.literal = self.literal.saturating_sub(octets_in(came));
+        self.received = self.received.saturating_add(octets_in(came));
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let me = &mut *self;
@@ -325,6 +339,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                 return Poll::Ready(Err(fault));
             }
             if me.raw_at == me.raw_end {
+                if me.passing && me.literal > 0 {
+                    return me.poll_literal(cx, buf);
+                }
                 let mut fresh = ReadBuf::new(&mut me.raw);
                 ready!(Pin::new(&mut me.inner).poll_read(cx, &mut fresh))?;
                 me.raw_at = 0;

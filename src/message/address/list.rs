@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use mail_parser::{Addr, HeaderName, MessageParser};
+use mail_parser::{Addr, parsers::MessageStream};
 
 use super::{NameAddr, folded};
 use crate::message::{header::one_line, word};
@@ -63,16 +63,21 @@ pub fn first_name(raw: &str) -> String {
 
 /// All mailboxes, and whether they had an address at all, be it the empty `<>`.
 fn all(raw: &str) -> Vec<(NameAddr, bool)> {
-    let field = format!("To: {}\n\n", masked(raw));
-    let parser = MessageParser::new().header_address(HeaderName::To);
-    let message = parser.parse_headers(&field);
-    let addresses = message.as_ref().and_then(|message| message.to());
+    if raw.is_empty() {
+        return Vec::new();
+    }
+    let field = [" ", &masked(raw), "\n\n"].concat();
+    let read = MessageStream::new(field.as_bytes()).parse_address();
+    let addresses = read.as_address();
     addresses.map_or_else(Vec::new, |addresses| addresses.iter().map(mailbox).collect())
 }
 
 fn mailbox(read: &Addr<'_>) -> (NameAddr, bool) {
     let name = clean(&unmasked(read.name().unwrap_or("")));
-    let text = read.address().unwrap_or("").replace(" @", "@").replace("@ ", "@");
+    let mut text = Cow::Borrowed(read.address().unwrap_or(""));
+    if text.contains(' ') {
+        text = text.replace(" @", "@").replace("@ ", "@").into();
+    }
     // Without angle brackets: `Ann ann@example.org`.
     let (before, text) = text.trim().rsplit_once([' ', '\t']).unwrap_or(("", text.trim()));
     let name = if name.is_empty() {
@@ -106,9 +111,12 @@ fn masked(raw: &str) -> String {
     // Where one quote is never closed, no later one is: looking again and again would take quadratic time.
     let mut closes = true;
     // A letter that was there already must not turn into another one afterwards, such as a line end.
-    let raw = raw.replace(is_masked, "");
+    let raw = match raw.is_ascii() {
+        true => Cow::Borrowed(raw),
+        false => raw.replace(is_masked, "").into(),
+    };
     let mut words = word::Words::of(&raw);
-    let mut rest = raw.as_str();
+    let mut rest = &*raw;
     while let Some(c) = rest.chars().next() {
         let quoted = (c == '"' && closes && around.comments == 0).then(|| quoted_string(rest));
         closes &= !matches!(quoted, Some(None));
@@ -123,7 +131,10 @@ fn masked(raw: &str) -> String {
             let length = rest.find(']').map_or(1, |at| at + 1);
             (length, hidden(&rest[..length]).into())
         } else {
-            let length = c.len_utf8();
+            let length = match rest.find(means_something) {
+                Some(0) => c.len_utf8(),
+                next => next.unwrap_or(rest.len()),
+            };
             (length, rest[..length].into())
         };
         if around.keeps(c) {
@@ -132,6 +143,11 @@ fn masked(raw: &str) -> String {
         rest = &rest[length..];
     }
     masked
+}
+
+/// Whether something may begin or end there.
+fn means_something(c: char) -> bool {
+    matches!(c, '"' | '=' | '<' | '>' | '[' | '(' | ')' | ',' | ';')
 }
 
 /// What a place of a list stands in.
@@ -193,7 +209,10 @@ fn is_masked(c: char) -> bool {
     (MASK..MASK + 128).contains(&u32::from(c))
 }
 
-fn unmasked(text: &str) -> String {
+fn unmasked(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
     let unmask = |c: char| {
         let ascii = u32::from(c).checked_sub(MASK).filter(|_| is_masked(c));
         ascii.and_then(char::from_u32).unwrap_or(c)

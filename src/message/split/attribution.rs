@@ -14,10 +14,10 @@ const SHORT: usize = 100;
 
 /// The end of the attribution that begins at that line, and whether all below it is quoted though nothing else says so.
 pub fn at(lines: &[Line<'_>], at: usize) -> Option<(usize, bool)> {
-    if let Some(end) = group_wise(lines, at) {
-        return Some((end, true));
-    }
     let first = lines[at].text.trim();
+    if is_group_wise(first) {
+        return Some((at + 1, true));
+    }
     if !first.ends_with([':', '：']) && !has_number_or_address(first) {
         return None;
     }
@@ -115,8 +115,7 @@ fn has_address(text: &str) -> bool {
 }
 
 /// `>>> Ann Lee <ann@example.org> 23.11.2026 10:00 >>>`, by GroupWise, which puts no sign before what it quotes.
-fn group_wise(lines: &[Line<'_>], at: usize) -> Option<usize> {
-    let text = lines[at].text.trim();
-    let inside = text.strip_prefix(">>> ")?.strip_suffix(">>>")?;
-    (inside.len() <= MAX_LENGTH && inside.contains(|c: char| c.is_ascii_digit())).then_some(at + 1)
+fn is_group_wise(text: &str) -> bool {
+    let inside = text.strip_prefix(">>> ").and_then(|rest| rest.strip_suffix(">>>"));
+    inside.is_some_and(|inside| inside.len() <= MAX_LENGTH && inside.contains(|c: char| c.is_ascii_digit()))
 }

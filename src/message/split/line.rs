@@ -45,7 +45,7 @@ impl<'a> Line<'a> {
     }
 
     pub fn is_blank(&self) -> bool {
-        self.text.trim().is_empty()
+        self.text.trim_start().is_empty()
     }
 
     /// Whether it begins with the sign of quoting. `>From` at a line's beginning was written by a mail store over `From`.

@@ -197,7 +197,9 @@ impl Watched {
 
     fn received(&self, message: &Message, fetched: Fetched, end: Option<(Outcome, String)>, claim: bool) -> Received {
         let header_only = end.is_some();
-        let header_digest = Sha256::digest(header_of(&fetched.octets)).into();
+        let header = header_of(&fetched.octets);
+        let mut digest = Sha256::new_with_prefix(header);
+        let header_digest = digest.clone().finalize().into();
         Received {
             place: Place {
                 mailbox: self.name.clone(),
@@ -210,7 +212,8 @@ impl Watched {
             digest: if header_only {
                 header_digest
             } else {
-                Sha256::digest(&fetched.octets).into()
+                digest.update(&fetched.octets[header.len()..]);
+                digest.finalize().into()
             },
             header_digest,
             octets: if header_only { Bytes::new() } else { fetched.octets },

@@ -3,21 +3,25 @@
 use super::*;
 use tokio::io::AsyncReadExt;
 
-/// The octets come one at a time, so that every cut is tried.
-struct Drip<'a>(&'a [u8]);
+/// At most so many octets come at a time.
+struct Drip<'a>(&'a [u8], usize);
 
 impl AsyncRead for Drip<'_> {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some((first, rest)) = self.0.split_first() {
-            buf.put_slice(&[*first]);
-            self.0 = rest;
-        }
+        let (next, rest) = self.0.split_at(self.0.len().min(self.1).min(buf.remaining()));
+        buf.put_slice(next);
+        self.0 = rest;
         Poll::Ready(Ok(()))
     }
 }
 
+/// Every cut is tried.
 async fn through(input: &str, limit: u64) -> (String, Option<String>) {
-    let mut guard = Guard::new(Drip(input.as_bytes()), limit);
+    through_by(1, input, limit).await
+}
+
+async fn through_by(octets: usize, input: &str, limit: u64) -> (String, Option<String>) {
+    let mut guard = Guard::new(Drip(input.as_bytes(), octets), limit);
     let mut passed = Vec::new();
     let ended = guard.read_to_end(&mut passed).await;
     (
@@ -27,7 +31,9 @@ async fn through(input: &str, limit: u64) -> (String, Option<String>) {
 }
 
 async fn check(input: &str, expected: &str) {
-    assert_eq!(through(input, 100).await, (expected.to_owned(), None));
+    for octets in 1..=input.len() {
+        assert_eq!(through_by(octets, input, 100).await, (expected.to_owned(), None));
+    }
 }
 
 #[tokio::test]
@@ -108,7 +114,7 @@ async fn parentheses_too_deep_are_a_fault_and_those_in_quotes_are_none() {
 
 #[tokio::test]
 async fn the_namespace_is_kept_for_us() {
-    let mut guard = Guard::new(Drip(b"* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n"), 100);
+    let mut guard = Guard::new(Drip(b"* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n", 1), 100);
     let mut passed = Vec::new();
     guard.read_to_end(&mut passed).await.unwrap();
     assert!(passed.is_empty());

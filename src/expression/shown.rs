@@ -1,0 +1,146 @@
+//! A value that a condition read, as people see it: cut short.
+
+use std::cell::Cell;
+
+use serde::{
+    Deserialize, Serialize, Serializer,
+    ser::{SerializeMap, SerializeSeq},
+};
+use serde_json::Value as Json;
+use tera::{Value, value::ValueKind};
+
+use super::Shared;
+
+/// Characters of a value that are shown.
+const SHOWN: usize = 200;
+
+/// A value that is cut short where it is written, not before: most messages are looked at by nobody.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct Shown(Shared);
+
+impl Shown {
+    /// What it shows.
+    pub fn json(&self) -> Json {
+        serde_json::to_value(self).expect("it was made from plain data")
+    }
+}
+
+impl<T: Into<Shared>> From<T> for Shown {
+    fn from(value: T) -> Shown {
+        Shown(value.into())
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let cut = Cut {
+            value: &self.0.0,
+            left: &Cell::new(SHOWN),
+        };
+        cut.serialize(to)
+    }
+}
+
+/// As much of a value as is left of what may be shown. Each value counts for one, each letter too.
+struct Cut<'a> {
+    value: &'a Value,
+    left: &'a Cell<usize>,
+}
+
+impl<'a> Cut<'a> {
+    fn with(&self, value: &'a Value) -> Cut<'a> {
+        Cut { value, left: self.left }
+    }
+
+    fn is_at_its_end(&self) -> bool {
+        self.left.get() == 0
+    }
+}
+
+impl Serialize for Cut<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let left = self.left.get().saturating_sub(1);
+        self.left.set(left);
+        match self.value.kind() {
+            ValueKind::String => {
+                let text = self.value.as_str().unwrap_or_default();
+                if let Some((end, _)) = text.char_indices().nth(left) {
+                    self.left.set(0);
+                    return to.collect_str(&format_args!("{}…", &text[..end]));
+                }
+                self.left.set(left - text.chars().count());
+                to.serialize_str(text)
+            }
+            ValueKind::Array => {
+                let mut list = to.serialize_seq(None)?;
+                for item in self.value.as_array().unwrap_or_default() {
+                    if self.is_at_its_end() {
+                        list.serialize_element("…")?;
+                        break;
+                    }
+                    list.serialize_element(&self.with(item))?;
+                }
+                list.end()
+            }
+            ValueKind::Map => {
+                let mut map = to.serialize_map(None)?;
+                for (key, item) in self.value.as_map().into_iter().flatten() {
+                    if self.is_at_its_end() {
+                        map.serialize_entry("…", &())?;
+                        break;
+                    }
+                    map.serialize_entry(key, &self.with(item))?;
+                }
+                map.end()
+            }
+            _ => self.value.serialize(to),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn written(value: &Json) -> String {
+        serde_json::to_string(&Shown::from(value)).unwrap()
+    }
+
+    #[test]
+    fn what_is_short_is_shown_as_it_is() {
+        for value in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({"id": 7, "names": ["Ann", true, 1.5, null], "none": {}}),
+            json!("ü".repeat(199)),
+        ] {
+            assert_eq!(written(&value), value.to_string());
+            assert_eq!(Shown::from(&value).json(), value);
+        }
+    }
+
+    #[test]
+    fn what_is_long_is_cut_once_however_often_it_is_written() {
+        let entries = |count: usize| (0..count).map(|n| (format!("k{n}"), json!("v"))).collect::<Json>();
+        for (value, expected) in [
+            (json!("ü".repeat(200)), json!("ü".repeat(199) + "…")),
+            (json!([1, "a".repeat(300), 2]), json!([1, "a".repeat(197) + "…", "…"])),
+            (
+                json!(vec![7; 300]),
+                json!([vec![json!(7); 199], vec![json!("…")]].concat()),
+            ),
+            (json!({"a": entries(300), "b": 1}), {
+                let mut cut = entries(99);
+                cut["…"] = json!(null);
+                json!({"a": cut, "…": null})
+            }),
+        ] {
+            assert_eq!(written(&value), expected.to_string());
+            assert_eq!(written(&expected), expected.to_string());
+        }
+    }
+}
