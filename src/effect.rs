@@ -32,6 +32,7 @@ mod said;
 pub mod simulated;
 
 pub use ask::Ask;
+pub use asked::Asked;
 pub use mail::{Enclosure, NewMail, Told};
 pub use said::{Readable, Said};
 
@@ -193,8 +194,8 @@ pub struct EffectTrace {
     /// What was asked, for people.
     pub effect: String,
     /// The same as data, long texts by their digest ([`Effect::kept`]); null in a trace of an earlier version.
-    #[serde(default, skip_serializing_if = "Value::is_null")]
-    pub asked: Value,
+    #[serde(default, skip_serializing_if = "Asked::is_null")]
+    pub asked: Asked,
     /// The requests that went out; none where a cache knew.
     pub calls: Vec<Call>,
     /// `"simulated"`, `"assumed …"`, `"recorded"`: where the answer is not fresh from Halo; or what it leaves out.
@@ -296,7 +297,7 @@ impl<'a> Effects<'a> {
                 value: answer.into(),
                 assumed: Some("recorded".to_owned()),
             };
-            return self.answered(&effect, Vec::new(), given);
+            return self.answered(effect, Vec::new(), given);
         }
         let calls = Calls::default();
         let asking = Asking {
@@ -306,7 +307,7 @@ impl<'a> Effects<'a> {
             enclosed: self.enclosed,
         };
         match self.performer.perform(&effect, asking).await {
-            Ok(answer) => self.answered(&effect, calls.take(), answer),
+            Ok(answer) => self.answered(effect, calls.take(), answer),
             Err(error) => {
                 let refused = match &error {
                     StepError::Failed { reason } => Some(reason.clone()),
@@ -315,7 +316,7 @@ impl<'a> Effects<'a> {
                 self.trace.push(EffectTrace {
                     unanswered: refused.is_none(),
                     refused,
-                    ..noted(&effect, calls.take())
+                    ..noted(effect, calls.take())
                 });
                 Err(error)
             }
@@ -323,7 +324,7 @@ impl<'a> Effects<'a> {
     }
 
     /// Reads the answer, and keeps it in the trace.
-    fn answered<T: Readable>(&mut self, effect: &Effect, calls: Vec<Call>, given: Answer) -> Result<T, StepError> {
+    fn answered<T: Readable>(&mut self, effect: Effect, calls: Vec<Call>, given: Answer) -> Result<T, StepError> {
         let read = given.value.read().map_err(|error| {
             let what = effect.describe();
             StepError::failed(format!("the answer to {what} is of another shape: {error}"))
@@ -345,11 +346,11 @@ impl<'a> Effects<'a> {
 }
 
 /// An effect that was asked, without what came of it.
-fn noted(effect: &Effect, calls: Vec<Call>) -> EffectTrace {
+fn noted(effect: Effect, calls: Vec<Call>) -> EffectTrace {
     EffectTrace {
         connection: effect.connection().cloned(),
         effect: effect.describe(),
-        asked: effect.kept(),
+        asked: effect.into(),
         calls,
         from: None,
         answer: Said::default(),

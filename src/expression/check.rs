@@ -170,7 +170,7 @@ impl<'a> Check<'a> {
         match &node.kind {
             Expr::Literal(literal) => match literal {
                 Literal::Text(_) => Shape::Text,
-                Literal::Integer | Literal::Float => Shape::Number,
+                Literal::Integer(_) | Literal::Float => Shape::Number,
                 Literal::Truth(_) => Shape::Truth,
                 Literal::Null => Shape::nullable(Shape::Any),
             },
@@ -371,7 +371,7 @@ impl<'a> Check<'a> {
             Shape::List(of) => Shape::nullable((**of).clone()),
             Shape::Map(of) => (**of).clone(),
             Shape::Text => Shape::Text,
-            Shape::Record(_) if matches!(index.kind, Expr::Literal(Literal::Integer)) => {
+            Shape::Record(_) if matches!(index.kind, Expr::Literal(Literal::Integer(_))) => {
                 let (text, number) = (self.text(of), self.text(index));
                 self.fault(
                     index.start,

@@ -35,6 +35,7 @@ impl Direct {
     pub fn of(node: &Node) -> Option<Direct> {
         Some(match &node.kind {
             Expr::Literal(Literal::Text(text)) => Direct::Constant(Value::from(text.as_str())),
+            Expr::Literal(Literal::Integer(number)) => Direct::Constant(Value::from(*number)),
             Expr::Literal(Literal::Truth(truth)) => Direct::Constant(Value::from(*truth)),
             Expr::Literal(Literal::Null) => Direct::Constant(Value::none()),
             Expr::Name(_) | Expr::Member(..) | Expr::Index(..) => Direct::Path(path(node)?),

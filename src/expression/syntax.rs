@@ -40,7 +40,7 @@ pub enum Expr {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Literal {
     Text(String),
-    Integer,
+    Integer(i64),
     Float,
     Truth(bool),
     Null,
@@ -191,7 +191,7 @@ impl Node {
             Expr::Index(of, index) => {
                 let step = match &index.kind {
                     Expr::Literal(Literal::Text(text)) => text.clone(),
-                    Expr::Literal(Literal::Integer) => {
+                    Expr::Literal(Literal::Integer(_)) => {
                         source[index.start..index.end].trim_matches(['(', ')', ' ']).to_owned()
                     }
                     _ => return None,

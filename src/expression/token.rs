@@ -16,7 +16,7 @@ pub enum Kind {
     Name,
     /// A string, its escapes resolved.
     Text(String),
-    Integer,
+    Integer(i64),
     Float,
     Sign(&'static str),
     /// After the last token; makes looking ahead total.
@@ -223,17 +223,19 @@ impl Lexer<'_> {
             _ => 0,
         };
         let text = &rest[..digits + fraction];
-        if fraction == 0 && text.parse::<i64>().is_err() {
-            return Err(fault(
-                self.at,
-                format!("the number {text} is too large"),
-                "at most 9223372036854775807",
-            ));
-        }
-        self.push(
-            if fraction == 0 { Kind::Integer } else { Kind::Float },
-            digits + fraction,
-        );
+        let kind = if fraction == 0 {
+            let too_large = |_| {
+                fault(
+                    self.at,
+                    format!("the number {text} is too large"),
+                    "at most 9223372036854775807",
+                )
+            };
+            Kind::Integer(text.parse().map_err(too_large)?)
+        } else {
+            Kind::Float
+        };
+        self.push(kind, digits + fraction);
         Ok(())
     }
 

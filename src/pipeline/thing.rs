@@ -174,7 +174,7 @@ impl fmt::Display for Thing {
 mod tests {
     use super::*;
     use crate::{
-        effect::Said,
+        effect::{Asked, Said},
         halo::{Reference, client::Call},
     };
 
@@ -198,7 +198,7 @@ mod tests {
         EffectTrace {
             connection: Some(main()),
             effect: String::new(),
-            asked: serde_json::Value::Null,
+            asked: Asked::default(),
             calls: vec![call],
             from: None,
             answer: Said::default(),

@@ -35,7 +35,7 @@ impl Origins {
         let mut tickets = 0;
         let mut actions = 0;
         for effect in steps.flat_map(|step| &step.effects) {
-            let Ok(Effect::Halo { connection, ask }) = serde_json::from_value(effect.asked.clone()) else {
+            let Ok(Effect::Halo { connection, ask }) = effect.asked.effect() else {
                 continue;
             };
             let answer = effect.answer.json();
@@ -186,7 +186,7 @@ mod tests {
             let effect = EffectTrace {
                 connection: None,
                 effect: String::new(),
-                asked,
+                asked: asked.into(),
                 calls: Vec::new(),
                 from: None,
                 answer: json!({ "record": { "id": id }, "existed": existed }).into(),

@@ -49,7 +49,7 @@ fn writes(trace: &Trace) -> Vec<Write<'_>> {
 }
 
 fn is_write(trace: &EffectTrace) -> bool {
-    let effect = serde_json::from_value::<Effect>(trace.asked.clone());
+    let effect = trace.asked.effect();
     effect.is_ok_and(|effect| effect.writes() || matches!(effect, Effect::Mail { .. }))
 }
 
@@ -59,7 +59,7 @@ fn numbered<'w, 't>(
 ) -> impl Iterator<Item = ((String, String, usize), (String, &'t EffectTrace))> + 'w {
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     writes.iter().map(move |(step, write)| {
-        let kind = kind(&write.asked);
+        let kind = kind(&write.asked.json());
         let count = counts.entry((step.clone(), kind.clone())).or_insert(0);
         *count += 1;
         ((step.clone(), kind, *count), (step.clone(), *write))
@@ -76,8 +76,8 @@ fn kind(asked: &Value) -> String {
 
 fn fields(step: &str, (before, after): (&EffectTrace, &EffectTrace), worlds: Worlds<'_>, found: &mut Vec<String>) {
     let (mut one, mut other) = (BTreeMap::new(), BTreeMap::new());
-    leaves(content(&before.asked).into(), String::new(), &mut one);
-    leaves(content(&after.asked).into(), String::new(), &mut other);
+    leaves(content(&before.asked.json()).into(), String::new(), &mut one);
+    leaves(content(&after.asked.json()).into(), String::new(), &mut other);
     let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     for name in names {
         let change = match (one.get(name), other.get(name)) {
@@ -194,7 +194,7 @@ mod tests {
         let trace = |asked: Value| EffectTrace {
             connection: None,
             effect: "what is asked".to_owned(),
-            asked,
+            asked: asked.into(),
             calls: Vec::new(),
             from: None,
             answer: Said::default(),

@@ -58,7 +58,7 @@ impl Recorded {
         let mut has_written = false;
         let steps = traces.into_iter().flat_map(|trace| &trace.rules);
         for trace in steps.flat_map(|rule| &rule.steps).flat_map(|step| &step.effects) {
-            let Ok(effect) = serde_json::from_value::<Effect>(trace.asked.clone()) else {
+            let Ok(effect) = trace.asked.effect() else {
                 continue;
             };
             if trace.unanswered {

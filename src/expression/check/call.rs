@@ -223,14 +223,14 @@ impl Check<'_> {
         let fits = match argument.kind {
             Kind::Any => true,
             Kind::Truth => matches!(literal, Literal::Truth(_)),
-            Kind::Whole => *literal == Literal::Integer,
-            Kind::Group if *literal == Literal::Integer => {
+            Kind::Whole => matches!(literal, Literal::Integer(_)),
+            Kind::Group if matches!(literal, Literal::Integer(_)) => {
                 if let Err(problem) = self.group(call, self.text(value)) {
                     self.fault(value.start, problem, "");
                 }
                 true
             }
-            Kind::Text => matches!(literal, Literal::Integer | Literal::Float),
+            Kind::Text => matches!(literal, Literal::Integer(_) | Literal::Float),
             _ => false,
         };
         if !fits && *literal != Literal::Null {

@@ -17,14 +17,13 @@ impl Parser<'_> {
                 self.advance();
                 node(Expr::Literal(Literal::Text(text)), end)
             }
-            Kind::Integer | Kind::Float => {
+            Kind::Integer(number) => {
                 self.advance();
-                let literal = if kind == Kind::Integer {
-                    Literal::Integer
-                } else {
-                    Literal::Float
-                };
-                node(Expr::Literal(literal), end)
+                node(Expr::Literal(Literal::Integer(number)), end)
+            }
+            Kind::Float => {
+                self.advance();
+                node(Expr::Literal(Literal::Float), end)
             }
             Kind::Name => self.named(),
             Kind::Sign("-") => {
@@ -105,10 +104,10 @@ impl Parser<'_> {
                 self.count()?;
                 let place = self.token().clone();
                 let kind = match place.kind {
-                    Kind::Integer => {
+                    Kind::Integer(number) => {
                         self.advance();
                         let index = Node {
-                            kind: Expr::Literal(Literal::Integer),
+                            kind: Expr::Literal(Literal::Integer(number)),
                             start: place.start,
                             end: place.end,
                         };
@@ -301,7 +300,7 @@ impl Parser<'_> {
             }
             let Token { kind, start, end } = self.token().clone();
             let truth = matches!(self.word(), Some("true" | "True" | "false" | "False"));
-            if !truth && !matches!(kind, Kind::Text(_) | Kind::Integer) {
+            if !truth && !matches!(kind, Kind::Text(_) | Kind::Integer(_)) {
                 return Err(self.unexpected("a key in quotes"));
             }
             self.advance();
