@@ -19,6 +19,8 @@ use crate::{
     run::{End, state::Run, trace::Trace},
 };
 
+mod written;
+
 /// What an ending is made from.
 pub struct Attempted<'a> {
     /// The message in hand.
@@ -142,7 +144,7 @@ impl Attempted<'_> {
             version: env!("CARGO_PKG_VERSION"),
         };
         Account {
-            trace: serde_json::to_string(&kept).expect("a trace is plain data").into(),
+            trace: written::json(&kept).into(),
             calls: trace.counted(),
             matched,
         }
