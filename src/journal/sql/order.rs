@@ -63,7 +63,7 @@ macro_rules! touched {
 
 /// Brings these up to date: whether one is ready does not depend on whether others are.
 const PLACE: &str = concat!(
-    "UPDATE entry AS e SET ready = 1 - ready WHERE e.id IN (",
+    "UPDATE OR FAIL entry AS e SET ready = 1 - ready WHERE e.id IN (",
     touched!(),
     ") AND (e.ready = 1) <> ",
     ready!()

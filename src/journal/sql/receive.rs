@@ -202,7 +202,7 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
     let heard = fold([received.from.as_str(), &received.subject, &received.message_id]);
     let said = fold([start.reason]);
     let entry = hand.db.insert(
-        "INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
+        "INSERT OR FAIL INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
             message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
             ended, settle_due, gone, ready, token, began, owner)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
