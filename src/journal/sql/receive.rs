@@ -127,14 +127,17 @@ const KNOWN: &str =
 
 /// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
 /// message that was moved away or deleted is not that one: it does not lie there any more. The index is named since SQLite
-/// would rather walk all messages of the folder.
+/// would rather walk all messages of the folder. For a list of digests it would make a table each time.
 pub(super) fn moved_here(dialect: Dialect) -> String {
-    format!(
-        "SELECT min(id) FROM entry {}
-         WHERE kind = 'uid' AND ?3 = 'uid' AND digest IN (?6, ?7) AND size = ?8 AND mailbox = ?1 AND folder = ?2
-            AND validity <> ?4 AND gone = 0",
-        dialect.by("entry_digest")
-    )
+    let index = dialect.by("entry_digest");
+    let of = |digest: &str| {
+        format!(
+            "SELECT min(id) AS id FROM entry {index}
+             WHERE kind = 'uid' AND ?3 = 'uid' AND digest = {digest} AND size = ?8 AND mailbox = ?1 AND folder = ?2
+                AND validity <> ?4 AND gone = 0"
+        )
+    };
+    format!("SELECT min(id) FROM ({} UNION ALL {}) AS moved", of("?6"), of("?7"))
 }
 
 /// One that ended well, or is in hand.
