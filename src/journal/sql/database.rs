@@ -148,6 +148,11 @@ impl Dialect {
         self == Dialect::Sqlite
     }
 
+    /// Whether an answer costs no way through a network.
+    pub(super) fn is_near(self) -> bool {
+        self == Dialect::Sqlite
+    }
+
     /// Behind the name of a table: the index to walk.
     pub(super) fn by(self, index: &'static str) -> String {
         match self {
