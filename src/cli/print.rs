@@ -185,6 +185,9 @@ pub fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
 
 /// A value of a message or of Halo, in one line and without control characters: it may try to write on the terminal.
 pub fn plain(text: &str) -> String {
+    if text.bytes().all(|b| (b' '..0x7f).contains(&b)) {
+        return text.to_owned();
+    }
     let calm = |c: char| if c == '\n' || c == '\t' { ' ' } else { c };
     // They turn the direction of what follows (Unicode's bidirectional algorithm), and with it the sense of a line.
     let turns = |c: &char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
