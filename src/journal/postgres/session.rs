@@ -252,9 +252,9 @@ fn bound<'a>(values: &'a [Value<'_>]) -> impl ExactSizeIterator<Item = &'a (dyn 
     values.iter().map(|value| value as &(dyn ToSql + Sync))
 }
 
-/// `?1` as PostgreSQL writes it. No statement has the sign in another sense.
+/// `?1` as PostgreSQL writes it, and without the words for SQLite alone. No statement has either in another sense.
 fn numbered(sql: &str) -> String {
-    sql.replace('?', "$")
+    sql.replace('?', "$").replace("OR FAIL ", "")
 }
 
 fn no_session(error: tokio_postgres::Error) -> NoSession {

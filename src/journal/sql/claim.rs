@@ -127,7 +127,7 @@ fn ids(db: &dyn Database, sql: &str, values: &[Value<'_>]) -> Result<Vec<EntryId
 /// Takes one message in hand if it is runnable; its token is the next one.
 pub(super) fn take(hand: &Hand<'_>, entry: EntryId) -> Result<Option<Claim>, Fault> {
     let sql = format!(
-        "UPDATE entry AS e SET state = 'claimed', ready = 0, token = token + 1, began = ?2, owner = ?3
+        "UPDATE OR FAIL entry AS e SET state = 'claimed', ready = 0, token = token + 1, began = ?2, owner = ?3
          WHERE e.id = ?1 AND e.ready = 1 AND (e.state = 'pending' OR {FREE})
          RETURNING token, author_key, thread_key, deferred_at IS NOT NULL"
     );

@@ -40,7 +40,9 @@ pub(in crate::journal) enum Purpose {
     Write,
 }
 
-/// A connection. Statements name their values `?1`, `?2`, … and are kept prepared by their text.
+/// A connection. Statements name their values `?1`, `?2`, … and are kept prepared by their text. `OR FAIL` in one says that
+/// nobody goes on where it fails midway: all that was written with it is taken back then, so SQLite need not keep a copy of
+/// each page for that.
 pub(in crate::journal) trait Database: Send {
     /// How this one says what not all of them say in the same way.
     fn dialect(&self) -> Dialect;
@@ -143,6 +145,11 @@ pub(in crate::journal) enum Dialect {
 impl Dialect {
     /// Whether searches are narrowed by what `sieve` keeps: one statement is asked while another one gives its rows.
     pub(super) fn has_sieve(self) -> bool {
+        self == Dialect::Sqlite
+    }
+
+    /// Whether an answer costs no way through a network.
+    pub(super) fn is_near(self) -> bool {
         self == Dialect::Sqlite
     }
 

@@ -91,7 +91,7 @@ pub(super) fn deferred(
     )?;
     attempt(hand, held.entry, "deferred", deferral.reason, account)?;
     let said = fold([deferral.reason]);
-    hand.db.tell("UPDATE entry SET state = 'deferred', due = ?3, waited = ?4, deferred_at = ?2,
+    hand.db.tell("UPDATE OR FAIL entry SET state = 'deferred', due = ?3, waited = ?4, deferred_at = ?2,
                 deferrals = CASE WHEN deferred_counts IS NOT DISTINCT FROM ?5 THEN deferrals + 1 ELSE 1 END,
                 deferred_counts = ?5, waits_for = ?6, waited_for = ?6, interruptions = 0, run = ?7, reason = ?8, said = ?9,
                 attempts = attempts + 1, calls = calls + ?10, stored = 1
@@ -197,7 +197,7 @@ fn bouncing(hand: &Hand<'_>, held: &Held, ended: &Ended, account: &Account<'_>) 
     let (reason, rule) = (ended.reason.as_str(), ended.rule.as_str());
     let said = fold([reason, rule]);
     hand.db.tell(
-        "UPDATE entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
+        "UPDATE OR FAIL entry SET state = 'bouncing', due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
                 reason = ?2, rule = ?3, said = ?4, attempts = attempts + 1, calls = calls + ?5, stored = 1
              WHERE id = ?1",
         values![held.entry, reason, rule, said, count(account.calls)],
@@ -248,7 +248,7 @@ pub(super) struct Verdict<'a> {
 pub(super) fn conclude(hand: &Hand<'_>, held: &Held, verdict: &Verdict<'_>) -> Result<(), Fault> {
     let said = fold([verdict.reason, verdict.rule]);
     hand.db.tell(
-        "UPDATE entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
+        "UPDATE OR FAIL entry SET state = 'ended', outcome = ?2, reason = ?3, rule = ?4, said = ?5, ended = ?6,
             due = NULL, run = NULL, waits_for = NULL, interruptions = 0,
             settle_due = CASE WHEN kind = 'handed' THEN NULL ELSE CAST(?6 AS BIGINT) END,
             gone = CASE WHEN kind = 'handed' THEN 1 ELSE 0 END,
@@ -272,8 +272,10 @@ pub(super) fn conclude(hand: &Hand<'_>, held: &Held, verdict: &Verdict<'_>) -> R
 /// Keeps what an attempt came to; whoever changes the message's state counts it.
 fn attempt(hand: &Hand<'_>, entry: EntryId, result: &str, reason: &str, account: &Account<'_>) -> Result<(), Fault> {
     hand.db.tell(
+        // One row by its values: SQLite keeps a copy of each page for what a SELECT puts in.
         "INSERT INTO attempt (entry, number, began, ended, result, reason, trace)
-         SELECT id, attempts + 1, began, ?2, ?3, ?4, ?5 FROM entry WHERE id = ?1",
+         VALUES (?1, (SELECT attempts + 1 FROM entry WHERE id = ?1), (SELECT began FROM entry WHERE id = ?1),
+            ?2, ?3, ?4, ?5)",
         values![entry, hand.now, result, reason, account.trace],
     )?;
     Ok(())

@@ -127,14 +127,17 @@ const KNOWN: &str =
 
 /// After a change of UIDVALIDITY the same octets in the same folder are the same message, once for each row. A
 /// message that was moved away or deleted is not that one: it does not lie there any more. The index is named since SQLite
-/// would rather walk all messages of the folder.
+/// would rather walk all messages of the folder. For a list of digests it would make a table each time.
 pub(super) fn moved_here(dialect: Dialect) -> String {
-    format!(
-        "SELECT min(id) FROM entry {}
-         WHERE kind = 'uid' AND ?3 = 'uid' AND digest IN (?6, ?7) AND size = ?8 AND mailbox = ?1 AND folder = ?2
-            AND validity <> ?4 AND gone = 0",
-        dialect.by("entry_digest")
-    )
+    let index = dialect.by("entry_digest");
+    let of = |digest: &str| {
+        format!(
+            "SELECT min(id) AS id FROM entry {index}
+             WHERE kind = 'uid' AND ?3 = 'uid' AND digest = {digest} AND size = ?8 AND mailbox = ?1 AND folder = ?2
+                AND validity <> ?4 AND gone = 0"
+        )
+    };
+    format!("SELECT min(id) FROM ({} UNION ALL {}) AS moved", of("?6"), of("?7"))
 }
 
 /// One that ended well, or is in hand.
@@ -202,7 +205,7 @@ fn insert(hand: &Hand<'_>, received: &Received, chunk: &[u8], start: &Start<'_>)
     let heard = fold([received.from.as_str(), &received.subject, &received.message_id]);
     let said = fold([start.reason]);
     let entry = hand.db.insert(
-        "INSERT INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
+        "INSERT OR FAIL INTO entry (mailbox, folder, kind, validity, name, received, internal_date, size, author, subject,
             message_id, heard, said, fingerprint, digest, stored, author_key, thread_key, state, outcome, reason,
             ended, settle_due, gone, ready, token, began, owner)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,

@@ -331,7 +331,10 @@ pub(super) fn fold<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
         if !folded.is_empty() {
             folded.push('\n');
         }
-        folded.extend(text.chars().flat_map(char::to_lowercase));
+        match text.is_ascii() {
+            true => folded.push_str(&text.to_ascii_lowercase()),
+            false => folded.extend(text.chars().flat_map(char::to_lowercase)),
+        }
     }
     folded
 }

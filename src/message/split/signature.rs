@@ -39,7 +39,7 @@ fn behind_dashes(lines: &[Line<'_>], stretch: Range<usize>) -> Option<usize> {
             found = Some(at);
         }
         below += usize::from(!lines[at].is_blank());
-        are_short &= text.chars().take(MAX_LENGTH_UNSURE + 1).count() <= MAX_LENGTH_UNSURE;
+        are_short &= text.len() <= MAX_LENGTH_UNSURE || text.chars().nth(MAX_LENGTH_UNSURE).is_none();
     }
     found
 }
