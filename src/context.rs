@@ -41,9 +41,8 @@ pub fn email(message: &Message, arrival: &Arrival<'_>) -> Value {
 
 /// The same with the names alone that are read.
 pub fn email_as_read(message: &Message, arrival: &Arrival<'_>, reads: &Reads) -> Value {
-    with(message, arrival, |name| {
-        name == ALWAYS || reads.has_under("email", name)
-    })
+    let is_read = reads.under("email");
+    with(message, arrival, |name| name == ALWAYS || is_read(name))
 }
 
 fn with(message: &Message, arrival: &Arrival<'_>, wanted: impl Fn(&str) -> bool) -> Value {

@@ -116,6 +116,11 @@ impl Scope {
         Arc::make_mut(&mut self.context).insert_value(root.to_owned(), value);
     }
 
+    /// The same with a value that others keep, too.
+    pub fn put(&mut self, root: &str, value: Shared) {
+        Arc::make_mut(&mut self.context).insert_value(root.to_owned(), value.0);
+    }
+
     /// Sets names under a root, and leaves the others there as they are.
     pub fn set_under<const N: usize>(&mut self, root: &str, values: [(String, Shared); N]) {
         let context = Arc::make_mut(&mut self.context);

@@ -1,11 +1,12 @@
 //! Rules: which steps a message's context calls for, and what it means when one fails.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     action::{Fields, Kind, Rendered},
     config::{ConnectionName, MailboxName},
-    expression::{Condition, Reads, RenderError, Scope, Template, ValueExpression},
+    expression::{Condition, Reads, RenderError, Scope, Shared, Template, ValueExpression},
     outcome::Outcome,
 };
 
@@ -42,8 +43,8 @@ pub struct Rule {
     pub steps: Vec<Step>,
     /// Changes when anything in the rule changes; a deferred message resumes only in the same rule.
     pub digest: String,
-    /// Every name its steps store under `custom`; null until stored, and beside each its `…_error`.
-    pub stores: Vec<String>,
+    /// What stands under `custom` when it begins: every name that its steps store there.
+    pub unstored: Shared,
 }
 
 /// One `[[rule.action]]`.
@@ -218,6 +219,15 @@ impl RuleEnd {
     pub fn ends_the_message(&self) -> bool {
         !matches!(self, RuleEnd::Completed | RuleEnd::Stopped { .. })
     }
+}
+
+/// These names before anything was stored under them: null, and beside each the empty text of its `…_error`.
+pub fn unstored(names: &[String]) -> impl Iterator<Item = (String, Value)> {
+    let errors = names
+        .iter()
+        .map(|name| (format!("{name}_error"), Value::String(String::new())));
+    // A step may store under a name that looks like an error's: it comes last and wins.
+    errors.chain(names.iter().map(|name| (name.clone(), Value::Null)))
 }
 
 /// What all matching rules together mean for the message: outcome, reason, and the rule that decided.

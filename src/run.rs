@@ -1,7 +1,7 @@
 //! The interpreter: takes a message through its rules, for real or simulated, resumed where it stopped.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     action::StepError,
@@ -10,7 +10,7 @@ use crate::{
     expression::{Scope, Shared},
     halo::fault::Fault,
     outcome::Outcome,
-    rules::{Rule, RuleEnd, RuleSet, conclude},
+    rules::{Rule, RuleEnd, RuleSet, conclude, unstored},
 };
 
 mod for_each;
@@ -302,7 +302,12 @@ impl<'s> Interpreter<'s, '_, '_> {
         if resuming {
             self.trace.resume(rule);
         }
-        self.scope.set("custom", &Value::Object(self.run.custom.clone()));
+        let custom = if resuming {
+            std::mem::take(&mut self.run.custom).into()
+        } else {
+            rule.unstored.clone()
+        };
+        self.scope.put("custom", custom);
         self.steps(rule, &rule.steps, String::new(), 0).await
     }
 
@@ -319,11 +324,11 @@ impl<'s> Interpreter<'s, '_, '_> {
 
     /// Every `global` name exists from the start.
     fn prepare_globals(&mut self) {
-        for (name, empty) in state::empty(&self.setting.rules.globals) {
+        for (name, empty) in unstored(&self.setting.rules.globals) {
             self.run.global.entry(name).or_insert(empty);
         }
-        self.scope.set("custom", &Value::Object(Map::new()));
-        self.scope.set("global", &Value::Object(self.run.global.clone()));
+        self.scope.put("custom", Shared::record([]));
+        self.scope.put("global", std::mem::take(&mut self.run.global).into());
     }
 
     /// All of `meta` but the rule, which is another one in each.

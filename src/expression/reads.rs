@@ -19,9 +19,10 @@ impl Reads {
         self.0.contains_key(root)
     }
 
-    /// Whether this name under the root is read.
-    pub fn has_under(&self, root: &str, name: &str) -> bool {
-        match self.0.get(root) {
+    /// Tells whether a name under the root is read.
+    pub fn under(&self, root: &str) -> impl Fn(&str) -> bool {
+        let under = self.0.get(root);
+        move |name| match under {
             Some(Under::Names(names)) => names.contains(name),
             Some(Under::Everything) => true,
             None => false,

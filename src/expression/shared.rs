@@ -71,6 +71,12 @@ impl fmt::Display for Shared {
     }
 }
 
+impl From<Map<String, Json>> for Shared {
+    fn from(map: Map<String, Json>) -> Shared {
+        Shared::of(&map)
+    }
+}
+
 impl From<&Json> for Shared {
     fn from(value: &Json) -> Shared {
         Shared::of(value)

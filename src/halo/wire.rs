@@ -1,6 +1,5 @@
 //! Halo's JSON, both ways: what it sends becomes our types here, and what we send is written here.
 
-use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::{Agent, AgentId, Client, ClientId, ListQuery, NewClient, NewUser, Site, SiteId, User, UserId, domain};
@@ -8,11 +7,14 @@ use crate::expression::Shared;
 
 pub(super) mod probe;
 mod ticket;
+mod tidy;
 
 pub(super) use ticket::{
     action, changed_ticket, choice, file, link, mailbox_addresses, marker, message_id_of, new_action, new_file,
     new_ticket, newest_tickets, ticket, ticket_query,
 };
+
+use tidy::{Tidy, tidy};
 
 /// Query parameters, in the order in which they are sent.
 pub(super) type Query = Vec<(&'static str, String)>;
@@ -116,36 +118,6 @@ pub(super) fn several(value: Value) -> Vec<Value> {
         Value::Object(_) => vec![value],
         _ => Vec::new(),
     }
-}
-
-/// Takes Halo's quirks out of what is handed on as `raw`: whole floats become whole numbers, so that ids render as
-/// ids, and the dates that mean none become null.
-struct Tidy<'a>(&'a Value);
-
-impl Serialize for Tidy<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Number(number) if number.is_f64() => match whole(self.0) {
-                Some(whole) => Value::from(whole).serialize(to),
-                None => number.serialize(to),
-            },
-            Value::String(text) if means_no_date(text) => to.serialize_unit(),
-            Value::Array(list) => to.collect_seq(list.iter().map(Tidy)),
-            Value::Object(object) => to.collect_map(object.iter().map(|(key, value)| (key, Tidy(value)))),
-            other => other.serialize(to),
-        }
-    }
-}
-
-fn tidy(value: &Value) -> Value {
-    serde_json::to_value(Tidy(value)).expect("it was JSON")
-}
-
-fn means_no_date(text: &str) -> bool {
-    ["0001-01-01T00:00:00", "1900-01-01T00:00:00"].iter().any(|none| {
-        text.strip_prefix(none)
-            .is_some_and(|rest| rest.chars().all(|c| c == '.' || c == '0' || c == 'Z'))
-    })
 }
 
 /// A user from a row or a detail; none without an id.

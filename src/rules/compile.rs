@@ -1,9 +1,9 @@
 //! From rules as written to rules that can run. Every fault of every rule is found, each with its place.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{FieldSource, FieldTemplate, OnError, Rule, RuleSet, Step};
+use super::{FieldSource, FieldTemplate, OnError, Rule, RuleSet, Step, unstored};
 use crate::{
     action::{Kind, Row, TABLE},
     config::{
@@ -116,8 +116,9 @@ impl Compiler<'_> {
             when,
             steps,
             digest: digest(source),
-            stores: std::mem::take(&mut self.stores.0),
+            unstored: unstored(&self.stores.0).collect::<Map<_, _>>().into(),
         };
+        self.stores.0.clear();
         (rule, std::mem::take(&mut self.reads))
     }
 

@@ -28,9 +28,9 @@ pub struct Run {
     pub digest: String,
     /// The step it is at, and for each `for_each` around it the step within.
     pub frames: Vec<Frame>,
-    /// As the rule began; as it stands, where the attempt is put off. Cleared when a rule ends.
+    /// As it stood when the attempt was put off; in between, the scope has it. Cleared when a rule ends.
     pub custom: Map<String, Value>,
-    /// Kept to the message's end; in between, the scope has them.
+    /// The same, kept to the message's end.
     pub global: Map<String, Value>,
     /// The fields of the step it is in, once they were rendered.
     pub fields: Option<Arc<Fields>>,
@@ -71,15 +71,6 @@ impl Loop {
     }
 }
 
-/// These names before anything was stored under them: null, and beside each the empty text of its `…_error`.
-pub fn empty(stores: &[String]) -> impl Iterator<Item = (String, Value)> {
-    let errors = stores
-        .iter()
-        .map(|name| (format!("{name}_error"), Value::String(String::new())));
-    // A step may store under a name that looks like an error's: it comes last and wins.
-    errors.chain(stores.iter().map(|name| (name.clone(), Value::Null)))
-}
-
 impl Run {
     /// A run that begins.
     pub fn new(now: Timestamp) -> Run {
@@ -108,7 +99,7 @@ impl Run {
         self.ended.iter().any(|(name, _)| name == rule)
     }
 
-    /// A matching rule begins, with every name that its steps store.
+    /// A matching rule begins.
     pub fn begin_rule(&mut self, rule: &Rule) {
         self.leave_rule();
         if !self.matched.contains(&rule.name) {
@@ -116,7 +107,6 @@ impl Run {
         }
         self.rule = rule.name.clone();
         self.digest = rule.digest.clone();
-        self.custom.extend(empty(&rule.stores));
     }
 
     /// Between rules.

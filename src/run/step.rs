@@ -144,7 +144,11 @@ impl<'s> Interpreter<'s, '_, '_> {
             .connection
             .as_ref()
             .expect("a step that asks Halo was given its connection at load");
-        let mark = self.mark(rule);
+        let mark = if step.kind.is_marked() {
+            self.mark(rule)
+        } else {
+            String::new()
+        };
         let effects = &mut *self.effects;
         let value = match step.kind {
             Kind::CreateHaloUser => return action::create_halo_user::perform(fields, connection, effects).await,
