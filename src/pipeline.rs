@@ -65,7 +65,7 @@ pub async fn receive(mailbox: &Watched) {
 }
 
 /// The second loop. Messages come from two sides and neither waits for the other: handed over by whoever received
-/// them, and claimed from the journal, where nobody has them in memory.
+/// them, and claimed from the journal.
 pub async fn work(crew: &Crew, handed: mpsc::Receiver<InHand>) {
     tokio::join!(crew.take_handed(handed), take_runnable(crew));
 }

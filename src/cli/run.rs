@@ -51,7 +51,7 @@ impl Run {
     async fn run(&self, generation: Generation) -> Ended {
         let clock = Clock::system();
         let opening = if self.once { Opening::Alone } else { Opening::Node };
-        // They take as long to read as the journal to open. Whoever needs them says what is wrong with them.
+        // The system's authorities take as long to read as the journal to open; whoever needs them says what is wrong.
         tokio::task::spawn_blocking(|| tls::client_config(None));
         let journal = Arc::new(journal::open(&generation.config, clock.clone(), opening)?);
         let world = World::new(journal, clock, generation, hostname());

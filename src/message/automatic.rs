@@ -79,10 +79,8 @@ pub fn is_junk(fields: &[HeaderField]) -> bool {
         } else if field.is("X-MS-Exchange-Organization-SCL") {
             is_high(&field.value)
         } else if field.is("X-Forefront-Antispam-Report") {
-            let pairs = field.value.split(';').filter_map(|pair| pair.trim().split_once(':'));
-            pairs
-                .into_iter()
-                .any(|(name, level)| name.eq_ignore_ascii_case("scl") && is_high(level))
+            let mut pairs = field.value.split(';').filter_map(|pair| pair.trim().split_once(':'));
+            pairs.any(|(name, level)| name.eq_ignore_ascii_case("scl") && is_high(level))
         } else {
             false
         }

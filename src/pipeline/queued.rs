@@ -1,19 +1,24 @@
-//! Messages that are here already and wait for their turn behind another one of their author or conversation. The journal
-//! has them, too: whoever finds one here reads it only once.
+//! Messages that are here already and wait for their turn behind another one of their author or conversation, or for a
+//! free worker. The journal has them, too: whoever finds one here reads it only once.
 
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
 use crate::{journal::EntryId, message::Message};
 
-/// So many octets of messages wait here at most; what is made of them takes as much again.
+/// So many octets of messages wait here at most; what is made of them takes several times as much.
 const OCTETS: usize = 1 << 20;
 /// A larger one would drive out many.
 const OCTETS_OF_ONE: usize = 64 << 10;
+/// A smaller one counts as much.
+const LEAST_OF_ONE: usize = 4 << 10;
+/// Who waits longer, waits for an answer, or is another node's by now.
+const SOON: Duration = Duration::from_secs(30);
 
 /// A message with its octets.
 pub type Here = (Bytes, Box<Message>);
@@ -24,7 +29,7 @@ pub struct Queued(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    messages: BTreeMap<EntryId, Here>,
+    messages: BTreeMap<EntryId, (Here, Instant)>,
     octets: usize,
 }
 
@@ -35,26 +40,20 @@ impl Queued {
             return;
         }
         let mut waiting = self.waiting();
-        waiting.octets += octets.len();
-        if let Some((before, _)) = waiting.messages.insert(entry, (octets, message)) {
-            waiting.octets -= before.len();
-        }
-        while waiting.octets > OCTETS
-            && let Some((_, (octets, _))) = waiting.messages.pop_last()
-        {
-            waiting.octets -= octets.len();
+        waiting.take(entry);
+        waiting.octets += weight(&octets);
+        waiting.messages.insert(entry, ((octets, message), Instant::now()));
+        if waiting.octets > OCTETS {
+            waiting.make_room(SOON);
         }
     }
 
     /// Its turn has come.
     pub fn take(&self, entry: EntryId) -> Option<Here> {
-        let mut waiting = self.waiting();
-        let here = waiting.messages.remove(&entry)?;
-        waiting.octets -= here.0.len();
-        Some(here)
+        self.waiting().take(entry)
     }
 
-    /// Nothing has its turn soon: what still waits, does so for an answer, or is another node's by now.
+    /// Nothing has its turn soon.
     pub fn clear(&self) {
         *self.waiting() = Waiting::default();
     }
@@ -62,6 +61,28 @@ impl Queued {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Waiting {
+    fn take(&mut self, entry: EntryId) -> Option<Here> {
+        let (here, _) = self.messages.remove(&entry)?;
+        self.octets -= weight(&here.0);
+        Some(here)
+    }
+
+    fn make_room(&mut self, soon: Duration) {
+        self.messages.retain(|_, (_, since)| since.elapsed() < soon);
+        self.octets = self.messages.values().map(|((octets, _), _)| weight(octets)).sum();
+        while self.octets > OCTETS
+            && let Some((_, ((octets, _), _))) = self.messages.pop_last()
+        {
+            self.octets -= weight(&octets);
+        }
+    }
+}
+
+fn weight(octets: &Bytes) -> usize {
+    octets.len().max(LEAST_OF_ONE)
 }
 
 #[cfg(test)]
@@ -81,10 +102,10 @@ mod tests {
     fn one_is_taken_once() {
         let queued = Queued::default();
         put(&queued, 1, 10);
-        put(&queued, 2, 20);
+        put(&queued, 2, 2 * LEAST_OF_ONE);
         assert_eq!(queued.take(EntryId(1)).unwrap().0.len(), 10);
         assert!(queued.take(EntryId(1)).is_none());
-        assert_eq!(octets(&queued), (1, 20));
+        assert_eq!(octets(&queued), (1, 2 * LEAST_OF_ONE));
         queued.clear();
         assert_eq!(octets(&queued), (0, 0));
     }
@@ -101,7 +122,23 @@ mod tests {
         assert_eq!(octets(&queued), (most, OCTETS));
         assert!(queued.take(EntryId(0)).is_some());
         put(&queued, 0, 1);
-        put(&queued, 0, 2);
-        assert_eq!(octets(&queued).1, OCTETS - OCTETS_OF_ONE + 2);
+        put(&queued, 0, LEAST_OF_ONE + 1);
+        assert_eq!(octets(&queued).1, OCTETS - OCTETS_OF_ONE + LEAST_OF_ONE + 1);
+    }
+
+    #[test]
+    fn small_ones_are_no_more_than_their_texts_have_room_for() {
+        let queued = Queued::default();
+        (0..2000).for_each(|entry| put(&queued, entry, 20));
+        assert_eq!(octets(&queued), (OCTETS / LEAST_OF_ONE, OCTETS));
+    }
+
+    #[test]
+    fn who_has_waited_long_goes_before_those_that_have_just_come() {
+        let queued = Queued::default();
+        put(&queued, 1, 20);
+        put(&queued, 2, 20);
+        queued.waiting().make_room(Duration::ZERO);
+        assert_eq!(octets(&queued), (0, 0));
     }
 }

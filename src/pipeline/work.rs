@@ -192,7 +192,7 @@ impl Crew {
         self.spawn(claim, async move { through(&crew.world, in_hand).await });
     }
 
-    /// A worker takes a message that only the journal has. It loads it itself: the loop waits for nothing.
+    /// A worker takes a message that was claimed, and loads it itself: the loop waits for nothing.
     fn take_claimed(&self, work: Work, place: OwnedSemaphorePermit) {
         let crew = self.clone();
         self.spawn(work.claim, async move {

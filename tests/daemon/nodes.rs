@@ -274,12 +274,13 @@ fn a_newer_version_comes_in_beside_the_one_that_runs() {
     wait_for_shares(&world, &server, &[4]);
     let mut messages = deliver(&world, 1..31);
     world.wait_until("some are seen", |world| promise::seen(world) > 5);
-    // What the tables of a newer version look like to the one before: more than it knows of. They are brought in as the
-    // program does it, which gives way to those that read.
+    // What the tables of a newer version look like to the one before: more than it knows of. Whoever brings
+    // them in gives way to those that read, as the program does.
     let (_, schema) = world.journal.as_ref().unwrap().rsplit_once("%3D").unwrap();
     let migration = format!(
         "BEGIN; SET search_path = {schema}; SET LOCAL lock_timeout = '200ms';
-         LOCK TABLE entry, node, schema_version IN ACCESS EXCLUSIVE MODE; ALTER TABLE entry ADD COLUMN colour TEXT; ALTER TABLE node ADD COLUMN size BIGINT;
+         LOCK TABLE schema_version, entry, node IN ACCESS EXCLUSIVE MODE;
+         ALTER TABLE entry ADD COLUMN colour TEXT; ALTER TABLE node ADD COLUMN size BIGINT;
          CREATE TABLE colour (name TEXT PRIMARY KEY); CREATE INDEX entry_colour ON entry (colour);
          UPDATE schema_version SET version = version + 1; COMMIT"
     );

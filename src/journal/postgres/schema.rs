@@ -42,14 +42,15 @@ const MIGRATING: &str = lock!("1212762675");
 /// Whoever reads holds this table for as long as it does.
 pub(super) const GATE: &str = "schema_version";
 
-/// Takes all tables there are, each within a time that is shorter than the one after which the server looks whether two
-/// wait for each other (1 s): so it is never a reader whom it breaks off.
+/// Takes all tables there are. First in a way that only a vacuum stands in: one that the server runs by itself gives way to
+/// whoever has waited for a second. Then without a wait, so that it is never a reader whom the server breaks off where two
+/// wait for each other.
 const TAKE_ALL: &str = "DO $$ DECLARE tables text; BEGIN
-    SET LOCAL lock_timeout = '200ms';
     SELECT string_agg(oid::regclass::text, ', ' ORDER BY oid) INTO tables FROM pg_class
         WHERE relnamespace = to_regnamespace(current_schema()) AND relkind = 'r';
     IF tables IS NOT NULL THEN
-        EXECUTE 'LOCK TABLE ' || tables || ' IN ACCESS EXCLUSIVE MODE';
+        EXECUTE 'LOCK TABLE ' || tables || ' IN SHARE UPDATE EXCLUSIVE MODE';
+        EXECUTE 'LOCK TABLE ' || tables || ' IN ACCESS EXCLUSIVE MODE NOWAIT';
     END IF;
 END $$";
 /// Between two tries; those that had to wait for it go first.
@@ -110,8 +111,8 @@ fn bring_to(db: &Connection, steps: &[&str], patience: Duration) -> Result<(), U
             Err(Unfit::Fault(Fault::Busy(_))) if Instant::now() < until => std::thread::sleep(PAUSE),
             Err(Unfit::Fault(Fault::Busy(_))) => {
                 return Err(because(
-                    "it is to be brought up to date, and another client does not let go of its tables (a backup, a long \
-                     search; pg_stat_activity tells which); start again when that has ended",
+                    "it is to be brought up to date, and another client does not let go of its tables (a backup, a \
+                     vacuum, a long search; pg_stat_activity tells which); start again when that has ended",
                 ));
             }
             migrated => return migrated,
@@ -266,6 +267,7 @@ mod tests {
     use std::sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     };
 
     use super::*;
@@ -301,17 +303,19 @@ mod tests {
     fn tables_are_brought_up_to_date_beside_those_that_read_them() {
         let (address, db, steps) = journal();
         let is_done = AtomicBool::new(false);
+        let (tell, told) = mpsc::channel();
         let reads = std::thread::scope(|scope| {
             // What they read first is wanted last.
             let readers = [("node", "entry"), ("entry", "node"), ("node", "entry")].map(|(first, second)| {
                 let db = connect(&address, Role::Reader);
-                let is_done = &is_done;
+                let (is_done, tell) = (&is_done, tell.clone());
                 scope.spawn(move || {
                     let mut reads = 0;
                     while !is_done.load(Ordering::Relaxed) {
                         db.begin(Purpose::Look).unwrap();
                         read(&db, first).unwrap();
-                        std::thread::sleep(Duration::from_millis(50));
+                        tell.send(()).unwrap();
+                        std::thread::yield_now();
                         read(&db, second).unwrap();
                         db.commit().unwrap();
                         reads += 1;
@@ -319,7 +323,8 @@ mod tests {
                     reads
                 })
             });
-            std::thread::sleep(Duration::from_millis(200));
+            // All are amid their reading, again and again.
+            told.iter().take(10).for_each(drop);
             let done = bring_to(&db, &steps, READ_FOR);
             is_done.store(true, Ordering::Relaxed);
             assert!(done.is_ok());

@@ -154,18 +154,21 @@ pub(super) fn marks() -> [String; 2] {
 }
 
 fn migrate(db: &mut rusqlite::Connection, version: usize) -> rusqlite::Result<()> {
-    if version == MIGRATIONS.len() {
-        return Ok(());
+    // A new file is made at once, since each commit is waited for. In one with many messages a step may take long, and one
+    // that is done stays.
+    let together = if version == 0 { MIGRATIONS.len() } else { 1 };
+    let mut version = version;
+    for steps in MIGRATIONS[version..].chunks(together) {
+        version += steps.len();
+        let migration = db.transaction()?;
+        for sql in steps {
+            migration.execute_batch(sql)?;
+        }
+        migration.pragma_update(None, "application_id", APPLICATION_ID)?;
+        migration.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
+        crash::across(Step::Migrated, || migration.commit())?;
     }
-    // All at once: each commit is waited for, and a file of a version between is of no use.
-    let migration = db.transaction()?;
-    for sql in MIGRATIONS.iter().skip(version) {
-        migration.execute_batch(sql)?;
-    }
-    migration.pragma_update(None, "application_id", APPLICATION_ID)?;
-    let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    migration.pragma_update(None, "user_version", version)?;
-    crash::across(Step::Migrated, || migration.commit())
+    Ok(())
 }
 
 fn unusable(path: &Path, error: &rusqlite::Error) -> JournalError {

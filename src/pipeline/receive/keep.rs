@@ -265,7 +265,7 @@ impl Watched {
                 bells.settle(&self.name).notify_one();
             }
             Receipt::Stale => {}
-            // It waits behind another one, if it may run at all.
+            // It waits for its turn behind another one, or for a free worker.
             Receipt::New(entry, _, None) => {
                 self.world.queued.put(entry, kept.octets, kept.message);
                 bells.work.notify_one();
