@@ -1,5 +1,6 @@
 //! Messages that are here already and wait for their turn behind another one of their author or conversation, or for a
-//! free worker. The journal has them, too: whoever finds one here reads it only once.
+//! free worker. The journal has them, too: whoever finds one here need not unpack it there. Only the octets are kept; what
+//! was read of them takes several times as much.
 
 use std::{
     collections::BTreeMap,
@@ -9,9 +10,9 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{journal::EntryId, message::Message};
+use crate::journal::EntryId;
 
-/// So many octets of messages wait here at most; what is made of them takes several times as much.
+/// So many octets of messages wait here at most.
 const OCTETS: usize = 1 << 20;
 /// A larger one would drive out many.
 const OCTETS_OF_ONE: usize = 64 << 10;
@@ -20,36 +21,33 @@ const LEAST_OF_ONE: usize = 4 << 10;
 /// Who waits longer, waits for an answer, or is another node's by now.
 const SOON: Duration = Duration::from_secs(30);
 
-/// A message with its octets.
-pub type Here = (Bytes, Box<Message>);
-
 /// What waits here. It is of this process alone and never the only place where a message is.
 #[derive(Default)]
 pub struct Queued(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    messages: BTreeMap<EntryId, (Here, Instant)>,
+    messages: BTreeMap<EntryId, (Bytes, Instant)>,
     octets: usize,
 }
 
 impl Queued {
     /// Keeps one; where there is no room, the newest wait longest and go first.
-    pub fn put(&self, entry: EntryId, octets: Bytes, message: Box<Message>) {
+    pub fn put(&self, entry: EntryId, octets: Bytes) {
         if octets.len() > OCTETS_OF_ONE {
             return;
         }
         let mut waiting = self.waiting();
         waiting.take(entry);
         waiting.octets += weight(&octets);
-        waiting.messages.insert(entry, ((octets, message), Instant::now()));
+        waiting.messages.insert(entry, (octets, Instant::now()));
         if waiting.octets > OCTETS {
             waiting.make_room(SOON);
         }
     }
 
     /// Its turn has come.
-    pub fn take(&self, entry: EntryId) -> Option<Here> {
+    pub fn take(&self, entry: EntryId) -> Option<Bytes> {
         self.waiting().take(entry)
     }
 
@@ -64,17 +62,17 @@ impl Queued {
 }
 
 impl Waiting {
-    fn take(&mut self, entry: EntryId) -> Option<Here> {
-        let (here, _) = self.messages.remove(&entry)?;
-        self.octets -= weight(&here.0);
-        Some(here)
+    fn take(&mut self, entry: EntryId) -> Option<Bytes> {
+        let (octets, _) = self.messages.remove(&entry)?;
+        self.octets -= weight(&octets);
+        Some(octets)
     }
 
     fn make_room(&mut self, soon: Duration) {
         self.messages.retain(|_, (_, since)| since.elapsed() < soon);
-        self.octets = self.messages.values().map(|((octets, _), _)| weight(octets)).sum();
+        self.octets = self.messages.values().map(|(octets, _)| weight(octets)).sum();
         while self.octets > OCTETS
-            && let Some((_, ((octets, _), _))) = self.messages.pop_last()
+            && let Some((_, (octets, _))) = self.messages.pop_last()
         {
             self.octets -= weight(&octets);
         }
@@ -90,7 +88,7 @@ mod tests {
     use super::*;
 
     fn put(queued: &Queued, entry: i64, octets: usize) {
-        queued.put(EntryId(entry), vec![0; octets].into(), Box::default());
+        queued.put(EntryId(entry), vec![0; octets].into());
     }
 
     fn octets(queued: &Queued) -> (usize, usize) {
@@ -103,7 +101,7 @@ mod tests {
         let queued = Queued::default();
         put(&queued, 1, 10);
         put(&queued, 2, 2 * LEAST_OF_ONE);
-        assert_eq!(queued.take(EntryId(1)).unwrap().0.len(), 10);
+        assert_eq!(queued.take(EntryId(1)).unwrap().len(), 10);
         assert!(queued.take(EntryId(1)).is_none());
         assert_eq!(octets(&queued), (1, 2 * LEAST_OF_ONE));
         queued.clear();

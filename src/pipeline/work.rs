@@ -39,9 +39,6 @@ pub struct InHand {
     pub held: Held,
 }
 
-/// A message with its octets, as it was read where somebody has read it already, and its share of the memory.
-type Loaded = (Bytes, Option<Box<Message>>, Share);
-
 /// The workers and what they have in hand.
 #[derive(Clone)]
 pub struct Crew {
@@ -197,11 +194,12 @@ impl Crew {
         let crew = self.clone();
         self.spawn(work.claim, async move {
             match crew.load(&work).await {
-                Ok(Some((octets, message, memory))) => {
+                Ok(Some((octets, memory))) => {
                     let held = Held {
                         place: Some(place),
                         memory,
                     };
+                    let message = None;
                     let in_hand = InHand {
                         work,
                         octets,
@@ -224,17 +222,17 @@ impl Crew {
         });
     }
 
-    async fn load(&self, work: &Work) -> Result<Option<Loaded>, JournalError> {
-        if let Some((octets, message)) = self.world.queued.take(work.claim.entry) {
+    async fn load(&self, work: &Work) -> Result<Option<(Bytes, Share)>, JournalError> {
+        if let Some(octets) = self.world.queued.take(work.claim.entry) {
             let memory = self.lane.memory([octets.len()].into_iter()).await;
-            return Ok(Some((octets, Some(message), memory)));
+            return Ok(Some((octets, memory)));
         }
         let _one_at_a_time = self.loading.lock().await;
         let Some(octets) = self.world.journal.octets(work.claim.entry).await? else {
             return Ok(None);
         };
         let memory = self.lane.memory([octets.len()].into_iter()).await;
-        Ok(Some((octets, None, memory)))
+        Ok(Some((octets, memory)))
     }
 
     fn spawn(&self, claim: Claim, work: impl Future<Output = ()> + Send + 'static) {

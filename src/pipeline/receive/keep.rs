@@ -267,7 +267,7 @@ impl Watched {
             Receipt::Stale => {}
             // It waits for its turn behind another one, or for a free worker.
             Receipt::New(entry, _, None) => {
-                self.world.queued.put(entry, kept.octets, kept.message);
+                self.world.queued.put(entry, kept.octets);
                 bells.work.notify_one();
             }
             Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),
