@@ -62,7 +62,8 @@ impl Outage {
             if away == Away::Silent { "300ms" } else { "30s" },
         );
         world.more(&format!("[halo.main]\nurl = \"http://{}\"\n", gate.address()));
-        world.more("[retry]\nfirst = \"5s\"\nlongest = \"10m\"\n");
+        // Waits of five to ten minutes: hardly anybody else is due in the seconds in which the first one shows that Halo is back.
+        world.more("[retry]\nfirst = \"10m\"\nlongest = \"10m\"\n");
         world.mailbox = "poll_interval = \"1s\"".to_owned();
         world.sandbox.set(|switches| switches.rate = None);
         Outage { world, gate, away }
