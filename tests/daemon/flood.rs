@@ -121,7 +121,7 @@ fn the_repeats_of_one_creation_use_up_one_turn() {
 fn a_message_that_gave_up_and_made_nothing_leaves_its_turn_to_another() {
     for (is_made, outcome) in [(false, "completed"), (true, "deferred")] {
         let mut world = world("1 per 1h");
-        world.halo.push_str("\ntimeout = \"1s\"");
+        world.halo.push_str("\ntimeout = \"50s\"");
         let dropped = Fault::once("POST", "/api/users", Mishap::Drop);
         world.sandbox.set(|switches| switches.faults = vec![dropped]);
         world.mail("s0@flood.example", "A question");
@@ -133,7 +133,7 @@ fn a_message_that_gave_up_and_made_nothing_leaves_its_turn_to_another() {
             world.sandbox.add_user(user);
         }
         world.mail("s1@flood.example", "A question");
-        world.later(2);
+        world.later(100);
         world.run(&["run", "--once"]);
         assert_eq!(world.outcomes()[1].1, outcome, "{:?}", world.outcomes());
         assert_eq!(created(&world), 1);

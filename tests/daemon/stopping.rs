@@ -39,7 +39,7 @@ fn a_second_signal_stops_at_once() {
     daemon.signal(Signal::TERM);
     let (status, took) = daemon.ends();
     assert_eq!(status, 0);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(7), "{took:?}");
     assert_eq!(world.only().0, "pending");
 }
 
@@ -73,7 +73,7 @@ fn a_mailbox_that_can_not_be_reached_keeps_no_stop_waiting() {
     daemon.says("can not be reached");
     let (status, took) = daemon.stop();
     assert_eq!(status, 0);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(7), "{took:?}");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn an_idle_mailbox_keeps_no_stop_waiting() {
     world.wait_until("settling", |world| world.folder("Processed").len() == 1);
     let (status, took) = daemon.stop();
     assert_eq!(status, 0);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(7), "{took:?}");
 }
 
 #[test]

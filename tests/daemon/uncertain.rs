@@ -89,7 +89,8 @@ fn a_user_that_was_created_without_an_answer_is_found() {
 
 #[test]
 fn a_user_that_was_not_created_is_created_once_after_the_time_of_the_request() {
-    let world = world(USER, vec![Fault::once("POST", "/api/users", Mishap::Drop)]);
+    let mut world = world(USER, vec![Fault::once("POST", "/api/users", Mishap::Drop)]);
+    world.halo = "timeout = \"50s\"".to_owned();
     assert_eq!(world.run(&["run", "--once"]).status, 75);
     let (outcome, reason) = world.only();
     assert_eq!(outcome, "deferred");
@@ -97,6 +98,7 @@ fn a_user_that_was_not_created_is_created_once_after_the_time_of_the_request() {
     // Too early: the first request may still be at work.
     assert_eq!(world.run(&["run", "--once"]).status, 75);
     assert_eq!(world.requests("POST", "/api/users"), 1);
+    world.later(100);
     run_to_the_end(&world);
     assert_eq!(world.only().0, "completed");
     assert_eq!(world.users("ann@stranger.example").len(), 1);

