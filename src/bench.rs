@@ -2,7 +2,6 @@
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::{
     config::MailboxName,
@@ -10,6 +9,7 @@ use crate::{
         Bare, Effects,
         simulated::{Assume, Lookups, Simulated},
     },
+    expression::Shared,
     generation::Generation,
     run::{self, End, Setting},
 };
@@ -20,7 +20,7 @@ use crate::{
 /// # Panics
 ///
 /// Where a step waits for the world, or the message comes to no outcome.
-pub fn through(generation: &Generation, mailbox: &MailboxName, email: &Value) -> (usize, usize) {
+pub fn through(generation: &Generation, mailbox: &MailboxName, email: &Shared) -> (usize, usize) {
     let setting = Setting {
         rules: &generation.rules,
         config: &generation.config,

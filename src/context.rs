@@ -5,10 +5,10 @@ pub mod table;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
-    expression::{Reads, shape::Shape},
+    expression::{Reads, Shared, shape::Shape},
     message::{self, Attachment, HeaderField, Message, Report, ReturnPath, address::NameAddr},
 };
 
@@ -35,20 +35,21 @@ pub struct Arrival<'a> {
 const ALWAYS: &str = "auth";
 
 /// The value of `email`, with every name of the table in it.
-pub fn email(message: &Message, arrival: &Arrival<'_>) -> Value {
+pub fn email(message: &Message, arrival: &Arrival<'_>) -> Shared {
     with(message, arrival, |_| true)
 }
 
 /// The same with the names alone that are read.
-pub fn email_as_read(message: &Message, arrival: &Arrival<'_>, reads: &Reads) -> Value {
+pub fn email_as_read(message: &Message, arrival: &Arrival<'_>, reads: &Reads) -> Shared {
     let is_read = reads.under("email");
     with(message, arrival, |name| name == ALWAYS || is_read(name))
 }
 
-fn with(message: &Message, arrival: &Arrival<'_>, wanted: impl Fn(&str) -> bool) -> Value {
+fn with(message: &Message, arrival: &Arrival<'_>, wanted: impl Fn(&str) -> bool) -> Shared {
     let facts = table::EMAIL.iter().filter(|fact| wanted(fact.name));
-    let values = facts.map(|fact| (fact.name.to_owned(), value(fact.name, message, arrival)));
-    Value::Object(values.collect())
+    facts
+        .map(|fact| (fact.name, value(fact.name, message, arrival)))
+        .collect()
 }
 
 /// The shape of `email`, by the same table.
@@ -62,15 +63,15 @@ pub fn meta_shape() -> Shape {
 }
 
 /// The value of one name; what the table names and nobody knows is null, and a test finds it.
-fn value(name: &str, message: &Message, arrival: &Arrival<'_>) -> Value {
+fn value(name: &str, message: &Message, arrival: &Arrival<'_>) -> Shared {
     match name {
-        "mailbox" => json!(arrival.mailbox),
-        "folder" => json!(arrival.folder),
-        "uid" => json!(arrival.uid),
-        "received" => json!(rfc_3339(Some(arrival.received))),
-        "size" => json!(arrival.size),
+        "mailbox" => arrival.mailbox.into(),
+        "folder" => arrival.folder.into(),
+        "uid" => u64::from(arrival.uid).into(),
+        "received" => rfc_3339(arrival.received),
+        "size" => arrival.size.into(),
         "auth" => auth(message, arrival),
-        "ticket_ids" => json!(message::ticket_ids(&message.subject, arrival.subject_tags)),
+        "ticket_ids" => list(message::ticket_ids(&message.subject, arrival.subject_tags)),
         "body" | "text" | "html" | "visible" | "quoted" | "signature" | "attachments" => content(name, message),
         "from" | "sender" | "reply_to" | "return_path" | "to" | "cc" | "recipients" | "original_sender" => {
             people(name, message)
@@ -79,111 +80,125 @@ fn value(name: &str, message: &Message, arrival: &Arrival<'_>) -> Value {
     }
 }
 
-fn people(name: &str, message: &Message) -> Value {
+fn people(name: &str, message: &Message) -> Shared {
     match name {
-        "from" => author(message),
+        "from" => {
+            let author = mailbox_fields(&message.author);
+            let source = ("source", message.author_source.into());
+            author.into_iter().chain([source]).collect()
+        }
         "sender" => mailbox(&message.sender),
         "reply_to" => mailbox(&message.reply_to),
         "return_path" => match &message.return_path {
             ReturnPath::To(to) => mailbox(to),
             ReturnPath::Missing | ReturnPath::Null => mailbox(&NameAddr::default()),
         },
-        "to" => message.to.iter().map(mailbox).collect(),
-        "cc" => message.cc.iter().map(mailbox).collect(),
-        "original_sender" => message.original_sender.as_ref().map_or(Value::Null, mailbox),
+        "to" => list(message.to.iter().map(mailbox)),
+        "cc" => list(message.cc.iter().map(mailbox)),
+        "original_sender" => message.original_sender.as_ref().map(mailbox).into(),
         _ => {
             let mut seen = HashSet::new();
-            message
-                .to
-                .iter()
-                .chain(&message.cc)
-                .filter(|one| seen.insert(&one.address))
-                .map(mailbox)
-                .collect()
+            let all = message.to.iter().chain(&message.cc);
+            list(all.filter(|one| seen.insert(&one.address)).map(mailbox))
         }
     }
 }
 
-fn content(name: &str, message: &Message) -> Value {
+fn content(name: &str, message: &Message) -> Shared {
     match name {
-        "body" => json!(message.body),
-        "visible" => json!(message.split.visible),
-        "quoted" => json!(message.split.quoted),
-        "signature" => json!(message.split.signature),
-        "text" => json!(message.text),
-        "html" => json!(message.html),
-        "attachments" => message.attachments.iter().enumerate().map(attachment).collect(),
-        _ => json!(""),
+        "body" => message.body.as_str().into(),
+        "visible" => message.split.visible.as_str().into(),
+        "quoted" => message.split.quoted.as_str().into(),
+        "signature" => message.split.signature.as_str().into(),
+        "text" => message.text.as_str().into(),
+        "html" => message.html.as_str().into(),
+        "attachments" => list(message.attachments.iter().zip(0..).map(attachment)),
+        _ => "".into(),
     }
 }
 
-fn header(name: &str, message: &Message) -> Value {
+fn header(name: &str, message: &Message) -> Shared {
     match name {
-        "subject" => json!(message.subject),
-        "topic" => json!(message::topic(&message.subject)),
-        "message_id" => json!(message.message_id),
-        "in_reply_to" => json!(message.in_reply_to),
-        "references" => json!(message.references),
-        "date" => json!(rfc_3339(message.date)),
+        "subject" => message.subject.as_str().into(),
+        "topic" => message::topic(&message.subject).into(),
+        "message_id" => message.message_id.as_str().into(),
+        "in_reply_to" => list(message.in_reply_to.iter().map(String::as_str)),
+        "references" => list(message.references.iter().map(String::as_str)),
+        "date" => message.date.map_or_else(|| "".into(), rfc_3339),
         "headers" => headers(&message.header_fields),
-        "header_list" => message
-            .header_fields
-            .iter()
-            .map(|field| json!({ "name": field.name, "value": field.value }))
-            .collect(),
-        "automatic" => json!(message.automatic().is_some()),
-        "automatic_reason" => json!(message.automatic().unwrap_or("")),
-        "junk" => json!(message.junk),
-        "report" => message.report.as_ref().map_or(Value::Null, report),
-        _ => Value::Null,
+        "header_list" => list(message.header_fields.iter().map(|field| {
+            let fields = [
+                ("name", field.name.as_str().into()),
+                ("value", field.value.as_str().into()),
+            ];
+            Shared::record(fields)
+        })),
+        "automatic" => message.automatic().is_some().into(),
+        "automatic_reason" => message.automatic().unwrap_or("").into(),
+        "junk" => message.junk.into(),
+        "report" => message.report.as_ref().map(report).into(),
+        _ => Shared::default(),
     }
 }
 
-fn rfc_3339(time: Option<Timestamp>) -> String {
-    time.map(|time| time.to_string()).unwrap_or_default()
+fn list(items: impl IntoIterator<Item: Into<Shared>>) -> Shared {
+    items.into_iter().map(Into::into).collect::<Vec<_>>().into()
 }
 
-fn mailbox(one: &NameAddr) -> Value {
+fn rfc_3339(time: Timestamp) -> Shared {
+    time.to_string().as_str().into()
+}
+
+fn mailbox_fields(one: &NameAddr) -> [(&'static str, Shared); 5] {
     let local = if one.address.is_empty() { "" } else { one.local_part() };
-    json!({ "address": one.address, "display": one.display(), "name": one.name, "local": local, "domain": one.domain() })
+    [
+        ("address", one.address.as_str().into()),
+        ("display", one.display().into()),
+        ("name", one.name.as_str().into()),
+        ("local", local.into()),
+        ("domain", one.domain().into()),
+    ]
 }
 
-fn author(message: &Message) -> Value {
-    let mut author = mailbox(&message.author);
-    author["source"] = json!(message.author_source);
-    author
+fn mailbox(one: &NameAddr) -> Shared {
+    Shared::record(mailbox_fields(one))
 }
 
-fn attachment((number, one): (usize, &Attachment)) -> Value {
-    json!({
-        "name": one.name,
-        "content_type": one.content_type,
-        "size": one.size,
-        "inline": one.inline,
-        "content_id": one.content_id,
-        "number": number,
-    })
+fn attachment((one, number): (&Attachment, u64)) -> Shared {
+    Shared::record([
+        ("name", one.name.as_str().into()),
+        ("content_type", one.content_type.as_str().into()),
+        ("size", one.size.into()),
+        ("inline", one.inline.into()),
+        ("content_id", one.content_id.as_str().into()),
+        ("number", number.into()),
+    ])
 }
 
-fn report(report: &Report) -> Value {
-    json!({
-        "final_recipient": report.final_recipient,
-        "status": report.status,
-        "diagnostic": report.diagnostic,
-        "original_message_id": report.original_message_id,
-    })
+fn report(report: &Report) -> Shared {
+    Shared::record([
+        ("final_recipient", report.final_recipient.as_str().into()),
+        ("status", report.status.as_str().into()),
+        ("diagnostic", report.diagnostic.as_str().into()),
+        ("original_message_id", report.original_message_id.as_str().into()),
+    ])
 }
 
-fn auth(message: &Message, arrival: &Arrival<'_>) -> Value {
+fn auth(message: &Message, arrival: &Arrival<'_>) -> Shared {
     let auth = message.auth(arrival.trusted_authserv_ids);
-    json!({ "spf": auth.spf, "dkim": auth.dkim, "dmarc": auth.dmarc, "aligned": auth.aligned })
+    Shared::record([
+        ("spf", auth.spf.as_str().into()),
+        ("dkim", auth.dkim.as_str().into()),
+        ("dmarc", auth.dmarc.as_str().into()),
+        ("aligned", auth.aligned.as_str().into()),
+    ])
 }
 
 /// Fields by name in lower case; repeated ones are joined with newlines, in order.
-fn headers(fields: &[HeaderField]) -> Value {
+fn headers(fields: &[HeaderField]) -> Shared {
     let mut headers: Map<String, Value> = Map::new();
     for field in fields {
-        match headers.entry(field.name.to_lowercase()).or_insert_with(|| json!("")) {
+        match headers.entry(field.name.to_lowercase()).or_insert_with(|| "".into()) {
             Value::String(text) if text.is_empty() => text.push_str(&field.value),
             Value::String(text) => {
                 text.push('\n');
@@ -192,11 +207,13 @@ fn headers(fields: &[HeaderField]) -> Value {
             _ => {}
         }
     }
-    Value::Object(headers)
+    headers.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn arrival<'a>() -> Arrival<'a> {
@@ -213,7 +230,7 @@ mod tests {
 
     #[track_caller]
     fn check(message: &str, pointer: &str, expected: Value) {
-        let email = email(&Message::read(message.as_bytes()), &arrival());
+        let email = email(&Message::read(message.as_bytes()), &arrival()).json();
         assert_eq!(email.pointer(pointer), Some(&expected), "{pointer}");
     }
 
@@ -247,7 +264,8 @@ mod tests {
         let email = email(
             &Message::read(b"To: a@b.example\r\nCc: A@b.example\r\n\r\n"),
             &arrival(),
-        );
+        )
+        .json();
         assert_eq!(email["recipients"].as_array().map(Vec::len), Some(1));
     }
 }

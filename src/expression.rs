@@ -18,6 +18,7 @@ mod engine;
 mod filter;
 mod freemail;
 mod parse;
+mod path;
 mod reads;
 pub mod shape;
 mod shared;
@@ -28,7 +29,7 @@ mod token;
 pub use freemail::is_freemail_domain;
 pub use reads::Reads;
 pub use shared::Shared;
-pub use shown::Shown;
+pub use shown::{Shown, Values};
 
 use budget::{Patterns, Stop};
 use check::Check;
@@ -132,15 +133,6 @@ impl Scope {
     /// What stands under a root.
     pub fn under(&self, root: &str) -> Shared {
         self.context.get(root).cloned().map(Shared).unwrap_or_default()
-    }
-
-    /// What stands at a path.
-    fn find<'v>(&'v self, path: &'v [String]) -> Option<&'v tera::Value> {
-        let (root, steps) = path.split_first()?;
-        let root = self.context.get(root)?;
-        steps
-            .iter()
-            .try_fold(root, |value, step| filter::list::step_into(value, step))
     }
 }
 
@@ -260,7 +252,8 @@ pub struct Evaluated {
     /// Whether it holds. An empty text, 0, an empty list and what is nothing are false.
     pub truth: bool,
     /// For a leaf that reads names: each with its value, shown cut short (`email.subject` = `"Printer"`).
-    pub values: Vec<(Arc<str>, Shown)>,
+    #[serde(serialize_with = "shown::write", deserialize_with = "shown::read")]
+    pub values: Values,
     /// Empty for a leaf; `and`, `or`, `not` have their parts here.
     pub parts: Vec<Evaluated>,
     /// False for a part that was not reached: those before it had decided.

@@ -1,5 +1,7 @@
 //! Rules: which steps a message's context calls for, and what it means when one fails.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -33,8 +35,8 @@ pub struct RuleSet {
 /// One `[[rule]]`.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Unique.
-    pub name: String,
+    /// Unique. Shared with the traces of all messages.
+    pub name: Arc<str>,
     /// `None`: all.
     pub mailboxes: Option<Vec<MailboxName>>,
     /// `None`: always.

@@ -31,7 +31,7 @@ pub struct Setting<'a> {
     /// Whose rules.
     pub mailbox: &'a MailboxName,
     /// The value of `email`.
-    pub email: &'a Value,
+    pub email: &'a Shared,
     /// In the journal; 0 in a dry run.
     pub id: i64,
     /// From 1.
@@ -116,9 +116,10 @@ pub async fn through(setting: &Setting<'_>, resumed: Option<Value>, effects: &mu
         effects,
         run,
         scope: Scope::new().with_freemail(&freemail),
+        reads_meta: setting.rules.reads.has("meta"),
         variables: Vec::new(),
         trace: Trace {
-            rules: Vec::new(),
+            rules: Vec::with_capacity(setting.rules.rules.len().saturating_sub(start.rule)),
             now: Some(now),
             hostname: setting.hostname.to_owned(),
         },
@@ -143,7 +144,7 @@ impl Start {
     /// The rule it stopped in, where that is as it was; its top, where it has changed; else the rule after the
     /// last of those that have ended.
     fn of(run: &Run, rules: &RuleSet) -> Start {
-        let at = |name: &str| rules.rules.iter().position(|rule| rule.name == name);
+        let at = |name: &str| rules.rules.iter().position(|rule| *rule.name == *name);
         let ended = run.ended.iter().filter_map(|(name, _)| at(name));
         match at(&run.rule) {
             Some(rule) => Start {
@@ -171,6 +172,8 @@ struct Interpreter<'s, 'f, 'e> {
     effects: &'f mut Effects<'e>,
     run: Run,
     scope: Scope,
+    /// Whether any expression reads `meta`.
+    reads_meta: bool,
     /// Of the `for_each` steps around, the outermost first.
     variables: Vec<(String, Value)>,
     trace: Trace,
@@ -183,9 +186,9 @@ struct Interpreter<'s, 'f, 'e> {
 impl<'s> Interpreter<'s, '_, '_> {
     async fn rules(&mut self, start: Start) -> End {
         let rules: &'s RuleSet = self.setting.rules;
-        self.scope.set("email", self.setting.email);
+        self.scope.put("email", self.setting.email.clone());
         self.prepare_globals();
-        if rules.reads.has("meta") {
+        if self.reads_meta {
             self.prepare_meta();
         }
         for (index, rule) in rules.rules.iter().enumerate().skip(start.rule) {
@@ -277,7 +280,7 @@ impl<'s> Interpreter<'s, '_, '_> {
             .is_none_or(|names| names.contains(self.setting.mailbox));
         let when = rule.when.as_ref().filter(|_| mailbox_matches);
         // A hundred rules are asked for each message.
-        if when.is_some_and(|when| when.reads().has("meta")) {
+        if self.reads_meta && when.is_some_and(|when| when.reads().has("meta")) {
             self.set_meta(&rule.name);
         }
         let condition = match when.map(|when| when.evaluate(&self.scope)).transpose() {
@@ -313,7 +316,7 @@ impl<'s> Interpreter<'s, '_, '_> {
 
     fn ended(&mut self, rule: &Rule, end: RuleEnd) {
         self.keep_trace(rule, trace::end_in_words(&end));
-        self.run.ended.push((rule.name.clone(), end));
+        self.run.ended.push((rule.name.to_string(), end));
         self.run.leave_rule();
     }
 
@@ -343,7 +346,7 @@ impl<'s> Interpreter<'s, '_, '_> {
     }
 
     fn set_meta(&mut self, rule: &str) {
-        if self.setting.rules.reads.has("meta") {
+        if self.reads_meta {
             self.scope.set_under("meta", [("rule".to_owned(), rule.into())]);
         }
     }

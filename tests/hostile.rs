@@ -61,7 +61,7 @@ fn check(message: &Message, size: usize) {
         trusted_authserv_ids: &trusted,
         subject_tags: &tags,
     };
-    assert!(context::email(message, &arrival).is_object());
+    assert!(context::email(message, &arrival).json().is_object());
     assert!(message.to.len() <= 1_000 && message.attachments.len() <= 1_000);
     assert!(message.text.len() <= 4 << 20 && message.html.len() <= 4 << 20);
     assert!(message.html.starts_with(message.visible_html()));

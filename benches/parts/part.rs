@@ -5,11 +5,10 @@ use std::hint::black_box;
 use halo_intake::{
     bench,
     context::{self, Arrival},
-    expression::{Condition, Names, Scope, Template},
+    expression::{Condition, Names, Scope, Shared, Template},
     generation::Generation,
     message::Message,
 };
-use serde_json::Value;
 
 use crate::rules::{self, RULES};
 
@@ -65,7 +64,7 @@ pub const ALL: [Part; 7] = [
 pub struct Subject<'g> {
     octets: Vec<u8>,
     message: Message,
-    email: Value,
+    email: Shared,
     scope: Scope,
     expression: Template,
     condition: Condition,
@@ -81,7 +80,7 @@ impl Subject<'_> {
         let mut subject = Subject {
             octets,
             message,
-            email: Value::Null,
+            email: Shared::default(),
             scope: Scope::new(),
             expression: Template::compile(EXPRESSION, &names).unwrap(),
             condition: Condition::compile(CONDITION, &names).unwrap(),
@@ -96,7 +95,7 @@ impl Subject<'_> {
         self.octets.len()
     }
 
-    fn context(&self) -> Value {
+    fn context(&self) -> Shared {
         let arrival = Arrival {
             mailbox: "support",
             folder: "INBOX",
@@ -118,8 +117,8 @@ impl Subject<'_> {
 }
 
 /// The value as expressions see it.
-fn scope(email: &Value) -> Scope {
+fn scope(email: &Shared) -> Scope {
     let mut scope = Scope::new();
-    scope.set("email", email);
+    scope.put("email", email.clone());
     scope
 }

@@ -219,10 +219,9 @@ fn key(by: String) -> String {
 
 /// When it came, from whom, and its subject.
 fn line(letter: &Letter<'_>) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let received = text(letter.fact("received")).parse::<Timestamp>();
+    let received = letter.text(&["received"]).parse::<Timestamp>();
     let received = received.map(|time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
-    let (from, subject) = (text(&letter.fact("from")["address"]), text(letter.fact("subject")));
+    let (from, subject) = (letter.text(&["from", "address"]), letter.text(&["subject"]));
     let line = format!("{} {from}: {subject}", received.unwrap_or_default());
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(LONGEST_LINE).collect()

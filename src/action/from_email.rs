@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{ConnectionName, HaloConfig},
     effect::{Ask, Effect, Effects, Enclosed, Extent},
-    expression::shape::Shape,
+    expression::{Shared, shape::Shape},
     halo::{
         ClientId, Reference, TicketId,
         ticket::{Mail, Text, Ticket},
@@ -47,7 +47,7 @@ pub const READS: &[&str] = &[
 /// The message as such a step sees it.
 pub struct Letter<'a> {
     /// The value of `email`.
-    pub email: &'a Value,
+    pub email: &'a Shared,
     /// Its author's DMARC failed, as a trusted server says.
     pub dmarc_failed: bool,
     /// Marks what is made of it.
@@ -98,27 +98,29 @@ pub struct Enclosures {
 
 impl Letter<'_> {
     /// What stands under a name of `email`; every reading of it comes by here.
-    pub fn fact(&self, name: &'static str) -> &Value {
+    pub fn fact(&self, name: &'static str) -> Shared {
         debug_assert!(name == "auth" || READS.contains(&name), "{name} is not in READS");
-        &self.email[name]
+        self.email.get(name).unwrap_or_default()
     }
 
-    fn text(&self, name: &'static str) -> String {
-        self.fact(name).as_str().unwrap_or_default().to_owned()
+    /// The text at a path of `email`; empty where there is none.
+    pub fn text(&self, path: &'static [&'static str]) -> &str {
+        debug_assert!(READS.contains(&path[0]), "{} is not in READS", path[0]);
+        self.email.text_at(path).unwrap_or_default()
     }
 
     /// The mail that the entry is made from.
     pub fn mail(&self, at: &At<'_>, effects: &Effects<'_>) -> Mail {
         Mail {
-            from: self.fact("from")["address"].as_str().unwrap_or_default().to_owned(),
-            to: addresses(self.fact("to"), &[]),
+            from: self.text(&["from", "address"]).to_owned(),
+            to: addresses(&self.fact("to"), &[]),
             // Halo writes to them: not to us.
-            cc: addresses(self.fact("cc"), &at.own),
-            subject: self.text("subject"),
-            message_id: self.text("message_id"),
-            date: self.fact("received").as_str().and_then(|date| date.parse().ok()),
+            cc: addresses(&self.fact("cc"), &at.own),
+            subject: self.text(&["subject"]).to_owned(),
+            message_id: self.text(&["message_id"]).to_owned(),
+            date: self.text(&["received"]).parse().ok(),
             body: Text {
-                plain: self.text("body"),
+                plain: self.text(&["body"]).to_owned(),
                 html: effects.enclosed().html(Extent::Whole, &mut |_| None),
             },
         }
@@ -128,17 +130,16 @@ impl Letter<'_> {
     /// last to the first, and the root of its Thread-Index.
     pub fn answers(&self) -> Vec<String> {
         let ids = |name: &'static str| {
-            let list = self.fact(name).as_array().cloned().unwrap_or_default();
-            list.into_iter().filter_map(|id| id.as_str().map(str::to_owned))
+            let list = self.fact(name);
+            let ids = list.items().filter_map(|id| id.text_at(&[]).map(str::to_owned));
+            ids.collect::<Vec<_>>()
         };
-        let mut keys: Vec<String> = ids("in_reply_to").collect();
-        let mut references: Vec<String> = ids("references").collect();
+        let mut keys = ids("in_reply_to");
+        let mut references = ids("references");
         references.reverse();
         keys.extend(references);
         keys.truncate(MOST_KEYS);
-        keys.extend(thread_root(
-            self.fact("headers")["thread-index"].as_str().unwrap_or_default(),
-        ));
+        keys.extend(thread_root(self.text(&["headers", "thread-index"])));
         keys
     }
 
@@ -149,39 +150,42 @@ impl Letter<'_> {
 
     /// The message itself, where it has a name.
     pub fn own_key(&self) -> Option<String> {
-        Some(self.text("message_id")).filter(|id| !id.is_empty())
+        Some(self.text(&["message_id"]).to_owned()).filter(|id| !id.is_empty())
     }
 
     /// Whose message it is, as far as that is believed.
     pub fn author(&self) -> Option<AddrSpec> {
-        let address = self.fact("from")["address"].as_str().unwrap_or_default();
-        AddrSpec::parse(address).ok().filter(|_| !self.dmarc_failed)
+        AddrSpec::parse(self.text(&["from", "address"]))
+            .ok()
+            .filter(|_| !self.dmarc_failed)
     }
 
     /// Whether a trusted server says that the author's address is no forgery.
     pub fn is_vouched_for(&self) -> bool {
         let auth = self.fact("auth");
-        auth["dmarc"] == "pass" || auth["aligned"] == "pass"
+        ["dmarc", "aligned"]
+            .iter()
+            .any(|of| auth.text_at(&[of]) == Some("pass"))
     }
 
     /// What was newly written; all of it where that is nothing, as in an answer of one picture.
     pub fn visible(&self) -> String {
-        let visible = self.text("visible");
+        let visible = self.text(&["visible"]);
         if visible.trim().is_empty() {
-            self.text("body")
+            self.text(&["body"]).to_owned()
         } else {
-            visible
+            visible.to_owned()
         }
     }
 
     /// The author's name, or the address.
     pub fn author_name(&self) -> String {
-        self.fact("from")["display"].as_str().unwrap_or_default().to_owned()
+        self.text(&["from", "display"]).to_owned()
     }
 
     /// The files that the author attached, and the pictures that the text shows.
     pub fn attachments(&self) -> Vec<Attached> {
-        serde_json::from_value(self.fact("attachments").clone()).unwrap_or_default()
+        serde_json::from_value(self.fact("attachments").json()).unwrap_or_default()
     }
 
     /// The Content-IDs of the pictures that this much of the text shows, in order.
@@ -206,11 +210,11 @@ fn thread_root(index: &str) -> Option<String> {
 }
 
 /// Addresses as Halo has several in one field.
-fn addresses(list: &Value, but: &[AddrSpec]) -> String {
-    let addresses = list.as_array().into_iter().flatten();
-    let addresses = addresses
-        .filter_map(|one| one["address"].as_str())
-        .filter(|address| !address.is_empty() && !but.iter().any(|own| own.as_str() == *address));
+fn addresses(list: &Shared, but: &[AddrSpec]) -> String {
+    let addresses = list
+        .items()
+        .filter_map(|one| one.text_at(&["address"]).map(str::to_owned))
+        .filter(|address| !address.is_empty() && !but.iter().any(|own| own.as_str() == address));
     addresses.collect::<Vec<_>>().join("; ")
 }
 
@@ -261,9 +265,9 @@ pub fn with_left_out(mut text: Text, left_out: &[LeftOut]) -> Text {
 /// one of its mailboxes or from an address that is ours. A ticket made of it would be acknowledged in turn. A form on a
 /// web site writes from our address, too, and people do.
 pub async fn is_from_halo(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effects<'_>) -> Result<bool, StepError> {
-    let author = letter.fact("from")["address"].as_str().unwrap_or_default();
-    let subject = letter.fact("subject").as_str().unwrap_or_default();
-    if letter.fact("automatic") != true && ticket_ids(subject, &at.halo.subject_tags).is_empty() {
+    let author = letter.text(&["from", "address"]);
+    let subject = letter.text(&["subject"]);
+    if letter.fact("automatic") != true.into() && ticket_ids(subject, &at.halo.subject_tags).is_empty() {
         return Ok(false);
     }
     if at.own.iter().any(|own| own.as_str() == author) {

@@ -88,7 +88,7 @@ fn is_made_of(ticket: &Ticket, letter: &Letter<'_>) -> bool {
 
 /// Tickets that the message may belong to: those that its subject names, then the one of its conversation.
 async fn candidates(letter: &Letter<'_>, at: &At<'_>, effects: &mut Effects<'_>) -> Result<Vec<TicketId>, StepError> {
-    let subject = letter.fact("subject").as_str().unwrap_or_default();
+    let subject = letter.text(&["subject"]);
     let numbers = ticket_ids(subject, &at.halo.subject_tags)
         .into_iter()
         .take(MOST_NUMBERS);

@@ -98,7 +98,7 @@ fn as_json(entry: &Entry, octets: Option<&Bytes>, generation: &Generation) -> Va
     let read = octets.map(|octets| (Message::read(octets), octets.len()));
     value["email"] = read
         .as_ref()
-        .map(|(message, size)| email_of(message, &entry.place, entry.internal_date, *size, generation))
+        .map(|(message, size)| email_of(message, &entry.place, entry.internal_date, *size, generation).json())
         .into();
     value["cut"] = read.map(|(message, _)| message.cut).into();
     let traces = traces(entry);
@@ -230,7 +230,7 @@ fn utc(at: Timestamp) -> String {
 
 /// The value of `email`, without what is printed as the header already.
 fn context(entry: &Entry, octets: &Bytes, message: &Message, generation: &Generation) -> Value {
-    let mut email = email_of(message, &entry.place, entry.internal_date, octets.len(), generation);
+    let mut email = email_of(message, &entry.place, entry.internal_date, octets.len(), generation).json();
     if let Some(fields) = email.as_object_mut() {
         fields.retain(|name, _| !["headers", "header_list"].contains(&name.as_str()));
     }

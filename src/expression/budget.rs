@@ -57,10 +57,12 @@ pub enum Stop {
 pub struct Run {
     turns: usize,
     work: usize,
-    patterns: Arc<Patterns>,
-    computed: Patterns,
-    /// Further domains of free mail.
-    pub freemail: Arc<[String]>,
+    /// Nothing where none stood in the source.
+    patterns: Option<Arc<Patterns>>,
+    /// Few: [`MOST_WORK`] is passed after 128.
+    computed: Vec<(String, Arc<Pattern>)>,
+    /// Further domains of free mail; nothing where there are none.
+    pub freemail: Option<Arc<[String]>>,
     /// The value that the expression came to, where it is wanted as a value.
     pub kept: Option<Value>,
     /// Why a filter refused: Tera carries texts only.
@@ -72,10 +74,10 @@ thread_local! {
 }
 
 impl Run {
-    pub fn new(patterns: Arc<Patterns>, freemail: Arc<[String]>) -> Run {
+    pub fn new(patterns: &Arc<Patterns>, freemail: &Arc<[String]>) -> Run {
         Run {
-            patterns,
-            freemail,
+            patterns: (!patterns.is_empty()).then(|| patterns.clone()),
+            freemail: (!freemail.is_empty()).then(|| freemail.clone()),
             ..Run::default()
         }
     }
@@ -118,7 +120,10 @@ impl Run {
             ValueKind::Array => {
                 let items = value.as_array().unwrap_or_default();
                 self.charge(STEP * items.len())?;
-                items.iter().try_for_each(|item| self.charge_value(item))
+                items.iter().try_for_each(|item| match item.as_str() {
+                    Some(text) => self.charge(text.len()),
+                    None => self.charge_value(item),
+                })
             }
             ValueKind::Map => {
                 let map = value.as_map();
@@ -143,12 +148,18 @@ impl Run {
     /// Counts the search for a pattern in a text, and gives the pattern: from load where it stood in the source, else
     /// compiled now and kept for this rendering.
     pub fn pattern(&mut self, pattern: &str, text: &str) -> Result<Arc<Pattern>, Stop> {
-        let compiled = match self.patterns.get(pattern).or_else(|| self.computed.get(pattern)) {
+        let written = self.patterns.as_ref().and_then(|patterns| patterns.get(pattern));
+        let compiled = match written.or_else(|| self.computed(pattern)) {
             Some(known) => known.clone(),
             None => self.compile(pattern)?,
         };
-        self.charge(text.len().saturating_mul(compiled.cost))?;
+        self.charge_search(&compiled, text)?;
         Ok(compiled)
+    }
+
+    /// Counts the search for a pattern in a text.
+    pub fn charge_search(&mut self, pattern: &Pattern, text: &str) -> Result<(), Stop> {
+        self.charge(text.len().saturating_mul(pattern.cost))
     }
 
     fn compile(&mut self, pattern: &str) -> Result<Arc<Pattern>, Stop> {
@@ -158,8 +169,13 @@ impl Run {
             Stop::Failed(format!("the pattern {shown:?} {reason}"))
         })?;
         let compiled = Arc::new(compiled);
-        self.computed.insert(pattern.to_owned(), compiled.clone());
+        self.computed.push((pattern.to_owned(), compiled.clone()));
         Ok(compiled)
+    }
+
+    fn computed(&self, pattern: &str) -> Option<&Arc<Pattern>> {
+        let found = self.computed.iter().find(|(text, _)| text == pattern);
+        found.map(|(_, compiled)| compiled)
     }
 }
 

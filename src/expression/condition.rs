@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    Evaluated, ExpressionFault, RenderError, Scope, Shared, Shown,
+    Evaluated, ExpressionFault, RenderError, Scope, Shared, Shown, Values,
     budget::{Patterns, Run, Stop},
-    direct::Direct,
+    direct::{Direct, Known, Read},
     emit,
     engine::Program,
     failed,
+    path::Path,
     syntax::{Expr, Node, Op},
 };
 
@@ -30,9 +31,6 @@ enum Kind {
         reads: Vec<Read>,
     },
 }
-
-/// A name as it is written, and its steps.
-type Read = (Arc<str>, Vec<String>);
 
 /// What decides a leaf. Most need no renderer.
 #[derive(Debug)]
@@ -61,12 +59,9 @@ impl Part {
             }
             Expr::Not(of) => Kind::Not(Box::new(Part::of(source, of, patterns)?)),
             _ => {
-                let mut reads = Vec::new();
-                names(source, node, &mut Vec::new(), &mut reads);
-                Kind::Leaf {
-                    leaf: Leaf::of(source, node, patterns)?,
-                    reads,
-                }
+                let reads = reads(source, node);
+                let leaf = Leaf::of(source, node, &reads, patterns)?;
+                Kind::Leaf { leaf, reads }
             }
         };
         Ok(Part { text, kind })
@@ -82,11 +77,9 @@ impl Part {
                 (!part.truth, vec![part])
             }
             Kind::Leaf { leaf, reads } => {
-                let truth = leaf.is_true(scope).map_err(|stop| failed(&self.text, stop))?;
-                let values = reads
-                    .iter()
-                    .map(|(name, path)| (name.clone(), Shown::from(scope.find(path).cloned().map(Shared))))
-                    .collect();
+                // Looked up once, for the answer and for whoever looks at it.
+                let values = values(reads, scope);
+                let truth = leaf.is_true(&values, scope).map_err(|stop| failed(&self.text, stop))?;
                 return Ok(Evaluated {
                     text: self.text.clone(),
                     truth,
@@ -99,7 +92,7 @@ impl Part {
         Ok(Evaluated {
             text: self.text.clone(),
             truth,
-            values: Vec::new(),
+            values: Values::new(),
             parts,
             asked: true,
         })
@@ -109,7 +102,7 @@ impl Part {
         Evaluated {
             text: self.text.clone(),
             truth: false,
-            values: Vec::new(),
+            values: Values::new(),
             parts: Vec::new(),
             asked: false,
         }
@@ -117,18 +110,19 @@ impl Part {
 }
 
 impl Leaf {
-    fn of(source: &str, node: &Node, patterns: &Arc<Patterns>) -> Result<Leaf, ExpressionFault> {
-        match Direct::of(node) {
+    fn of(source: &str, node: &Node, reads: &[Read], patterns: &Arc<Patterns>) -> Result<Leaf, ExpressionFault> {
+        let known = Known { reads, patterns };
+        match known.direct(node) {
             Some(direct) => Ok(Leaf::Direct(direct, patterns.clone())),
             None => Program::load(emit::value(source, node), patterns.clone()).map(Leaf::Program),
         }
     }
 
-    fn is_true(&self, scope: &Scope) -> Result<bool, Stop> {
+    fn is_true(&self, values: &Values, scope: &Scope) -> Result<bool, Stop> {
         Ok(match self {
             Leaf::Direct(direct, patterns) => {
-                let mut run = Run::new(patterns.clone(), scope.freemail.clone());
-                direct.value(scope, &mut run)?.is_truthy()
+                let mut run = Run::new(patterns, &scope.freemail);
+                direct.value(values, &mut run)?.is_truthy()
             }
             Leaf::Program(program) => program.value(scope).map_err(|stopped| stopped.stop)?.is_truthy(),
         })
@@ -163,11 +157,26 @@ fn same<'n>(op: Op, node: &'n Node, operands: &mut Vec<&'n Node>) {
 }
 
 /// The names that an expression reads, as far as they are written out, each once.
+pub fn reads(source: &str, node: &Node) -> Vec<Read> {
+    let mut found = Vec::new();
+    names(source, node, &mut Vec::new(), &mut found);
+    found
+}
+
+/// Each of these names with its value; null where there is none.
+pub fn values(reads: &[Read], scope: &Scope) -> Values {
+    let values = reads.iter().map(|(name, path)| {
+        let value = path.find(scope).cloned().map(Shared);
+        (name.clone(), Shown::from(value))
+    });
+    values.collect()
+}
+
 fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<Read>) {
-    if let Some(path) = node.plain_path(source) {
-        let known = found.iter().any(|(_, earlier)| *earlier == path);
-        if !known && !bound.contains(&path[0]) {
-            found.push((source[node.start..node.end].into(), path));
+    if let Some(steps) = node.plain_path(source) {
+        let known = found.iter().any(|(_, earlier)| earlier.is(&steps));
+        if !known && !bound.contains(&steps[0]) {
+            found.extend(Path::of(steps).map(|path| (source[node.start..node.end].into(), path)));
         }
         return;
     }

@@ -3,112 +3,168 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use tera::{Kwargs, Map, Value};
+use tera::Value;
 
 use super::{
-    Scope,
-    budget::{Run, Stop},
+    Values,
+    budget::{Pattern, Patterns, Run, Stop},
     catalog,
-    filter::{Function, operator},
-    syntax::{Call, Expr, Literal, Node, Op},
+    filter::{self, Function, operator, test},
+    path::Path,
+    syntax::{Expr, Literal, Node, Op},
 };
+
+/// A name that an expression reads: as it is written, and where it stands.
+pub type Read = (Arc<str>, Path);
 
 /// An expression that is evaluated without a renderer.
 #[derive(Debug)]
 pub enum Direct {
     Constant(Value),
-    /// A root name and the steps under it.
-    Path(Vec<String>),
+    /// A name by its number among those that the expression reads.
+    Read(usize),
     Not(Box<Direct>),
-    Call(Box<Direct>, Function, Arguments),
+    Call(Box<Call>),
+}
+
+/// A filter, a test or an operator on a value.
+#[derive(Debug)]
+pub struct Call {
+    of: Direct,
+    function: Function,
+    arguments: Arguments,
+    /// What the arguments look for, where they are written out.
+    pattern: Option<Arc<Pattern>>,
 }
 
 /// What stands beside the value.
 #[derive(Debug)]
-pub enum Arguments {
-    Constant(Kwargs),
-    Computed(Vec<(String, Direct)>),
+enum Arguments {
+    Constant(Vec<(&'static str, Cow<'static, Value>)>),
+    Computed(Vec<(&'static str, Direct)>),
 }
 
-impl Direct {
+/// What is known of an expression beside its tree.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The names that it reads.
+    pub reads: &'a [Read],
+    /// The patterns that stand in it.
+    pub patterns: &'a Patterns,
+}
+
+impl Known<'_> {
     /// The same as a checked expression; `None` where that needs the renderer.
-    pub fn of(node: &Node) -> Option<Direct> {
+    pub fn direct(self, node: &Node) -> Option<Direct> {
         Some(match &node.kind {
             Expr::Literal(Literal::Text(text)) => Direct::Constant(Value::from(text.as_str())),
             Expr::Literal(Literal::Integer(number)) => Direct::Constant(Value::from(*number)),
             Expr::Literal(Literal::Truth(truth)) => Direct::Constant(Value::from(*truth)),
             Expr::Literal(Literal::Null) => Direct::Constant(Value::none()),
-            Expr::Name(_) | Expr::Member(..) | Expr::Index(..) => Direct::Path(path(node)?),
+            Expr::Name(_) | Expr::Member(..) | Expr::Index(..) => {
+                let steps = steps(node)?;
+                Direct::Read(self.reads.iter().position(|(_, path)| path.is(&steps))?)
+            }
             Expr::List(entries) => {
-                let items = entries.iter().map(|entry| match Direct::of(&entry.node)? {
+                let items = entries.iter().map(|entry| match self.direct(&entry.node)? {
                     Direct::Constant(value) if !entry.spread => Some(value),
                     _ => None,
                 });
                 Direct::Constant(Value::from(items.collect::<Option<Vec<Value>>>()?))
             }
-            Expr::Not(of) => Direct::Not(Box::new(Direct::of(of)?)),
-            Expr::Filter(of, call) => called(of, catalog::FILTERS, call)?,
-            Expr::Test(of, call, false) => called(of, catalog::TESTS, call)?,
-            Expr::Test(of, call, true) => Direct::Not(Box::new(called(of, catalog::TESTS, call)?)),
+            Expr::Not(of) => Direct::Not(Box::new(self.direct(of)?)),
+            Expr::Filter(of, call) => self.called(of, catalog::FILTERS, call)?,
+            Expr::Test(of, call, false) => self.called(of, catalog::TESTS, call)?,
+            Expr::Test(of, call, true) => Direct::Not(Box::new(self.called(of, catalog::TESTS, call)?)),
             Expr::Binary(op @ (Op::NotIn | Op::NotEqual), left, right) => {
                 let sign = if *op == Op::NotIn {
                     Op::In.sign()
                 } else {
                     Op::Equal.sign()
                 };
-                Direct::Not(Box::new(operated(sign, Direct::of(left)?, Direct::of(right)?)?))
+                Direct::Not(Box::new(self.operated(sign, left, right)?))
             }
-            Expr::Binary(op, left, right) => operated(op.sign(), Direct::of(left)?, Direct::of(right)?)?,
+            Expr::Binary(op, left, right) => self.operated(op.sign(), left, right)?,
             _ => return None,
         })
     }
 
+    fn called(self, of: &Node, table: &'static [catalog::Entry], call: &super::syntax::Call) -> Option<Direct> {
+        let entry = catalog::find(table, &call.name.text)?;
+        let of = self.direct(of)?;
+        let arguments = call.arguments.iter().map(|(name, value)| {
+            let known = entry.arguments.iter().find(|argument| argument.name == name.text)?;
+            Some((known.name, self.direct(value)?))
+        });
+        let arguments = Arguments::of(arguments.collect::<Option<_>>()?);
+        let pattern = match &arguments {
+            Arguments::Constant(arguments) => test::pattern(entry, filter::Arguments::Listed(arguments)),
+            Arguments::Computed(_) => None,
+        };
+        let pattern = pattern.and_then(|pattern| self.patterns.get(&pattern)).cloned();
+        let function = Function::of(entry);
+        Some(Direct::Call(Box::new(Call {
+            of,
+            function,
+            arguments,
+            pattern,
+        })))
+    }
+
+    fn operated(self, sign: &str, left: &Node, right: &Node) -> Option<Direct> {
+        let function = operator::with_sign(sign)?;
+        Some(Direct::Call(Box::new(Call {
+            of: self.direct(left)?,
+            function,
+            arguments: Arguments::of(vec![("b", self.direct(right)?)]),
+            pattern: None,
+        })))
+    }
+}
+
+impl Direct {
     /// Its value, found or made within the bounds of a run.
-    pub fn value<'a>(&'a self, scope: &'a Scope, run: &mut Run) -> Result<Cow<'a, Value>, Stop> {
+    pub fn value<'a>(&'a self, values: &'a Values, run: &mut Run) -> Result<Cow<'a, Value>, Stop> {
         Ok(match self {
             Direct::Constant(value) => Cow::Borrowed(value),
-            Direct::Path(path) => scope
-                .find(path)
-                .map_or_else(|| Cow::Owned(Value::none()), Cow::Borrowed),
-            Direct::Not(of) => Cow::Owned(Value::from(!of.value(scope, run)?.is_truthy())),
-            Direct::Call(of, function, arguments) => {
-                let of = of.value(scope, run)?;
-                let computed;
-                let arguments = match arguments {
-                    Arguments::Constant(arguments) => arguments,
-                    Arguments::Computed(arguments) => {
-                        computed = together(arguments, |argument| argument.value(scope, run).map(Cow::into_owned))?;
-                        &computed
-                    }
-                };
-                Cow::Owned(function.call(&of, arguments, run)?)
-            }
+            Direct::Read(number) => Cow::Borrowed(values[*number].1.value()),
+            Direct::Not(of) => Cow::Owned(Value::from(!of.value(values, run)?.is_truthy())),
+            Direct::Call(call) => Cow::Owned(call.value(values, run)?),
         })
     }
 }
 
+impl Call {
+    fn value(&self, values: &Values, run: &mut Run) -> Result<Value, Stop> {
+        let of = self.of.value(values, run)?;
+        let computed;
+        let arguments = match &self.arguments {
+            Arguments::Constant(arguments) => arguments,
+            Arguments::Computed(arguments) => {
+                let arguments = arguments.iter();
+                let found = arguments.map(|(name, argument)| Ok((*name, argument.value(values, run)?)));
+                computed = found.collect::<Result<Vec<_>, Stop>>()?;
+                &computed
+            }
+        };
+        let arguments = filter::Arguments::Listed(arguments);
+        self.function.call(&of, arguments, self.pattern.as_ref(), run)
+    }
+}
+
 impl Arguments {
-    fn of(arguments: Vec<(String, Direct)>) -> Arguments {
-        let constant = together(&arguments, |argument| match argument {
-            Direct::Constant(value) => Ok(value.clone()),
-            _ => Err(()),
+    fn of(arguments: Vec<(&'static str, Direct)>) -> Arguments {
+        let constant = arguments.iter().map(|(name, argument)| match argument {
+            Direct::Constant(value) => Some((*name, Cow::Owned(value.clone()))),
+            _ => None,
         });
+        let constant = constant.collect::<Option<_>>();
         constant.map_or(Arguments::Computed(arguments), Arguments::Constant)
     }
 }
 
-fn together<E>(
-    arguments: &[(String, Direct)],
-    mut value: impl FnMut(&Direct) -> Result<Value, E>,
-) -> Result<Kwargs, E> {
-    let arguments = arguments
-        .iter()
-        .map(|(name, argument)| Ok((name.clone().into(), value(argument)?)));
-    Ok(Kwargs::new(Arc::new(arguments.collect::<Result<Map, E>>()?)))
-}
-
 /// A name and what stands under it by its name. A number in brackets may also choose a letter: that is the renderer's.
-fn path(node: &Node) -> Option<Vec<String>> {
+fn steps(node: &Node) -> Option<Vec<String>> {
     let (of, step) = match &node.kind {
         Expr::Name(root) => return Some(vec![root.clone()]),
         Expr::Member(of, name) => (of, &name.text),
@@ -118,24 +174,7 @@ fn path(node: &Node) -> Option<Vec<String>> {
         },
         _ => return None,
     };
-    let mut path = path(of)?;
-    path.push(step.clone());
-    Some(path)
-}
-
-fn called(of: &Node, table: &'static [catalog::Entry], call: &Call) -> Option<Direct> {
-    let function = Function::of(catalog::find(table, &call.name.text)?);
-    let of = Direct::of(of)?;
-    let arguments = call
-        .arguments
-        .iter()
-        .map(|(name, value)| Some((name.text.clone(), Direct::of(value)?)));
-    let arguments = Arguments::of(arguments.collect::<Option<_>>()?);
-    Some(Direct::Call(Box::new(of), function, arguments))
-}
-
-fn operated(sign: &str, left: Direct, right: Direct) -> Option<Direct> {
-    let function = operator::with_sign(sign)?;
-    let arguments = Arguments::of(vec![("b".to_owned(), right)]);
-    Some(Direct::Call(Box::new(left), function, arguments))
+    let mut steps = steps(of)?;
+    steps.push(step.clone());
+    Some(steps)
 }

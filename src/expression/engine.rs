@@ -84,7 +84,7 @@ impl Program {
 
     fn run(&self, scope: &Scope) -> Result<(String, Option<Value>), Stopped> {
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-        let run = Run::new(self.patterns.clone(), scope.freemail.clone());
+        let run = Run::new(&self.patterns, &scope.freemail);
         let context: &Context = &scope.context;
         let mut output = Bounded::new(MOST_OUTPUT);
         let (result, run) = run.during(|| engine.render_to(&self.name, context, &mut output));

@@ -1,11 +1,11 @@
 //! Filters and tests: what they are given, and how Tera comes to know them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use tera::{Kwargs, State, Tera, TeraResult, Value, value::ValueKind};
 
 use super::{
-    budget::{Bounded, MOST_ITEMS, MOST_TEXT, Run, Stop},
+    budget::{Bounded, MOST_ITEMS, MOST_TEXT, Pattern, Run, Stop},
     catalog::{self, Entry, Gives, Takes},
 };
 
@@ -50,8 +50,14 @@ impl Function {
         }
     }
 
-    /// What it makes of a value, counted.
-    pub fn call(self, value: &Value, arguments: &Kwargs, run: &mut Run) -> Result<Value, Stop> {
+    /// What it makes of a value, counted. The pattern is the one that these arguments ask for, where it is known.
+    pub fn call(
+        self,
+        value: &Value,
+        arguments: Arguments<'_>,
+        pattern: Option<&Arc<Pattern>>,
+        run: &mut Run,
+    ) -> Result<Value, Stop> {
         if let Some(gives) = self.nothing
             && is_nothing(value)
         {
@@ -60,6 +66,7 @@ impl Function {
         (self.apply)(&mut Input {
             value,
             arguments,
+            pattern,
             run,
             name: self.name,
         })
@@ -69,7 +76,8 @@ impl Function {
     fn registered(self) -> impl Fn(&Value, Kwargs, &State<'_>) -> TeraResult<Value> + Send + Sync + 'static {
         move |value: &Value, arguments: Kwargs, _: &State<'_>| {
             Run::current(|run| {
-                self.call(value, &arguments, run).map_err(|stop| {
+                let arguments = Arguments::Rendered(&arguments);
+                self.call(value, arguments, None, run).map_err(|stop| {
                     run.stop = Some(stop);
                     tera::Error::message(self.name)
                 })
@@ -78,10 +86,35 @@ impl Function {
     }
 }
 
+/// What stands beside a value, by name.
+#[derive(Debug, Clone, Copy)]
+pub enum Arguments<'a> {
+    /// As the renderer has them.
+    Rendered(&'a Kwargs),
+    /// A few, quicker walked than hashed.
+    Listed(&'a [(&'static str, Cow<'a, Value>)]),
+}
+
+impl<'a> Arguments<'a> {
+    /// An argument; nothing where it is left out, null or missing.
+    pub fn find(self, name: &'static str) -> Option<&'a Value> {
+        let found = match self {
+            Arguments::Rendered(arguments) => arguments.get::<&'a Value>(name).ok().flatten(),
+            Arguments::Listed(arguments) => {
+                let found = arguments.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| &**value)
+            }
+        };
+        found.filter(|value| !is_nothing(value))
+    }
+}
+
 /// A value, the arguments beside it, and the run that counts.
 pub struct Input<'a> {
     pub value: &'a Value,
-    pub arguments: &'a Kwargs,
+    pub arguments: Arguments<'a>,
+    /// What the arguments look for, where that is known since load.
+    pub pattern: Option<&'a Arc<Pattern>>,
     pub run: &'a mut Run,
     /// As the expression calls the filter, for errors.
     pub name: &'static str,
@@ -146,13 +179,8 @@ impl<'a> Input<'a> {
         Ok(map)
     }
 
-    /// An argument; nothing where it is left out, null or missing.
     pub fn argument(&self, name: &'static str) -> Option<&'a Value> {
-        self.arguments
-            .get::<&'a Value>(name)
-            .ok()
-            .flatten()
-            .filter(|value| !is_nothing(value))
+        self.arguments.find(name)
     }
 
     pub fn text_argument(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, Stop> {
@@ -176,6 +204,22 @@ impl<'a> Input<'a> {
         whole
             .map(Some)
             .ok_or_else(|| self.refuse(&format!("a whole number as {name}"), value))
+    }
+
+    /// Whether a pattern, told by its text where it is not known, matches somewhere.
+    pub fn matches(&mut self, text: &str, pattern: impl FnOnce() -> String) -> Result<bool, Stop> {
+        let found;
+        let pattern = match self.pattern {
+            Some(known) => {
+                self.run.charge_search(known, text)?;
+                known
+            }
+            None => {
+                found = self.run.pattern(&pattern(), text)?;
+                &found
+            }
+        };
+        Ok(pattern.regex.is_match(text))
     }
 
     /// A text that was made, within its bound.

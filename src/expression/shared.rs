@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use tera::Value;
 
+use super::filter::list::step_into;
+
 /// A value as expressions see it. Cheap to clone, whatever it holds; as JSON it is what it was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -19,8 +21,7 @@ impl Shared {
 
     /// A value of these, by name.
     pub fn record<const N: usize>(fields: [(&'static str, Shared); N]) -> Shared {
-        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.0));
-        Shared(Value::from(fields.collect::<tera::Map>()))
+        fields.into_iter().collect()
     }
 
     /// Whether it is nothing.
@@ -30,8 +31,19 @@ impl Shared {
 
     /// What stands in it under that name.
     pub fn get(&self, name: &str) -> Option<Shared> {
-        let value = self.0.as_map()?.get(&tera::value::Key::Str(name))?;
-        Some(Shared(value.clone()))
+        step_into(&self.0, name).cloned().map(Shared)
+    }
+
+    /// The text at a path of names in it.
+    pub fn text_at<'s>(&'s self, path: &'s [&'s str]) -> Option<&'s str> {
+        let found = path.iter().try_fold(&self.0, |value, name| step_into(value, name))?;
+        found.as_str()
+    }
+
+    /// What stands in it as a list; nothing where it is none.
+    pub fn items(&self) -> impl Iterator<Item = Shared> {
+        let items = self.0.as_array().unwrap_or_default();
+        items.iter().cloned().map(Shared)
     }
 
     /// The texts that stand directly in it.
@@ -77,6 +89,14 @@ impl From<Map<String, Json>> for Shared {
     }
 }
 
+/// A value of these, by name.
+impl FromIterator<(&'static str, Shared)> for Shared {
+    fn from_iter<T: IntoIterator<Item = (&'static str, Shared)>>(fields: T) -> Shared {
+        let fields = fields.into_iter().map(|(name, value)| (name.into(), value.0));
+        Shared(Value::from(fields.collect::<tera::Map>()))
+    }
+}
+
 impl From<&Json> for Shared {
     fn from(value: &Json) -> Shared {
         Shared::of(value)
@@ -114,6 +134,12 @@ impl From<bool> for Shared {
     }
 }
 
+impl From<u64> for Shared {
+    fn from(number: u64) -> Shared {
+        Shared(Value::from(number))
+    }
+}
+
 impl From<i64> for Shared {
     fn from(number: i64) -> Shared {
         // As JSON has it, where a number that is not negative has no sign.
@@ -143,8 +169,8 @@ mod tests {
     fn a_record_is_what_the_same_json_would_be() {
         let nobody: Option<&str> = None;
         let record = Shared::record([
-            ("id", 7.into()),
-            ("below", (-7).into()),
+            ("id", 7_u64.into()),
+            ("below", (-7_i64).into()),
             ("name", "Ann".into()),
             ("inactive", false.into()),
             ("nobody", nobody.into()),
@@ -156,6 +182,14 @@ mod tests {
         assert_eq!(record.texts().collect::<Vec<_>>(), ["Ann"]);
         assert_eq!(record.get("name"), Some("Ann".into()));
         assert!(record.get("nobody").is_some_and(|value| value.is_null()));
+        assert_eq!(record.text_at(&["name"]), Some("Ann"));
+        assert_eq!(record.text_at(&["name", "name"]), None);
+        assert_eq!(record.text_at(&["id"]), None);
+        assert_eq!(
+            record.get("list").unwrap().items().collect::<Vec<_>>(),
+            [Shared::from("x")]
+        );
+        assert!(record.items().next().is_none());
         assert!(record.get("none").is_none() && Shared::from("x").get("x").is_none());
         assert!(Shared::from("x").json_map().is_empty());
     }

@@ -1,12 +1,13 @@
 //! A value that a condition read, as people see it: cut short.
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use serde::{
-    Deserialize, Serialize, Serializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     ser::{SerializeMap, SerializeSeq},
 };
 use serde_json::Value as Json;
+use smallvec::SmallVec;
 use tera::{Value, value::ValueKind};
 
 use super::Shared;
@@ -19,10 +20,28 @@ const SHOWN: usize = 200;
 #[serde(transparent)]
 pub struct Shown(Shared);
 
+/// Names as they are written, each with its value; most often there is one.
+pub type Values = SmallVec<[(Arc<str>, Shown); 1]>;
+
+/// As a list.
+pub fn write<S: Serializer>(values: &Values, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(values)
+}
+
+/// Back from a list.
+pub fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Values, D::Error> {
+    Vec::deserialize(from).map(Values::from_vec)
+}
+
 impl Shown {
     /// What it shows.
     pub fn json(&self) -> Json {
         serde_json::to_value(self).expect("it was made from plain data")
+    }
+
+    /// All of it.
+    pub(super) fn value(&self) -> &Value {
+        &self.0.0
     }
 }
 

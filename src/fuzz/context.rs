@@ -58,7 +58,7 @@ pub(super) fn read(octets: &[u8]) -> Value {
         trusted_authserv_ids: &["topmost".to_owned()],
         subject_tags: &[("[ID:".to_owned(), "]".to_owned())],
     };
-    context::email(&message, &arrival)
+    context::email(&message, &arrival).json()
 }
 
 fn assert_facts(record: &Value, facts: &[Fact]) {

@@ -5,7 +5,6 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::{World, canary, ending::Attempted, finish::Finished, health, story};
 use crate::{
@@ -13,6 +12,7 @@ use crate::{
     config::{Deduplicate, MailboxConfig},
     context::{self, Arrival},
     effect::{Effects, Enclosed, Extent, NewMail},
+    expression::Shared,
     generation::Generation,
     hex::hex,
     journal::{Change, Letter, LetterLimit, Place, Post, Spot, Work},
@@ -42,7 +42,7 @@ pub struct Reading<'a> {
     /// As it was read.
     pub message: Message,
     /// The value of `email`; in an attempt, what the rules read of it.
-    pub email: Value,
+    pub email: Shared,
     /// Of this machine.
     pub hostname: &'a str,
 }
@@ -115,7 +115,7 @@ impl<'a> Reading<'a> {
 
     /// `email.auth.dmarc`
     fn dmarc(&self) -> &str {
-        self.email["auth"]["dmarc"].as_str().unwrap_or("none")
+        self.email.text_at(&["auth", "dmarc"]).unwrap_or("none")
     }
 
     /// What its ending is made from.
@@ -281,14 +281,14 @@ pub fn email_of(
     internal_date: Timestamp,
     size: usize,
     generation: &Generation,
-) -> Value {
+) -> Shared {
     arrived(place, internal_date, size, generation, |arrival| {
         context::email(message, arrival)
     })
 }
 
 /// The same with what the rules read.
-fn email_as_read(message: &Message, work: &Work, size: usize, generation: &Generation) -> Value {
+fn email_as_read(message: &Message, work: &Work, size: usize, generation: &Generation) -> Shared {
     arrived(&work.place, work.internal_date, size, generation, |arrival| {
         context::email_as_read(message, arrival, &generation.rules.reads)
     })
@@ -300,8 +300,8 @@ fn arrived(
     internal_date: Timestamp,
     size: usize,
     generation: &Generation,
-    email: impl FnOnce(&Arrival<'_>) -> Value,
-) -> Value {
+    email: impl FnOnce(&Arrival<'_>) -> Shared,
+) -> Shared {
     let mailbox = generation.config.mailboxes.get(&place.mailbox);
     let connections = generation.config.halo.values();
     let tags: Vec<(String, String)> = connections.flat_map(|halo| halo.subject_tags.clone()).collect();

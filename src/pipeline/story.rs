@@ -30,7 +30,7 @@ pub(super) fn tell(work: &Work, trace: &Trace) {
 }
 
 fn tell_rule(work: &Work, rule: &RuleTrace) {
-    let (id, mailbox, name) = (work.claim.entry.0, &work.place.mailbox.0, &rule.rule);
+    let (id, mailbox, name) = (work.claim.entry.0, &work.place.mailbox.0, &*rule.rule);
     if !rule.mailbox_matches {
         return debug!(
             id,

@@ -111,7 +111,7 @@ impl Compiler<'_> {
         let steps = self.steps(&source.actions);
         self.tell_unknown(&source.actions);
         let rule = Rule {
-            name: source.name.clone(),
+            name: source.name.as_str().into(),
             mailboxes: source.mailboxes.clone(),
             when,
             steps,

@@ -102,10 +102,10 @@ impl Run {
     /// A matching rule begins.
     pub fn begin_rule(&mut self, rule: &Rule) {
         self.leave_rule();
-        if !self.matched.contains(&rule.name) {
-            self.matched.push(rule.name.clone());
+        if !self.matched.iter().any(|name| **name == *rule.name) {
+            self.matched.push(rule.name.to_string());
         }
-        self.rule = rule.name.clone();
+        self.rule = rule.name.to_string();
         self.digest = rule.digest.clone();
     }
 

@@ -149,6 +149,7 @@ impl<'s> Interpreter<'s, '_, '_> {
         } else {
             String::new()
         };
+        let dmarc_failed = self.setting.email.text_at(&["auth", "dmarc"]) == Some("fail");
         let effects = &mut *self.effects;
         let value = match step.kind {
             Kind::CreateHaloUser => return action::create_halo_user::perform(fields, connection, effects).await,
@@ -162,7 +163,7 @@ impl<'s> Interpreter<'s, '_, '_> {
                 let halo = &self.setting.config.halo[connection];
                 let letter = Letter {
                     email: self.setting.email,
-                    dmarc_failed: self.setting.email["auth"]["dmarc"] == "fail",
+                    dmarc_failed,
                     mark,
                 };
                 let catch_alls = &self.setting.rules.catch_alls(connection);
@@ -186,7 +187,6 @@ impl<'s> Interpreter<'s, '_, '_> {
             }
             Kind::FindHaloUserAndClient => {
                 let halo = &self.setting.config.halo[connection];
-                let dmarc_failed = self.setting.email["auth"]["dmarc"] == "fail";
                 return action::find_halo_user_and_client::perform(fields, connection, halo, dmarc_failed, effects)
                     .await;
             }

@@ -125,7 +125,7 @@ message = "The default for {{{{ email.subject }}}}."
 struct Way {
     generation: Generation,
     script: Script,
-    email: Value,
+    email: Shared,
     attempt: u32,
 }
 

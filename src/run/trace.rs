@@ -1,5 +1,7 @@
 //! What happened in an attempt: what `show` and `explain` print, as the journal keeps it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,7 +31,7 @@ pub struct Trace {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleTrace {
     /// Its name.
-    pub rule: String,
+    pub rule: Arc<str>,
     /// Whether it is for this mailbox.
     pub mailbox_matches: bool,
     /// Its `when`; `None` where it has none, or it was not asked.
@@ -137,7 +139,7 @@ impl Trace {
 
     /// The rule ended, or the attempt did within it.
     pub fn end(&mut self, rule: &str, steps: Vec<StepTrace>, end: String) {
-        if let Some(trace) = self.rules.iter_mut().rev().find(|trace| trace.rule == rule) {
+        if let Some(trace) = self.rules.iter_mut().rev().find(|trace| *trace.rule == *rule) {
             trace.steps = steps;
             trace.end = end;
         }

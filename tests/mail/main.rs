@@ -50,7 +50,7 @@ fn email(octets: &[u8]) -> Value {
         trusted_authserv_ids: &["mx.example.com".to_owned()],
         subject_tags: &[("[ID:".to_owned(), "]".to_owned())],
     };
-    context::email(&Message::read(octets), &arrival)
+    context::email(&Message::read(octets), &arrival).json()
 }
 
 #[test]

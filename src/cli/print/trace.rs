@@ -85,7 +85,7 @@ impl<W: Write> Lines<'_, W> {
 
     fn rule(&mut self, rule: &RuleTrace) -> std::io::Result<()> {
         let matched = rule.mailbox_matches && rule.condition.as_ref().is_none_or(|condition| condition.truth);
-        let name = short(&rule.rule.as_str().into());
+        let name = short(&(*rule.rule).into());
         writeln!(self.out)?;
         if !rule.mailbox_matches {
             return self.marked(0, RULE_OF_OTHERS, &format!("{name} is for other mailboxes"));
@@ -238,7 +238,7 @@ mod tests {
         let leaf = |text: &str, truth: bool| Evaluated {
             text: text.into(),
             truth,
-            values: vec![(text.into(), truth.into())],
+            values: [(text.into(), truth.into())].into(),
             parts: Vec::new(),
             asked: true,
         };
@@ -248,11 +248,11 @@ mod tests {
         };
         let condition = Evaluated {
             parts: vec![leaf("email.junk", true), unasked],
-            values: Vec::new(),
+            values: Default::default(),
             ..leaf("email.junk or email.size > 1", true)
         };
         let rule = |name: &str, mailbox_matches| RuleTrace {
-            rule: name.to_owned(),
+            rule: name.into(),
             mailbox_matches,
             condition: mailbox_matches.then(|| condition.clone()),
             resumed: false,

@@ -122,7 +122,7 @@ fn first(present: &Trace, new: &Trace) -> Option<String> {
 }
 
 fn find<'t>(trace: &'t Trace, rule: &str) -> Option<&'t RuleTrace> {
-    trace.rules.iter().find(|other| other.rule == rule)
+    trace.rules.iter().find(|other| *other.rule == *rule)
 }
 
 fn matched(rule: &RuleTrace) -> bool {
@@ -246,15 +246,11 @@ mod tests {
     use super::*;
 
     fn part(text: &str, truth: bool, parts: Vec<Evaluated>) -> Evaluated {
-        let values = if parts.is_empty() {
-            vec![(text.into(), truth.into())]
-        } else {
-            Vec::new()
-        };
+        let own = parts.is_empty().then(|| (text.into(), truth.into()));
         Evaluated {
             text: text.into(),
             truth,
-            values,
+            values: own.into_iter().collect(),
             parts,
             asked: true,
         }

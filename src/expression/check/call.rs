@@ -4,12 +4,13 @@ use super::Check;
 use crate::{
     config::fault::suggest,
     expression::{
-        budget::{Pattern, TOO_LARGE, folded},
+        budget::{Pattern, TOO_LARGE},
         catalog::{self, Argument, Entry, Gives, Kind, Takes},
         filter::{
             cut,
             date::{check_format, zone},
             list::LONGEST_RANGE,
+            test::folded_for,
         },
         shape::Shape,
         syntax::{Call, Expr, Literal, Name, Node},
@@ -331,14 +332,9 @@ impl Check<'_> {
         if !folds {
             return;
         }
-        let (start, end) = match call.name.text.as_str() {
-            "starting_with" => ("^", ""),
-            "ending_with" => ("", "$"),
-            _ => ("", ""),
-        };
         for (_, value) in &call.arguments {
             if let Expr::Literal(Literal::Text(text)) = &value.kind {
-                let pattern = format!("{start}{}{end}", folded(text));
+                let pattern = folded_for(&call.name.text, text);
                 if let Ok(compiled) = Pattern::literal(&pattern) {
                     self.patterns.insert(pattern, compiled.into());
                 }

@@ -14,6 +14,8 @@ type Made = Result<Value, Stop>;
 
 /// Numbers that `range` makes at most.
 pub const LONGEST_RANGE: i64 = 10_000;
+/// A map of so many names is sooner walked than a name is hashed: any record of an address, an attachment, a field.
+const WALKED: usize = 8;
 
 /// The first element.
 pub fn first(input: &mut Input<'_>) -> Made {
@@ -69,7 +71,13 @@ fn attribute(item: &Value, path: &str) -> Value {
 /// What stands under a name, or under a number in a list.
 pub fn step_into<'v>(value: &'v Value, step: &'v str) -> Option<&'v Value> {
     match value.kind() {
-        ValueKind::Map => value.as_map()?.get(&Key::Str(step)),
+        ValueKind::Map => match value.as_map()? {
+            map if map.len() <= WALKED => map
+                .iter()
+                .find(|(key, _)| key.as_str() == Some(step))
+                .map(|(_, value)| value),
+            map => map.get(&Key::Str(step)),
+        },
         ValueKind::Array => value.as_array()?.get(step.parse::<usize>().ok()?),
         _ => None,
     }

@@ -58,6 +58,7 @@ pub fn is_freemail(input: &mut Input<'_>) -> Made {
         .run
         .freemail
         .iter()
+        .flat_map(|domains| domains.iter())
         .any(|known| known.eq_ignore_ascii_case(&domain));
     Ok(Value::from(configured || is_freemail_domain(&domain)))
 }

@@ -150,13 +150,24 @@ fn equal(input: &mut Input<'_>) -> Made {
     let Some(other) = other(input) else {
         return Ok(Value::from(is_nothing(input.value)));
     };
-    let smaller = if input.value.len() == other.len() {
-        other
-    } else {
-        return Ok(Value::from(input.value == other));
-    };
-    input.run.charge_value(smaller)?;
+    if let (Some(text), Some(other)) = (input.value.as_str(), other.as_str()) {
+        if letters(text) == letters(other) {
+            input.run.charge(other.len())?;
+        }
+        return Ok(Value::from(text == other));
+    }
+    if input.value.len() == other.len() {
+        input.run.charge_value(other)?;
+    }
     Ok(Value::from(input.value == other))
+}
+
+fn letters(text: &str) -> usize {
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.chars().count()
+    }
 }
 
 /// How two values compare; what is nothing is neither more nor less.

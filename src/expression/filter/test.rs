@@ -2,13 +2,38 @@
 
 use tera::{Value, value::ValueKind};
 
-use super::{Input, full_text, is_nothing, kind_name, scalar_text};
-use crate::expression::budget::{Stop, folded};
+use super::{Arguments, Input, full_text, is_nothing, kind_name, scalar_text};
+use crate::expression::{
+    budget::{Stop, folded},
+    catalog::Entry,
+};
 
 type Made = Result<Value, Stop>;
 
 fn answer(truth: bool) -> Made {
     Ok(Value::from(truth))
+}
+
+/// The pattern that a test with these arguments looks for in a text; `None` where it looks for none.
+pub fn pattern(entry: &Entry, arguments: Arguments<'_>) -> Option<String> {
+    if !matches!(entry.name, "containing" | "starting_with" | "ending_with" | "matching") {
+        return None;
+    }
+    let pat = scalar_text(arguments.find("pat")?)?;
+    if entry.name == "matching" {
+        return Some(pat.into_owned());
+    }
+    let folds = arguments.find("ignore_case").is_some_and(Value::is_truthy);
+    folds.then(|| folded_for(entry.name, &pat))
+}
+
+/// What a test looks for whatever the case of letters is.
+pub fn folded_for(name: &str, pat: &str) -> String {
+    match name {
+        "starting_with" => format!("^{}", folded(pat)),
+        "ending_with" => format!("{}$", folded(pat)),
+        _ => folded(pat),
+    }
 }
 
 /// Whether a text has a part, a list an element, a map a key.
@@ -19,8 +44,7 @@ pub fn containing(input: &mut Input<'_>) -> Made {
     if input.truth_argument("ignore_case") && input.value.is_string() {
         let text = input.text()?;
         let part = full_text(wanted, input.run)?;
-        let pattern = input.run.pattern(&folded(&part), &text)?;
-        return answer(pattern.regex.is_match(&text));
+        return input.matches(&text, || folded(&part)).map(Value::from);
     }
     contains(input, input.value, wanted)
 }
@@ -31,7 +55,11 @@ pub fn contains(input: &mut Input<'_>, container: &Value, wanted: &Value) -> Mad
         ValueKind::Undefined | ValueKind::None => answer(false),
         ValueKind::Array => {
             input.run.charge_value(container)?;
-            answer(container.as_array().is_some_and(|items| items.contains(wanted)))
+            let items = container.as_array().unwrap_or_default();
+            answer(match wanted.as_str() {
+                Some(text) => items.iter().any(|item| item.as_str() == Some(text)),
+                None => items.contains(wanted),
+            })
         }
         ValueKind::Map => {
             let key = scalar_text(wanted).unwrap_or_default();
@@ -61,8 +89,9 @@ pub fn starting_with(input: &mut Input<'_>) -> Made {
     let text = input.text()?;
     let pat = input.text_argument("pat")?.unwrap_or_default();
     if input.truth_argument("ignore_case") {
-        let pattern = input.run.pattern(&format!("^{}", folded(&pat)), &text)?;
-        return answer(pattern.regex.is_match(&text));
+        return input
+            .matches(&text, || folded_for("starting_with", &pat))
+            .map(Value::from);
     }
     answer(text.starts_with(&*pat))
 }
@@ -72,8 +101,9 @@ pub fn ending_with(input: &mut Input<'_>) -> Made {
     let text = input.text()?;
     let pat = input.text_argument("pat")?.unwrap_or_default();
     if input.truth_argument("ignore_case") {
-        let pattern = input.run.pattern(&format!("{}$", folded(&pat)), &text)?;
-        return answer(pattern.regex.is_match(&text));
+        return input
+            .matches(&text, || folded_for("ending_with", &pat))
+            .map(Value::from);
     }
     answer(text.ends_with(&*pat))
 }
@@ -82,8 +112,7 @@ pub fn ending_with(input: &mut Input<'_>) -> Made {
 pub fn matching(input: &mut Input<'_>) -> Made {
     let text = input.text()?;
     let pattern = input.text_argument("pat")?.unwrap_or_default();
-    let pattern = input.run.pattern(&pattern, &text)?;
-    answer(pattern.regex.is_match(&text))
+    input.matches(&text, || pattern.into_owned()).map(Value::from)
 }
 
 /// Whether it is there and not null.

@@ -1,7 +1,12 @@
 //! What is evaluated without the renderer comes to what the renderer makes of it, be it a value, a failure or a bound.
 
 use super::*;
-use crate::expression::{budget::Run, direct::Direct};
+use crate::expression::{
+    budget::Run,
+    condition::{reads, values as values_of},
+    direct::{Direct, Known, Read},
+    path::Path,
+};
 
 /// Each on `custom.any`, which may be anything.
 const EXPRESSIONS: &[&str] = &[
@@ -15,6 +20,9 @@ const EXPRESSIONS: &[&str] = &[
     "custom.any == true",
     "\"Printer\" == custom.any",
     "custom.any == custom.note",
+    "custom.any == custom.any",
+    "custom.any == \"Große STRASSE, kleine Straße, ẞ\"",
+    "custom.any == [\"Printer\", \"b\", \"b\"]",
     "custom.any < \"b\"",
     "custom.any >= email.size",
     "custom.any ~ \"x\"",
@@ -38,6 +46,10 @@ const EXPRESSIONS: &[&str] = &[
     "custom.any is containing(pat=\"print\", ignore_case=true)",
     "custom.any is containing(pat=\"straße\", ignore_case=true)",
     "custom.any is containing(pat=\"\", ignore_case=true)",
+    "custom.any is containing(pat=\"PRINT\", ignore_case=email.junk)",
+    "custom.any is containing(pat=7, ignore_case=true)",
+    "custom.any is containing(pat=null, ignore_case=true)",
+    "custom.any is containing(pat=[\"Printer\"], ignore_case=true)",
     "custom.any is containing(pat=custom.note)",
     "custom.any is containing(pat=email.subject, ignore_case=true)",
     "custom.any is matching(pat=\"(?i)^p.*r$\")",
@@ -46,7 +58,14 @@ const EXPRESSIONS: &[&str] = &[
     "custom.any is not matching(pat=email.subject)",
     "custom.any is matching(pat=custom.any)",
     "custom.any is starting_with(pat=\"pri\", ignore_case=true)",
+    "custom.any is starting_with(pat=\"PRINT\", ignore_case=not email.junk)",
     "custom.any is ending_with(pat='er')",
+    "custom.any is not ending_with(pat='ER', ignore_case=true)",
+    "custom.any is ending_with(pat=7, ignore_case=true)",
+    "custom.any | before(delimiter=\"IN\", ignore_case=true) == \"Pr\"",
+    "custom.any | between(start=\"PR\", end=\"ER\", ignore_case=true) == \"int\"",
+    "custom.any | filter(attribute=\"address\", value=\"b@example.org\")",
+    "custom.any | get(key=\"deep\", default=email.subject)",
     "custom.any is defined",
     "custom.any is not string",
     "custom.any is odd",
@@ -79,6 +98,8 @@ fn values() -> Vec<Value> {
         json!("with 'quotes' and \n"),
         json!("a".repeat(30)),
         json!("a".repeat(200_000)),
+        // Beyond the bound of work with a pattern of many places.
+        json!("a".repeat(1_000_000)),
         json!("a".repeat(budget::MOST_TEXT + 1)),
         json!(0),
         json!(7),
@@ -104,13 +125,32 @@ fn told(result: Result<tera::Value, budget::Stop>) -> Result<String, budget::Sto
     })
 }
 
-/// Both ways of an expression: without the renderer, and with it.
-fn both(source: &str) -> (Direct, Arc<Patterns>, Program) {
+/// An expression for both ways: without the renderer, and with it.
+struct Both {
+    reads: Vec<Read>,
+    direct: Direct,
+    patterns: Arc<Patterns>,
+    program: Program,
+}
+
+fn both(source: &str) -> Both {
     let Checked { node, patterns, .. } =
         checked(source, parse::condition(source), &names()).unwrap_or_else(|faults| panic!("{source}: {faults:?}"));
-    let direct = Direct::of(&node).unwrap_or_else(|| panic!("{source} needs the renderer"));
+    let reads = reads(source, &node);
+    let known = Known {
+        reads: &reads,
+        patterns: &patterns,
+    };
+    let direct = known
+        .direct(&node)
+        .unwrap_or_else(|| panic!("{source} needs the renderer"));
     let program = Program::load(emit::value(source, &node), patterns.clone()).unwrap();
-    (direct, patterns, program)
+    Both {
+        reads,
+        direct,
+        patterns,
+        program,
+    }
 }
 
 #[test]
@@ -119,10 +159,11 @@ fn both_ways_come_to_the_same() {
     for value in values() {
         let mut scope = scope().with_freemail(&["letters.example".to_owned()]);
         scope.set_under("custom", [("any".to_owned(), Shared::from(&value))]);
-        for (source, (direct, patterns, program)) in &both {
-            let mut run = Run::new(patterns.clone(), scope.freemail.clone());
-            let found = direct.value(&scope, &mut run).map(std::borrow::Cow::into_owned);
-            let expected = program.value(&scope).map_err(|stopped| stopped.stop);
+        for (source, both) in &both {
+            let values = values_of(&both.reads, &scope);
+            let mut run = Run::new(&both.patterns, &scope.freemail);
+            let found = both.direct.value(&values, &mut run).map(std::borrow::Cow::into_owned);
+            let expected = both.program.value(&scope).map_err(|stopped| stopped.stop);
             let shown: String = value.to_string().chars().take(60).collect();
             assert_eq!(told(found), told(expected), "{source} where it is {shown}");
         }
@@ -143,7 +184,11 @@ fn what_only_the_renderer_knows_is_left_to_it() {
         "1.5 < email.size",
     ] {
         let checked = checked(source, parse::condition(source), &names()).unwrap();
-        assert!(Direct::of(&checked.node).is_none(), "{source}");
+        let known = Known {
+            reads: &reads(source, &checked.node),
+            patterns: &checked.patterns,
+        };
+        assert!(known.direct(&checked.node).is_none(), "{source}");
     }
     let letter = Condition::compile("email.subject[0] == \"R\"", &names()).unwrap();
     assert!(letter.evaluate(&scope()).unwrap().truth);
@@ -153,8 +198,37 @@ fn what_only_the_renderer_knows_is_left_to_it() {
 fn a_name_under_a_root_is_set_beside_the_others() {
     let mut scope = scope();
     scope.set_under("custom", [("note".to_owned(), "new".into())]);
-    scope.set_under("fresh", [("name".to_owned(), 1.into())]);
+    scope.set_under("fresh", [("name".to_owned(), 1_u64.into())]);
     let shown = Template::compile("{{ custom.note }} {{ custom.known.user.name }}", &names()).unwrap();
     assert_eq!(shown.render(&scope).as_deref(), Ok("new Ann"));
-    assert!(scope.find(&["fresh".to_owned(), "name".to_owned()]).is_some());
+    let path = Path::of(vec!["fresh".to_owned(), "name".to_owned()]).unwrap();
+    assert!(path.find(&scope).is_some());
+}
+
+#[test]
+fn a_path_finds_a_name_wherever_it_stands() {
+    let path = |steps: &[&str]| Path::of(steps.iter().map(|step| (*step).to_owned()).collect()).unwrap();
+    let (name, second) = (
+        path(&["custom", "user", "name"]),
+        path(&["custom", "users", "1", "name"]),
+    );
+    for (custom, expected) in [
+        (json!({"user": {"id": 1, "name": "Ann"}}), "Ann"),
+        (json!({"user": {"id": 2, "name": "Bo"}}), "Bo"),
+        (json!({"user": {"name": "Al", "id": 3}}), "Al"),
+        (json!({"user": {"id": 4}}), ""),
+        (json!({"user": {}}), ""),
+        (json!({"other": 1, "user": {"name": "Cy"}}), "Cy"),
+        (json!({"user": ["name"]}), ""),
+        (json!({"user": null}), ""),
+        (json!({}), ""),
+    ] {
+        let mut scope = Scope::new();
+        scope.set("custom", &custom);
+        let found = name.find(&scope).and_then(tera::Value::as_str);
+        assert_eq!(found.unwrap_or_default(), expected, "{custom}");
+        scope.set("custom", &json!({"users": [custom["user"], custom["user"]]}));
+        let found = second.find(&scope).and_then(tera::Value::as_str);
+        assert_eq!(found.unwrap_or_default(), expected, "{custom}");
+    }
 }

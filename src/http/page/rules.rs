@@ -39,7 +39,7 @@ pub async fn page(State(site): State<Site>, Extension(caller): Extension<Caller>
 }
 
 fn rule(number: usize, rule: &Rule, counts: &BTreeMap<String, RuleCount>, now: Timestamp) -> Markup {
-    let count = counts.get(&rule.name).cloned().unwrap_or_default();
+    let count = counts.get(&*rule.name).cloned().unwrap_or_default();
     let mailboxes = rule.mailboxes.as_ref();
     let names = mailboxes.map(|names| names.iter().map(|name| name.0.as_str()).collect::<Vec<_>>().join(", "));
     html! {

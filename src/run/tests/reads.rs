@@ -14,7 +14,7 @@ const MESSAGE: &str = "Return-Path: <bounces@letters.example>\r\nFrom: Ann Lee <
     --b\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nfile\r\n--b--\r\n";
 
 /// The value of `email` with everything, and with what these rules read.
-fn emails(generation: &Generation) -> (Value, Value) {
+fn emails(generation: &Generation) -> (Shared, Shared) {
     let message = Message::read(MESSAGE.as_bytes());
     let arrival = Arrival {
         mailbox: "support",
@@ -29,14 +29,14 @@ fn emails(generation: &Generation) -> (Value, Value) {
     (context::email(&message, &arrival), read)
 }
 
-fn names(email: &Value) -> Vec<&str> {
-    let mut names: Vec<_> = email.as_object().unwrap().keys().map(String::as_str).collect();
+fn names(email: &Shared) -> Vec<String> {
+    let mut names: Vec<_> = email.json_map().keys().cloned().collect();
     names.sort_unstable();
     names
 }
 
 /// What the steps of the only rule gave, and how it was decided.
-fn trace(generation: Generation, email: Value) -> Value {
+fn trace(generation: Generation, email: Shared) -> Value {
     let mut way = Way {
         generation,
         script: Script::default(),
