@@ -51,6 +51,11 @@ done
 echo "a message: $outcome"
 
 systemctl reload halo-intake
+# A signal was sent; the program says itself when it has done so.
+for _ in {1..100}; do
+    [ "$(is)" = reloading ] || break
+    sleep 0.1
+done
 echo "reloaded: $(is): $(status)"
 
 before=$(number)
