@@ -164,7 +164,11 @@ fn a_disk_that_is_full_when_a_letter_leaves_sends_it_once() {
         "Refused",
         "Return-Path: <ann@stranger.example>\n",
     );
+    // Said before it is written: a disk that fills in between has nobody to send to, for it is the putting off that waits.
     daemon.says("is put off until");
+    world.wait_until("the putting off", |world| {
+        world.count_where("id IN (SELECT entry FROM letter WHERE tried IS NOT NULL)") == 1
+    });
     disk.fill(0);
     world.sink.switch(|switches| switches.down = false);
     for _ in 0..3 {

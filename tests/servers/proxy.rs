@@ -60,6 +60,10 @@ impl Proxy {
                 }
                 // A server that is down is one that hangs up.
                 if let Ok(server) = TcpStream::connect(("127.0.0.1", server)) {
+                    // A line keeps nothing back until what went before is acknowledged.
+                    for end in [&client, &server] {
+                        end.set_nodelay(true).expect("a socket");
+                    }
                     serving.join(&client, &server);
                 }
             }
