@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::load,
@@ -11,6 +11,7 @@ use crate::{
 };
 
 pub mod check;
+mod deferred;
 pub mod demo;
 mod dry;
 pub mod explain;
@@ -18,19 +19,23 @@ pub mod halo;
 pub mod init;
 pub mod journal;
 pub mod log;
-mod logging;
 pub mod man;
 pub mod nodes;
 mod print;
 pub mod process;
 pub mod replay;
 pub mod retry;
-pub mod run;
 pub mod sandbox;
 pub mod show;
 pub mod signin;
 pub mod status;
 
+// The compiler lays out a program in the order of its text: what the daemon needs of the commands stands together, at the
+// end, so that the others stay out of its memory.
+mod logging;
+pub mod run;
+
+use deferred::Deferred;
 pub use status::Status;
 
 /// Why a command did not do what it was asked, with what its caller reads and the exit status.
@@ -131,38 +136,43 @@ pub enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Watches the mailboxes: the daemon
-    Run(run::Run),
+    Run(Deferred<run::Run>),
     /// Checks the configuration and reports every fault
-    Check(check::Check),
+    Check(Deferred<check::Check>),
     /// Shows what the rules would do with messages, without doing it
-    Explain(explain::Explain),
+    ///
+    /// Several files are taken in their order and in one world: what the first would make is there for the second.
+    Explain(Deferred<explain::Explain>),
     /// Takes one message for real, from a file or standard input
-    Process(process::Process),
+    Process(Deferred<process::Process>),
     /// Runs messages again from their stored octets
-    Retry(retry::Retry),
+    Retry(Deferred<retry::Retry>),
     /// Runs stored messages through the present and a new configuration, and shows what would become otherwise
-    Replay(replay::Replay),
+    ///
+    /// Both are dry: nothing is written anywhere. A question is answered as Halo answered it when the message ran. What
+    /// nobody asked then can not be told, unless Halo is asked now (--online).
+    Replay(Deferred<replay::Replay>),
     /// Lists what became of messages, newest first
-    Log(log::Log),
-    /// Shows one message in full
-    Show(show::Show),
+    Log(Deferred<log::Log>),
+    /// Shows one message in full, or several
+    Show(Deferred<show::Show>),
     /// Lists the nodes that have the journal together: which are alive, what each does, and what waits
-    Nodes(nodes::List),
-    /// Lists the clients, sites or users of Halo with their ids, to choose from
-    Halo(halo::Halo),
+    Nodes(Deferred<nodes::List>),
+    /// Lists the clients, sites or users of Halo with their ids, to choose from; probes a tenant
+    Halo(Deferred<halo::Halo>),
     /// Moves the journal to another place
-    Journal(journal::Journal),
+    Journal(Deferred<journal::Journal>),
     /// Signs a mailbox in with a code that somebody types into a browser: for delegated OAuth 2
-    Signin(signin::Signin),
+    Signin(Deferred<signin::Signin>),
     /// Asks for mailbox, SMTP and Halo, tries each answer, and writes a first configuration
     ///
     /// Answers come from the terminal, or a line each from standard input. Secrets are shown nowhere and written into
     /// files of their own. No configuration is written before the last answer, and nothing is sent but sign-ins.
-    Init(init::Init),
+    Init(Deferred<init::Init>),
     /// Serves an emulated Halo on loopback, for trying rules without a tenant
-    Sandbox(sandbox::Sandbox),
+    Sandbox(Deferred<sandbox::Sandbox>),
     /// Runs the main job on embedded parts alone: nothing to configure, no network
-    Demo(demo::Demo),
+    Demo(Deferred<demo::Demo>),
     /// Prints shell completions
     Completions {
         /// For which shell
@@ -170,6 +180,22 @@ enum Command {
     },
     /// Prints the manual page
     Man,
+}
+
+/// The program with all that each command takes, for whoever describes it; what every command takes stands at the program
+/// alone.
+pub fn described() -> clap::Command {
+    let mut program = Arguments::command().disable_help_subcommand(true);
+    program.build();
+    program.mut_subcommands(without_common)
+}
+
+fn without_common(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        let is_common = argument.is_global_set() || argument.get_id() == "help";
+        if is_common { argument.hide(true) } else { argument }
+    });
+    command.mut_subcommands(without_common)
 }
 
 /// Parses, runs, prints what went wrong.
@@ -213,23 +239,23 @@ fn keep_private() {
 fn dispatch(arguments: &Arguments) -> Ended {
     let common = &arguments.common;
     match &arguments.command {
-        Command::Run(run) => run.perform(common),
-        Command::Check(check) => check.perform(common),
-        Command::Explain(explain) => explain.perform(common),
-        Command::Process(process) => process.perform(common),
-        Command::Retry(retry) => retry.perform(common),
-        Command::Replay(replay) => replay.perform(common),
-        Command::Log(log) => log.perform(common),
-        Command::Show(show) => show.perform(common),
-        Command::Nodes(nodes) => nodes.perform(common),
-        Command::Halo(halo) => halo.perform(common),
-        Command::Journal(journal) => journal.perform(common),
-        Command::Signin(signin) => signin.perform(common),
-        Command::Init(init) => init.perform(common),
-        Command::Sandbox(sandbox) => sandbox.perform(common),
-        Command::Demo(demo) => demo.perform(common),
+        Command::Run(Deferred(run)) => run.perform(common),
+        Command::Check(Deferred(check)) => check.perform(common),
+        Command::Explain(Deferred(explain)) => explain.perform(common),
+        Command::Process(Deferred(process)) => process.perform(common),
+        Command::Retry(Deferred(retry)) => retry.perform(common),
+        Command::Replay(Deferred(replay)) => replay.perform(common),
+        Command::Log(Deferred(log)) => log.perform(common),
+        Command::Show(Deferred(show)) => show.perform(common),
+        Command::Nodes(Deferred(nodes)) => nodes.perform(common),
+        Command::Halo(Deferred(halo)) => halo.perform(common),
+        Command::Journal(Deferred(journal)) => journal.perform(common),
+        Command::Signin(Deferred(signin)) => signin.perform(common),
+        Command::Init(Deferred(init)) => init.perform(common),
+        Command::Sandbox(Deferred(sandbox)) => sandbox.perform(common),
+        Command::Demo(Deferred(demo)) => demo.perform(common),
         Command::Completions { shell } => {
-            let mut command = <Arguments as clap::CommandFactory>::command();
+            let mut command = Arguments::command();
             // Into memory first: whoever reads it may close the pipe, which the generator takes for a fault.
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut command, "halo-intake", &mut script);

@@ -109,7 +109,7 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
 /// The same for a client of HTTP, which agrees on its version as the connection opens.
 pub fn http_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let mut config = (*client_config(ca_file)?).clone();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 

@@ -27,8 +27,6 @@ use crate::{
 };
 
 /// Shows what the rules would do with messages, without doing it
-///
-/// Several files are taken in their order and in one world: what the first would make is there for the second.
 #[derive(Debug, clap::Args)]
 pub struct Explain {
     /// The messages, each a file as it came

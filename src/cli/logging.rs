@@ -5,7 +5,7 @@ use std::{
     os::{fd::AsFd, unix::fs::MetadataExt},
 };
 
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, registry, util::SubscriberInitExt};
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use super::{Common, Failure, LogFormat, Status, print};
 
@@ -48,7 +48,7 @@ fn text() -> Form {
 }
 
 /// The libraries below speak up at warn unless the operator asks for them by name.
-fn filter(level: &str) -> Result<EnvFilter, Failure> {
+fn filter(level: &str) -> Result<Targets, Failure> {
     let directives = if level.contains('=') {
         level.to_owned()
     } else if LEVELS.contains(&level) {
@@ -57,7 +57,9 @@ fn filter(level: &str) -> Result<EnvFilter, Failure> {
         let text = format!("log level {level:?} is not known; known are {}", LEVELS.join(", "));
         return Err(Failure::new(Status::Usage, text));
     };
-    EnvFilter::try_new(directives).map_err(|error| Failure::new(Status::Usage, format!("log level: {error}")))
+    directives
+        .parse()
+        .map_err(|error| Failure::new(Status::Usage, format!("log level: {error}")))
 }
 
 /// Whether standard error is the stream that `$JOURNAL_STREAM` names (systemd.exec(5)): whatever a service starts

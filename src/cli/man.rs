@@ -80,8 +80,7 @@ const DESCRIPTION: &[&str] = &[
 
 /// Writes the page.
 pub fn render(out: &mut impl Write) -> io::Result<()> {
-    let command = <super::Arguments as clap::CommandFactory>::command().disable_help_subcommand(true);
-    let command = command.subcommand_value_name("COMMAND");
+    let command = super::described().subcommand_value_name("COMMAND");
     let man = Man::new(command.clone());
     man.render_title(out)?;
     man.render_name_section(out)?;
@@ -113,14 +112,7 @@ pub fn render(out: &mut impl Write) -> io::Result<()> {
 fn commands(out: &mut impl Write, command: &clap::Command, called: &str) -> io::Result<()> {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         let called = format!("{called} {}", below.get_name());
-        // Without what every command has.
-        let alone = below
-            .clone()
-            .disable_help_flag(true)
-            .disable_help_subcommand(true)
-            .subcommand_value_name("COMMAND")
-            .bin_name(&called);
-        let man = Man::new(alone);
+        let man = Man::new(below.clone().subcommand_value_name("COMMAND").bin_name(&called));
         writeln!(out, ".SS \"{called}\"")?;
         body(out, |page| man.render_synopsis_section(page))?;
         writeln!(out, ".PP")?;
@@ -189,7 +181,7 @@ mod tests {
         let mut page = Vec::new();
         render(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap().replace('\\', "");
-        let command = <crate::cli::Arguments as clap::CommandFactory>::command();
+        let command = crate::cli::described();
         let mut left: Vec<(String, &clap::Command)> = vec![("halo-intake".to_owned(), &command)];
         while let Some((called, command)) = left.pop() {
             assert!(page.contains(&called), "{called}");

@@ -35,9 +35,6 @@ use difference::{Difference, since_it_ran};
 use origins::{Origins, Worlds};
 
 /// Runs stored messages through the present and a new configuration, and shows what would become otherwise
-///
-/// Both are dry: nothing is written anywhere. A question is answered as Halo answered it when the message ran. What nobody
-/// asked then can not be told, unless Halo is asked now (--online).
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "halo-intake replay [OPTIONS] --against <NEW.toml> [ID]...")]
 pub struct Replay {

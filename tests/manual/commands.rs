@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 use halo_intake::cli::{
-    Arguments, Status,
+    Status, described,
     man::{ENVIRONMENT, FILES, Rows, SIGNALS},
 };
 
@@ -33,7 +33,7 @@ fn the_readme_has_every_exit_status() {
 
 fn commands() -> String {
     let mut page = HEAD.to_owned();
-    let program = Arguments::command().disable_help_subcommand(true);
+    let program = described();
     options(&mut page, "Every command", "", &program);
     below(&mut page, &program, program.get_name());
     named(&mut page, "Files", "", FILES);
@@ -64,7 +64,7 @@ fn below(page: &mut String, command: &Command, called: &str) {
 fn options(page: &mut String, heading: &str, more: &str, command: &Command) {
     let arguments: Vec<&Arg> = command
         .get_arguments()
-        .filter(|argument| !argument.is_hide_set())
+        .filter(|argument| !argument.is_hide_set() && !["help", "version"].contains(&argument.get_id().as_str()))
         .collect();
     if arguments.is_empty() {
         writeln!(page, "\n## {heading}{more}").expect("a text takes everything");

@@ -272,7 +272,7 @@ impl Overview {
                         h3 { "Halo " (name.0) }
                         (chip(of_it))
                         code { (halo.url) }
-                        span .faint { "up to " (halo.rate) " requests" }
+                        span .faint { "requests: up to " (halo.rate) }
                     }
                 }
                 @if let Some(smtp) = &config.smtp {
