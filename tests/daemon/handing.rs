@@ -2,6 +2,7 @@
 
 use std::{
     io::{Read, Write},
+    os::unix::net::UnixStream,
     process::{Child, Stdio},
 };
 
@@ -209,7 +210,7 @@ fn whoever_waits_for_a_daemon_that_stops_is_told_to_come_again() {
     let mail = b"From: Ann <ann@stranger.example>\r\nSubject: Piped\r\n\r\nx\r\n";
     waiting.stdin.take().unwrap().write_all(mail).unwrap();
     // Somebody who says nothing keeps no stop waiting.
-    let _silent = std::os::unix::net::UnixStream::connect(world.state_dir().join("control.sock")).unwrap();
+    let _silent = connected(&world);
     world.wait_until("the request", |world| !world.sandbox.requests().is_empty());
     let (status, took) = daemon.stop();
     assert_eq!(status, 0);
@@ -336,12 +337,18 @@ fn retry_takes_ids_or_what_is_said_of_messages_and_never_both() {
 fn what_another_program_puts_at_the_socket_is_answered_or_dropped() {
     let world = World::new(USERS);
     let daemon = Daemon::start(&world, &[]);
-    world.wait_until("the socket", |world| world.state_dir().join("control.sock").exists());
-    let mut stream = std::os::unix::net::UnixStream::connect(world.state_dir().join("control.sock")).unwrap();
+    let mut stream = connected(&world);
     stream.write_all(b"this is no request\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "");
     world.mail("Ann <ann@stranger.example>", "It lives");
     daemon.says("completed");
+}
+
+/// The socket has its name a moment before it listens.
+fn connected(world: &World) -> UnixStream {
+    let path = world.state_dir().join("control.sock");
+    world.wait_until("the socket", |_| UnixStream::connect(&path).is_ok());
+    UnixStream::connect(path).unwrap()
 }
