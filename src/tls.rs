@@ -106,7 +106,7 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
     Ok(config)
 }
 
-/// The same for a client of HTTP, which agrees on its version as the connection opens.
+/// The same for a client of HTTP, which names its one version, 1.1, as the connection opens.
 pub fn http_config(ca_file: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let mut config = (*client_config(ca_file)?).clone();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
