@@ -2,13 +2,17 @@
 
 use std::{
     process::{Child, Command, ExitStatus},
+    sync::mpsc::{self, RecvTimeoutError},
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+
 use crate::process;
 
-/// `VmHWM` is a high-water mark that the kernel keeps; only what is touched within the last look is missed.
-const LOOK: Duration = Duration::from_millis(2);
+/// `VmHWM` is a high-water mark that the kernel keeps; only what is touched within the last look is missed. A look takes
+/// some 0.1 ms of processor, which whoever has both of a machine's in use would miss.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A child that has ended.
 #[derive(Debug, Clone, Copy)]
@@ -30,13 +34,23 @@ impl Measured {
 pub fn measure(command: &mut Command) -> Measured {
     let began = Instant::now();
     let mut child = command.spawn().expect("a program that is installed");
-    let mut peak_kib = 0;
-    // A child that has ended stays readable until it is waited for.
-    while !has_ended(&child) {
-        peak_kib = peak(&child).unwrap_or(0).max(peak_kib);
-        std::thread::sleep(LOOK);
-    }
-    let wall = began.elapsed();
+    let (ended, has_ended) = mpsc::channel::<()>();
+    let (wall, peak_kib) = std::thread::scope(|scope| {
+        let child = &child;
+        let looking = scope.spawn(move || {
+            let mut peak_kib = 0;
+            while has_ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                peak_kib = peak(child).unwrap_or(0).max(peak_kib);
+            }
+            peak_kib
+        });
+        // It stays readable until it is waited for without NOWAIT.
+        let exited = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::Pid(Pid::from_child(child)), exited).expect("our own child");
+        let wall = began.elapsed();
+        drop(ended);
+        (wall, looking.join().expect("it looks only"))
+    });
     let cpu_seconds = process::cpu_seconds(&child);
     let status = child.wait().expect("our own child");
     Measured {
@@ -45,10 +59,6 @@ pub fn measure(command: &mut Command) -> Measured {
         cpu_seconds,
         peak_kib,
     }
-}
-
-fn has_ended(child: &Child) -> bool {
-    process::stat(child)[0] == "Z"
 }
 
 /// The largest resident size so far, in KiB.
