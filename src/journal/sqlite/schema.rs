@@ -10,6 +10,9 @@ use crate::{
     journal::{JournalError, sql::copy},
 };
 
+/// What all forward steps come to, for a new file: it is there in a third of their time. They make it; see the test.
+const NEW: &str = include_str!("new.sql");
+
 /// The forward steps, in order. The file's `user_version` says how many of them it has seen; a step that was
 /// released is never changed.
 const MIGRATIONS: &[&str] = &[
@@ -155,22 +158,22 @@ pub(super) fn marks() -> [String; 2] {
     [UNFINISHED, APPLICATION_ID].map(|id| format!("PRAGMA application_id = {id}"))
 }
 
+/// In a file with many messages a step may take long, and one that is done stays. A new file is made at once, since each
+/// commit is waited for.
 fn migrate(db: &mut rusqlite::Connection, version: usize) -> rusqlite::Result<()> {
-    // A new file is made at once, since each commit is waited for. In one with many messages a step may take long, and one
-    // that is done stays.
-    let together = if version == 0 { MIGRATIONS.len() } else { 1 };
-    let mut version = version;
-    for steps in MIGRATIONS[version..].chunks(together) {
-        version += steps.len();
-        let migration = db.transaction()?;
-        for sql in steps {
-            migration.execute_batch(sql)?;
-        }
-        migration.pragma_update(None, "application_id", APPLICATION_ID)?;
-        migration.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
-        crash::across(Step::Migrated, || migration.commit())?;
+    if version == 0 {
+        return step(db, NEW, MIGRATIONS.len());
     }
-    Ok(())
+    let steps = MIGRATIONS.iter().zip(1..).skip(version);
+    steps.into_iter().try_for_each(|(sql, version)| step(db, sql, version))
+}
+
+fn step(db: &mut rusqlite::Connection, sql: &str, version: usize) -> rusqlite::Result<()> {
+    let migration = db.transaction()?;
+    migration.execute_batch(sql)?;
+    migration.pragma_update(None, "application_id", APPLICATION_ID)?;
+    migration.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))?;
+    crash::across(Step::Migrated, || migration.commit())
 }
 
 fn unusable(path: &Path, error: &rusqlite::Error) -> JournalError {
@@ -191,5 +194,67 @@ fn refuse(path: &Path, reason: &str) -> JournalError {
     JournalError::Unusable {
         path: path.display().to_string(),
         reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use rusqlite::types::Value;
+
+    use super::*;
+
+    /// What makes such a database: its tables and the rest in their order, then the rows that are in them from the start.
+    fn dumped(db: &rusqlite::Connection) -> String {
+        let list = |sql: &str| -> Vec<String> {
+            let mut statement = db.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| row.get(0)).unwrap();
+            rows.map(Result::unwrap).collect()
+        };
+        let mut text = String::from(
+            "-- What the steps in migrations/ come to, made from them:\n\
+             -- UPDATE=1 cargo test --all-features --lib journal::sqlite::schema\n\n",
+        );
+        let ours = "FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+        for sql in list(&format!("SELECT sql {ours} ORDER BY rowid")) {
+            writeln!(text, "{sql};").unwrap();
+        }
+        for table in list(&format!("SELECT name {ours} AND type = 'table' ORDER BY rowid")) {
+            let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let names = statement.column_names().collect::<Vec<_>>().join(", ");
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values: Vec<String> = (0..columns).map(|column| literal(row.get_unwrap(column))).collect();
+                writeln!(text, "INSERT INTO {table} ({names}) VALUES ({});", values.join(", ")).unwrap();
+            }
+        }
+        text
+    }
+
+    fn literal(value: Value) -> String {
+        match value {
+            Value::Null => "NULL".to_owned(),
+            Value::Integer(number) => number.to_string(),
+            Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+            other => panic!("{other:?} is in no table from the start"),
+        }
+    }
+
+    fn check(steps: &[&str]) -> String {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        steps.iter().for_each(|sql| db.execute_batch(sql).unwrap());
+        dumped(&db)
+    }
+
+    #[test]
+    fn a_new_file_is_what_all_steps_make() {
+        let stepwise = check(MIGRATIONS);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write("src/journal/sqlite/new.sql", &stepwise).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string("src/journal/sqlite/new.sql").unwrap(), stepwise);
+        assert_eq!(check(&[NEW]), stepwise);
     }
 }
