@@ -29,7 +29,7 @@ mod token;
 pub use freemail::is_freemail_domain;
 pub use reads::Reads;
 pub use shared::Shared;
-pub use shown::{Shown, Values};
+pub use shown::{Shown, Stored, Values};
 
 use budget::{Patterns, Stop};
 use check::Check;

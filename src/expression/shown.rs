@@ -118,6 +118,51 @@ impl Serialize for Cut<'_> {
     }
 }
 
+/// What a step stored. It is written without Halo's own records (`raw`): they are long, and stand in the answers that they
+/// came in; the other fields say what matters.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct Stored(Shared);
+
+impl Stored {
+    /// Whether it is nothing.
+    pub fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+
+    /// As it is written.
+    pub fn json(&self) -> Json {
+        serde_json::to_value(self).expect("it was made from plain data")
+    }
+}
+
+impl From<Shared> for Stored {
+    fn from(value: Shared) -> Stored {
+        Stored(value)
+    }
+}
+
+impl Serialize for Stored {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        WithoutRaw(&self.0.0).serialize(to)
+    }
+}
+
+struct WithoutRaw<'a>(&'a Value);
+
+impl Serialize for WithoutRaw<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if let Some(items) = self.0.as_array() {
+            return to.collect_seq(items.iter().map(WithoutRaw));
+        }
+        let Some(fields) = self.0.as_map() else {
+            return self.0.serialize(to);
+        };
+        let written = fields.iter().filter(|(name, _)| name.as_str() != Some("raw"));
+        to.collect_map(written.map(|(name, value)| (name, WithoutRaw(value))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -160,6 +205,20 @@ mod tests {
         ] {
             assert_eq!(written(&value), expected.to_string());
             assert_eq!(written(&expected), expected.to_string());
+        }
+    }
+
+    #[test]
+    fn what_a_step_stored_is_written_without_what_halo_sent() {
+        for (stored, written) in [
+            (json!(null), json!(null)),
+            (json!("raw"), json!("raw")),
+            (
+                json!({"user": {"id": 7, "raw": {"id": 7}}, "users": [{"raw": 1}, {"name": "raw"}], "agent": null}),
+                json!({"user": {"id": 7}, "users": [{}, {"name": "raw"}], "agent": null}),
+            ),
+        ] {
+            assert_eq!(Stored::from(Shared::from(&stored)).json(), written);
         }
     }
 }

@@ -231,7 +231,7 @@ impl<'s> Interpreter<'s, '_, '_> {
 
     pub(super) fn worked(&mut self, step: &Step, mut trace: StepTrace, value: Shared) -> Flow {
         self.store(step, &value, "");
-        trace.result = value;
+        trace.result = value.into();
         self.steps.push(trace);
         Flow::Next
     }

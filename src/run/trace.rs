@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     action::Fields,
     effect::EffectTrace,
-    expression::{Evaluated, Shared},
+    expression::{Evaluated, Stored},
     halo::client::Call,
     rules::{Rule, RuleEnd, Step},
 };
@@ -62,7 +62,7 @@ pub struct StepTrace {
     /// What it asked of the world.
     pub effects: Vec<EffectTrace>,
     /// What it stored.
-    pub result: Shared,
+    pub result: Stored,
     /// Why it failed.
     pub error: Option<String>,
     /// What that meant.
@@ -82,7 +82,7 @@ impl StepTrace {
             ran: true,
             fields: Vec::new(),
             effects: Vec::new(),
-            result: Shared::default(),
+            result: Stored::default(),
             error: None,
             on_error: None,
             took_ms: 0,

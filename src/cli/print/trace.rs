@@ -156,9 +156,7 @@ impl<W: Write> Lines<'_, W> {
                     self.line(6, &format!("on_error = {on_error:?}"))?;
                 }
             }
-            None if !step.result.is_null() => {
-                self.line(6, &format!("gives {}", short(&without_raw(&step.result.json()))))?
-            }
+            None if !step.result.is_null() => self.line(6, &format!("gives {}", short(&step.result.json())))?,
             None => {}
         }
         Ok(())
@@ -210,21 +208,6 @@ impl<W: Write> Lines<'_, W> {
             self.line(10, &format!("answered {}", cut(plain(&call.answer))))?;
         }
         Ok(())
-    }
-}
-
-/// Halo's own records are long; the fields of the result say what matters.
-fn without_raw(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => Value::Object(
-            fields
-                .iter()
-                .filter(|(name, _)| *name != "raw")
-                .map(|(name, value)| (name.clone(), without_raw(value)))
-                .collect(),
-        ),
-        Value::Array(items) => Value::Array(items.iter().map(without_raw).collect()),
-        other => other.clone(),
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::words;
 use crate::{
@@ -143,7 +142,7 @@ fn step(step: &StepTrace) -> Markup {
                 p .bad { "fails: " bdi { (words::line(error)) } }
                 @if let Some(on_error) = &step.on_error { p .faint { "on_error = " (on_error) } }
             } @else if !step.result.is_null() {
-                p { span .faint { "gives " } bdi .value { (words::value(&without_raw(&step.result.json()))) } }
+                p { span .faint { "gives " } bdi .value { (words::value(&step.result.json())) } }
             }
         }
     }
@@ -180,17 +179,5 @@ fn call(call: &Call) -> Markup {
                 @if !call.answer.is_empty() { dt { "answered" } dd { bdi { (words::line(&call.answer)) } } }
             }
         }
-    }
-}
-
-/// Halo's own records are long; the fields of the result say what matters.
-fn without_raw(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let fields = fields.iter().filter(|(name, _)| *name != "raw");
-            Value::Object(fields.map(|(name, value)| (name.clone(), without_raw(value))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(without_raw).collect()),
-        other => other.clone(),
     }
 }
