@@ -25,8 +25,8 @@ use crate::{
 
 /// So many receptions wait for the disk at once; they share commits.
 const IN_FLIGHT: usize = 256;
-/// From this size on a message goes to the disk alone: no crowd of others waits with it in memory.
-const WRITTEN_ALONE: usize = 256 * 1024;
+/// And so many octets, for what is made of them takes memory as well; a message that is larger goes to the disk alone.
+const IN_FLIGHT_OCTETS: usize = 1024 * 1024;
 /// What is read of a header at most, for the memory that many of them take.
 const HEADER: usize = 16 * 1024;
 /// Where no worker is free within this time, or no memory, messages go by way of the journal instead: workers who wait for Halo
@@ -112,7 +112,8 @@ impl Watched {
         header_only: bool,
         skipping: Option<Skipping>,
     ) -> Result<HashSet<Spot>, ReceiveError> {
-        let mut writes = FuturesOrdered::new();
+        let (mut writes, mut in_flight) = (FuturesOrdered::new(), 0);
+        let octets = |done: &Kept| done.octets.len();
         let (mut kept, mut came) = (Ok(()), HashSet::new());
         let (mut here, mut is_crowded) = (None::<(Fetched, Share)>, header_only);
         loop {
@@ -121,6 +122,7 @@ impl Watched {
                 held = self.room(&mut here), if here.is_some() && kept.is_ok() && !header_only => Some(held),
                 () = patience(is_crowded), if here.is_some() && kept.is_ok() => None,
                 Some(done) = writes.next() => {
+                    in_flight -= octets(&done);
                     kept = kept.and(self.hand_over(done).await);
                     continue;
                 }
@@ -138,16 +140,22 @@ impl Watched {
             });
             came.insert(fetched.spot.clone());
             self.note_read(1);
-            let is_large = fetched.octets.len() >= WRITTEN_ALONE;
-            if is_large {
-                kept = self.hand_over_all(&mut writes, kept).await;
+            let length = fetched.octets.len();
+            while in_flight + length > IN_FLIGHT_OCTETS
+                && let Some(done) = writes.next().await
+            {
+                in_flight -= octets(&done);
+                kept = kept.and(self.hand_over(done).await);
             }
+            in_flight += length;
             writes.push_back(self.write(fetched, held, header_only, skipping));
-            if is_large {
-                kept = self.hand_over_all(&mut writes, kept).await;
-            }
         }
-        self.hand_over_all(&mut writes, kept).await.map(|()| came)
+        // One that can not be written does not stop the others, which may be in hand by now: nobody would work on them before
+        // the next start.
+        while let Some(done) = writes.next().await {
+            kept = kept.and(self.hand_over(done).await);
+        }
+        kept.map(|()| came)
     }
 
     /// Waits for a worker for the message that is here.
@@ -156,20 +164,6 @@ impl Watched {
             Some((fetched, asked)) => self.lane.room(fetched.octets.len(), asked).await,
             None => Held::default(),
         }
-    }
-
-    /// Hands over what is still to be written. One that can not be written does not stop the others, which may be
-    /// in hand by now: nobody would work on them before the next start.
-    async fn hand_over_all(
-        &self,
-        writes: &mut FuturesOrdered<impl Future<Output = Kept>>,
-        before: Result<(), ReceiveError>,
-    ) -> Result<(), ReceiveError> {
-        let mut kept = before;
-        while let Some(done) = writes.next().await {
-            kept = kept.and(self.hand_over(done).await);
-        }
-        kept
     }
 
     async fn write(&self, fetched: Fetched, held: Held, header_only: bool, skipping: Option<Skipping>) -> Kept {
