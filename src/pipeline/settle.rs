@@ -22,11 +22,15 @@ use crate::{
     retry::Backoff,
 };
 
-/// So many messages are settled by one command.
-const BATCH: usize = 500;
-/// A pass begins no sooner after the one before, and what ends meanwhile is settled together: each command makes the server
+/// So many messages are settled by one round, mostly with one command.
+const BATCH: usize = 1000;
+/// A round begins no sooner after the one before, and what ends meanwhile is settled together: each command makes the server
 /// look through the whole folder.
 const GATHER: Duration = Duration::from_millis(200);
+/// Nor do rounds take up more than a fifth of the time, since the server takes the longer for each the more lies there.
+const SHARE: u32 = 5;
+/// But nobody waits longer for what has ended.
+const GATHER_AT_MOST: Duration = Duration::from_secs(5);
 /// What waits for its time is looked for so often, in all mailboxes at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// A connection that was not needed for so long is closed.
@@ -85,6 +89,11 @@ struct Course {
     refused: HashSet<EntryId>,
 }
 
+/// How long after its beginning a round that took so long is followed by the next.
+fn gather(took: Duration) -> Duration {
+    took.saturating_mul(SHARE).clamp(GATHER, GATHER_AT_MOST)
+}
+
 impl Settler {
     /// The loop.
     pub async fn run(&self) {
@@ -115,10 +124,14 @@ impl Settler {
         let (mut failures, mut is_ahead) = (0, false);
         let ends = async || tokio::select! { () = self.stop.cancelled() => {}, () = enough.cancelled() => {} };
         loop {
-            let again = tokio::time::Instant::now() + GATHER;
+            let began = tokio::time::Instant::now();
             let done = match is_ahead {
                 true => Box::pin(self.prepare(course)).await.map(|()| false),
                 false => Box::pin(self.round(course)).await,
+            };
+            let again = match is_ahead {
+                true => began + GATHER,
+                false => began + gather(began.elapsed()),
             };
             is_ahead = false;
             match done {
@@ -410,5 +423,23 @@ impl Settler {
                 .await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(took: u64, next: u64) {
+        assert_eq!(gather(Duration::from_millis(took)), Duration::from_millis(next));
+    }
+
+    #[test]
+    fn rounds_take_up_a_fifth_of_the_time_or_end_a_wait_of_five_seconds() {
+        check(0, 200);
+        check(40, 200);
+        check(70, 350);
+        check(60_000, 5_000);
     }
 }
