@@ -24,13 +24,6 @@ use crate::{
 
 /// So many messages are settled by one round, mostly with one command.
 const BATCH: usize = 1000;
-/// A round begins no sooner after the one before, and what ends meanwhile is settled together: each command makes the server
-/// look through the whole folder.
-const GATHER: Duration = Duration::from_millis(200);
-/// Nor do rounds take up more than a fifth of the time, since the server takes the longer for each the more lies there.
-const SHARE: u32 = 5;
-/// But nobody waits longer for what has ended.
-const GATHER_AT_MOST: Duration = Duration::from_secs(5);
 /// What waits for its time is looked for so often, in all mailboxes at once.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// A connection that was not needed for so long is closed.
@@ -43,6 +36,7 @@ const AGAIN: Backoff = Backoff {
 
 mod batch;
 mod error;
+mod gather;
 
 use batch::Batch;
 pub use error::SettleError;
@@ -89,11 +83,6 @@ struct Course {
     refused: HashSet<EntryId>,
 }
 
-/// How long after its beginning a round that took so long is followed by the next.
-fn gather(took: Duration) -> Duration {
-    took.saturating_mul(SHARE).clamp(GATHER, GATHER_AT_MOST)
-}
-
 impl Settler {
     /// The loop.
     pub async fn run(&self) {
@@ -125,14 +114,13 @@ impl Settler {
         let ends = async || tokio::select! { () = self.stop.cancelled() => {}, () = enough.cancelled() => {} };
         loop {
             let began = tokio::time::Instant::now();
-            let done = match is_ahead {
-                true => Box::pin(self.prepare(course)).await.map(|()| false),
-                false => Box::pin(self.round(course)).await,
+            // A sign-in is no round.
+            let (done, took) = if is_ahead {
+                (Box::pin(self.prepare(course)).await.map(|()| false), Duration::ZERO)
+            } else {
+                (Box::pin(self.round(course)).await, began.elapsed())
             };
-            let again = match is_ahead {
-                true => began + GATHER,
-                false => began + gather(began.elapsed()),
-            };
+            let again = began + gather::after(took);
             is_ahead = false;
             match done {
                 Ok(may_be_more) => {
@@ -199,27 +187,12 @@ impl Settler {
     /// By folder and way of settling. What was received from a folder that is no longer the configured one lies
     /// there still; it comes last.
     fn batches(&self, unsettled: Vec<Unsettled>) -> Vec<Batch> {
-        let mut batches: Vec<Batch> = Vec::new();
         let canary = self.world.generation.load().config.canary.clone();
         let deletes = canary.is_some_and(|canary| canary.delete);
-        for one in unsettled {
-            let how = match one.is_canary && deletes {
-                true => &Settle::Delete,
-                false => self.config.settle.get(&one.outcome).unwrap_or(&Settle::Keep),
-            };
-            let known = batches.iter_mut().find(|batch| {
-                batch.how == *how && batch.folder == one.place.folder && batch.were_moved == one.was_moved
-            });
-            match known {
-                Some(batch) => batch.messages.push(one),
-                None => batches.push(Batch {
-                    folder: one.place.folder.clone(),
-                    were_moved: one.was_moved,
-                    how: how.clone(),
-                    messages: vec![one],
-                }),
-            }
-        }
+        let mut batches = batch::alike(unsettled, |one| match one.is_canary && deletes {
+            true => &Settle::Delete,
+            false => self.config.settle.get(&one.outcome).unwrap_or(&Settle::Keep),
+        });
         batches.sort_by_key(|batch| self.was_folder(&batch.folder).is_some());
         batches
     }
@@ -423,23 +396,5 @@ impl Settler {
                 .await?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(took: u64, next: u64) {
-        assert_eq!(gather(Duration::from_millis(took)), Duration::from_millis(next));
-    }
-
-    #[test]
-    fn rounds_take_up_a_fifth_of_the_time_or_end_a_wait_of_five_seconds() {
-        check(0, 200);
-        check(40, 200);
-        check(70, 350);
-        check(60_000, 5_000);
     }
 }

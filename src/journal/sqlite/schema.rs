@@ -164,8 +164,8 @@ fn migrate(db: &mut rusqlite::Connection, version: usize) -> rusqlite::Result<()
     if version == 0 {
         return step(db, NEW, MIGRATIONS.len());
     }
-    let steps = MIGRATIONS.iter().zip(1..).skip(version);
-    steps.into_iter().try_for_each(|(sql, version)| step(db, sql, version))
+    let mut steps = MIGRATIONS.iter().zip(1..).skip(version);
+    steps.try_for_each(|(sql, version)| step(db, sql, version))
 }
 
 fn step(db: &mut rusqlite::Connection, sql: &str, version: usize) -> rusqlite::Result<()> {

@@ -15,6 +15,27 @@ pub(super) struct Batch {
     pub messages: Vec<Unsettled>,
 }
 
+/// All of them, by folder and way of settling.
+pub(super) fn alike<'a>(unsettled: Vec<Unsettled>, how: impl Fn(&Unsettled) -> &'a Settle) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for one in unsettled {
+        let how = how(&one);
+        let known = batches
+            .iter_mut()
+            .find(|batch| batch.how == *how && batch.folder == one.place.folder && batch.were_moved == one.was_moved);
+        match known {
+            Some(batch) => batch.messages.push(one),
+            None => batches.push(Batch {
+                folder: one.place.folder.clone(),
+                were_moved: one.was_moved,
+                how: how.clone(),
+                messages: vec![one],
+            }),
+        }
+    }
+    batches
+}
+
 impl Batch {
     /// They were moved to where they are to lie: it is only looked whether they do.
     pub fn is_in_place(&self) -> bool {
