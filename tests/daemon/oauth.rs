@@ -136,6 +136,9 @@ fn a_token_that_holds_is_used_on_while_the_provider_is_down() {
         .world
         .wait_until("the first token", |_| !office.provider.issued().is_empty());
     office.sink_learns_tokens();
+    // It is here, and not only given out, before the clock goes on.
+    office.mail("bob@customer.example");
+    office.tells("bob@customer.example");
     let down = Some((500, "text/html", String::new()));
     office.provider.switch(|switches| switches.answer = down);
     // Two hundred seconds before its end: it is due, and still good.
