@@ -51,6 +51,7 @@ mod rows;
 mod sieve;
 mod survey;
 mod tenure;
+mod trace;
 mod trim;
 pub(super) mod value;
 mod writer;

@@ -385,8 +385,11 @@ fn change_traces(world: &World, change: impl Fn(&mut Value)) {
         .collect::<Result<_, _>>()
         .unwrap();
     for (row, packed) in rows {
-        let mut trace: Value = serde_json::from_slice(&zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
+        let dictionary = include_bytes!("../../src/journal/sql/trace.zdict");
+        let text = zstd::stream::read::Decoder::with_dictionary(packed.as_slice(), dictionary).unwrap();
+        let mut trace: Value = serde_json::from_reader(text).unwrap();
         change(&mut trace);
+        // Without a dictionary, as it was as well.
         let packed = zstd::encode_all(trace.to_string().as_bytes(), 1).unwrap();
         let update = "UPDATE attempt SET trace = ?2 WHERE rowid = ?1";
         database.execute(update, rusqlite::params![row, packed]).unwrap();

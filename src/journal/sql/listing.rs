@@ -3,9 +3,9 @@
 use super::{
     claim,
     database::{Database, Fault},
-    pack,
     read::count,
     rows::{columns, row},
+    trace,
     value::{Json, spot, values},
 };
 use jiff::Timestamp;
@@ -59,7 +59,7 @@ fn attempts(db: &dyn Database, id: EntryId) -> Result<Vec<Attempt>, Fault> {
                 ended: row.get::<Timestamp>(2)?,
                 result: row.get(3)?,
                 reason: row.get(4)?,
-                trace: pack::unpack_value(row.get(5)?)?,
+                trace: trace::unpack(row.get(5)?)?,
             })
         },
     )
