@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::Child,
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -39,9 +40,20 @@ pub fn end(child: &mut Child) {
     }
 }
 
+/// A port at which nobody listens. Each is given once in this process, from those that the kernel gives nobody unasked (its
+/// own begin at 32768, `ip_local_port_range` in ip(7)): until a server has begun to listen there, no other server and no
+/// connection is to take it.
 pub fn free_port() -> u16 {
-    let bound = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    bound.local_addr().expect("a bound socket has an address").port()
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at the same time begin apart.
+    let begin = std::process::id().wrapping_mul(97);
+    (0..COUNT)
+        .map(|_| FIRST + begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 pub fn write_certificates(path: &Path, names: &[&str], expired: bool) {
