@@ -130,8 +130,12 @@ pub(super) fn compress(data: &[u8]) -> Vec<u8> {
         static COMPRESSOR: RefCell<Compressor<'static>> =
             RefCell::new(Compressor::new(LEVEL).expect("the level is one that Zstandard has"));
     }
-    let mut packed = COMPRESSOR
-        .with_borrow_mut(|compressor| compressor.compress(data))
+    COMPRESSOR.with_borrow_mut(|compressor| compress_by(compressor, data))
+}
+
+pub(super) fn compress_by(compressor: &mut Compressor<'_>, data: &[u8]) -> Vec<u8> {
+    let mut packed = compressor
+        .compress(data)
         .expect("compressing into memory of the size it asks for cannot fail");
     // It waits for its commit; the room was for data that can not be compressed.
     packed.shrink_to_fit();

@@ -14,7 +14,7 @@ use zstd::{
 
 use super::{
     database::Fault,
-    pack::{LEVEL, damaged},
+    pack::{LEVEL, compress_by, damaged},
 };
 
 /// Made from traces of this project's tests by `zstd --train --maxdict=32768`; one that fits them less well costs room and
@@ -32,12 +32,7 @@ pub(super) fn pack(trace: &str) -> Vec<u8> {
         static COMPRESSOR: RefCell<Compressor<'static>> =
             RefCell::new(Compressor::with_prepared_dictionary(&TO_PACK).expect("the dictionary is one"));
     }
-    let mut packed = COMPRESSOR
-        .with_borrow_mut(|compressor| compressor.compress(trace.as_bytes()))
-        .expect("compressing into memory of the size it asks for cannot fail");
-    // It waits for its commit; the room was for data that can not be compressed.
-    packed.shrink_to_fit();
-    packed
+    COMPRESSOR.with_borrow_mut(|compressor| compress_by(compressor, trace.as_bytes()))
 }
 
 /// A trace, or `Null` where there is none.
