@@ -31,13 +31,14 @@ pub(super) async fn beat(world: Arc<World>) {
     let mut fed = tokio::time::Instant::now();
     loop {
         let (status, is_settled) = status(&world);
+        let line = NotifyState::Status(&status);
         if is_settled && world.state.becomes_ready() {
-            tell(&[NotifyState::Ready]);
+            // In one word: whoever waits for the start reads no line of before it.
+            tell(&[NotifyState::Ready, line]);
+        } else if status != said {
+            tell(&[line]);
         }
-        if status != said {
-            tell(&[NotifyState::Status(&status)]);
-            said = status;
-        }
+        said = status;
         if let Some(every) = watchdog
             && fed.elapsed() >= every / 3
             && is_alive(&world).await
@@ -83,14 +84,20 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// A line for people, and whether a mailbox was reached or every one of them has said why not; of those that this node
-/// watches, once that is known.
+/// A line for people, and whether a mailbox was reached or every one of them has said why not; of those that are this
+/// node's to watch, once that is known. One that is not begun with is among them.
 fn status(world: &World) -> (String, bool) {
     let generation = world.generation.load();
-    let mailboxes = generation.config.mailboxes.iter();
-    let watched = mailboxes.filter(|(name, config)| config.enabled && world.state.checked(name).is_some());
-    let (line, is_settled) = line(watched.map(|(name, _)| name), &world.state);
-    (line, is_settled && world.leases.are_known())
+    let watched = world.leases.mailboxes();
+    let is_enabled = |name: &&MailboxName| {
+        generation
+            .config
+            .mailboxes
+            .get(*name)
+            .is_some_and(|config| config.enabled)
+    };
+    let (line, is_settled) = line(watched.iter().flatten().filter(is_enabled), &world.state);
+    (line, is_settled && watched.is_some())
 }
 
 fn line<'a>(mailboxes: impl Iterator<Item = &'a MailboxName>, state: &States) -> (String, bool) {
@@ -137,6 +144,24 @@ async fn is_alive(world: &World) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        journal::node::{Duty, Lease},
+        pipeline::work::tests::world,
+    };
+
+    #[tokio::test]
+    async fn a_mailbox_that_is_not_begun_with_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (world, support) = (world(folder.path()), MailboxName("support".to_owned()));
+        assert!(!status(&world).1, "what is to be watched is not known");
+        let (duty, token) = (Duty::Mailbox(support.clone()), 1);
+        world.leases.replace(&[Lease { duty, token }]);
+        assert_eq!(status(&world), ("0 of 1 mailboxes are well".to_owned(), false));
+        world.state.well(&Thing::Mailbox(support), world.clock.now());
+        assert_eq!(status(&world), ("1 of 1 mailboxes are well".to_owned(), true));
+        world.leases.replace(&[]);
+        assert_eq!(status(&world), ("0 of 0 mailboxes are well".to_owned(), true));
+    }
 
     #[test]
     fn a_mailbox_is_well_as_soon_as_it_is_reached_and_says_how_far_it_is() {

@@ -6,9 +6,12 @@ use std::{
 };
 
 use super::World;
-use crate::journal::{
-    Change,
-    node::{Duty, Lease},
+use crate::{
+    config::MailboxName,
+    journal::{
+        Change,
+        node::{Duty, Lease},
+    },
 };
 
 /// The leases that this node has.
@@ -27,9 +30,14 @@ impl Leases {
         self.held().as_ref().map_or(0, BTreeMap::len)
     }
 
-    /// Whether the journal has said which there are.
-    pub fn are_known(&self) -> bool {
-        self.held().is_some()
+    /// The mailboxes among them; `None` before the journal has said which there are.
+    pub fn mailboxes(&self) -> Option<Vec<MailboxName>> {
+        let held = self.held();
+        let mailbox = |duty: &Duty| match duty {
+            Duty::Mailbox(name) => Some(name.clone()),
+            Duty::Outbox => None,
+        };
+        Some(held.as_ref()?.keys().filter_map(mailbox).collect())
     }
 
     fn token(&self, duty: &Duty) -> Option<i64> {

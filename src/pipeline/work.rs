@@ -282,4 +282,4 @@ impl Drop for PutDown {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

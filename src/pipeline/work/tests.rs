@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A world on the journal in this folder, without any Halo.
-fn world(folder: &Path) -> Arc<World> {
+pub(crate) fn world(folder: &Path) -> Arc<World> {
     let path = folder.join("halo-intake.toml");
     let text = format!(
         "state_dir = {folder:?}\n[mailbox.support]\ntype = \"maildir\"\npath = {folder:?}\n[retry]\nfirst = \"1ms\"\n\
