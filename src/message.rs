@@ -139,6 +139,23 @@ impl Message {
         })
     }
 
+    /// About how many octets its texts take in memory.
+    pub fn text_octets(&self) -> usize {
+        let split = &self.split;
+        let texts = [
+            &self.body,
+            &self.text,
+            &self.html,
+            &split.visible,
+            &split.quoted,
+            &split.signature,
+        ];
+        let of_body: usize = texts.iter().map(|text| text.len()).sum();
+        // As it was written, decoded, and what is made of it.
+        let of_header: usize = self.header_fields.iter().map(|field| 3 * field.raw.len()).sum();
+        of_body + of_header
+    }
+
     fn assemble(octets: &[u8], with_body: bool) -> Message {
         let section = header::octets(octets);
         let header = Header::read(section);

@@ -1,6 +1,5 @@
 //! Messages that are here already and wait for their turn behind another one of their author or conversation, or for a
-//! free worker. The journal has them, too: whoever finds one here need not unpack it there. Only the octets are kept; what
-//! was read of them takes several times as much.
+//! free worker. The journal has them, too: whoever finds one here need neither unpack it there nor read it again.
 
 use std::{
     collections::BTreeMap,
@@ -10,11 +9,11 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::journal::EntryId;
+use crate::{journal::EntryId, message::Message};
 
-/// So many octets of messages wait here at most.
+/// So many octets wait here at most: those of messages as they came, and of the texts that were read from them.
 const OCTETS: usize = 1 << 20;
-/// A larger one would drive out many.
+/// A message that came with more would drive out many.
 const OCTETS_OF_ONE: usize = 64 << 10;
 /// A smaller one counts as much.
 const LEAST_OF_ONE: usize = 4 << 10;
@@ -27,28 +26,42 @@ pub struct Queued(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    messages: BTreeMap<EntryId, (Bytes, Instant)>,
+    messages: BTreeMap<EntryId, Ready>,
     octets: usize,
+}
+
+struct Ready {
+    octets: Bytes,
+    message: Box<Message>,
+    weight: usize,
+    since: Instant,
 }
 
 impl Queued {
     /// Keeps one; where there is no room, the newest wait longest and go first.
-    pub fn put(&self, entry: EntryId, octets: Bytes) {
+    pub fn put(&self, entry: EntryId, octets: Bytes, message: Box<Message>) {
         if octets.len() > OCTETS_OF_ONE {
             return;
         }
+        let ready = Ready {
+            weight: (octets.len() + message.text_octets()).max(LEAST_OF_ONE),
+            since: Instant::now(),
+            octets,
+            message,
+        };
         let mut waiting = self.waiting();
         waiting.take(entry);
-        waiting.octets += weight(&octets);
-        waiting.messages.insert(entry, (octets, Instant::now()));
+        waiting.octets += ready.weight;
+        waiting.messages.insert(entry, ready);
         if waiting.octets > OCTETS {
             waiting.make_room(SOON);
         }
     }
 
     /// Its turn has come.
-    pub fn take(&self, entry: EntryId) -> Option<Bytes> {
-        self.waiting().take(entry)
+    pub fn take(&self, entry: EntryId) -> Option<(Bytes, Box<Message>)> {
+        let ready = self.waiting().take(entry)?;
+        Some((ready.octets, ready.message))
     }
 
     /// Nothing has its turn soon.
@@ -62,25 +75,21 @@ impl Queued {
 }
 
 impl Waiting {
-    fn take(&mut self, entry: EntryId) -> Option<Bytes> {
-        let (octets, _) = self.messages.remove(&entry)?;
-        self.octets -= weight(&octets);
-        Some(octets)
+    fn take(&mut self, entry: EntryId) -> Option<Ready> {
+        let ready = self.messages.remove(&entry)?;
+        self.octets -= ready.weight;
+        Some(ready)
     }
 
     fn make_room(&mut self, soon: Duration) {
-        self.messages.retain(|_, (_, since)| since.elapsed() < soon);
-        self.octets = self.messages.values().map(|(octets, _)| weight(octets)).sum();
+        self.messages.retain(|_, ready| ready.since.elapsed() < soon);
+        self.octets = self.messages.values().map(|ready| ready.weight).sum();
         while self.octets > OCTETS
-            && let Some((_, (octets, _))) = self.messages.pop_last()
+            && let Some((_, ready)) = self.messages.pop_last()
         {
-            self.octets -= weight(&octets);
+            self.octets -= ready.weight;
         }
     }
-}
-
-fn weight(octets: &Bytes) -> usize {
-    octets.len().max(LEAST_OF_ONE)
 }
 
 #[cfg(test)]
@@ -88,7 +97,7 @@ mod tests {
     use super::*;
 
     fn put(queued: &Queued, entry: i64, octets: usize) {
-        queued.put(EntryId(entry), vec![0; octets].into());
+        queued.put(EntryId(entry), vec![0; octets].into(), Box::default());
     }
 
     fn octets(queued: &Queued) -> (usize, usize) {
@@ -101,7 +110,7 @@ mod tests {
         let queued = Queued::default();
         put(&queued, 1, 10);
         put(&queued, 2, 2 * LEAST_OF_ONE);
-        assert_eq!(queued.take(EntryId(1)).unwrap().len(), 10);
+        assert_eq!(queued.take(EntryId(1)).unwrap().0.len(), 10);
         assert!(queued.take(EntryId(1)).is_none());
         assert_eq!(octets(&queued), (1, 2 * LEAST_OF_ONE));
         queued.clear();
@@ -122,6 +131,20 @@ mod tests {
         put(&queued, 0, 1);
         put(&queued, 0, LEAST_OF_ONE + 1);
         assert_eq!(octets(&queued).1, OCTETS - OCTETS_OF_ONE + LEAST_OF_ONE + 1);
+    }
+
+    #[test]
+    fn what_was_read_counts_with_what_it_was_read_from() {
+        let queued = Queued::default();
+        let mail = format!("Subject: x\r\n\r\n{}", "word\r\n".repeat(2000));
+        let message = Box::new(Message::read(mail.as_bytes()));
+        queued.put(EntryId(1), mail.clone().into(), message.clone());
+        assert!(
+            (2 * mail.len()..4 * mail.len()).contains(&octets(&queued).1),
+            "{:?}",
+            octets(&queued)
+        );
+        assert_eq!(queued.take(EntryId(1)).unwrap().1.body, message.body);
     }
 
     #[test]

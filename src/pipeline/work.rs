@@ -39,6 +39,9 @@ pub struct InHand {
     pub held: Held,
 }
 
+/// The octets of a message, and the message where it was read already.
+type Loaded = (Bytes, Option<Box<Message>>);
+
 /// The workers and what they have in hand.
 #[derive(Clone)]
 pub struct Crew {
@@ -194,12 +197,11 @@ impl Crew {
         let crew = self.clone();
         self.spawn(work.claim, async move {
             match crew.load(&work).await {
-                Ok(Some((octets, memory))) => {
+                Ok(Some(((octets, message), memory))) => {
                     let held = Held {
                         place: Some(place),
                         memory,
                     };
-                    let message = None;
                     let in_hand = InHand {
                         work,
                         octets,
@@ -222,17 +224,17 @@ impl Crew {
         });
     }
 
-    async fn load(&self, work: &Work) -> Result<Option<(Bytes, Share)>, JournalError> {
-        if let Some(octets) = self.world.queued.take(work.claim.entry) {
+    async fn load(&self, work: &Work) -> Result<Option<(Loaded, Share)>, JournalError> {
+        if let Some((octets, message)) = self.world.queued.take(work.claim.entry) {
             let memory = self.lane.memory([octets.len()].into_iter()).await;
-            return Ok(Some((octets, memory)));
+            return Ok(Some(((octets, Some(message)), memory)));
         }
         let _one_at_a_time = self.loading.lock().await;
         let Some(octets) = self.world.journal.octets(work.claim.entry).await? else {
             return Ok(None);
         };
         let memory = self.lane.memory([octets.len()].into_iter()).await;
-        Ok(Some((octets, memory)))
+        Ok(Some(((octets, None), memory)))
     }
 
     fn spawn(&self, claim: Claim, work: impl Future<Output = ()> + Send + 'static) {

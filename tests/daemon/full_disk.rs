@@ -156,6 +156,8 @@ fn a_disk_that_fills_while_messages_are_in_hand_makes_no_user_twice() {
 #[test]
 fn a_disk_that_is_full_when_a_letter_leaves_sends_it_once() {
     let world = World::new("[[rule]]\nname = \"bounces\"\n[[rule.action]]\ntype = \"bounce\"\n");
+    // It is not tried again before the disk is full.
+    world.more("[retry]\nfirst = \"1h\"\nlongest = \"1h\"\n");
     let disk = SmallDisk::mount(&world.state_dir());
     world.sink.switch(|switches| switches.down = true);
     let daemon = Daemon::start(&world, &[]);
@@ -171,6 +173,7 @@ fn a_disk_that_is_full_when_a_letter_leaves_sends_it_once() {
     });
     disk.fill(0);
     world.sink.switch(|switches| switches.down = false);
+    world.later(2 * 3600);
     for _ in 0..3 {
         daemon.says("is written again in a second: ");
     }

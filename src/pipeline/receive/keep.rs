@@ -261,7 +261,7 @@ impl Watched {
             Receipt::Stale => {}
             // It waits for its turn behind another one, or for a free worker.
             Receipt::New(entry, _, None) => {
-                self.world.queued.put(entry, kept.octets);
+                self.world.queued.put(entry, kept.octets, kept.message);
                 bells.work.notify_one();
             }
             Receipt::Moved(_) | Receipt::Known(_) => bells.settle(&self.name).notify_one(),

@@ -103,7 +103,8 @@ async fn a_message_that_is_here_already_is_not_unpacked_from_the_journal() {
     let world = world(folder.path());
     let id = receive(&world, "as it is in the journal").await;
     let octets = Bytes::from(format!("From: ann@stranger.example\r\nSubject: {PANICS}\r\n\r\nx\r\n"));
-    world.queued.put(id, octets);
+    let message = Box::new(Message::read(&octets));
+    world.queued.put(id, octets, message);
     drain(&world).await;
     assert_eq!(entry(&world, id).await.row.outcome, "deferred");
     drain(&world).await;
@@ -114,7 +115,7 @@ async fn a_message_that_is_here_already_is_not_unpacked_from_the_journal() {
 async fn what_nobody_has_a_turn_for_is_kept_by_the_journal_alone() {
     let folder = tempfile::tempdir().unwrap();
     let world = world(folder.path());
-    world.queued.put(EntryId(1), Bytes::from_static(b"x"));
+    world.queued.put(EntryId(1), Bytes::from_static(b"x"), Box::default());
     drain(&world).await;
     assert!(world.queued.take(EntryId(1)).is_none());
 }
