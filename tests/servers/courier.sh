@@ -8,6 +8,9 @@ mount -t overlay overlay -o "lowerdir=$folder/etc:/etc" /etc
 mount --bind "$folder/run" /run
 mkdir -p /run/courier/authdaemon
 set -a
+# Its sessions learn from gam_server when a lock is gone, and all of a user's share one, found by this name. Two
+# servers' would, too, and where one ends the other's wait for a lock for two minutes.
+GAM_CLIENT_ID=$port
 . /etc/courier/authdaemonrc
 /usr/lib/courier/courier-authlib/authdaemond >"$folder/auth.log" 2>&1 &
 . /etc/courier/imapd
