@@ -102,19 +102,29 @@ steps! {
 /// Does what is a step, where it is one, with a point before and a point after it.
 pub async fn around<T>(step: impl Into<Option<Step>>, doing: impl Future<Output = T>) -> T {
     let step = step.into();
-    pass(step, "before");
+    before(step);
     let done = doing.await;
-    pass(step, "after");
+    after(step);
     done
 }
 
 /// The same for what waits for nothing.
 pub fn across<T>(step: impl Into<Option<Step>>, doing: impl FnOnce() -> T) -> T {
     let step = step.into();
-    pass(step, "before");
+    before(step);
     let done = doing();
-    pass(step, "after");
+    after(step);
     done
+}
+
+/// The point before a step that is not done in one go.
+pub fn before(step: impl Into<Option<Step>>) {
+    pass(step.into(), "before");
+}
+
+/// The point after it.
+pub fn after(step: impl Into<Option<Step>>) {
+    pass(step.into(), "after");
 }
 
 #[cfg(not(feature = "test-hooks"))]

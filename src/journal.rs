@@ -45,7 +45,7 @@ pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
 use node::{Duty, NodeId, Nodes, Roster};
 pub use receipt::Receipt;
 pub use settled::Settled;
-pub use sql::Ledger;
+pub use sql::{Ledger, Packed, pack};
 
 /// What a journal is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,6 +285,9 @@ type Answer<'a, T> = BoxFuture<'a, Result<T, JournalError>>;
 pub trait Journal: Send + Sync {
     /// The one write door. The future resolves when the change is on disk.
     fn write(&self, change: Change) -> Answer<'_, Receipt>;
+    /// The same door for those that keep their order: the outer future resolves when the change has its place among what
+    /// waits to be written, and whatever is written after that is written behind it; the inner one when it is on disk.
+    fn enter(&self, change: Box<Packed>) -> Answer<'_, Answer<'_, Receipt>>;
     /// Which of `spots` the journal has not received from this mailbox and folder.
     fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>>;
     /// Where a folder has been read to; `None` before its first `Positioned`.

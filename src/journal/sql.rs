@@ -24,7 +24,7 @@ use crate::{
 };
 use database::Database;
 use node::Newcomer;
-use pack::{Packed, pack};
+pub use pack::{Packed, pack};
 use readers::{Open, Readers};
 use tenure::Tenure;
 use writer::{Hand, Writer};
@@ -184,6 +184,21 @@ impl Journal for Ledger {
             }
         };
         Box::pin(crash::around(step, written))
+    }
+
+    fn enter(&self, change: Box<Packed>) -> Answer<'_, Answer<'_, Receipt>> {
+        let (step, weight) = (change.change.step(), change.weight());
+        Box::pin(async move {
+            crash::before(step);
+            let work = move |hand: &Hand<'_>| apply::apply(hand, &change);
+            let told = self.writer()?.hand_in(weight, work).await?;
+            let written: Answer<'_, Receipt> = Box::pin(async move {
+                let receipt = told.await.map_err(|_| writer::stopped())?;
+                crash::after(step);
+                receipt
+            });
+            Ok(written)
+        })
     }
 
     fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>> {

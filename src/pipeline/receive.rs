@@ -30,6 +30,7 @@ mod doubts;
 mod error;
 mod first_contact;
 mod keep;
+mod line;
 
 use backlog::Skipping;
 pub use doubts::Doubts;
@@ -232,12 +233,20 @@ impl Watched {
 
     /// Tells the journal what is seen, as long as this node watches the mailbox; another one begins where it stops.
     async fn tell(&self, change: Change) -> Result<Receipt, JournalError> {
-        let duty = Duty::Mailbox(self.name.clone());
-        let receipt = self.world.journal.write(self.world.under(duty, change)).await;
+        let change = self.world.under(self.duty(), change);
+        self.heed(self.world.journal.write(change).await)
+    }
+
+    /// Where another node watches the mailbox by now, this one stops.
+    fn heed(&self, receipt: Result<Receipt, JournalError>) -> Result<Receipt, JournalError> {
         if matches!(receipt, Ok(Receipt::Stale)) {
             self.stop.cancel();
         }
         receipt
+    }
+
+    fn duty(&self) -> Duty {
+        Duty::Mailbox(self.name.clone())
     }
 
     /// Fetches what is wanted. Gives those that are there and did not come.

@@ -69,6 +69,21 @@ fn messages_of_one_author_keep_their_order() {
 }
 
 #[test]
+fn a_large_message_is_not_overtaken_by_small_ones_behind_it() {
+    let world = World::with_dovecot(NOTE);
+    let subjects: Vec<String> = (1..=24).map(|number| format!("Number {number}")).collect();
+    for (number, subject) in subjects.iter().enumerate() {
+        let lines = if number % 4 == 0 { 8_000 } else { 1 };
+        let text = format!("Line {number} of a text that is as long as it is.\n").repeat(lines);
+        world.deliver(&format!(
+            "From: Ann <ann@stranger.example>\nSubject: {subject}\nMessage-ID: <{number}@s.example>\n\n{text}"
+        ));
+    }
+    world.once();
+    assert_eq!(created(&world), subjects);
+}
+
+#[test]
 fn a_copy_of_a_message_that_ended_well_is_a_duplicate() {
     let world = World::with_dovecot(NOTE);
     let mail = "Return-Path: <ann@stranger.example>\nFrom: Ann <ann@stranger.example>\nDate: Mon, 23 Nov 2026 10:00:00 +0000\nSubject: Twice\nMessage-ID: <twice@s.example>\n\nx\n";

@@ -20,18 +20,18 @@ const PACKED_APART: usize = 256 << 10;
 pub(super) const LEVEL: i32 = 1;
 
 /// A change whose large parts have been taken out and compressed.
-pub(super) struct Packed {
+pub struct Packed {
     /// It holds only as long as this does.
-    pub lease: Option<Lease>,
+    pub(super) lease: Option<Lease>,
     /// And only where this is kept under that name.
-    pub kept: Option<(String, Value)>,
-    pub change: Change,
+    pub(super) kept: Option<(String, Value)>,
+    pub(super) change: Change,
     /// Of `Received`: the octets, where they are one chunk.
-    pub chunk: Vec<u8>,
+    pub(super) chunk: Vec<u8>,
     /// Of `Deferred` and `Ended`.
-    pub trace: Vec<u8>,
+    pub(super) trace: Vec<u8>,
     /// Of a letter: its octets.
-    pub letter: Vec<u8>,
+    pub(super) letter: Vec<u8>,
 }
 
 impl Packed {
@@ -47,7 +47,7 @@ impl Packed {
 
 /// Packs a change, on a thread of its own where that takes long (about a millisecond). In a box: it is large, and
 /// whoever waits for the writer is moved about.
-pub(super) async fn pack(change: Change) -> Result<Box<Packed>, JournalError> {
+pub async fn pack(change: Change) -> Result<Box<Packed>, JournalError> {
     let (mut under, mut is_kept, mut change) = (None, None, change);
     loop {
         change = match change {

@@ -27,7 +27,7 @@ use crate::{
 
 mod job;
 
-use job::{Job, job};
+use job::{Job, Told, job};
 
 /// No commit holds more jobs than this, nor begins another one beyond so many octets: a commit stays well below
 /// a second, and so does the wait of whoever comes next.
@@ -112,11 +112,19 @@ impl Writer {
         F: Fn(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
-        let stopped = || not_written(&"its writer has stopped");
-        let (job, answered) = job(weight, work);
+        self.hand_in(weight, work).await?.await.map_err(|_| stopped())?
+    }
+
+    /// The same; resolves when it has its place among those that wait.
+    pub(super) async fn hand_in<T, F>(&self, weight: usize, work: F) -> Result<Told<T>, JournalError>
+    where
+        F: Fn(&Hand<'_>) -> Result<T, Fault> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, told) = job(weight, work);
         let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
         jobs.send(job).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        Ok(told)
     }
 
     /// How many commits were made.
@@ -261,6 +269,10 @@ impl Pen {
     }
 }
 
+pub(super) fn stopped() -> JournalError {
+    not_written(&"its writer has stopped")
+}
+
 fn not_written(reason: &dyn std::fmt::Display) -> JournalError {
     JournalError::NotWritten {
         reason: reason.to_string(),
@@ -269,7 +281,7 @@ fn not_written(reason: &dyn std::fmt::Display) -> JournalError {
 
 #[cfg(test)]
 mod tests {
-    use super::{job::Told, *};
+    use super::*;
     use crate::journal::{sql::value::values, sqlite};
 
     fn pen() -> Pen {

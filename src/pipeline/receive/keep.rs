@@ -8,11 +8,14 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::{BATCH, BATCH_OCTETS, ReceiveError, Skipping, Watched};
+use super::{
+    BATCH, BATCH_OCTETS, ReceiveError, Skipping, Watched,
+    line::{Line, Turn},
+};
 use crate::{
     clock,
     config::Deduplicate,
-    journal::{Change, EntryId, JournalError, Place, Receipt, Received, Settled, Spot, Work},
+    journal::{self, Change, EntryId, JournalError, Place, Receipt, Received, Settled, Spot, Work},
     mailbox::{Batch, Fetched, Listed, Mailbox, Share},
     message::Message,
     outcome::{Outcome, Reason},
@@ -112,7 +115,7 @@ impl Watched {
         header_only: bool,
         skipping: Option<Skipping>,
     ) -> Result<HashSet<Spot>, ReceiveError> {
-        let (mut writes, mut in_flight) = (FuturesOrdered::new(), 0);
+        let (mut writes, mut in_flight, mut line) = (FuturesOrdered::new(), 0, Line::default());
         let octets = |done: &Kept| done.octets.len();
         let (mut kept, mut came) = (Ok(()), HashSet::new());
         let (mut here, mut is_crowded) = (None::<(Fetched, Share)>, header_only);
@@ -148,7 +151,7 @@ impl Watched {
                 kept = kept.and(self.hand_over(done).await);
             }
             in_flight += length;
-            writes.push_back(self.write(fetched, held, header_only, skipping));
+            writes.push_back(self.write(fetched, held, header_only, skipping, line.turn()));
         }
         // One that can not be written does not stop the others, which may be in hand by now: nobody would work on them before
         // the next start.
@@ -166,7 +169,14 @@ impl Watched {
         }
     }
 
-    async fn write(&self, fetched: Fetched, held: Held, header_only: bool, skipping: Option<Skipping>) -> Kept {
+    async fn write(
+        &self,
+        fetched: Fetched,
+        held: Held,
+        header_only: bool,
+        skipping: Option<Skipping>,
+        turn: Turn,
+    ) -> Kept {
         let message = Box::new(Message::read(&fetched.octets));
         let octets = fetched.octets.clone();
         let end = header_only.then(|| match skipping {
@@ -176,7 +186,7 @@ impl Watched {
         let received = self.received(&message, fetched, end.clone(), held.place.is_some());
         let place = received.place.clone();
         let internal_date = received.internal_date;
-        let receipt = self.tell(Change::Received(Box::new(received))).await;
+        let receipt = self.tell_in_turn(Change::Received(Box::new(received)), turn).await;
         Kept {
             receipt,
             place,
@@ -187,6 +197,15 @@ impl Watched {
             held,
             end,
         }
+    }
+
+    /// A large one takes longer to be compressed than those behind it.
+    async fn tell_in_turn(&self, change: Change, mut turn: Turn) -> Result<Receipt, JournalError> {
+        let packed = journal::pack(self.world.under(self.duty(), change)).await;
+        turn.comes().await;
+        let written = self.world.journal.enter(packed?).await;
+        drop(turn);
+        self.heed(written?.await)
     }
 
     fn received(&self, message: &Message, fetched: Fetched, end: Option<(Outcome, String)>, claim: bool) -> Received {
