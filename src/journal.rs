@@ -288,6 +288,8 @@ pub trait Journal: Send + Sync {
     /// The same door for those that keep their order: the outer future resolves when the change has its place among what
     /// waits to be written, and whatever is written after that is written behind it; the inner one when it is on disk.
     fn enter(&self, change: Box<Packed>) -> Answer<'_, Answer<'_, Receipt>>;
+    /// Says that nothing is written for a while.
+    fn rest(&self) -> Answer<'_, ()>;
     /// Which of `spots` the journal has not received from this mailbox and folder.
     fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>>;
     /// Where a folder has been read to; `None` before its first `Positioned`.

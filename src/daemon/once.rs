@@ -56,7 +56,8 @@ pub async fn run(world: &Arc<World>) -> Result<Left, JournalError> {
 /// The mailboxes of one run.
 struct Once {
     world: Arc<World>,
-    mailboxes: Vec<(MailboxName, MailboxConfig)>,
+    /// Each with what says that it has been read.
+    mailboxes: Vec<(MailboxName, MailboxConfig, CancellationToken)>,
 }
 
 impl Once {
@@ -65,7 +66,9 @@ impl Once {
         let enabled = generation.config.mailboxes.iter().filter(|(_, config)| config.enabled);
         Once {
             world: world.clone(),
-            mailboxes: enabled.map(|(name, config)| (name.clone(), config.clone())).collect(),
+            mailboxes: enabled
+                .map(|(name, config)| (name.clone(), config.clone(), CancellationToken::new()))
+                .collect(),
         }
     }
 
@@ -87,6 +90,8 @@ impl Once {
 
         let earlier = outbox::pass(world, &world.stop, Some(begun)).await?;
         enough.cancel();
+        // While the server moves the last messages.
+        world.journal.rest().await?;
         for task in settling {
             if let Err(error) = task.await {
                 tracing::error!("the settling of a mailbox broke off by a fault of the program: {error}");
@@ -102,7 +107,7 @@ impl Once {
 
     /// Each in a task of its own: what a server sends may break off this one alone.
     fn receive(&self, hand: mpsc::Sender<InHand>) -> Vec<JoinHandle<()>> {
-        let receive = |(name, config): &(MailboxName, MailboxConfig)| {
+        let receive = |(name, config, read): &(MailboxName, MailboxConfig, CancellationToken)| {
             let watched = Watched {
                 world: self.world.clone(),
                 name: name.clone(),
@@ -112,7 +117,11 @@ impl Once {
                 doubts: Doubts::default(),
                 stop: self.world.stop.child_token(),
             };
-            tokio::spawn(async move { watched.once().await })
+            let read = read.clone().drop_guard();
+            tokio::spawn(async move {
+                watched.once().await;
+                drop(read);
+            })
         };
         self.mailboxes.iter().map(receive).collect()
     }
@@ -120,15 +129,15 @@ impl Once {
     /// Many messages take a while: what has ended is settled while others are worked on, and the rest when there has been
     /// enough.
     fn settle_meanwhile(&self, enough: &CancellationToken) -> Vec<JoinHandle<()>> {
-        let settle = |(name, config): &(MailboxName, MailboxConfig)| {
+        let settle = |(name, config, read): &(MailboxName, MailboxConfig, CancellationToken)| {
             let settler = Settler {
                 world: self.world.clone(),
                 name: name.clone(),
                 config: config.clone(),
                 stop: self.world.stop.clone(),
             };
-            let enough = enough.clone();
-            tokio::spawn(async move { settler.run_until(&enough).await })
+            let (read, enough) = (read.clone(), enough.clone());
+            tokio::spawn(async move { settler.run_until(&read, &enough).await })
         };
         self.mailboxes.iter().map(settle).collect()
     }

@@ -201,6 +201,10 @@ impl Journal for Ledger {
         })
     }
 
+    fn rest(&self) -> Answer<'_, ()> {
+        Box::pin(async move { self.writer()?.rest().await })
+    }
+
     fn unknown<'a>(&'a self, mailbox: &'a MailboxName, folder: &'a str, spots: Vec<Spot>) -> Answer<'a, Vec<Spot>> {
         let (mailbox, folder) = (mailbox.clone(), folder.to_owned());
         Box::pin(

@@ -86,18 +86,21 @@ struct Course {
 impl Settler {
     /// The loop.
     pub async fn run(&self) {
-        self.run_until(&CancellationToken::new()).await;
+        self.go_on(&mut Course::default(), &CancellationToken::new()).await;
     }
 
-    /// The loop of `run --once`: when there has been enough, what is left is settled over the connection that is open.
-    pub async fn run_until(&self, enough: &CancellationToken) {
+    /// The loop of `run --once`: when all has been read, and again when there has been enough, what is left is settled at
+    /// once, over the connection that is open. The first time most of it, while the server has nothing else to do.
+    pub async fn run_until(&self, read: &CancellationToken, enough: &CancellationToken) {
         let mut course = Course::default();
-        self.go_on(&mut course, enough).await;
-        if self.stop.is_cancelled() {
-            return;
-        }
-        if let Err(error) = Box::pin(self.pass(&mut course)).await {
-            self.note_trouble(&error).await;
+        for stage in [read, enough] {
+            self.go_on(&mut course, stage).await;
+            if self.stop.is_cancelled() {
+                return;
+            }
+            if let Err(error) = Box::pin(self.pass(&mut course)).await {
+                self.note_trouble(&error).await;
+            }
         }
     }
 

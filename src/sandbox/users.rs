@@ -136,9 +136,13 @@ fn admit(store: &Store, mut user: Record, known: Option<&Record>, switches: &Swi
     if known.is_some() {
         return Ok(user);
     }
-    match (taken_by(store, text(&user, "emailaddress")), switches.duplicate_users) {
-        (Some(_), Duplicates::Reject) => Err(Reply::exception(400, "A User with this Email Address already exists")),
-        (Some(other), Duplicates::Warn) => {
+    // All users are looked through for it, so not where it makes no difference.
+    let taken_by = || taken_by(store, text(&user, "emailaddress"));
+    match switches.duplicate_users {
+        Duplicates::Reject if taken_by().is_some() => {
+            Err(Reply::exception(400, "A User with this Email Address already exists"))
+        }
+        Duplicates::Warn if let Some(other) = taken_by() => {
             user.insert("_email_collision".into(), json!(other));
             user.insert("_warning".into(), json!("This Email Address is in use by another User"));
             Ok(user)

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     on_sqlite::world,
-    world::{Lies, ended, future, mail, mail_of, past},
+    world::{Lies, ended, future, mail, mail_of, past, positioned},
 };
 
 fn folder() -> TempDir {
@@ -292,6 +292,28 @@ async fn what_was_written_is_there_after_the_process_was_cut_off() {
         })
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn at_a_rest_what_was_written_goes_from_the_log_to_its_place() {
+    let world = world();
+    let entry = world.with_outcome(mail(1), Outcome::Completed).await;
+    let is_in_its_place = async || {
+        let alone = folder();
+        fs::copy(world.folder().join("journal.db"), alone.path().join("journal.db")).unwrap();
+        match look(alone.path()) {
+            Ok(journal) => journal.entry(entry).await.unwrap().is_some(),
+            // Not even its tables are there.
+            Err(JournalError::Unusable { .. }) => false,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert!(!is_in_its_place().await);
+    world.journal.rest().await.unwrap();
+    // The first may share its commit with the rest; the second comes after it.
+    world.done(positioned(2)).await;
+    world.done(positioned(3)).await;
+    assert!(is_in_its_place().await);
 }
 
 #[tokio::test]

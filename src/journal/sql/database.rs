@@ -71,6 +71,8 @@ pub(in crate::journal) trait Database: Send {
     fn roll_back(&self) -> Result<(), Fault>;
     /// Whether the transaction was kept whose commit had no answer. To be asked again where that can not be told yet.
     fn was_kept(&self) -> Result<bool, Fault>;
+    /// Nothing is asked for a while: puts in order what would otherwise be put in order when somebody waits.
+    fn rest(&self) {}
     /// Gives room that is free back to the file system, a slice of it; whether there is more.
     fn give_back(&self) -> Result<bool, Fault>;
     /// The time that all who write there go by; `own` is this process's.

@@ -127,6 +127,12 @@ impl Writer {
         Ok(told)
     }
 
+    /// Tells it that nothing comes for a while.
+    pub(super) async fn rest(&self) -> Result<(), JournalError> {
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(Box::new(job::Rest)).await.map_err(|_| stopped())
+    }
+
     /// How many commits were made.
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
@@ -193,8 +199,12 @@ impl Pen {
             // Where even this does not work, the next one that begins says so.
             let _ = self.db.roll_back();
         }
+        let rests = jobs.iter().any(|job| job.rests());
         for job in jobs {
             job.answer(committed.clone());
+        }
+        if rests {
+            self.db.rest();
         }
     }
 

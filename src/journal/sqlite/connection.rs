@@ -71,6 +71,11 @@ impl Database for Connection {
         Ok(false)
     }
 
+    /// Brings what was written to its places in the file. What can not go there now, goes when it is closed.
+    fn rest(&self) {
+        let _ = self.each("PRAGMA wal_checkpoint(PASSIVE)", &[], &mut |_| Ok(true));
+    }
+
     fn give_back(&self) -> Result<bool, Fault> {
         let free = || {
             self.db

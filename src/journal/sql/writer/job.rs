@@ -9,7 +9,13 @@ use crate::journal::{JournalError, sql::database::Fault};
 
 /// A piece of work that waits for the writer.
 pub(super) trait Job: Send {
-    fn weight(&self) -> usize;
+    fn weight(&self) -> usize {
+        0
+    }
+    /// Whether nothing comes after it for a while.
+    fn rests(&self) -> bool {
+        false
+    }
     /// Does it, and keeps the result; an error says that its writes shall not stay. It may have to be done again.
     fn perform(&mut self, hand: &Hand<'_>) -> Result<(), Fault>;
     /// Gives the result back, once it is known whether the commit was made.
@@ -73,4 +79,19 @@ where
         // Who no longer waits does not want to know.
         let _ = self.answer.send(committed.and(self.result));
     }
+}
+
+/// Nothing comes for a while.
+pub(super) struct Rest;
+
+impl Job for Rest {
+    fn rests(&self) -> bool {
+        true
+    }
+
+    fn perform(&mut self, _: &Hand<'_>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, _: Result<(), JournalError>) {}
 }
