@@ -110,17 +110,25 @@ impl Query {
     }
 }
 
-/// The envelope with the rows that were asked for.
-pub(super) fn envelope(mut rows: Vec<Value>, key: &str, query: &Query, switches: &Switches) -> Value {
-    sort(&mut rows, query);
+/// The envelope with the rows that were asked for, of records that come by their ids. No more are made than it shows, and is
+/// needed to sort them: a tenant has thousands, and a page a hundred.
+pub(super) fn envelope<T>(
+    mut records: Vec<T>,
+    row: impl Fn(&T) -> Value,
+    key: &str,
+    query: &Query,
+    switches: &Switches,
+) -> Value {
+    sort(&mut records, &row, query);
+    let shown = |records: &[T]| records.iter().map(&row).collect::<Vec<Value>>();
     if ["idonly", "ticketidonly"].iter().any(|name| query.is_on(name)) {
         // All of them: ids do not page.
-        let ids: Vec<Value> = rows.iter().map(|row| json!({ "id": row["id"] })).collect();
+        let ids: Vec<Value> = shown(&records).iter().map(|row| json!({ "id": row["id"] })).collect();
         return json!({ "record_count": ids.len(), key: ids });
     }
     if !query.is_on("pageinate") {
-        rows.truncate(query.count("count").unwrap_or(DEFAULT_ROWS));
-        return json!({ "record_count": rows.len(), key: rows });
+        records.truncate(query.count("count").unwrap_or(DEFAULT_ROWS));
+        return json!({ "record_count": records.len(), key: shown(&records) });
     }
     let size = query.count("page_size").unwrap_or(DEFAULT_ROWS).min(switches.page_cap);
     let page_no = query.count("page_no").unwrap_or(1);
@@ -129,18 +137,18 @@ pub(super) fn envelope(mut rows: Vec<Value>, key: &str, query: &Query, switches:
     } else {
         (page_no - 1).saturating_mul(size)
     };
-    let total = rows.len();
-    let rows: Vec<Value> = rows.into_iter().skip(skipped).take(size).collect();
+    let total = records.len();
+    let page = &records[skipped.min(total)..skipped.saturating_add(size).min(total)];
     let counted = if switches.record_count_is_total {
         total
     } else {
-        rows.len()
+        page.len()
     };
-    json!({ "page_no": page_no, "page_size": size, "record_count": counted, key: rows })
+    json!({ "page_no": page_no, "page_size": size, "record_count": counted, key: shown(page) })
 }
 
 /// By `order` and, where those are equal, by `order2` to `order5`.
-fn sort(rows: &mut [Value], query: &Query) {
+fn sort<T>(records: &mut Vec<T>, row: impl Fn(&T) -> Value, query: &Query) {
     let keys: Vec<(String, bool)> = ["", "2", "3", "4", "5"]
         .iter()
         .map(|place| {
@@ -148,17 +156,30 @@ fn sort(rows: &mut [Value], query: &Query) {
             (name, query.is_on(&format!("orderdesc{place}")))
         })
         .collect();
-    if keys[0].0.is_empty() && keys[0].1 {
-        rows.reverse();
+    let is_reversed = keys[0].0.is_empty() && keys[0].1;
+    if is_reversed {
+        records.reverse();
     }
-    rows.sort_by(|a, b| {
-        let named = keys.iter().filter(|(name, _)| !name.is_empty());
-        let orders = named.map(|(name, is_falling)| {
+    let named = || keys.iter().filter(|(name, _)| !name.is_empty());
+    let Some((name, is_falling)) = named().next() else {
+        return;
+    };
+    // They are so already, and no two have the same.
+    if name == "id" {
+        if *is_falling != is_reversed {
+            records.reverse();
+        }
+        return;
+    }
+    let mut rows: Vec<(Value, T)> = records.drain(..).map(|record| (row(&record), record)).collect();
+    rows.sort_by(|(a, _), (b, _)| {
+        let orders = named().map(|(name, is_falling)| {
             let order = compared(&a[name], &b[name]);
             if *is_falling { order.reverse() } else { order }
         });
         orders.fold(Ordering::Equal, Ordering::then)
     });
+    records.extend(rows.into_iter().map(|(_, record)| record));
 }
 
 fn compared(a: &Value, b: &Value) -> Ordering {
@@ -180,10 +201,9 @@ mod tests {
     }
 
     fn check(total: usize, parameters: &str, expected: (&[usize], usize)) {
-        let rows = (1..=total)
-            .map(|id| json!({"id": id, "name": format!("n{}", total - id)}))
-            .collect();
-        let envelope = envelope(rows, "users", &query(parameters), &Switches::default());
+        let row = |id: &usize| json!({"id": id, "name": format!("n{}", total - id)});
+        let records = (1..=total).collect();
+        let envelope = envelope(records, row, "users", &query(parameters), &Switches::default());
         let ids: Vec<usize> = envelope["users"]
             .as_array()
             .unwrap()
@@ -212,6 +232,13 @@ mod tests {
         check(9, "orderdesc=true", (&[9, 1, 9], 9));
         check(9, "order=name", (&[9, 1, 9], 9));
         check(9, "order=nothing&order2=id&orderdesc2=true", (&[9, 1, 9], 9));
+        check(
+            250,
+            "order=id&order2=name&pageinate=true&page_no=2",
+            (&[51, 100, 50], 250),
+        );
+        check(9, "order=ID&orderdesc=true", (&[9, 1, 9], 9));
+        check(9, "orderdesc=true&order2=id", (&[1, 9, 9], 9));
         check(250, "idonly=true&pageinate=true", (&[1, 250, 250], 250));
     }
 

@@ -46,13 +46,13 @@ impl Resource {
         let wanted = (self.rows)(store).values().filter(|record| {
             switches.ignore_filters || (self.is_wanted)(store, record, query, switches) && narrowed.admits(record)
         });
-        let row = |record: &Record| {
+        let row = |record: &&Record| {
             let mut row = record::in_list(self.fields, record, with_lists, (self.hidden)(switches));
             (self.dress)(&mut row, switches);
             row
         };
-        let rows = wanted.map(row).collect();
-        Reply::json(200, listing::envelope(rows, self.key, query, switches))
+        let records = wanted.collect();
+        Reply::json(200, listing::envelope(records, row, self.key, query, switches))
     }
 
     pub(super) fn read(&self, store: &Store, id: &str, query: &Query, switches: &Switches) -> Reply {
