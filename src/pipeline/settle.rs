@@ -134,7 +134,6 @@ impl Settler {
                 }
                 Err(error) => {
                     failures += 1;
-                    course.session = None;
                     self.note_trouble(&error).await;
                     tokio::select! {
                         () = clock::sleep(AGAIN.delay(failures, fastrand::f64())) => continue,
@@ -175,8 +174,17 @@ impl Settler {
         is_at_a_server && self.config.settle.values().any(|how| *how != Settle::Keep)
     }
 
-    /// Settles what has ended, as far as one command takes it. Says whether there may be more.
+    /// Settles what has ended, as far as one command takes it. Says whether there may be more. After an error the connection
+    /// is none to go on with: it may be broken, or take its numbers from before its folder was numbered anew.
     async fn round(&self, course: &mut Course) -> Result<bool, SettleError> {
+        let done = self.some(course).await;
+        if done.is_err() {
+            course.session = None;
+        }
+        done
+    }
+
+    async fn some(&self, course: &mut Course) -> Result<bool, SettleError> {
         let unsettled = self.world.journal.unsettled(&self.name, BATCH).await?;
         if unsettled.is_empty() {
             return Ok(false);
