@@ -1,6 +1,6 @@
 //! The commands: one file each. Here: arguments, what is common to all, exit statuses.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -324,11 +324,16 @@ impl Common {
     }
 }
 
+/// So long a thread that has read from the journal waits for more to do. A new one is there in no time, and what one keeps
+/// counts at rest.
+const KEPT_ALIVE: Duration = Duration::from_secs(1);
+
 /// A runtime for a command that waits for something.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     // Two providers could be meant where a dependency brings another; this program has one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    Ok(runtime.enable_all().thread_keep_alive(KEPT_ALIVE).build()?)
 }
 
 /// The name of this machine, for DSNs and `meta.hostname`.

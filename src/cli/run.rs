@@ -29,6 +29,9 @@ impl Run {
     pub fn perform(&self, common: &Common) -> Ended {
         common.begin_logging("info")?;
         log_panics();
+        // The system's authorities take as long to read as all that comes before the first sign-in; whoever needs them says
+        // what is wrong.
+        std::thread::spawn(|| tls::client_config(None));
         let loaded = Generation::load(
             &common.config_path(|text| tracing::info!("{text}"))?,
             &Common::environment(),
@@ -51,8 +54,6 @@ impl Run {
     async fn run(&self, generation: Generation) -> Ended {
         let clock = Clock::system();
         let opening = if self.once { Opening::Alone } else { Opening::Node };
-        // The system's authorities take as long to read as the journal to open; whoever needs them says what is wrong.
-        tokio::task::spawn_blocking(|| tls::client_config(None));
         let journal = Arc::new(journal::open(&generation.config, clock.clone(), opening)?);
         let world = World::new(journal, clock, generation, hostname());
         let world = Arc::new(world.map_err(|text| Failure::new(Status::Configuration, text))?);

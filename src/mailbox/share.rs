@@ -6,8 +6,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// From this size on a message is a large one.
 const LARGE: u64 = 1 << 20;
-/// The C library gives room of this size back to the system as soon as it is free. Less than that it keeps for what
-/// may come, once it has seen as much come back (mallopt(3), M_MMAP_THRESHOLD).
+/// Room of this size is given back to the system as soon as it is free. Less than that may be kept for what may come: by
+/// jemalloc below its `oversize_threshold`, 8 MiB, by the C library what it has seen as much of (mallopt(3), M_MMAP_THRESHOLD).
 const GIVEN_BACK: usize = 33 << 20;
 
 /// A share of the memory, given back when it is dropped.
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_for_a_large_message_is_beyond_what_the_c_library_may_keep() {
+    fn room_for_a_large_message_is_beyond_what_an_allocator_may_keep() {
         // DEFAULT_MMAP_THRESHOLD_MAX of glibc on 64 bits.
         assert!(room(LARGE + 1).capacity() > 32 << 20);
         assert_eq!(
