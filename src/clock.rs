@@ -95,12 +95,27 @@ pub fn moment() -> Instant {
     Instant::now()
 }
 
+/// So soon a wait sees that a test has moved the time.
+#[cfg(feature = "test-hooks")]
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits until it is so late. What is due at a time waits so: a test may move the time before the wait has begun.
+pub async fn sleep_until(clock: &Clock, due: Timestamp) {
+    loop {
+        let left = Duration::try_from(due.duration_since(clock.now())).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        #[cfg(feature = "test-hooks")]
+        let left = if clock.held.is_some() { left.min(LOOK) } else { left };
+        tokio::time::sleep(left).await;
+    }
+}
+
 /// Waits until this time has passed, for a test the time that it holds.
 pub async fn sleep(duration: Duration) {
     #[cfg(feature = "test-hooks")]
     if Clock::system().held.is_some() {
-        /// So soon a wait sees that the test has moved the time.
-        const LOOK: Duration = Duration::from_millis(20);
         let began = moment();
         while let Some(left) = duration.checked_sub(moment().saturating_duration_since(began)) {
             if left.is_zero() {

@@ -99,20 +99,20 @@ pub async fn run(world: &World) {
             // One that is leaving is not waited for: the next process sends its own.
             () = world.stop.cancelled() => return,
         };
-        let wait = turned.unwrap_or_else(|error| {
+        let next = turned.unwrap_or_else(|error| {
             tracing::error!("no canary is sent: {error}");
-            AGAIN
+            world.clock.now() + AGAIN
         });
         tokio::select! {
-            () = clock::sleep(wait) => {}
+            () = clock::sleep_until(&world.clock, next) => {}
             Ok(()) = mended.changed() => {}
             () = world.stop.cancelled() => return,
         }
     }
 }
 
-/// Does what is due; says how long until there is something to do again.
-async fn turn(world: &World) -> Result<Duration, JournalError> {
+/// Does what is due; says when there is something to do again.
+async fn turn(world: &World) -> Result<Timestamp, JournalError> {
     let generation = world.generation.load_full();
     let wanted = generation.config.canary.as_ref();
     let mailboxes = wanted.into_iter().flat_map(|canary| &canary.mailboxes);
@@ -141,12 +141,12 @@ async fn turn(world: &World) -> Result<Duration, JournalError> {
             report::over(world, &thing, "no canary is sent there any more").await;
         }
     }
-    let Some(canary) = wanted else { return Ok(LOOK_AGAIN) };
     let mut next = world.clock.now() + LOOK_AGAIN;
+    let Some(canary) = wanted else { return Ok(next) };
     for (mailbox, to) in mailboxes {
         next = next.min(look_after(world, &generation, canary, mailbox, to).await?);
     }
-    Ok(Duration::try_from(next.duration_since(world.clock.now())).unwrap_or_default())
+    Ok(next)
 }
 
 /// Misses the one that is late, and sends the next one; says when there is something to do again.
