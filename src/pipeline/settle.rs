@@ -37,6 +37,8 @@ const AGAIN: Backoff = Backoff {
 mod batch;
 mod error;
 mod gather;
+#[cfg(test)]
+mod tests;
 
 use batch::Batch;
 pub use error::SettleError;

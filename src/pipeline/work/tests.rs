@@ -29,7 +29,7 @@ pub(crate) fn world(folder: &Path) -> Arc<World> {
 }
 
 /// A message with this subject, received but not in hand.
-async fn receive(world: &World, subject: &str) -> EntryId {
+pub(in crate::pipeline) async fn receive(world: &World, subject: &str) -> EntryId {
     receive_within(world, subject, "").await
 }
 
@@ -71,7 +71,7 @@ async fn entry(world: &World, id: EntryId) -> Entry {
 }
 
 /// Takes up all that is runnable, due or not, once.
-async fn drain(world: &Arc<World>) {
+pub(in crate::pipeline) async fn drain(world: &Arc<World>) {
     let (_, handed) = mpsc::channel(1);
     let now = world.clock.now();
     Crew::new(world.clone()).drain(handed, Some(now)).await.unwrap();
