@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -12,6 +13,7 @@ use crate::{
     clock, http,
     journal::{Change, JournalError},
     pipeline::{self, World, canary, settle, work::Crew},
+    task,
 };
 
 pub mod control;
@@ -138,9 +140,10 @@ impl Loops {
     /// One that ends before the stop ends the daemon: systemd starts it anew.
     fn start(&self, name: &'static str, run: impl Future<Output = ()> + Send + 'static) {
         let (stop, broken) = (self.world.stop.clone(), self.broken.clone());
-        self.tasks.spawn(async move {
+        let run = run.boxed();
+        task::spawn_in(&self.tasks, async move {
             // A panic was printed by its hook.
-            let _ = tokio::spawn(run).await;
+            let _ = task::spawn(run).await;
             if !stop.is_cancelled() {
                 let _ = broken.set(name);
                 stop.cancel();

@@ -38,6 +38,7 @@ mod hex;
 pub mod metrics;
 pub mod retry;
 pub mod secret;
+mod task;
 mod tls;
 mod when;
 

@@ -15,6 +15,7 @@ use crate::{
     clock::{Clock, moment},
     config::{Grant, MailboxName, OAuthConfig},
     secret::SecretString,
+    task,
 };
 
 mod advice;
@@ -127,7 +128,7 @@ impl SignIns {
         }
         // In a task of its own: whoever asked may go away, and what the provider gives in place of a refresh token
         // is given once.
-        let asking = tokio::spawn(renew(self.state_dir.clone(), self.clock.clone(), config.clone(), held));
+        let asking = task::apart(renew(self.state_dir.clone(), self.clock.clone(), config.clone(), held));
         asking.await.unwrap_or_else(|_| Err(OAuthError::interrupted(config)))
     }
 

@@ -10,7 +10,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::halo::{ClientId, SiteId, UserId};
+use crate::{
+    halo::{ClientId, SiteId, UserId},
+    task,
+};
 
 mod actions;
 mod agents;
@@ -135,7 +138,7 @@ impl Sandbox {
         let doors = Doors::new(listener, closing.clone());
         let service = routes::router(Arc::clone(&world)).into_make_service_with_connect_info::<Line>();
         let closed = closing.clone();
-        let server = tokio::spawn(async move {
+        let server = task::spawn(async move {
             let served = axum::serve(doors, service)
                 .with_graceful_shutdown(closed.cancelled_owned())
                 .await;

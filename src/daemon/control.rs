@@ -32,6 +32,7 @@ use crate::{
         reopen::{Reopened, reopen},
         work::Crew,
     },
+    task,
 };
 
 /// The socket's name below `state_dir`.
@@ -85,7 +86,7 @@ pub(super) async fn serve(world: Arc<World>, crew: Crew) {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     let (world, crew) = (world.clone(), crew.clone());
-                    callers.spawn(async move {
+                    task::spawn_in(&callers, async move {
                         if let Err(error) = answer(&world, &crew, stream).await {
                             tracing::warn!("what a command asked through {SOCKET} was not answered: {error}");
                         }

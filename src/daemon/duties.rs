@@ -26,6 +26,7 @@ use crate::{
         settle::Settler,
         work::{Crew, InHand},
     },
+    task,
 };
 
 /// An answer that took no longer tells the time.
@@ -163,7 +164,7 @@ impl Duties {
         if self.world.journal.is_shared() && is_news {
             let world = self.world.clone();
             // What another node told operators of is over by this one's word.
-            self.tasks.spawn(async move {
+            task::spawn_in(&self.tasks, async move {
                 if let Err(error) = health::recall(&world).await {
                     tracing::warn!("what operators know is not known here: {error}");
                 }
@@ -202,7 +203,7 @@ impl Duties {
         }
         let world = self.world.clone();
         // The next word to the journal waits for no look at it.
-        self.tasks.spawn(async move {
+        task::spawn_in(&self.tasks, async move {
             if let Ok(mailboxes) = world.journal.unsettled_in().await {
                 mailboxes.iter().for_each(|name| world.bells.settle(name).notify_one());
             }
@@ -264,7 +265,7 @@ impl Duties {
             tasks: TaskTracker::new(),
         };
         let before = self.leaving.get(&lease.duty).cloned();
-        self.tasks.spawn(running.tasks.track_future(async move {
+        let runs = running.tasks.track_future(async move {
             // Two settlers would each move the same message.
             if let Some(before) = before {
                 before.wait().await;
@@ -272,7 +273,8 @@ impl Duties {
             if !stop.is_cancelled() {
                 loops.await;
             }
-        }));
+        });
+        task::spawn_in(&self.tasks, runs);
         self.running.insert(lease.duty.clone(), running);
     }
 
@@ -356,7 +358,7 @@ where
     F: Fn() -> R,
     R: Future<Output = ()> + Send + 'static,
 {
-    while let Err(error) = tokio::spawn(run()).await {
+    while let Err(error) = task::spawn(run()).await {
         tracing::error!("the work on {what} broke off by a fault of the program and begins again: {error}");
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => {}

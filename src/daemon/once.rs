@@ -19,6 +19,7 @@ use crate::{
         states::{Sort, Thing, Trouble},
         work::{Crew, InHand},
     },
+    task,
 };
 
 /// What is left after everything in hand was taken once.
@@ -118,7 +119,7 @@ impl Once {
                 stop: self.world.stop.child_token(),
             };
             let read = read.clone().drop_guard();
-            tokio::spawn(async move {
+            task::spawn(async move {
                 watched.once().await;
                 drop(read);
             })
@@ -137,7 +138,7 @@ impl Once {
                 stop: self.world.stop.clone(),
             };
             let (read, enough) = (read.clone(), enough.clone());
-            tokio::spawn(async move { settler.run_until(&read, &enough).await })
+            task::spawn(async move { settler.run_until(&read, &enough).await })
         };
         self.mailboxes.iter().map(settle).collect()
     }

@@ -11,12 +11,12 @@ use super::{
     reload::{self, Reload},
     systemd,
 };
-use crate::pipeline::World;
+use crate::{pipeline::World, task};
 
 /// Listens for SIGTERM and SIGINT from now on.
 pub fn stop_on_signals(world: Arc<World>) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
+    task::spawn(async move {
         either(&mut terminate, &mut interrupt).await;
         tracing::info!("halo-intake stops: what is in hand is finished or handed back");
         world.stop.cancel();
@@ -49,7 +49,7 @@ pub fn reload_on_signal(
 ) -> std::io::Result<mpsc::Receiver<Reload>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let (send, reloads) = mpsc::channel(1);
-    tokio::spawn(async move {
+    task::spawn(async move {
         while hangup.recv().await.is_some() {
             systemd::reloading(&world);
             let path = world.generation.load().path.clone();

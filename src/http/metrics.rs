@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 
 use super::Site;
-use crate::metrics;
+use crate::{metrics, task};
 
 mod process;
 mod read;
@@ -40,7 +40,7 @@ async fn serve(State(site): State<Site>, headers: HeaderMap) -> Response {
     let (survey, nodes) = looked.await.ok().unzip();
     let world = site.0.world.clone();
     // Thousands of mailboxes are a megabyte of text: no other task shall wait for it.
-    let written = tokio::task::spawn_blocking(move || {
+    let written = task::blocking(move || {
         let process = process::process();
         let read = Read {
             world,

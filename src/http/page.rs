@@ -17,6 +17,7 @@ use super::{Site, access::Refused, server::Peer};
 use crate::{
     clock,
     journal::{Journal, JournalError},
+    task,
 };
 use refusal::Refusal;
 
@@ -113,7 +114,7 @@ impl Site {
         let turn = tokio::time::timeout(TURN_WITHIN, self.0.looks.clone().acquire_owned());
         let turn = turn.await.ok().and_then(Result::ok).ok_or_else(Refusal::busy)?;
         let found = look(self.0.world.journal.clone());
-        let looking = tokio::spawn(async move {
+        let looking = task::apart(async move {
             let found = found.await;
             drop(turn);
             found

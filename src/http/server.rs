@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Extension, Router};
+use futures_util::FutureExt;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -44,10 +45,11 @@ pub async fn serve(listener: TcpListener, router: Router) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let router = router.clone();
-                open.spawn(async move {
+                let served = async move {
                     connection(stream, peer, router).await;
                     drop(place);
-                });
+                };
+                open.spawn(served.boxed());
             }
             Err(error) => {
                 tracing::debug!("a connection was not accepted: {error}");

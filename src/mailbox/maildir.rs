@@ -21,6 +21,7 @@ use super::{
 use crate::{
     config::{MailboxName, Settle},
     journal::Spot,
+    task,
 };
 
 mod inspect;
@@ -178,10 +179,10 @@ fn header_of(octets: Bytes) -> Bytes {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, MailboxError> + Send + 'static,
 ) -> Result<T, MailboxError> {
-    let lost = |error: tokio::task::JoinError| MailboxError::Lost {
+    let lost = |error: task::BrokenOff| MailboxError::Lost {
         reason: error.to_string(),
     };
-    tokio::task::spawn_blocking(work).await.map_err(lost)?
+    task::blocking(work).await.map_err(lost)?
 }
 
 impl Mailbox for Maildir {

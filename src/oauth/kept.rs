@@ -21,6 +21,7 @@ use crate::{
     draft::{self, Draft},
     hex::hex,
     secret::{ExposeSecret, SecretString},
+    task,
 };
 
 /// A refresh token and where it comes from.
@@ -162,8 +163,9 @@ impl Turn {
                 Ok((lock, Draft::begin(&path)?))
             }
         };
-        let taken = tokio::task::spawn_blocking(taking).await;
-        let taken = taken.unwrap_or_else(|_| Err(io::Error::other("the process ends")));
+        let taken = task::blocking(taking)
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)));
         let (lock, draft) = taken.map_err(|error| not_kept(&path, &error))?;
         Ok(Turn {
             path,

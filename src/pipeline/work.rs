@@ -25,6 +25,7 @@ use crate::{
     journal::{Change, Claim, JournalError, Work},
     mailbox::Share,
     message::Message,
+    task,
 };
 
 /// A message in hand, with its octets.
@@ -145,7 +146,7 @@ impl Crew {
     pub async fn begin_anew(&self) {
         let broken_off = self.break_off().await;
         let world = self.world.clone();
-        tokio::spawn(async move {
+        task::spawn(async move {
             let releases = broken_off.into_iter().map(|claim| release(&world, claim));
             futures_util::future::join_all(releases).await;
             world.bells.work.notify_one();
@@ -241,7 +242,7 @@ impl Crew {
         let crew = self.clone();
         // Held until the handle is in its place, so that the task finds it there however soon it ends.
         let mut in_hand = self.in_hand();
-        let task = self.tasks.spawn(async move {
+        let task = task::spawn_in(&self.tasks, async move {
             let _ends_it = PutDown { crew, claim };
             work.await;
         });

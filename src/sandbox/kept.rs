@@ -21,6 +21,7 @@ use super::{
     state::{Store, Table, World},
     tickets, users,
 };
+use crate::task;
 
 /// Changes that come close after each other are written once.
 const SETTLES: Duration = Duration::from_millis(250);
@@ -181,7 +182,7 @@ impl Keeper {
 
     /// Goes on until it is told to end.
     pub(super) fn keep(self: Arc<Keeper>, end: CancellationToken) -> JoinHandle<()> {
-        tokio::spawn(async move {
+        task::spawn(async move {
             loop {
                 tokio::select! {
                     () = end.cancelled() => return,
@@ -192,7 +193,7 @@ impl Keeper {
                     () = tokio::time::sleep(SETTLES) => {}
                 }
                 let keeper = Arc::clone(&self);
-                let written = tokio::task::spawn_blocking(move || keeper.write()).await;
+                let written = task::blocking(move || keeper.write()).await;
                 if let Ok(Err(error)) = written {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(cause, "{error}");

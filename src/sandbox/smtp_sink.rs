@@ -11,6 +11,8 @@ use std::{
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
+use crate::task;
+
 mod session;
 
 /// A mail that was taken, with its envelope.
@@ -115,7 +117,7 @@ impl SmtpSink {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
-        let task = tokio::spawn(serve(listener, shared.clone(), protection));
+        let task = task::spawn(serve(listener, shared.clone(), protection));
         Ok(SmtpSink { address, shared, task })
     }
 

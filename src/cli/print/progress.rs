@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::pipeline::World;
+use crate::{pipeline::World, task};
 
 /// The bar that is on the terminal now: log lines are written above it.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -56,7 +56,7 @@ pub fn progress(world: &Arc<World>) -> Option<Progress> {
     bar.set_style(style);
     bar.enable_steady_tick(Duration::from_millis(120));
     let (world, shown) = (world.clone(), bar.clone());
-    let task = tokio::spawn(async move {
+    let task = task::spawn(async move {
         let mut ended_before = None;
         loop {
             if let Ok(totals) = world.journal.totals().await {

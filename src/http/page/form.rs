@@ -16,6 +16,7 @@ use crate::{
     http::{access::Caller, guard},
     journal::{EntryId, JournalError, Row},
     pipeline::{World, reopen::reopen},
+    task,
 };
 
 /// Takes it up again: by the form on its page, or by a program with the token.
@@ -58,7 +59,7 @@ pub async fn retry(
 
 /// It is done to its end and told by the log, also where nobody waits for the answer any more.
 async fn reopened(world: Arc<World>, entry: EntryId) -> Result<bool, Refusal> {
-    let reopening = tokio::spawn(async move {
+    let reopening = task::apart(async move {
         let reopened = reopen(&world, vec![entry]).await?;
         let is_reopened = !reopened.ids.is_empty();
         if is_reopened {

@@ -21,6 +21,7 @@ use crate::{
     journal::{Entry, EntryId, JournalError, Spot},
     message::{Attachment, HeaderField, Message, address::NameAddr},
     outcome::Outcome,
+    task,
 };
 
 /// So much of the text is shown; the rest is in the message as it came.
@@ -100,11 +101,9 @@ fn goes_on(entry: &Entry, before: u32) -> bool {
 
 /// Reads a message off the runtime: a large one takes a while.
 pub async fn apart<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, JournalError> {
-    tokio::task::spawn_blocking(read)
-        .await
-        .map_err(|error| JournalError::NotRead {
-            reason: error.to_string(),
-        })
+    task::blocking(read).await.map_err(|error| JournalError::NotRead {
+        reason: error.to_string(),
+    })
 }
 
 impl Content {

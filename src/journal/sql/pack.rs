@@ -8,7 +8,10 @@ use serde_json::Value;
 use zstd::bulk::Compressor;
 
 use super::{database::Fault, trace};
-use crate::journal::{Change, JournalError, Letter, node::Lease};
+use crate::{
+    journal::{Change, JournalError, Letter, node::Lease},
+    task,
+};
 
 /// The octets of a message are kept in chunks of this many.
 pub(super) const CHUNK: usize = 1 << 20;
@@ -72,11 +75,10 @@ async fn packed_within(
     if size(&change) < PACKED_APART {
         return Ok(packed(lease, kept, change));
     }
-    tokio::task::spawn_blocking(|| packed(lease, kept, change))
-        .await
-        .map_err(|error| JournalError::NotWritten {
-            reason: error.to_string(),
-        })
+    let packing = task::blocking(|| packed(lease, kept, change)).await;
+    packing.map_err(|error| JournalError::NotWritten {
+        reason: error.to_string(),
+    })
 }
 
 fn size(change: &Change) -> usize {

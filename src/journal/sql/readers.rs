@@ -2,16 +2,18 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::database::{Database, Fault, Purpose};
-use crate::journal::JournalError;
+use crate::{journal::JournalError, task};
 
 /// Reads at the same time. More would only wait for the disk together.
 const READERS: usize = 4;
 
 /// How a further one is opened.
 pub(in crate::journal) type Open = dyn Fn() -> Result<Box<dyn Database>, Fault> + Send + Sync;
+
+type Look = dyn FnOnce(&dyn Database) -> Result<(), Fault> + Send;
 
 /// The connections; a clone is another handle on the same ones.
 #[derive(Clone)]
@@ -36,6 +38,18 @@ impl Readers {
         F: FnOnce(&dyn Database) -> Result<T, Fault> + Send + 'static,
         T: Send + 'static,
     {
+        let (found, taken) = oneshot::channel();
+        let look = move |db: &dyn Database| {
+            // Nobody takes it where whoever asked is gone.
+            let _ = found.send(look(db)?);
+            Ok(())
+        };
+        self.run(Box::new(look)).await?;
+        taken.await.map_err(|error| not_read(&error))
+    }
+
+    /// The same for all types: it is made once.
+    async fn run(&self, look: Box<Look>) -> Result<(), JournalError> {
         let place = self
             .places
             .clone()
@@ -50,15 +64,13 @@ impl Readers {
                 None => (readers.open)()?,
             };
             db.begin(Purpose::Look)?;
-            let found = look(&*db)?;
+            look(&*db)?;
             db.commit()?;
             readers.push(db);
-            Ok(found)
+            Ok(())
         };
-        let found: Result<T, Fault> = tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|error| not_read(&error))?;
-        found.map_err(|error| not_read(&error))
+        let read: Result<(), Fault> = task::blocking(read).await.map_err(|error| not_read(&error))?;
+        read.map_err(|error| not_read(&error))
     }
 
     fn pop(&self) -> Option<Box<dyn Database>> {
