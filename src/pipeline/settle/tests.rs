@@ -67,11 +67,14 @@ async fn a_round_that_fails_leaves_its_connection_and_the_next_has_another() {
         name,
         config,
     };
-    let mut course = Course::default();
-    course.session = Some(Session {
+    let cut = Session {
         folder: String::new(),
         mailbox: Box::new(Cut),
-    });
+    };
+    let mut course = Course {
+        session: Some(cut),
+        ..Course::default()
+    };
     assert!(settler.round(&mut course).await.is_err());
     assert!(settler.round(&mut course).await.unwrap(), "over another connection");
     assert!(folder.path().join("cur/one:2,S").exists());
