@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
@@ -140,7 +139,6 @@ impl Loops {
     /// One that ends before the stop ends the daemon: systemd starts it anew.
     fn start(&self, name: &'static str, run: impl Future<Output = ()> + Send + 'static) {
         let (stop, broken) = (self.world.stop.clone(), self.broken.clone());
-        let run = run.boxed();
         task::spawn_in(&self.tasks, async move {
             // A panic was printed by its hook.
             let _ = task::spawn(run).await;

@@ -32,7 +32,7 @@ pub async fn page(State(site): State<Site>, Path(written): Path<String>) -> Answ
     let html = site
         .look(move |journal| async move {
             match journal.octets(entry).await? {
-                Some(octets) => message::apart(move || shown(&octets)).await,
+                Some(octets) => message::off_the_runtime(move || shown(&octets)).await,
                 None => Ok(None),
             }
         })

@@ -68,7 +68,7 @@ pub async fn page(
                 return Ok(None);
             };
             let content = match journal.octets(entry).await? {
-                Some(octets) => Some(apart(move || Content::read(&octets)).await?),
+                Some(octets) => Some(off_the_runtime(move || Content::read(&octets)).await?),
                 None => None,
             };
             Ok(Some((found, content)))
@@ -99,8 +99,8 @@ fn goes_on(entry: &Entry, before: u32) -> bool {
     row.outcome == "pending" || (row.outcome == "deferred" && row.attempts <= before)
 }
 
-/// Reads a message off the runtime: a large one takes a while.
-pub async fn apart<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, JournalError> {
+/// Reads a message: a large one takes a while.
+pub async fn off_the_runtime<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, JournalError> {
     task::blocking(read).await.map_err(|error| JournalError::NotRead {
         reason: error.to_string(),
     })
