@@ -26,6 +26,7 @@ pub mod copy;
 mod entry;
 mod fold;
 mod lock;
+mod lying;
 pub mod node;
 pub mod pace;
 pub mod postgres;
@@ -42,6 +43,7 @@ pub use entry::{
     Attempt, Day, Entry, Queued, Row, RowFilter, RuleCount, Survey, Totals, Waiting, or_no_author, or_no_subject,
 };
 pub use fold::{Batch, Fellow, Folding, MOST_LINES, Standing};
+pub use lying::Lying;
 use node::{Duty, NodeId, Nodes, Roster};
 pub use receipt::Receipt;
 pub use settled::Settled;

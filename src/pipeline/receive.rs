@@ -17,7 +17,7 @@ use crate::{
     class::Class,
     clock,
     config::{Backlog, MailboxConfig, MailboxName, MailboxSource, Watch},
-    journal::{Change, JournalError, Position, Receipt, Spot, node::Duty},
+    journal::{Change, JournalError, Lying, Position, Receipt, Spot, node::Duty},
     mailbox::{
         self, Listed, Mailbox, MailboxError, Selected, Woke,
         position::{self, Plan},
@@ -51,6 +51,13 @@ const CREDENTIALS: Backoff = Backoff {
     first: Duration::from_secs(60),
     longest: Duration::from_secs(900),
 };
+
+/// What the journal said in the pass before, in the same session: nobody else writes of this mailbox.
+#[derive(Default)]
+struct Before {
+    position: Option<Position>,
+    lying: Lying,
+}
 
 /// A watched mailbox.
 pub struct Watched {
@@ -99,7 +106,7 @@ impl Watched {
     pub async fn once(&self) {
         let taken = async {
             let mut session = self.open().await?;
-            self.pass(session.as_mut(), &mut None).await
+            self.pass(session.as_mut(), &mut Before::default()).await
         };
         match taken.await {
             Ok(()) => self.note_well().await,
@@ -118,9 +125,9 @@ impl Watched {
             opened = Box::pin(self.open()) => opened?,
             () = self.stop.cancelled() => return Ok(()),
         };
-        let mut position = None;
+        let mut before = Before::default();
         loop {
-            let passed = Box::pin(self.pass(session.as_mut(), &mut position)).await;
+            let passed = Box::pin(self.pass(session.as_mut(), &mut before)).await;
             self.world.state.has_read(&self.name);
             match passed {
                 Ok(()) => Box::pin(self.note_well()).await,
@@ -149,9 +156,12 @@ impl Watched {
     /// Takes everything that is new. Messages that would not come before are asked for last, so that they hold up
     /// no other; the watermark waits before the first of them.
     ///
-    /// `position` is what the journal has, where that is known from the pass before: nobody else writes it, and where
-    /// nothing has come the journal need not be asked.
-    async fn pass(&self, session: &mut dyn Mailbox, position: &mut Option<Position>) -> Result<(), ReceiveError> {
+    /// Where nothing has come since the pass before, the journal is not asked.
+    async fn pass(
+        &self,
+        session: &mut dyn Mailbox,
+        Before { position, lying }: &mut Before,
+    ) -> Result<(), ReceiveError> {
         let selected = session.select().await?;
         let journal = &self.world.journal;
         self.recall_doubts().await?;
@@ -186,7 +196,7 @@ impl Watched {
             let highest = listed.iter().filter_map(|listed| uid(&listed.spot)).max();
             next_uid = next_uid.max(highest.map_or(0, |highest| highest.saturating_add(1)));
             let count = listed.len();
-            let wanted = self.unknown(listed).await?;
+            let wanted = self.unknown(listed, lying).await?;
             self.note_read(count - wanted.len());
             let (late, wanted) = self.doubts.apart(wanted);
             doubtful.extend(late);
@@ -212,9 +222,10 @@ impl Watched {
     }
 
     /// What the journal does not know.
-    async fn unknown(&self, listed: Vec<Listed>) -> Result<Vec<Listed>, JournalError> {
+    async fn unknown(&self, listed: Vec<Listed>, lying: &mut Lying) -> Result<Vec<Listed>, JournalError> {
+        let (journal, folder) = (&*self.world.journal, self.folder());
         let spots = listed.iter().map(|listed| listed.spot.clone()).collect();
-        let unknown = self.world.journal.unknown(&self.name, self.folder(), spots).await?;
+        let unknown = lying.unknown(journal, &self.name, folder, spots).await?;
         let unknown: HashSet<Spot> = unknown.into_iter().collect();
         let is_unknown = |listed: &Listed| unknown.contains(&listed.spot);
         Ok(listed.into_iter().filter(is_unknown).collect())

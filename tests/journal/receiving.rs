@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use halo_intake::{
     config::{Deduplicate, MailboxName},
-    journal::{Change, Place, Position, Receipt, Received, Settled, Spot},
+    journal::{Change, Lying, Place, Position, Receipt, Received, Settled, Spot},
     outcome::Outcome,
 };
 
@@ -327,6 +327,41 @@ async fn unknown_spots_are_those_that_were_not_received() {
         world.journal.unknown(&support(), "INBOX", many).await.unwrap().len(),
         4998
     );
+}
+
+/// The `n`th file of a Maildir.
+fn file(n: u32) -> Spot {
+    Spot::File {
+        name: format!("{n}.M1P7.mx"),
+    }
+}
+
+/// Each look asks a journal of its own: what only the first one has is known from the look before.
+#[tokio::test]
+async fn a_file_that_goes_on_lying_there_is_asked_for_once() {
+    let (full, empty) = (world(), world());
+    let [one, two, numbered, new] = [file(1), file(2), uid(7, 3), file(4)];
+    for (n, spot) in (1..).zip([&one, &two, &numbered]) {
+        let spot = spot.clone();
+        let place = Place { spot, ..mail(n).place };
+        full.receive_new(Received { place, ..mail(n) }).await;
+    }
+    let mut lying = Lying::default();
+    let mut check = async |world: &World, listed: &[&Spot], unknown: &[&Spot]| {
+        let listed = listed.iter().copied().cloned().collect();
+        let mailbox = support();
+        let said = lying.unknown(&*world.journal, &mailbox, "INBOX", listed).await.unwrap();
+        assert_eq!(said.iter().collect::<Vec<_>>(), unknown);
+    };
+    check(&full, &[&one, &two, &numbered, &new], &[&new]).await;
+    // What was not known is asked for again, and what a server numbers.
+    check(&empty, &[&one, &two, &numbered, &new], &[&numbered, &new]).await;
+    check(&empty, &[&one, &two], &[]).await;
+    // What did not lie there is forgotten.
+    check(&empty, &[&two], &[]).await;
+    check(&empty, &[&one, &two], &[&one]).await;
+    check(&full, &[&new, &one], &[&new]).await;
+    check(&empty, &[&one], &[]).await;
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::{
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_nodes.sql"),
+    include_str!("migrations/0003_digest.sql"),
 ];
 
 /// Programs that know fewer of them can not work with what they make. Nodes are replaced one after the other, so a step

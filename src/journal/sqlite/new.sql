@@ -52,7 +52,6 @@ CREATE TABLE entry (
     UNIQUE (mailbox, folder, kind, validity, name),
     CHECK ((state = 'ended') = (outcome IS NOT NULL))
 );
-CREATE INDEX entry_digest ON entry (digest) WHERE kind = 'uid';
 CREATE INDEX entry_author ON entry (author_key, id) WHERE state IN ('pending', 'claimed');
 CREATE INDEX entry_author_ready ON entry (author_key) WHERE ready = 1 AND state = 'pending';
 CREATE INDEX entry_thread_ready ON entry (thread_key) WHERE ready = 1;
@@ -252,5 +251,6 @@ CREATE TRIGGER entry_changed AFTER UPDATE OF state, outcome ON entry WHEN old.wo
     INSERT INTO total (mailbox, word, count) VALUES (new.mailbox, new.word, 0) ON CONFLICT DO NOTHING;
     UPDATE total SET count = count + 1 WHERE mailbox = new.mailbox AND word = new.word;
 END;
+CREATE INDEX entry_digest ON entry (digest) WHERE kind = 'uid' AND gone = 0;
 INSERT INTO dropped (count) VALUES (0);
 INSERT INTO sieved (since) VALUES (0);

@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0019_lists.sql"),
     include_str!("migrations/0020_nodes.sql"),
     include_str!("migrations/0021_total.sql"),
+    include_str!("migrations/0022_digest.sql"),
 ];
 
 /// Stands in the file's header, so that another program's database is not taken for ours: "HIJ1".
