@@ -20,6 +20,7 @@ mod freemail;
 mod parse;
 mod path;
 mod reads;
+mod roots;
 pub mod shape;
 mod shared;
 mod shown;
@@ -35,6 +36,7 @@ use budget::{Patterns, Stop};
 use check::Check;
 use condition::Part;
 use engine::Program;
+use roots::Roots;
 use shape::Shape;
 
 /// The names that an expression may see at its place: root name and shape.
@@ -95,7 +97,7 @@ fn failed(expression: &str, stop: Stop) -> RenderError {
 /// The values an expression sees while a message runs. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    context: Arc<tera::Context>,
+    roots: Arc<Roots>,
     freemail: Arc<[String]>,
 }
 
@@ -114,25 +116,25 @@ impl Scope {
     /// Sets a root name (`email`, `custom`, `global`, `meta`, a loop variable). The value is converted once, here.
     pub fn set(&mut self, root: &str, value: &Value) {
         let value = tera::Value::from_serializable(value);
-        Arc::make_mut(&mut self.context).insert_value(root.to_owned(), value);
+        Arc::make_mut(&mut self.roots).put(root, value);
     }
 
     /// The same with a value that others keep, too.
     pub fn put(&mut self, root: &str, value: Shared) {
-        Arc::make_mut(&mut self.context).insert_value(root.to_owned(), value.0);
+        Arc::make_mut(&mut self.roots).put(root, value.0);
     }
 
     /// Sets names under a root, and leaves the others there as they are.
     pub fn set_under<const N: usize>(&mut self, root: &str, values: [(String, Shared); N]) {
-        let context = Arc::make_mut(&mut self.context);
-        let mut map = context.remove(root).and_then(tera::Value::into_map).unwrap_or_default();
+        let roots = Arc::make_mut(&mut self.roots);
+        let mut map = roots.take(root).and_then(tera::Value::into_map).unwrap_or_default();
         map.extend(values.into_iter().map(|(name, value)| (name.into(), value.0)));
-        context.insert_value(root.to_owned(), tera::Value::from(map));
+        roots.put(root, tera::Value::from(map));
     }
 
     /// What stands under a root.
     pub fn under(&self, root: &str) -> Shared {
-        self.context.get(root).cloned().map(Shared).unwrap_or_default()
+        self.roots.find(root).cloned().map(Shared).unwrap_or_default()
     }
 }
 
@@ -287,7 +289,19 @@ impl Condition {
 
     /// Whether it holds, and by which values.
     pub fn evaluate(&self, scope: &Scope) -> Result<Evaluated, RenderError> {
-        self.whole.evaluate(scope)
+        let mut said = self.unasked();
+        self.ask(scope, &mut said)?;
+        Ok(said)
+    }
+
+    /// What is said of it before it is asked.
+    pub(crate) fn unasked(&self) -> Evaluated {
+        self.whole.unasked()
+    }
+
+    /// Whether it holds; by which values, is said in what was said of it before.
+    pub(crate) fn ask(&self, scope: &Scope, said: &mut Evaluated) -> Result<bool, RenderError> {
+        self.whole.ask(scope, said)
     }
 
     /// The names that it reads.

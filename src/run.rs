@@ -283,17 +283,20 @@ impl<'s> Interpreter<'s, '_, '_> {
         if self.reads_meta && when.is_some_and(|when| when.reads().has("meta")) {
             self.set_meta(&rule.name);
         }
-        let condition = match when.map(|when| when.evaluate(&self.scope)).transpose() {
-            Ok(condition) => condition,
+        let condition = self.trace.begin(rule, mailbox_matches, when);
+        let holds = match (when, &mut *condition) {
+            (Some(when), Some(said)) => when.ask(&self.scope, said),
+            _ => Ok(mailbox_matches),
+        };
+        let matches = match holds {
+            Ok(holds) => holds,
             Err(error) => {
-                self.trace.begin(rule, mailbox_matches, None);
+                *condition = None;
                 let reason = format!("when: {error}");
                 self.ended(rule, RuleEnd::Exception { reason });
                 return false;
             }
         };
-        let matches = mailbox_matches && condition.as_ref().is_none_or(|evaluated| evaluated.truth);
-        self.trace.begin(rule, mailbox_matches, condition);
         if matches {
             self.run.begin_rule(rule);
         }

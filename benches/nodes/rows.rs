@@ -137,7 +137,7 @@ impl Side {
             .collect();
         let began = Instant::now();
         journal.unknown(&mailbox, FOLDER, lying).await.unwrap();
-        add("poll: unknown, of 200 that lie there", began.elapsed());
+        add("first look: unknown, of 200 that lie there", began.elapsed());
 
         let duties: BTreeSet<Duty> = fill::mailboxes().map(|name| Duty::Mailbox(MailboxName(name))).collect();
         let began = Instant::now();

@@ -8,7 +8,10 @@ use std::{
 use serde_json::Value;
 use stats_alloc::Stats;
 
-use crate::part::{CONDITIONS, READING, RULES_TAKEN};
+use crate::{
+    beside,
+    part::{CONDITIONS, RULES_TAKEN, Subject},
+};
 
 /// A hundred rules cost less than reading the message: so much of it.
 const BAR: f64 = 1.0;
@@ -22,6 +25,8 @@ struct Kind {
     name: &'static str,
     octets: usize,
     parts: Vec<(&'static str, Stats)>,
+    /// Of reading it: what a hundred conditions cost, and a hundred rules.
+    shares: Option<[f64; 2]>,
 }
 
 impl Table {
@@ -35,8 +40,12 @@ impl Table {
 
     /// What follows is of such a message.
     pub fn begin(&mut self, name: &'static str, octets: usize) {
-        let parts = Vec::new();
-        self.kinds.push(Kind { name, octets, parts });
+        self.kinds.push(Kind {
+            name,
+            octets,
+            parts: Vec::new(),
+            shares: None,
+        });
     }
 
     /// What an earlier run has found does not stand for this one where a filter leaves the part out.
@@ -47,6 +56,15 @@ impl Table {
 
     pub fn add(&mut self, part: &'static str, allocated: Stats) {
         self.kinds.last_mut().unwrap().parts.push((part, allocated));
+    }
+
+    /// The kind ends: what is asked of its rules is set beside reading, where no filter leaves that out.
+    pub fn compare(&mut self, subject: &Subject<'_>) {
+        let kind = self.kinds.last().unwrap();
+        if self.median(kind, RULES_TAKEN).is_some() {
+            let shares = [CONDITIONS, RULES_TAKEN].map(|part| beside::reading(subject, part));
+            self.kinds.last_mut().unwrap().shares = Some(shares);
+        }
     }
 
     pub fn print(&self) {
@@ -68,18 +86,13 @@ impl Table {
             }
         }
         println!();
-        self.kinds.iter().for_each(|kind| self.compare(kind));
-    }
-
-    fn compare(&self, kind: &Kind) {
-        let median = |part| self.median(kind, part);
-        if let (Some(reading), Some(asked), Some(taken)) = (median(READING), median(CONDITIONS), median(RULES_TAKEN)) {
-            println!(
-                "{}: a hundred conditions cost {:.2} of reading the message, being taken through the hundred rules {:.2} (bar: below {BAR})",
-                kind.name,
-                asked / reading,
-                taken / reading
-            );
+        for kind in &self.kinds {
+            if let Some([asked, taken]) = kind.shares {
+                println!(
+                    "{}: a hundred conditions cost {asked:.2} of reading the message, being taken through the hundred rules {taken:.2} (bar: below {BAR})",
+                    kind.name
+                );
+            }
         }
     }
 

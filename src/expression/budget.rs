@@ -74,12 +74,22 @@ thread_local! {
 }
 
 impl Run {
-    pub fn new(patterns: &Arc<Patterns>, freemail: &Arc<[String]>) -> Run {
+    pub fn new(freemail: &Arc<[String]>) -> Run {
         Run {
-            patterns: (!patterns.is_empty()).then(|| patterns.clone()),
             freemail: (!freemail.is_empty()).then(|| freemail.clone()),
             ..Run::default()
         }
+    }
+
+    /// The same, where these patterns stood in the source.
+    pub fn knowing(mut self, patterns: &Arc<Patterns>) -> Run {
+        self.know(patterns);
+        self
+    }
+
+    /// These patterns stood in the source.
+    pub fn know(&mut self, patterns: &Arc<Patterns>) {
+        self.patterns = (!patterns.is_empty()).then(|| patterns.clone());
     }
 
     /// Renders with this run in the thread's place, and gives it back as it became.

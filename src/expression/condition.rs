@@ -35,7 +35,7 @@ enum Kind {
 /// What decides a leaf. Most need no renderer.
 #[derive(Debug)]
 enum Leaf {
-    Direct(Direct, Arc<Patterns>),
+    Direct(Direct),
     Program(Program),
 }
 
@@ -67,38 +67,8 @@ impl Part {
         Ok(Part { text, kind })
     }
 
-    /// Evaluates it, parts in their order and only as far as they decide.
-    pub fn evaluate(&self, scope: &Scope) -> Result<Evaluated, RenderError> {
-        let (truth, parts) = match &self.kind {
-            Kind::All(parts) => until(parts, scope, false)?,
-            Kind::Any(parts) => until(parts, scope, true)?,
-            Kind::Not(part) => {
-                let part = part.evaluate(scope)?;
-                (!part.truth, vec![part])
-            }
-            Kind::Leaf { leaf, reads } => {
-                // Looked up once, for the answer and for whoever looks at it.
-                let values = values(reads, scope);
-                let truth = leaf.is_true(&values, scope).map_err(|stop| failed(&self.text, stop))?;
-                return Ok(Evaluated {
-                    text: self.text.clone(),
-                    truth,
-                    values,
-                    parts: Vec::new(),
-                    asked: true,
-                });
-            }
-        };
-        Ok(Evaluated {
-            text: self.text.clone(),
-            truth,
-            values: Values::new(),
-            parts,
-            asked: true,
-        })
-    }
-
-    fn not_asked(&self) -> Evaluated {
+    /// What is said of it before it is asked.
+    pub fn unasked(&self) -> Evaluated {
         Evaluated {
             text: self.text.clone(),
             truth: false,
@@ -107,42 +77,52 @@ impl Part {
             asked: false,
         }
     }
+
+    /// Whether it holds: asks its parts in their order and only as far as they decide. `said`, where all of it is said, is
+    /// that of [`Part::unasked`], and stands where it is to stay: it is long, and a hundred rules are asked for each message.
+    pub fn ask(&self, scope: &Scope, said: &mut Evaluated) -> Result<bool, RenderError> {
+        said.truth = match &self.kind {
+            Kind::All(parts) => until(parts, scope, false, &mut said.parts)?,
+            Kind::Any(parts) => until(parts, scope, true, &mut said.parts)?,
+            Kind::Not(part) => !until(std::slice::from_ref(part), scope, true, &mut said.parts)?,
+            Kind::Leaf { leaf, reads } => {
+                // Looked up once, for the answer and for whoever looks at it.
+                look_up(reads, scope, &mut said.values);
+                leaf.is_true(&said.values, scope)
+                    .map_err(|stop| failed(&self.text, stop))?
+            }
+        };
+        said.asked = true;
+        Ok(said.truth)
+    }
 }
 
 impl Leaf {
     fn of(source: &str, node: &Node, reads: &[Read], patterns: &Arc<Patterns>) -> Result<Leaf, ExpressionFault> {
         let known = Known { reads, patterns };
         match known.direct(node) {
-            Some(direct) => Ok(Leaf::Direct(direct, patterns.clone())),
+            Some(direct) => Ok(Leaf::Direct(direct)),
             None => Program::load(emit::value(source, node), patterns.clone()).map(Leaf::Program),
         }
     }
 
     fn is_true(&self, values: &Values, scope: &Scope) -> Result<bool, Stop> {
         Ok(match self {
-            Leaf::Direct(direct, patterns) => {
-                let mut run = Run::new(patterns, &scope.freemail);
-                direct.value(values, &mut run)?.is_truthy()
-            }
+            Leaf::Direct(direct) => direct.is_true(values, &mut Run::new(&scope.freemail))?,
             Leaf::Program(program) => program.value(scope).map_err(|stopped| stopped.stop)?.is_truthy(),
         })
     }
 }
 
-/// Evaluates parts until one is as asked for; the others are there and say that they were not asked.
-fn until(parts: &[Part], scope: &Scope, decides: bool) -> Result<(bool, Vec<Evaluated>), RenderError> {
-    let mut evaluated = Vec::with_capacity(parts.len());
-    let mut decided = false;
-    for part in parts {
-        if decided {
-            evaluated.push(part.not_asked());
-            continue;
+/// Asks parts until one decides; the others are there and say that they were not asked.
+fn until(parts: &[Part], scope: &Scope, decides: bool, said: &mut Vec<Evaluated>) -> Result<bool, RenderError> {
+    *said = parts.iter().map(Part::unasked).collect();
+    for (part, said) in parts.iter().zip(said) {
+        if part.ask(scope, said)? == decides {
+            return Ok(decides);
         }
-        let part = part.evaluate(scope)?;
-        decided = part.truth == decides;
-        evaluated.push(part);
     }
-    Ok((decided == decides, evaluated))
+    Ok(!decides)
 }
 
 /// The operands of `a and b and c`, which the grammar nests to the left.
@@ -163,13 +143,14 @@ pub fn reads(source: &str, node: &Node) -> Vec<Read> {
     found
 }
 
-/// Each of these names with its value; null where there is none.
-pub fn values(reads: &[Read], scope: &Scope) -> Values {
-    let values = reads.iter().map(|(name, path)| {
-        let value = path.find(scope).cloned().map(Shared);
-        (name.clone(), Shown::from(value))
-    });
-    values.collect()
+/// Puts each of these names there with its value; null where there is none.
+pub fn look_up(reads: &[Read], scope: &Scope, values: &mut Values) {
+    for (name, path) in reads {
+        let value = path
+            .find(scope)
+            .map_or_else(Shared::default, |value| Shared(value.clone()));
+        values.push((name.clone(), Shown::from(value)));
+    }
 }
 
 fn names(source: &str, node: &Node, bound: &mut Vec<String>, found: &mut Vec<Read>) {

@@ -33,8 +33,18 @@ pub struct Call {
     of: Direct,
     function: Function,
     arguments: Arguments,
-    /// What the arguments look for, where they are written out.
-    pattern: Option<Arc<Pattern>>,
+    sought: Sought,
+}
+
+/// What a function looks for.
+#[derive(Debug)]
+enum Sought {
+    /// No pattern that stands in the source.
+    Nothing,
+    /// This pattern: its arguments are written out.
+    One(Arc<Pattern>),
+    /// One of these, perhaps.
+    AnyOf(Arc<Patterns>),
 }
 
 /// What stands beside the value.
@@ -50,7 +60,7 @@ pub struct Known<'a> {
     /// The names that it reads.
     pub reads: &'a [Read],
     /// The patterns that stand in it.
-    pub patterns: &'a Patterns,
+    pub patterns: &'a Arc<Patterns>,
 }
 
 impl Known<'_> {
@@ -101,13 +111,17 @@ impl Known<'_> {
             Arguments::Constant(arguments) => test::pattern(entry, filter::Arguments::Listed(arguments)),
             Arguments::Computed(_) => None,
         };
-        let pattern = pattern.and_then(|pattern| self.patterns.get(&pattern)).cloned();
+        let sought = match pattern.and_then(|pattern| self.patterns.get(&pattern)) {
+            Some(pattern) => Sought::One(pattern.clone()),
+            None if self.patterns.is_empty() => Sought::Nothing,
+            None => Sought::AnyOf(self.patterns.clone()),
+        };
         let function = Function::of(entry);
         Some(Direct::Call(Box::new(Call {
             of,
             function,
             arguments,
-            pattern,
+            sought,
         })))
     }
 
@@ -117,7 +131,7 @@ impl Known<'_> {
             of: self.direct(left)?,
             function,
             arguments: Arguments::of(vec![("b", self.direct(right)?)]),
-            pattern: None,
+            sought: Sought::Nothing,
         })))
     }
 }
@@ -128,8 +142,18 @@ impl Direct {
         Ok(match self {
             Direct::Constant(value) => Cow::Borrowed(value),
             Direct::Read(number) => Cow::Borrowed(values[*number].1.value()),
-            Direct::Not(of) => Cow::Owned(Value::from(!of.value(values, run)?.is_truthy())),
+            Direct::Not(of) => Cow::Owned(Value::from(!of.is_true(values, run)?)),
             Direct::Call(call) => Cow::Owned(call.value(values, run)?),
+        })
+    }
+
+    /// Whether its value counts as true.
+    pub fn is_true(&self, values: &Values, run: &mut Run) -> Result<bool, Stop> {
+        Ok(match self {
+            Direct::Constant(value) => value.is_truthy(),
+            Direct::Read(number) => values[*number].1.value().is_truthy(),
+            Direct::Not(of) => !of.is_true(values, run)?,
+            Direct::Call(call) => call.value(values, run)?.is_truthy(),
         })
     }
 }
@@ -148,7 +172,15 @@ impl Call {
             }
         };
         let arguments = filter::Arguments::Listed(arguments);
-        self.function.call(&of, arguments, self.pattern.as_ref(), run)
+        let pattern = match &self.sought {
+            Sought::One(pattern) => Some(pattern),
+            Sought::AnyOf(patterns) => {
+                run.know(patterns);
+                None
+            }
+            Sought::Nothing => None,
+        };
+        self.function.call(&of, arguments, pattern, run)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use tera::{Context, ErrorKind, Tera, Value};
+use tera::{ErrorKind, Tera, Value};
 
 use super::{
     ExpressionFault, Scope,
@@ -84,10 +84,9 @@ impl Program {
 
     fn run(&self, scope: &Scope) -> Result<(String, Option<Value>), Stopped> {
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
-        let run = Run::new(&self.patterns, &scope.freemail);
-        let context: &Context = &scope.context;
+        let run = Run::new(&scope.freemail).knowing(&self.patterns);
         let mut output = Bounded::new(MOST_OUTPUT);
-        let (result, run) = run.during(|| engine.render_to(&self.name, context, &mut output));
+        let (result, run) = run.during(|| engine.render_to(&self.name, scope.roots.context(), &mut output));
         let Err(error) = result else {
             return Ok((output.into_text(), run.kept));
         };

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tera::{Map, Value, value::Key};
 
-use super::{Scope, filter::list};
+use super::{Roots, Scope, filter::list};
 
 /// A root name and the steps under it: `email.headers["x-foo"]`, `email.to.0`.
 #[derive(Debug)]
 pub struct Path {
-    root: String,
+    root: Step,
     steps: Vec<Step>,
 }
 
@@ -18,34 +18,32 @@ pub struct Path {
 struct Step {
     name: String,
     /// Where the name stood when it was last found: each message's map has it at the same place, and a look there
-    /// costs less than a hash.
+    /// costs less than a search.
     place: AtomicUsize,
 }
 
 impl Path {
     /// The path of these steps, the root name first.
     pub fn of(steps: Vec<String>) -> Option<Path> {
-        let mut steps = steps.into_iter();
+        let mut steps = steps.into_iter().map(|name| Step {
+            name,
+            place: AtomicUsize::new(0),
+        });
         Some(Path {
             root: steps.next()?,
-            steps: steps
-                .map(|name| Step {
-                    name,
-                    place: AtomicUsize::new(0),
-                })
-                .collect(),
+            steps: steps.collect(),
         })
     }
 
     /// Whether these are its steps.
     pub fn is(&self, steps: &[String]) -> bool {
-        let own = std::iter::once(&self.root).chain(self.steps.iter().map(|step| &step.name));
-        own.eq(steps)
+        let own = std::iter::once(&self.root).chain(&self.steps);
+        own.map(|step| &step.name).eq(steps)
     }
 
     /// What stands there.
     pub fn find<'v>(&'v self, scope: &'v Scope) -> Option<&'v Value> {
-        let root = scope.context.get(&self.root)?;
+        let root = self.root.among(&scope.roots)?;
         self.steps.iter().try_fold(root, |value, step| match value.as_map() {
             Some(map) => step.under(map),
             None => list::step_into(value, &step.name),
@@ -54,6 +52,16 @@ impl Path {
 }
 
 impl Step {
+    fn among<'v>(&self, roots: &'v Roots) -> Option<&'v Value> {
+        let known = roots.at(self.place.load(Ordering::Relaxed), &self.name);
+        if known.is_some() {
+            return known;
+        }
+        let place = roots.place_of(&self.name)?;
+        self.place.store(place, Ordering::Relaxed);
+        roots.at(place, &self.name)
+    }
+
     fn under<'v>(&self, map: &'v Map) -> Option<&'v Value> {
         let known = map.get_index(self.place.load(Ordering::Relaxed));
         if let Some((_, value)) = known.filter(|(key, _)| key.as_str() == Some(&self.name)) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     action::Fields,
     effect::EffectTrace,
-    expression::{Evaluated, Stored},
+    expression::{Condition, Evaluated, Stored},
     halo::client::Call,
     rules::{Rule, RuleEnd, Step},
 };
@@ -102,16 +102,18 @@ impl StepTrace {
 }
 
 impl Trace {
-    /// A rule is looked at.
-    pub fn begin(&mut self, rule: &Rule, mailbox_matches: bool, condition: Option<Evaluated>) {
+    /// A rule is looked at, and this condition is asked. Gives the place where what is said of it stands.
+    pub fn begin(&mut self, rule: &Rule, mailbox_matches: bool, when: Option<&Condition>) -> &mut Option<Evaluated> {
+        let place = self.rules.len();
         self.rules.push(RuleTrace {
             rule: rule.name.clone(),
             mailbox_matches,
-            condition,
+            condition: when.map(Condition::unasked),
             resumed: false,
             steps: Vec::new(),
             end: String::new(),
         });
+        &mut self.rules[place].condition
     }
 
     /// An attempt resumes within a rule.

@@ -4,7 +4,7 @@ use tera::{Value, value::ValueKind};
 
 use super::{Arguments, Input, full_text, is_nothing, kind_name, scalar_text};
 use crate::expression::{
-    budget::{Stop, folded},
+    budget::{STEP, Stop, folded},
     catalog::Entry,
 };
 
@@ -54,12 +54,20 @@ pub fn contains(input: &mut Input<'_>, container: &Value, wanted: &Value) -> Mad
     match container.kind() {
         ValueKind::Undefined | ValueKind::None => answer(false),
         ValueKind::Array => {
-            input.run.charge_value(container)?;
             let items = container.as_array().unwrap_or_default();
-            answer(match wanted.as_str() {
-                Some(text) => items.iter().any(|item| item.as_str() == Some(text)),
-                None => items.contains(wanted),
-            })
+            input.run.charge(STEP * items.len())?;
+            let Some(wanted) = wanted.as_str() else {
+                items.iter().try_for_each(|item| input.run.charge_value(item))?;
+                return answer(items.contains(wanted));
+            };
+            for item in items {
+                let Some(text) = item.as_str() else { continue };
+                input.run.charge(text.len())?;
+                if text == wanted {
+                    return answer(true);
+                }
+            }
+            answer(false)
         }
         ValueKind::Map => {
             let key = scalar_text(wanted).unwrap_or_default();

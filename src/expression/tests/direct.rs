@@ -3,7 +3,7 @@
 use super::*;
 use crate::expression::{
     budget::Run,
-    condition::{reads, values as values_of},
+    condition::{look_up, reads},
     direct::{Direct, Known, Read},
     path::Path,
 };
@@ -129,7 +129,6 @@ fn told(result: Result<tera::Value, budget::Stop>) -> Result<String, budget::Sto
 struct Both {
     reads: Vec<Read>,
     direct: Direct,
-    patterns: Arc<Patterns>,
     program: Program,
 }
 
@@ -144,13 +143,8 @@ fn both(source: &str) -> Both {
     let direct = known
         .direct(&node)
         .unwrap_or_else(|| panic!("{source} needs the renderer"));
-    let program = Program::load(emit::value(source, &node), patterns.clone()).unwrap();
-    Both {
-        reads,
-        direct,
-        patterns,
-        program,
-    }
+    let program = Program::load(emit::value(source, &node), patterns).unwrap();
+    Both { reads, direct, program }
 }
 
 #[test]
@@ -160,8 +154,9 @@ fn both_ways_come_to_the_same() {
         let mut scope = scope().with_freemail(&["letters.example".to_owned()]);
         scope.set_under("custom", [("any".to_owned(), Shared::from(&value))]);
         for (source, both) in &both {
-            let values = values_of(&both.reads, &scope);
-            let mut run = Run::new(&both.patterns, &scope.freemail);
+            let mut values = Values::new();
+            look_up(&both.reads, &scope, &mut values);
+            let mut run = Run::new(&scope.freemail);
             let found = both.direct.value(&values, &mut run).map(std::borrow::Cow::into_owned);
             let expected = both.program.value(&scope).map_err(|stopped| stopped.stop);
             let shown: String = value.to_string().chars().take(60).collect();
